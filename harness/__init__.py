@@ -1,0 +1,1 @@
+"""The compliance-auditing evaluation harness."""

@@ -1,0 +1,1 @@
+"""The training stack that produces artifacts. Imports neither harness nor audits."""
