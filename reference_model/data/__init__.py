@@ -1,0 +1,1 @@
+"""Tokens on disk: shards, folders, tokenizers, byte accounting. Imports no torch."""
