@@ -1,0 +1,29 @@
+"""An exponential moving average of the weights: what is shipped instead of the last step's.
+
+Guarantees: after n updates the average is d^n w_0 + (1 - d) sum over i of d^(n - i) w_i, exactly
+the recurrence of the record family. Does not cover: buffers (the model has none).
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class EMA:
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
+        self.weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        for name, p in model.named_parameters():
+            self.weights[name].lerp_(p, 1.0 - self.decay)
+
+    @torch.no_grad()
+    def load(self, weights: dict[str, Tensor]) -> None:
+        for name, average in self.weights.items():
+            average.copy_(weights[name])
+
+    @torch.no_grad()
+    def copy_to(self, model: nn.Module) -> None:
+        for name, p in model.named_parameters():
+            p.copy_(self.weights[name])
