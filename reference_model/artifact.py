@@ -53,9 +53,7 @@ class ArtifactInfo:
 def save_artifact(path: Path, model: GPT, metadata: dict) -> ArtifactInfo:
     """Quantise and write; `metadata` is any JSON object without the keys format and config."""
     header = {"format": FORMAT, "config": model.config.as_dict(), **metadata}
-    raw = safetensors.torch.save(
-        _encode(model), {"scorefirst": json.dumps(header, sort_keys=True)}
-    )
+    raw = safetensors.torch.save(_encode(model), {"scorefirst": json.dumps(header, sort_keys=True)})
     blob = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compress(raw)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(blob)
@@ -106,7 +104,8 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> GPT:
     with torch.device("meta"):
         model = GPT(config)
     weights = {
-        name: _decode(name, expected.shape, tensors) for name, expected in model.state_dict().items()
+        name: _decode(name, expected.shape, tensors)
+        for name, expected in model.state_dict().items()
     }
     if tensors:
         raise ValueError(f"it holds tensors that no such model has: {sorted(tensors)[:3]}")

@@ -46,7 +46,9 @@ class Block(nn.Module):
         self.branch_scale = 1.0 / math.sqrt(layer + 1)
         self.attn_scale = nn.Parameter(torch.ones(config.model_dim))
         self.mlp_scale = nn.Parameter(torch.ones(config.model_dim))
-        self.resid_mix = nn.Parameter(torch.stack([torch.ones(config.model_dim), torch.zeros(config.model_dim)]))
+        self.resid_mix = nn.Parameter(
+            torch.stack([torch.ones(config.model_dim), torch.zeros(config.model_dim)])
+        )
 
     def forward(
         self,

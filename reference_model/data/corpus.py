@@ -6,7 +6,7 @@ the challenge's tokenizer does to its text as well. A paragraph that was seen be
 A source longer than MAX_DOCUMENT_CHARS becomes several documents.
 
 Guarantees: deterministic for one Python version; validation holds whole sources that training does
-not see, and the tokenizer is trained on training documents only; a kill leaves no half-built folder.
+not see, and the tokenizer is trained on none of them; a kill leaves no half-built folder.
 Does not cover: equality between Python versions (the text differs), nor English in general: this
 is technical prose, small on purpose, so that a model trains in a minute.
 """

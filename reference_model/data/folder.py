@@ -9,6 +9,7 @@ Does not cover: whether train and validation share documents, or whether the sha
 this tokenizer beyond the range of ids.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,9 @@ class DataFolder:
                 _hash_file(digest, file)
         return digest.hexdigest()
 
+    def tokenizer_sha256(self) -> str:
+        return hashlib.sha256(self.tokenizer.read_bytes()).hexdigest()
+
     def _concatenate(self, shards: tuple[Path, ...]) -> np.ndarray:
         parts = [self._read(shard) for shard in shards]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -113,7 +117,7 @@ def _find_tokenizer(root: Path) -> Path:
 
 
 def _choose_tokenizer(root: Path, models: list[Path]) -> Path:
-    """The only one, else the one whose name carries the vocabulary in the folder's name (sp1024)."""
+    """The only one, else the one named by the vocabulary in the folder's name (sp1024)."""
     size = re.search(r"sp(\d+)", root.name)
     named = [m for m in models if size and size[1] in re.findall(r"\d+", m.stem)]
     candidates = named or models
