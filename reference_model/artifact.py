@@ -34,7 +34,7 @@ from reference_model.packing import pack, unpack
 from reference_model.quantize import QuantizedMatrix, quantize
 
 FORMAT = "scorefirst-artifact-1"
-# The contest allows 16,000,000 bytes compressed; 27 million parameters at 6 bits are 20 MB unpacked.
+# The contest allows 16,000,000 bytes compressed; its 27 million parameters unpack to 20 MB.
 MAX_RAW_BYTES = 256_000_000
 COMPRESSION_LEVEL = 19
 

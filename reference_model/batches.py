@@ -24,8 +24,8 @@ class Batches:
     def __post_init__(self) -> None:
         if self.n_windows < 1:
             raise DataError(
-                f"{self.tokens.size} training tokens are too few for one window of "
-                f"{self.seq_len} tokens after a random offset; at least {2 * self.seq_len} are needed"
+                f"{self.tokens.size} training tokens are too few for windows of {self.seq_len}; "
+                f"at least {2 * self.seq_len} are needed"
             )
 
     @property

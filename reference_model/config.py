@@ -48,7 +48,7 @@ class ModelConfig:
             raise ConfigError(f"n_kv_head {self.n_kv_head} must divide n_head {self.n_head}")
         if self.rope_dims % 2 or self.rope_dims > self.head_dim:
             raise ConfigError(
-                f"rope_dims must be even and at most the head's {self.head_dim}, got {self.rope_dims}"
+                f"rope_dims must be even and at most head_dim {self.head_dim}, got {self.rope_dims}"
             )
 
     @property
