@@ -64,14 +64,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> bytes
 def load_tokenizer(path: Path) -> spm.SentencePieceProcessor:
     """The tokenizer in a .model file, or a DataError that names the file."""
     path = Path(path)
+    processor = spm.SentencePieceProcessor()
     try:
-        return spm.SentencePieceProcessor(model_proto=path.read_bytes())
+        processor.LoadFromSerializedProto(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: the tokenizer cannot be read ({error.strerror})") from error
     except RuntimeError as error:
         raise DataError(
             f"{path}: expected a SentencePiece model, found something else; fetch it again"
         ) from error
+    return processor
 
 
 def encode_document(
