@@ -1,0 +1,171 @@
+import hashlib
+import json
+import pickletools
+
+import pytest
+import safetensors.torch
+import torch
+import zstandard
+
+from reference_model.artifact import (
+    MAX_RAW_BYTES,
+    ArtifactError,
+    ArtifactInfo,
+    load_artifact,
+    save_artifact,
+)
+from reference_model.gpt import GPT
+from reference_model.presets import NANO
+
+METADATA = {"preset": "nano", "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT:
+    torch.manual_seed(0)
+    model = GPT(NANO.config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.fixture
+def saved(model, tmp_path) -> ArtifactInfo:
+    return save_artifact(tmp_path / "artifact.bin", model, METADATA)
+
+
+def unpacked(info: ArtifactInfo) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(info.path.read_bytes())
+
+
+def rewrite(path, raw: bytes) -> None:
+    path.write_bytes(zstandard.ZstdCompressor().compress(raw))
+
+
+def test_the_model_comes_back_within_the_grid(model, saved):
+    """Same config, every weight within rounding of the original, float32, ready to train."""
+    loaded, metadata = load_artifact(saved.path)
+
+    assert loaded.config == model.config
+    assert metadata["preset"] == "nano" and metadata["seed"] == 7
+    for (name, was), now in zip(model.named_parameters(), loaded.parameters(), strict=True):
+        assert now.dtype == torch.float32 and now.requires_grad, name
+        assert (was - now).abs().max() <= was.abs().max() / 31, name
+
+
+def test_the_size_and_hash_are_the_files(saved):
+    blob = saved.path.read_bytes()
+
+    assert saved.n_bytes == len(blob)
+    assert saved.sha256 == hashlib.sha256(blob).hexdigest()
+
+
+def test_the_same_model_gives_the_same_bytes(model, saved, tmp_path):
+    again = save_artifact(tmp_path / "again.bin", model, dict(reversed(METADATA.items())))
+
+    assert again.sha256 == saved.sha256
+
+
+def test_loading_is_deterministic(saved):
+    """Two loads are bit-identical: the score of an artifact is a function of its bytes."""
+    first, second = (load_artifact(saved.path)[0].state_dict() for _ in range(2))
+
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_matrices_take_six_bits(model, saved):
+    """The bits are really packed: three bytes hold four weights."""
+    tensors = safetensors.torch.load(unpacked(saved))
+    n = model.blocks[0].mlp.c_fc.weight.numel()
+
+    assert tensors["blocks.0.mlp.c_fc.weight.q6"].numel() == 6 * n // 8
+    assert tensors["tok_emb.weight.q8"].dtype == torch.int8
+    assert tensors["blocks.0.attn.q_gain"].dtype == torch.float16
+
+
+def test_nothing_in_it_is_a_pickle(saved):
+    """Neither file nor content parses as a pickle, and no pickle opcode stream opens either."""
+    for blob in (saved.path.read_bytes(), unpacked(saved)):
+        assert blob[:1] != b"\x80"
+        with pytest.raises(ValueError, match=r"."):
+            list(pickletools.genops(blob))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"not an artifact", bytes(5_000), b"PK\x03\x04" + bytes(100),
+        zstandard.ZstdCompressor().compress(b""), zstandard.ZstdCompressor().compress(b"\xff" * 90),
+        zstandard.ZstdCompressor().compress(safetensors.torch.save({"w": torch.zeros(3)})),
+        zstandard.ZstdCompressor().compress(
+            safetensors.torch.save({"w": torch.zeros(3)}, {"scorefirst": '{"format": "other"}'})
+        ),
+        zstandard.ZstdCompressor().compress(
+            safetensors.torch.save({"w": torch.zeros(3)}, {"scorefirst": "[]"})
+        ),
+    ],
+)  # fmt: skip
+def test_a_foreign_file_is_refused_by_name(tmp_path, content):
+    (tmp_path / "odd.bin").write_bytes(content)
+
+    with pytest.raises(ArtifactError, match=r"odd\.bin"):
+        load_artifact(tmp_path / "odd.bin")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match=r"none\.bin: cannot be read"):
+        load_artifact(tmp_path / "none.bin")
+
+
+def test_no_damage_goes_unnoticed(saved):
+    """Cut anywhere, one bit flipped anywhere, a byte appended: refused, never a different model."""
+    blob = saved.path.read_bytes()
+    damaged = [blob[:n] for n in range(0, len(blob), len(blob) // 40)] + [blob + b"\0"]
+    for at in range(0, len(blob), len(blob) // 40):
+        damaged.append(blob[:at] + bytes([blob[at] ^ 4]) + blob[at + 1 :])
+    for content in damaged:
+        saved.path.write_bytes(content)
+        with pytest.raises(ArtifactError):
+            load_artifact(saved.path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    """A few kilobytes that promise gigabytes are refused by their header alone."""
+    bomb = zstandard.ZstdCompressor().compress(bytes(MAX_RAW_BYTES + 1))
+    (tmp_path / "bomb.bin").write_bytes(bomb)
+    assert len(bomb) < 50_000
+
+    with pytest.raises(ArtifactError, match="the most that is read"):
+        load_artifact(tmp_path / "bomb.bin")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"n_layer": 3}, "blocks.2"),
+        ({"n_layer": 1}, "no such model has"),
+        ({"vocab_size": 1023}, "tok_emb"),
+        ({"model_dim": 16_384}, "its config asks for|values take"),
+        ({"n_layer": 10**9}, "n_layer must be"),
+    ],
+)
+def test_a_config_that_does_not_fit_the_tensors_is_refused(saved, change, complaint):
+    """A forged shape is noticed before it allocates anything of that size."""
+    tensors = safetensors.torch.load(unpacked(saved))
+    config = NANO.config.as_dict() | change
+    header = {"format": "scorefirst-artifact-1", "config": config}
+    rewrite(saved.path, safetensors.torch.save(tensors, {"scorefirst": json.dumps(header)}))
+
+    with pytest.raises(ArtifactError, match=complaint):
+        load_artifact(saved.path)
+
+
+def test_weights_that_are_not_numbers_are_refused(saved):
+    tensors = safetensors.torch.load(unpacked(saved))
+    tensors["blocks.0.attn_scale"][0] = float("nan")
+    header = {"format": "scorefirst-artifact-1", "config": NANO.config.as_dict()}
+    rewrite(saved.path, safetensors.torch.save(tensors, {"scorefirst": json.dumps(header)}))
+
+    with pytest.raises(ArtifactError, match="not finite"):
+        load_artifact(saved.path)

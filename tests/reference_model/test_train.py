@@ -1,0 +1,183 @@
+"""The command as a user runs it: real processes, a real kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from reference_model.artifact import load_artifact
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def command(small_data):
+    """The training command on the small data, as a list to which options are added."""
+    return [
+        sys.executable, "-m", "reference_model.train", "--preset", "nano",
+        "--data", str(small_data.root), "--steps", str(STEPS), "--threads", "1",
+    ]  # fmt: skip
+
+
+def run(command: list[str], *options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *map(str, options)], capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def complete(command, tmp_path_factory):
+    """One uninterrupted run: its folder and what it printed."""
+    out = tmp_path_factory.mktemp("runs") / "complete"
+    return out, run(command, "--out", out)
+
+
+def result(out) -> dict:
+    return json.loads((out / "result.json").read_text())
+
+
+def test_it_trains_and_reports(complete, small_data):
+    """Artifact, log and result agree with each other and with what is on the screen."""
+    out, done = complete
+    facts = result(out)
+    log = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
+
+    assert done.returncode == 0, done.stderr
+    assert facts["artifact_bytes"] == (out / "artifact.bin").stat().st_size
+    assert facts["data_fingerprint"] == small_data.fingerprint()
+    assert 1.0 < facts["val_bits_per_byte"] < 6.0
+    assert facts["val_bits_per_byte"] == pytest.approx(facts["val_bits_per_byte_float"], abs=0.05)
+    assert f"{facts['artifact_bytes']:,} bytes" in done.stdout
+    assert f"{facts['val_bits_per_byte']:.4f} bits per byte after" in done.stdout
+    assert [record["step"] for record in log] == [10, 12]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "artifact.bin", "result.json", "settings.json", "train.jsonl",
+    ]  # fmt: skip
+
+
+def test_the_artifact_remembers_where_it_comes_from(complete, small_data):
+    model, metadata = load_artifact(complete[0] / "artifact.bin")
+
+    assert metadata["preset"] == "nano" and metadata["seed"] == 0
+    assert metadata["data_fingerprint"] == small_data.fingerprint()
+    assert metadata["tokenizer_sha256"] == small_data.tokenizer_sha256()
+    assert metadata["calibration_data"].startswith("none")
+    assert model.config.vocab_size == small_data.vocab_size == 512
+
+
+def test_complete_it_does_nothing(complete, command):
+    """The same command again changes no file."""
+    out, _ = complete
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    again = run(command, "--out", out)
+
+    assert again.returncode == 0 and "complete, nothing to do" in again.stdout
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_a_seed_fixes_the_artifact(complete, command, tmp_path):
+    """Same seed, same bytes; another seed, others."""
+    hashes = []
+    for seed in (0, 1):
+        run(command, "--out", tmp_path / str(seed), "--seed", seed)
+        hashes.append(result(tmp_path / str(seed))["artifact_sha256"])
+
+    assert hashes[0] == result(complete[0])["artifact_sha256"] != hashes[1]
+
+
+# Sends the signal to itself at a step that is no checkpoint, as no outside kill could be timed.
+DYING = """
+import os, runpy, sys
+from reference_model.trainer import Trainer
+step = Trainer.train_step
+def train_step(self):
+    if self.step == 8:
+        os.kill(os.getpid(), {signal})
+    return step(self)
+Trainer.train_step = train_step
+sys.argv[0] = "train"
+runpy.run_module("reference_model.train", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
+def test_killed_and_resumed_is_the_same_run(complete, command, tmp_path, signum):
+    """A run that died at step 8 and went on from step 5 ends in the very same bytes and log."""
+    out = tmp_path / "killed"
+    dying = [sys.executable, "-c", DYING.format(signal=int(signum)), *command[3:]]
+    died = run(dying, "--out", out)
+    assert died.returncode == (130 if signum == signal.SIGINT else -signal.SIGKILL)
+    assert not (out / "result.json").exists()
+
+    resumed = run(command, "--out", out)
+
+    assert "resumed after step 5" in resumed.stdout
+    assert result(out)["artifact_sha256"] == result(complete[0])["artifact_sha256"]
+    assert (out / "train.jsonl").read_text() == (complete[0] / "train.jsonl").read_text()
+
+
+def test_a_kill_from_outside_is_survived_too(complete, command, tmp_path):
+    """The same law, the moment left to chance."""
+    out = tmp_path / "killed"
+    with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.DEVNULL) as process:
+        while not (out / "checkpoint.pt").exists() and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+    assert run(command, "--out", out).returncode == 0
+
+    assert result(out)["artifact_sha256"] == result(complete[0])["artifact_sha256"]
+
+
+def test_two_runs_do_not_share_a_folder(complete, command):
+    refused = run(command, "--out", complete[0], "--seed", 5)
+
+    assert refused.returncode == 2
+    assert "seed: 0 there, 5 asked" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_broken_checkpoint_is_named(command, tmp_path, complete):
+    out = tmp_path / "broken"
+    out.mkdir()
+    (out / "settings.json").write_text((complete[0] / "settings.json").read_text())
+    (out / "checkpoint.pt").write_bytes(b"half a checkpoi")
+    refused = run(command, "--out", out)
+
+    assert refused.returncode == 2
+    assert "checkpoint.pt" in refused.stderr and "delete it" in refused.stderr
+
+
+def test_a_checkpoint_cannot_run_code(command, tmp_path, complete):
+    """A checkpoint is read without executing what a pickle may ask for."""
+
+    class Mischief:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "settings.json").write_text((complete[0] / "settings.json").read_text())
+    torch.save({"step": Mischief()}, out / "checkpoint.pt")
+
+    assert run(command, "--out", out).returncode == 2
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--data", "/nowhere"], "no such data folder"),
+        (["--device", "warp"], "this machine has no 'warp'"),
+        (["--steps", "0"], "at least 1"),
+        (["--seed", "x"], "whole number"),
+    ],
+)
+def test_wrong_use_is_explained(command, tmp_path, options, complaint):
+    refused = run(command, "--out", tmp_path / "out", *options)
+
+    assert refused.returncode == 2
+    assert complaint in refused.stderr and "Traceback" not in refused.stderr
