@@ -52,7 +52,7 @@ class ArtifactInfo:
 
 def save_artifact(path: Path, model: GPT, metadata: dict) -> ArtifactInfo:
     """Quantise and write; `metadata` is any JSON object without the keys format and config."""
-    header = {"format": FORMAT, "config": model.config.as_dict(), **metadata}
+    header = {**metadata, "format": FORMAT, "config": model.config.as_dict()}
     raw = safetensors.torch.save(_encode(model), {"scorefirst": json.dumps(header, sort_keys=True)})
     blob = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compress(raw)
     partial = path.with_name(f".{path.name}.partial")
@@ -144,15 +144,14 @@ def _checked(name: str, tensor: Tensor, shape: torch.Size, dtype: torch.dtype) -
 
 
 def _decompress(path: Path) -> bytes:
+    if (n_bytes := path.stat().st_size) > MAX_RAW_BYTES:
+        raise ValueError(f"it has {n_bytes} bytes; {MAX_RAW_BYTES} is the most that is read")
     blob = path.read_bytes()
     n_raw = zstandard.frame_content_size(blob)
     if not 0 <= n_raw <= MAX_RAW_BYTES:
         raise ValueError(f"it unpacks to {n_raw} bytes; {MAX_RAW_BYTES} is the most that is read")
-    stream = zstandard.ZstdDecompressor().decompressobj()
-    raw = stream.decompress(blob)
-    if not stream.eof or stream.unused_data or len(raw) != n_raw:
-        raise ValueError(f"it is cut short or has bytes after its end ({len(blob)} bytes)")
-    return raw
+    # In one call: the output buffer has the promised size, and a frame that gives more is an error.
+    return zstandard.ZstdDecompressor().decompress(blob, allow_extra_data=False)
 
 
 def _read_metadata(raw: bytes) -> dict:

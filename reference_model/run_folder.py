@@ -89,7 +89,9 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _differences(found: dict, wanted: dict) -> str:
-    keys = [
-        key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)
-    ]
-    return ", ".join(f"{key}: {found.get(key)} there, {wanted.get(key)} asked" for key in keys)
+    keys = sorted(found.keys() | wanted.keys())
+    changed = [key for key in keys if found.get(key) != wanted.get(key)]
+    if changed == ["recipe"]:  # a page of numbers, of interest only when nothing else differs
+        return f"recipe: {found.get('recipe')} there, {wanted.get('recipe')} asked"
+    shown = [key for key in changed if key != "recipe"]
+    return ", ".join(f"{key}: {found.get(key)} there, {wanted.get(key)} asked" for key in shown)

@@ -6,14 +6,13 @@ the challenge's tokenizer does to its text as well. A paragraph that was seen be
 A source longer than MAX_DOCUMENT_CHARS becomes several documents.
 
 Guarantees: deterministic for one Python version; validation holds whole sources that training does
-not see, and the tokenizer is trained on none of them; a kill leaves no half-built folder.
+not see, and the tokenizer is trained on none of them; a kill leaves no half-built data.
 Does not cover: equality between Python versions (the text differs), nor English in general: this
 is technical prose, small on purpose, so that a model trains in a minute.
 """
 
 import ast
 import hashlib
-import inspect
 import json
 import os
 import re
@@ -21,8 +20,9 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,10 @@ VALIDATION_BYTES = 300_000  # set aside before there is a tokenizer; 2.7 bytes a
 MAX_DOCUMENT_CHARS = 8_000  # about 3,300 tokens; the challenge's documents average 957
 MIN_PARAGRAPH_CHARS = 40  # shorter ones are signatures and table rows
 MIN_LETTERS = 0.75  # share of letters and spaces; below are tables, rulers, grammar, code
+ABANDONED_AFTER_S = 3_600.0  # a build takes seconds
 
 # Test suites, vendored wheels and grammar fixtures: little prose, much repetition.
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 SKIPPED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3"}
 
 
@@ -61,7 +63,9 @@ def embedded_data(cache: Path) -> DataFolder:
     cache = Path(cache)
     if not _is_current(cache):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{cache.name}.building-", dir=cache.parent))
+        prefix = f".{cache.name}.building-"
+        _sweep(cache.parent.glob(f"{prefix}*"))
+        building = Path(tempfile.mkdtemp(prefix=prefix, dir=cache.parent))
         try:
             _build(building)
             _move_into_place(building, cache)
@@ -130,6 +134,13 @@ def _is_current(cache: Path) -> bool:
         return False
 
 
+def _sweep(abandoned: Iterable[Path]) -> None:
+    """Remove what killed builds left; a young one may be another process at work."""
+    for folder in abandoned:
+        if time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _move_into_place(building: Path, cache: Path) -> None:
     """Rename; whatever stood there goes, unless another process has just put the same there."""
     building.chmod(0o755)  # mkdtemp makes it private
@@ -174,8 +185,8 @@ def _docstrings_of(file: Path) -> Iterator[str]:
         except (SyntaxError, ValueError):
             return  # deliberately broken fixtures
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield inspect.cleandoc(ast.get_docstring(node) or "")
+        if isinstance(node, DOCUMENTED) and (docstring := ast.get_docstring(node)):
+            yield docstring
 
 
 def _paragraphs(text: str) -> Iterator[str]:

@@ -54,9 +54,9 @@ class DataFolder:
         """(T,) uint16, the validation shards one after the other."""
         return self._concatenate(self.val_shards)
 
-    def train_tokens(self) -> np.ndarray:
-        """(T,) uint16, the training shards one after the other; one shard stays memory-mapped."""
-        return self._concatenate(self.train_shards)
+    def train_tokens(self, limit: int | None = None) -> np.ndarray:
+        """(T,) uint16, the training shards one after the other, cut after `limit` tokens."""
+        return self._concatenate(self.train_shards, limit)
 
     def fingerprint(self) -> str:
         """32 hex digits over the tokenizer and every shard, in order; the names do not matter."""
@@ -74,9 +74,15 @@ class DataFolder:
     def tokenizer_sha256(self) -> str:
         return hashlib.sha256(self.tokenizer.read_bytes()).hexdigest()
 
-    def _concatenate(self, shards: tuple[Path, ...]) -> np.ndarray:
-        parts = [self._read(shard) for shard in shards]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    def _concatenate(self, shards: tuple[Path, ...], limit: int | None = None) -> np.ndarray:
+        parts: list[np.ndarray] = []
+        n_tokens = 0
+        for shard in shards:
+            if limit is not None and n_tokens >= limit:
+                break
+            parts.append(self._read(shard))
+            n_tokens += parts[-1].size
+        return np.concatenate(parts)[:limit]
 
     def _read(self, shard: Path) -> np.ndarray:
         tokens = read_shard(shard)

@@ -1,18 +1,30 @@
 """Real parts, built once: a tokenizer trained here, and a small data folder in challenge format."""
 
 import pydoc_data.topics
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from reference_model.data.folder import DataFolder
 from reference_model.data.shards import write_shard
 from reference_model.data.tokenizer import encode_document, load_tokenizer, train_tokenizer
 
-torch.set_num_threads(2)
+settings.register_profile("shared cores", deadline=None)  # a busy machine is not a failing law
+settings.load_profile("shared cores")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Tensors here are tiny: a second thread costs time, on a busy machine ten times as much."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +60,6 @@ def small_data(texts, tokenizer, tokenizer_file, tmp_path_factory) -> DataFolder
 @pytest.fixture
 def module():
     """Runs `python -m <module> ...` as a user would; gives code, stdout and stderr."""
-    import subprocess
 
     def run(name: str, *args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", name, *map(str, args)]

@@ -22,6 +22,7 @@ def test_shards_come_in_name_order(small_data):
 
     assert [path.name[-10:-4] for path in small_data.train_shards] == ["000000", "000001"]
     assert np.array_equal(small_data.train_tokens(), np.concatenate([first, second]))
+    assert small_data.train_tokens(limit=first.size + 5).tolist() == [*first, *second[:5]]
     assert small_data.vocab_size == 512
 
 
