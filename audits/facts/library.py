@@ -1,0 +1,310 @@
+"""Library functions: the ones whose meaning matters to a rule.
+
+Guarantees: everything not named here is a pure function of its arguments' labels.
+Does not cover: third-party optimisers and models beyond what their path says.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+from audits.facts import calls, expressions, folding, weights
+from audits.facts.machine import Machine
+from audits.facts.scope import Scope
+from audits.facts.trace import Choice
+from audits.facts.values import (
+    ADAPTED,
+    BLANK,
+    CHOICE,
+    GRADIENT,
+    OUTPUT,
+    TOKENS,
+    UNKNOWN,
+    Label,
+    Library,
+    Obj,
+    Partial,
+    Value,
+    derive,
+    ids,
+    join,
+    kinds,
+    labels_of,
+)
+
+if TYPE_CHECKING:
+    from audits.facts.calls import Args, Keywords
+
+_FACTORIES: Final = frozenset(
+    {"zeros", "ones", "empty", "full", "rand", "randn", "tensor", "as_tensor", "array", "asarray"}
+    | {"zeros_like", "ones_like", "empty_like", "full_like", "Parameter", "randint", "Buffer"}
+)
+_CONTAINERS: Final = frozenset(
+    {"list", "set", "dict", "collections.defaultdict", "collections.deque", "collections.Counter"}
+    | {"collections.OrderedDict", "sorted", "reversed", "tuple", "iter"}
+)
+_TRANSPARENT: Final = frozenset(
+    {"compile", "DistributedDataParallel", "DDP", "DataParallel", "FullyShardedDataParallel"}
+    | {"jit", "script", "njit", "wraps", "cache", "lru_cache", "no_grad", "inference_mode", "cast"}
+)
+_MEASURES: Final = frozenset(
+    {"len", "print", "isinstance", "issubclass", "hasattr", "id", "type", "callable", "range"}
+    | {"is_tensor", "manual_seed", "is_available", "synchronize", "perf_counter", "time"}
+)
+_MINIMA: Final = frozenset({"minimum", "fmin", "min"})
+_STARTERS: Final = frozenset(
+    {"subprocess.run", "subprocess.Popen", "subprocess.check_call", "os.system"}
+)
+
+
+def call(
+    m: Machine, path: str, args: Args, keywords: Keywords, node: ast.Call, scope: Scope
+) -> Value:
+    last = path.rsplit(".", 1)[-1]
+    if path in ("os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.setdefault"):
+        return _environment(m, args, keywords)
+    if args and not keywords and all(value.known for value in args):
+        const = folding.call(path, [value.const for value in args])
+        if const is not UNKNOWN:
+            made = derive(*args)
+            return Value(const, made.labels, switches=made.switches)
+    if path in _CONTAINERS:
+        return _container(m, path, args, node)
+    if last in _MEASURES and "." not in path.removeprefix("builtins."):
+        return derive_switches(args)
+    if last in _FACTORIES:
+        return _tensor(m, args, keywords, node)
+    if path.startswith("torch.optim.") and last[0].isupper() and "lr_scheduler" not in path:
+        return _optimizer(m, args, keywords, node)
+    if path.startswith("torch.nn.") and last[0].isupper() and not last.endswith("Parallel"):
+        return _module(m, args, node)
+    if last in _TRANSPARENT:
+        return args[0] if args else Value(refs=frozenset({Library("functools.wraps")}))
+    if last in _MINIMA and len(args) == 2:
+        return minimum(m, args[0], args[1], node, scope)
+    return _special(m, path, last, args, keywords, node, scope)
+
+
+def _special(
+    m: Machine, path: str, last: str, args: Args, keywords: Keywords, node: ast.Call, scope: Scope
+) -> Value:
+    match last:
+        case "deepcopy" | "copy" if args:
+            return copied(m, args[0], node)
+        case "partial" if args:
+            made = Partial(args[0], args[1:], keywords)
+            return Value(refs=frozenset({made}))
+        case "zip":
+            return _zip(args)
+        case "enumerate" if args:
+            return _one(Value(items=(BLANK, expressions.element_of(args[0]))))
+        case "map" if len(args) > 1:
+            elements = [expressions.element_of(value) for value in args[1:]]
+            return _one(calls.call_value(m, args[0], elements, {}, node, scope))
+        case "getattr" if len(args) > 1 and isinstance(args[1].const, str):
+            return _getattr(m, args)
+        case "setattr" if len(args) > 2 and isinstance(args[1].const, str):
+            for ref in args[0].refs:
+                ref.attrs[args[1].const] = args[2]
+            return BLANK
+        case "where" if len(args) == 3:
+            return _where(m, args, node, scope)
+        case "grad" if args and path.startswith("torch."):
+            return _gradient(m, args, node, scope)
+        case "save" | "savez" | "dump" | "save_file" if len(args) > 1:
+            return save(m, args)
+        case "load" | "load_file" | "open" if args:
+            return opened(m, args, keywords)
+        case "cross_entropy" | "nll_loss" if len(args) > 1:
+            m.trace.targets |= ids(labels_of(args[1]), TOKENS)
+        case "at" if path.endswith("add.at") and len(args) > 1:
+            return _count(m, args)
+        case "run_path" | "exec":
+            return _execute(m, args)
+    if path in _STARTERS:
+        return _start(m, args)
+    if target := keywords.get("target"):
+        given = keywords.get("args", BLANK)
+        calls.call_value(m, target, list(given.items or ()), {}, node, scope)
+    return expressions.opaque(args, keywords)
+
+
+def derive_switches(args: Args) -> Value:
+    return Value(switches=derive(*args).switches)
+
+
+def _environment(m: Machine, args: Args, keywords: Keywords) -> Value:
+    default = args[1] if len(args) > 1 else keywords.get("default", Value(None))
+    name = args[0].const if args else None
+    return m.config.read(name, default) if isinstance(name, str) else BLANK
+
+
+def _container(m: Machine, path: str, args: Args, node: ast.Call) -> Value:
+    kind = "dict" if path in ("dict", "collections.defaultdict", "collections.Counter") else "list"
+    made = Obj(kind, node.lineno)
+    made.home = tuple(m.loops)
+    if path == "collections.defaultdict" or not args:
+        return Value(refs=frozenset({made}))
+    if args[0].items is not None and path in ("list", "tuple"):
+        return args[0] if path == "tuple" else _one(join(args[0].items))
+    element = expressions.element_of(args[0])
+    if element is not BLANK:
+        made.entries[None] = element
+    return Value(refs=frozenset({made}))
+
+
+def _tensor(m: Machine, args: Args, keywords: Keywords, node: ast.Call) -> Value:
+    made = Obj("tensor", node.lineno)
+    made.home = tuple(m.loops)
+    made.labels = set(derive(*args).labels)
+    return Value(refs=frozenset({made}))
+
+
+def _optimizer(m: Machine, args: Args, keywords: Keywords, node: ast.Call) -> Value:
+    made = Obj("optimizer", node.lineno)
+    made.entries = dict(enumerate([*args, *keywords.values()]))
+    return Value(refs=frozenset({made}))
+
+
+def _module(m: Machine, args: Args, node: ast.Call) -> Value:
+    made = Obj("module", node.lineno)
+    made.home = tuple(m.loops)
+    inside = frozenset(ref for value in args for ref in weights.reachable(value))
+    return Value(refs=frozenset({made}) | inside)
+
+
+def copied(m: Machine, value: Value, node: ast.AST) -> Value:
+    """A copy keeps what its original had learnt, and learns nothing more with it."""
+    if len(value.refs) != 1:
+        return derive(value)
+    (original,) = value.refs
+    made = Obj(original.kind, getattr(node, "lineno", 0), original.cls)
+    made.home = tuple(m.loops)
+    made.labels = set(labels_of(value))
+    made.attrs, made.entries = dict(original.attrs), dict(original.entries)
+    return Value(labels=value.labels, refs=frozenset({made}))
+
+
+def _one(element: Value) -> Value:
+    """A list whose elements are all like this one."""
+    made = Obj("list")
+    made.entries[None] = element
+    return Value(refs=frozenset({made}))
+
+
+def _zip(args: Args) -> Value:
+    return _one(Value(items=tuple(expressions.element_of(value) for value in args)))
+
+
+def _getattr(m: Machine, args: Args) -> Value:
+    name = args[1].const
+    assert isinstance(name, str)
+    has = any(name in ref.attrs or (ref.cls and ref.cls.find(name)) for ref in args[0].refs)
+    library_name = any(isinstance(ref, Library) for ref in args[0].refs)
+    if has or library_name or len(args) < 3:
+        return expressions.attribute(m, args[0], name)
+    return args[2] if args[0].refs else join((args[2], derive(args[0])))
+
+
+def minimum(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> Value:
+    """The smaller of two losses of the same tokens, from different outputs, is a choice in hindsight."""
+    made = derive(left, right)
+    a, b = labels_of(left), labels_of(right)
+    if not (ids(a, OUTPUT) and ids(b, OUTPUT) and ids(a, OUTPUT) != ids(b, OUTPUT)):
+        return made
+    if not (TOKENS in kinds(a) and TOKENS in kinds(b)):
+        return made
+    m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
+    return Value(labels=made.labels | {Label(CHOICE, len(m.trace.choices) - 1)})
+
+
+def takes_minimum(node: ast.Call) -> bool:
+    last = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    return last in _MINIMA or (isinstance(node.func, ast.Name) and node.func.id == "min")
+
+
+def running_minimum(
+    m: Machine, held: Value | None, value: Value, node: ast.AST, scope: Scope
+) -> Value:
+    """`best = minimum(best, loss)` in a loop: the smallest over all rounds."""
+    labels = labels_of(value)
+    if held is None or not m.loops or OUTPUT in kinds(labels_of(held)):
+        return value
+    if OUTPUT not in kinds(labels) or TOKENS not in kinds(labels):
+        return value
+    m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
+    return Value(labels=labels | {Label(CHOICE, len(m.trace.choices) - 1)})
+
+
+def _where(m: Machine, args: Args, node: ast.Call, scope: Scope) -> Value:
+    test = node.args[0]
+    if isinstance(test, ast.Compare) and len(test.comparators) == 1:
+        compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
+        if compared == {ast.dump(node.args[1]), ast.dump(node.args[2])}:
+            return minimum(m, args[1], args[2], node, scope)
+    return derive(*args)
+
+
+def _gradient(m: Machine, args: Args, node: ast.AST, scope: Scope) -> Value:
+    weights.backward(m, args[0], node, scope)
+    return Value(labels=labels_of(args[0]) | {Label(GRADIENT, len(m.pending) - 1)})
+
+
+def save(m: Machine, args: Args) -> Value:
+    """What the weights have learnt goes to disk with them."""
+    learnt = frozenset(label for value in args for label in weights.adaptations(value))
+    for value in args:
+        for ref in value.refs:
+            ref.labels |= learnt
+        if isinstance(value.const, str):
+            m.files[value.const] = m.files.get(value.const, frozenset()) | learnt
+            return BLANK
+    m.files[None] = m.files.get(None, frozenset()) | learnt
+    return BLANK
+
+
+def opened(m: Machine, args: Args, keywords: Keywords) -> Value:
+    """A file, carrying what was written to that path, or to any path that is not known."""
+    path = args[0].const if args[0].known else None
+    held = [labels for key, labels in m.files.items() if key in (path, None) or path is None]
+    made = Obj("file")
+    made.attrs["path"] = args[0]
+    made.labels = {label for labels in held for label in labels if label.kind == ADAPTED}
+    made.labels |= labels_of(args[0])
+    return Value(refs=frozenset({made}))
+
+
+def _count(m: Machine, args: Args) -> Value:
+    """`np.add.at(table, key, 1)`."""
+    if TOKENS in kinds(labels_of(args[1])):
+        m.trace.written_tables |= args[0].refs
+    return BLANK
+
+
+def _execute(m: Machine, args: Args) -> Value:
+    """`exec(open("other.py").read())` and `runpy.run_path("other.py")`."""
+    for value in args[:1]:
+        paths = [value.const] + [
+            ref.attrs["path"].const for ref in value.refs if "path" in ref.attrs
+        ]
+        for path in paths:
+            _run_named(m, path)
+    return BLANK
+
+
+def _start(m: Machine, args: Args) -> Value:
+    """A sibling script started as a program."""
+    for value in args[:1]:
+        words = [value, *(value.items or ()), *(e for r in value.refs for e in r.entries.values())]
+        for word in words:
+            for part in str(word.const).split():
+                _run_named(m, part)
+    return BLANK
+
+
+def _run_named(m: Machine, path: object) -> None:
+    if isinstance(path, str):
+        name = path.rsplit("/", 1)[-1]
+        if name.endswith(".py") and name in m.modules:
+            calls.run_file(m, name, "__main__")

@@ -1,0 +1,142 @@
+"""The reader: walks a submission in execution order and writes the event trace.
+
+Guarantees: no code of the submission runs; a branch that the configuration decides is followed one way
+(`explore=False`) or both ways with the switch remembered (`explore=True`); work is bounded by a step count, so the
+result does not depend on the machine.
+Does not cover: exceptions as control flow, threads' interleaving, code built at run time.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from audits.facts.config import Configuration
+from audits.facts.scope import Scope
+from audits.facts.trace import Moment, Site, Trace
+from audits.facts.values import Function, Label, Library, Value
+
+STEP_LIMIT = 600_000  # expressions; the largest real script needs about a third
+DEPTH_LIMIT = 30
+
+
+class OutOfSteps(Exception):
+    """The reading was cut short; what was seen so far stands."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """One function activation."""
+
+    name: str
+    returned: list[Value] = field(default_factory=list)
+    yielded: list[Value] = field(default_factory=list)
+    exits: list[list[dict[str, Value]]] = field(
+        default_factory=list
+    )  # names at each break, by loop
+    off_mark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A backward pass whose result no optimiser has used yet."""
+
+    site: Site
+    labels: frozenset[Label]
+
+
+class Machine:
+    """State of one reading: where we are, what is known, what was seen."""
+
+    def __init__(
+        self, modules: Mapping[str, ast.Module], config: Configuration, *, explore: bool
+    ) -> None:
+        self.modules = modules  # by file name, of the whole folder
+        self.config = config
+        self.explore = explore
+        self.trace = Trace()
+        self.frames: list[Frame] = [Frame("<module>")]
+        self.active: list[ast.AST] = []  # functions being read, against recursion
+        self.loops: list[int] = []
+        self.off: list[str] = []
+        self.doubtful: list[str] = []
+        self.pending: list[Gradient] = []
+        self.pending_used = False
+        self.files: dict[object, frozenset[Label]] = {}  # weights on disk, by path where known
+        self.loaded: dict[str, Scope] = {}
+        self.builtins: dict[str, Value] = {}
+        self.position = 0
+        self.steps = 0
+        self.last_id = 0
+
+    def fresh_id(self) -> int:
+        self.last_id += 1
+        return self.last_id
+
+    def tick(self) -> None:
+        self.steps += 1
+        if self.steps > STEP_LIMIT:
+            raise OutOfSteps
+
+    def site(self, node: ast.AST, scope: Scope) -> Site:
+        return Site(scope.file, getattr(node, "lineno", 0), self.frames[-1].name)
+
+    def moment(self) -> Moment:
+        self.position += 1
+        return Moment(self.position, tuple(self.loops), tuple(self.off), tuple(self.doubtful))
+
+    @contextmanager
+    def loop(self) -> Iterator[None]:
+        self.loops.append(self.fresh_id())
+        self.frames[-1].exits.append([])
+        try:
+            yield
+        finally:
+            self.loops.pop()
+            self.frames[-1].exits.pop()
+
+    @contextmanager
+    def guarded(self, switches: frozenset[str], *, off: bool) -> Iterator[None]:
+        """Code under a condition: `off` when the run's configuration keeps it from running."""
+        doubt = sorted(switches & self.config.doubtful)
+        mark, doubt_mark = len(self.off), len(self.doubtful)
+        if off:
+            self.switch_off(switches)
+        self.doubtful += doubt
+        try:
+            yield
+        finally:
+            del self.off[mark:]
+            del self.doubtful[doubt_mark:]
+
+    def switch_off(self, switches: frozenset[str]) -> None:
+        """From here to the end of the enclosing guard or function, the run would not come."""
+        self.off += [self.config.describe(name) for name in sorted(switches)]
+
+    def builtin(self, name: str) -> Value:
+        if name not in self.builtins:
+            self.builtins[name] = Value(refs=frozenset({Library(name)}))
+        return self.builtins[name]
+
+    def enter(self, function: Function, name: str) -> bool:
+        """False where following the call would not end."""
+        if len(self.active) >= DEPTH_LIMIT or function.node in self.active:
+            return False
+        self.active.append(function.node)
+        self.frames.append(Frame(name, off_mark=len(self.off)))
+        return True
+
+    def leave(self) -> Frame:
+        self.active.pop()
+        frame = self.frames.pop()
+        del self.off[frame.off_mark :]
+        return frame
+
+
+def truth(value: Value) -> bool | None:
+    """Whether the value is true, where that is known."""
+    if value.known:
+        return bool(value.const)
+    return True if value.items else None

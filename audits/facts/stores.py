@@ -1,0 +1,124 @@
+"""Assignments: names, attributes, elements, and in-place updates of shared objects.
+
+Guarantees: `total += loss` on a shared tensor is seen by every holder; storing losses by position counts as
+recording them; a store into an array by a key made of tokens marks the array as a table of counts.
+Does not cover: partial overwrites; an array keeps the labels of everything ever stored in it.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from audits.facts import expressions, subscripts, weights
+from audits.facts.machine import Machine
+from audits.facts.scope import Scope
+from audits.facts.values import (
+    OUTPUT,
+    REGION,
+    TOKENS,
+    Label,
+    Obj,
+    Value,
+    derive,
+    join,
+    kinds,
+    labels_of,
+)
+
+
+def bind(m: Machine, target: ast.expr, value: Value, scope: Scope) -> None:
+    match target:
+        case ast.Name():
+            scope.bind(target.id, value)
+        case ast.Tuple() | ast.List():
+            _unpack(m, target, value, scope)
+        case ast.Starred():
+            bind(m, target.value, value, scope)
+        case ast.Attribute():
+            _store_attribute(m, target, value, scope)
+        case ast.Subscript():
+            _store_element(m, target, value, scope)
+        case _:
+            pass
+
+
+def _unpack(m: Machine, target: ast.Tuple | ast.List, value: Value, scope: Scope) -> None:
+    count = len(target.elts)
+    if value.items is not None and len(value.items) == count:
+        parts = list(value.items)
+    else:
+        parts = [expressions.element_of(value)] * count
+    for one, part in zip(target.elts, parts, strict=True):
+        bind(m, one, part, scope)
+
+
+def _store_attribute(m: Machine, target: ast.Attribute, value: Value, scope: Scope) -> None:
+    for ref in expressions.evaluate(m, target.value, scope).refs:
+        if target.attr == "data":
+            weights.overwrite(ref, value)
+        elif ref.kind == "instance" and value.known and not value.switches:
+            ref.attrs[target.attr] = forget_constant(value)  # other methods may change it
+        else:
+            ref.attrs[target.attr] = value
+
+
+def forget_constant(value: Value) -> Value:
+    return Value(labels=value.labels, refs=value.refs, items=None, switches=value.switches)
+
+
+def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope) -> None:
+    base = expressions.evaluate(m, target.value, scope)
+    key = subscripts.key_value(m, target.slice, scope)
+    if OUTPUT in kinds(labels_of(value)):
+        value = expressions.accumulate(m, value, target, scope)
+    store(m, base, key, value, target)
+    if not base.refs and isinstance(target.value, ast.Name):
+        scope.bind(target.value.id, join((base, derive(value))))
+
+
+def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscript | None) -> None:
+    """`base[key] = value` for each object that `base` may be."""
+    by_tokens = TOKENS in kinds(labels_of(key))
+    for ref in base.refs:
+        if by_tokens:
+            m.trace.written_tables.add(ref)
+        if ref.kind in ("list", "dict"):
+            wanted = subscripts.key_class(key)
+            ref.entries[wanted] = join(
+                [value, *([ref.entries[wanted]] if wanted in ref.entries else [])]
+            )
+        elif ref.kind == "tensor":
+            ref.labels |= labels_of(value)
+            if target is not None and (text := subscripts.region(target.slice)):
+                _mark_region(m, ref, text, value)
+
+
+def _mark_region(m: Machine, ref: Obj, text: str, value: Value) -> None:
+    """`mask[i, s:wlen] = 1`: the mask selects these positions."""
+    if value.known and value.const:
+        ref.labels.add(Label(REGION, m.trace.region(text)))
+
+
+def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
+    added = expressions.evaluate(m, node.value, scope)
+    current = _current(m, node.target, scope)
+    if isinstance(node.op, ast.Add):
+        added = expressions.accumulate(m, added, node, scope)
+    if isinstance(node.target, ast.Subscript):
+        key = subscripts.key_value(m, node.target.slice, scope)
+        base = expressions.evaluate(m, node.target.value, scope)
+        store(m, base, key, Value(labels=labels_of(added)), None)
+        return
+    shared = [ref for ref in current.refs if ref.kind in ("tensor", "list")]
+    for ref in shared:
+        ref.labels |= labels_of(added)
+        if ref.kind == "list":
+            ref.entries[None] = join([*ref.entries.values(), expressions.element_of(added)])
+    if not shared:
+        bind(m, node.target, expressions.combine(m, node.op, current, added, node, scope), scope)
+
+
+def _current(m: Machine, target: ast.expr, scope: Scope) -> Value:
+    if isinstance(target, ast.Name):
+        return scope.lookup(target.id) or Value()
+    return expressions.evaluate(m, target, scope)

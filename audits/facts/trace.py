@@ -1,0 +1,109 @@
+"""The ordered event trace: what an evaluation does with validation tokens, in order of execution.
+
+Guarantees: positions grow in the order in which the code runs, callees inlined; each event keeps the loops
+it runs in, so "the same iteration" can be told from "an earlier loop".
+Does not cover: how often a loop runs; each body is read once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from audits.facts.values import Label, Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where in the submission an event comes from."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When an event happens, and under which conditions."""
+
+    position: int  # order of execution
+    loops: tuple[int, ...]  # activations of the enclosing loops, outermost first
+    off: tuple[str, ...]  # "NAME=value" of switches that keep this code from running
+    doubtful: tuple[str, ...]  # switches that the folder's own commands set differently
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRead:
+    """A piece of the validation stream, cut out by a subscript."""
+
+    site: Site
+    parents: frozenset[int]  # the pieces it was cut from
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulation:
+    """A value added to a running total or stored in an array."""
+
+    site: Site
+    moment: Moment
+    labels: frozenset[Label]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An optimiser step, or a write into weights, whose gradient came from validation tokens."""
+
+    site: Site  # the step
+    backward: Site
+    moment: Moment
+    labels: frozenset[Label]  # of the loss
+    targets: frozenset[Obj]  # what was changed
+
+
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """A subscript read of an array by a key that was computed from validation tokens."""
+
+    site: Site
+    tables: frozenset[Obj]
+    key: frozenset[Label]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """A division of one table read by another."""
+
+    site: Site
+    above: frozenset[int]  # TableRead ids
+    below: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A minimum taken between losses of the same tokens."""
+
+    site: Site
+    moment: Moment
+
+
+@dataclass(slots=True)
+class Trace:
+    """Everything one reading of a submission has seen."""
+
+    reads: list[TokenRead] = field(default_factory=list)
+    accumulations: list[Accumulation] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+    table_reads: list[TableRead] = field(default_factory=list)
+    quotients: list[Quotient] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    targets: set[int] = field(default_factory=set)  # TokenReads that a loss is taken of
+    written_tables: set[Obj] = field(default_factory=set)  # tables that received counts
+    reported: set[int] = field(default_factory=set)  # Accumulations that became bits per byte
+    converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
+    regions: list[str] = field(default_factory=list)  # interned slice texts
+    files: set[str] = field(default_factory=set)  # that the entry runs or imports, itself included
+    notes: list[str] = field(default_factory=list)  # what could not be followed, and why
+
+    def region(self, text: str) -> int:
+        if text not in self.regions:
+            self.regions.append(text)
+        return self.regions.index(text)

@@ -1,0 +1,67 @@
+"""The vocabulary of results: findings, per file and per scan.
+
+Guarantees: everything is frozen and plain, so that a report is a pure function of it.
+Does not cover: rendering.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Confidence(StrEnum):
+    """How sure the check is that the pattern is what it seems; only HIGH can fail."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a rule's check reports: a pattern and how it was reached."""
+
+    file: str
+    line: int
+    function: str
+    message: str
+    confidence: Confidence
+    off: tuple[str, ...] = ()  # switches, as set in the run, that keep the code from running
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A match judged under a profile."""
+
+    rule: str
+    status: str  # fail, warn or info
+    severity: str  # what the profile gives the rule at most
+    confidence: str
+    line: int  # in the unpacked text
+    function: str
+    message: str
+    excerpt: str
+    wrapper_line: int | None = None  # in the file itself, when it is packed
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One file."""
+
+    path: str
+    outcome: str  # parsed, unpacked, partly, unreadable or skipped
+    findings: tuple[Finding, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """One scan."""
+
+    profile: str
+    files: tuple[FileReport, ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(finding.status == "fail" for file in self.files for finding in file.findings)

@@ -1,0 +1,98 @@
+"""Order and overlap: the questions that rules ask of a trace.
+
+Guarantees: an update is licensed only by a score that came before it in the same iteration of a shared loop; two
+pieces of the stream overlap only when one was cut from the other.
+Does not cover: index arithmetic, so "other tokens" is never claimed, only "the very same tokens".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Accumulation, Moment, Trace, Update
+from audits.facts.values import ADAPTED, OUTPUT, REGION, TOKENS, Label, ids, kinds
+
+
+def scores(trace: Trace) -> Iterator[Accumulation]:
+    """Totals of losses that end up as bits per byte: they met a byte count and ln 2."""
+    for number in sorted(trace.reported & trace.converted):
+        yield trace.accumulations[number]
+
+
+def recordings(trace: Trace) -> Iterator[Accumulation]:
+    """Totals of losses that may be a score; a generous reading, used only to acquit."""
+    for number in sorted(trace.reported | trace.converted):
+        if OUTPUT in kinds(trace.accumulations[number].labels):
+            yield trace.accumulations[number]
+
+
+def share_loop(a: Moment, b: Moment) -> bool:
+    return bool(a.loops and b.loops and a.loops[0] == b.loops[0])
+
+
+def licensed(trace: Trace, update: Update) -> bool:
+    """Whether a score was recorded before the update, in the same iteration."""
+    return any(
+        share_loop(record.moment, update.moment) and record.moment.position < update.moment.position
+        for record in recordings(trace)
+    )
+
+
+def unclear(trace: Trace, update: Update) -> bool:
+    """Whether something else that looks like recording a loss comes before the update.
+
+    The training loss itself, summed for a log line, is not such a thing.
+    """
+    own = ids(update.labels, OUTPUT)
+    return any(
+        share_loop(record.moment, update.moment)
+        and record.moment.position < update.moment.position
+        and OUTPUT in kinds(record.labels)
+        and ids(record.labels, OUTPUT).isdisjoint(own)
+        for record in trace.accumulations
+    )
+
+
+def reaches(update_number: int, record: Accumulation) -> bool:
+    """Whether the score was computed with weights that the update changed."""
+    return Label(ADAPTED, update_number) in record.labels
+
+
+def same_tokens(trace: Trace, a: frozenset[Label], b: frozenset[Label]) -> bool:
+    """Whether both are made of the very same piece of the stream, or one of a cut of the other's."""
+    mine, theirs = ids(a, TOKENS), ids(b, TOKENS)
+    return bool(_with_ancestors(trace, mine) & theirs or _with_ancestors(trace, theirs) & mine)
+
+
+def _with_ancestors(trace: Trace, reads: frozenset[int]) -> frozenset[int]:
+    seen: set[int] = set()
+    waiting = list(reads)
+    while waiting:
+        read = waiting.pop()
+        if read not in seen:
+            seen.add(read)
+            waiting += trace.reads[read].parents
+    return frozenset(seen)
+
+
+def regions(trace: Trace, labels: frozenset[Label]) -> frozenset[str]:
+    """The position slices that restrict a loss, as written in the code."""
+    return frozenset(trace.regions[number] for number in ids(labels, REGION))
+
+
+def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether the fitted loss covers scored positions: it is unrestricted, or restricted alike."""
+    fitted = regions(trace, update.labels)
+    return not fitted or bool(fitted & regions(trace, score.labels))
+
+
+def lines_read(trace: Trace, labels: frozenset[Label]) -> str:
+    """The lines on which the tokens were cut from the stream, for messages."""
+    roots = _with_ancestors(trace, ids(labels, TOKENS))
+    lines = {trace.reads[read].site.line for read in roots if not trace.reads[read].parents}
+    return ", ".join(str(line) for line in sorted(lines)) or "?"
+
+
+def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether the folder contradicts itself, or something may have been scored unseen."""
+    return bool(unclear(trace, update) or update.moment.doubtful or score.moment.doubtful)

@@ -1,0 +1,82 @@
+"""What to scan: a lone file, or a folder and the file in it that is judged.
+
+Guarantees: one answer, by the same rule for everybody: what a native manifest names, else what the commands start,
+else the only `train*.py`; otherwise the user is asked.
+Does not cover: several programs in one folder; the entry is one file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from audits.facts.commands import commands_of, configuration
+from audits.facts.config import Configuration
+
+
+class NothingToScan(Exception):
+    """There is no Python code here, and no manifest that names any."""
+
+
+class UsageError(Exception):
+    """The user has to say more; the text names the file, the cause and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What will be read."""
+
+    root: Path
+    entry: str  # relative to root
+    files: tuple[str, ...]  # every Python file, the entry included
+    config: Configuration
+
+
+def target_of(path: Path, entry: str | None) -> Target:
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder; give a script or a submission folder")
+    if path.is_file():
+        return Target(path.parent, path.name, (path.name,), Configuration())
+    files = tuple(sorted(found.relative_to(path).as_posix() for found in path.rglob("*.py")))
+    manifest = _native_entry(path)
+    if not files and manifest is None:
+        raise NothingToScan(f"{path}: no Python files and no harness manifest")
+    commands = commands_of(path)
+    started = [command.script for command in commands if command.script in files]
+    chosen = entry or manifest or _choose(path, files, started)
+    if chosen not in files:
+        raise UsageError(f"{path / chosen}: no such file; --entry takes a file inside the folder")
+    return Target(path, chosen, files, configuration(commands, chosen))
+
+
+def _native_entry(folder: Path) -> str | None:
+    """`harness.program` or the file of `harness.predictor` in submission.json."""
+    try:
+        manifest = json.loads((folder / "submission.json").read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None
+    harness = manifest.get("harness") if isinstance(manifest, Mapping) else None
+    if not isinstance(harness, Mapping):
+        return None
+    named = harness.get("program") or harness.get("predictor")
+    if not isinstance(named, str):
+        raise NothingToScan(f"{folder}: a declared engine; the submission has no code to read")
+    return named.partition(":")[0]
+
+
+def _choose(folder: Path, files: tuple[str, ...], started: list[str]) -> str:
+    trains = [name for name in files if "/" not in name and name.startswith("train")]
+    candidates = [name for name in dict.fromkeys(started) if name.startswith("train")] or trains
+    candidates = candidates or list(dict.fromkeys(started))
+    top = [name for name in files if "/" not in name]
+    for names in (candidates, top):
+        if len(names) == 1:
+            return names[0]
+        if "train_gpt.py" in names:
+            return "train_gpt.py"
+    listed = ", ".join(candidates or top or files)
+    raise UsageError(
+        f"{folder}: cannot tell which file is the submission ({listed}); name it with --entry FILE"
+    )

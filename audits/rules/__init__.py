@@ -1,0 +1,31 @@
+"""The static checks: one rule a file, with the code that must pass and the code that must be caught inside.
+
+Guarantees: a check sees only the trace, never names; it reports what it is sure of with HIGH confidence.
+Does not cover: rules without a check; the catalogue says which these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from audits.facts.trace import Trace
+from audits.findings import Match
+from audits.rules import causal_3, norm_2, norm_3, order_1, order_2, pass_2
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule's check and its cases."""
+
+    rule: str
+    run: Callable[[Trace], Iterator[Match]]
+    valid: tuple[str, ...]  # scripts that must not be failed
+    invalid: tuple[str, ...]  # scripts that must be failed
+
+
+_MODULES = (causal_3, norm_2, norm_3, order_1, order_2, pass_2)
+CHECKS: Mapping[str, Check] = {
+    module.RULE: Check(module.RULE, module.check, module.VALID, module.INVALID)
+    for module in _MODULES
+}

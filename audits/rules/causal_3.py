@@ -1,0 +1,115 @@
+"""CAUSAL-3: nothing that scores a token may be fitted with a loss that includes that token.
+
+Catches: a fresh tensor (an added vector, a logit bias) optimised on the scored positions of a batch and then used to score
+that batch.
+Does not cover: fitting on context positions only (CAUSAL-4); whether that is legal was never ruled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace, Update
+from audits.findings import Confidence, Match
+from audits.flow import doubtful, licensed, reaches, same_positions, same_tokens, scores, share_loop
+from audits.rules.cases import script
+
+RULE = "CAUSAL-3"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    for number, update in enumerate(trace.updates):
+        if licensed(trace, update) or not _fits_a_tensor(update):
+            continue
+        for score in scores(trace):
+            if not share_loop(score.moment, update.moment) or not reaches(number, score):
+                continue
+            if not same_tokens(trace, update.labels, score.labels):
+                continue
+            if not same_positions(trace, update, score):
+                continue
+            fitted = ", ".join(str(target.line) for target in sorted(update.targets, key=_line))
+            yield Match(
+                update.site.file,
+                update.backward.line,
+                update.backward.function,
+                f"the tensor created at line {fitted} is optimised at line {update.backward.line} "
+                f"(step at line {update.site.line}) on the very positions it then scores, at line "
+                f"{score.site.line}",
+                Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
+                update.moment.off + score.moment.off,
+            )
+            break
+
+
+def _fits_a_tensor(update: Update) -> bool:
+    return all(target.kind == "tensor" for target in update.targets)
+
+
+def _line(target: object) -> int:
+    return int(getattr(target, "line", 0))
+
+
+VALID = (
+    # Fitted on the context only.
+    script("""
+        for start in range(0, len(val_tokens), 64):
+            x, y = batch(val_tokens, start)
+            hidden = model(x)
+            delta = torch.zeros(1, 1, 512, requires_grad=True)
+            fit = torch.optim.AdamW([delta], lr=0.01)
+            mask = torch.zeros(4, 512)
+            for i in range(4):
+                mask[i, :s] = 1.0
+            loss = F.cross_entropy(hidden + delta, y, reduction="none")
+            (loss * mask).sum().backward()
+            fit.step()
+            nll = F.cross_entropy(hidden + delta, y, reduction="none")
+            add(nll[:, s:512], y)
+    """),
+    # Carried forward from batches that are already recorded.
+    script("""
+        delta = torch.zeros(1, 1, 512, requires_grad=True)
+        fit = torch.optim.AdamW([delta], lr=0.01)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            loss = F.cross_entropy(model(x) + delta, y)
+            add(loss.detach(), y)
+            loss.backward()
+            fit.step()
+    """),
+)
+INVALID = (
+    script("""
+        for start in range(0, len(val_tokens), 64):
+            x, y = batch(val_tokens, start)
+            hidden = model(x)
+            delta = torch.zeros(4, 1, 512, requires_grad=True)
+            fit = torch.optim.AdamW([delta], lr=0.01)
+            mask = torch.zeros(4, 512)
+            for i in range(4):
+                mask[i, s:512] = 1.0
+            for step in range(16):
+                loss = F.cross_entropy(hidden + delta, y, reduction="none")
+                fit.zero_grad()
+                (loss * mask).sum().backward()
+                fit.step()
+            nll = F.cross_entropy(hidden + delta, y, reduction="none")
+            add(nll[:, s:512], y)
+    """),
+    # No mask at all.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            bias = nn.Parameter(torch.zeros(1024))
+            fit = torch.optim.LBFGS([bias])
+
+            def closure():
+                loss = F.cross_entropy(model(x) + bias, y)
+                loss.backward()
+                return loss
+
+            fit.step(closure)
+            add(F.cross_entropy(model(x) + bias, y), y)
+    """),
+)

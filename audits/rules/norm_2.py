@@ -1,0 +1,135 @@
+"""NORM-2: a quotient of two hashed counts is no probability.
+
+Catches: `full[hash(context, token)] / context[hash(context)]` from two count tables that validation tokens fill, blended
+into a loss that is recorded. Collisions make the candidates' shares add up to far more than one.
+Does not cover: quotients taken in another language; tables that only training fills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Quotient, TableRead, Trace
+from audits.facts.values import HASHED, RATIO, TOKENS, ids, kinds
+from audits.findings import Confidence, Match
+from audits.flow import scores
+from audits.rules.cases import script
+
+RULE = "NORM-2"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    seen: set[int] = set()
+    for score in scores(trace):
+        for number in sorted(ids(score.labels, RATIO) - seen):
+            quotient = trace.quotients[number]
+            if (pair := _hashed_pair(trace, quotient)) is None:
+                continue
+            seen.add(number)
+            yield Match(
+                quotient.site.file,
+                quotient.site.line,
+                quotient.site.function,
+                f"a count read at line {pair[0].site.line}, under a hash that includes the token itself, is "
+                f"divided by a count read at line {pair[1].site.line}, under a hash of the context; the "
+                f"quotient is scored at line {score.site.line}, and with collisions the candidates "
+                "do not sum to one",
+                Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
+                score.moment.off,
+            )
+
+
+def _hashed_pair(trace: Trace, quotient: Quotient) -> tuple[TableRead, TableRead] | None:
+    for above in sorted(quotient.above):
+        for below in sorted(quotient.below):
+            pair = trace.table_reads[above], trace.table_reads[below]
+            if all(_counts(trace, read) for read in pair) and _adds_a_token(*pair):
+                return pair
+    return None
+
+
+def _counts(trace: Trace, read: TableRead) -> bool:
+    return HASHED in kinds(read.key) and bool(read.tables & trace.written_tables)
+
+
+def _adds_a_token(full: TableRead, context: TableRead) -> bool:
+    more = ids(full.key, TOKENS) > ids(context.key, TOKENS)
+    return more and full.tables.isdisjoint(context.tables)
+
+
+_TABLES = """
+ids_np = val_tokens.numpy()
+context_counts = np.zeros((4096,), dtype=np.uint32)
+full_counts = np.zeros((4096,), dtype=np.uint32)
+"""
+VALID = (
+    # Exact contexts, and the quotient of a row by its own sum.
+    script("""
+        ids_np = val_tokens.numpy()
+        rows = {}
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            context, token = ids_np[start], ids_np[start + 1]
+            row = rows.get(context)
+            p = row[token] / row.sum()
+            add(-torch.log(0.5 * torch.exp(-model(x, y)) + 0.5 * p), y)
+            rows[context] = row
+    """),
+    # A hashed context whose row is a full count vector: collisions cost quality, not validity.
+    script("""
+        ids_np = val_tokens.numpy()
+        counts = np.zeros((4096, 1024))
+        totals = np.zeros((4096,))
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            context, token = ids_np[start], ids_np[start + 1]
+            bucket = (context * 36313) & 4095
+            p = counts[bucket, token] / totals[bucket]
+            add(-torch.log(0.5 * torch.exp(-model(x, y)) + 0.5 * p), y)
+            np.add.at(counts, (bucket, token), 1)
+            np.add.at(totals, bucket, 1)
+    """),
+)
+INVALID = (
+    script(
+        _TABLES
+        + """
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    context, token = ids_np[start], ids_np[start + 1]
+    mixed = context * 36313
+    context_key = mixed & 4095
+    full_key = (mixed ^ (token * 27191)) & 4095
+    p = full_counts[full_key] / np.maximum(context_counts[context_key], 1)
+    add(-torch.log(0.5 * torch.exp(-model(x, y)) + 0.5 * p), y)
+    np.add.at(context_counts, context_key, 1)
+    np.add.at(full_counts, full_key, 1)
+"""
+    ),
+    # The same inside a class, on tensors.
+    script("""
+        class Cache:
+            def __init__(self):
+                self.small = torch.zeros(4096)
+                self.large = torch.zeros(4096)
+
+            def keys(self, x, y):
+                base = x * 36313
+                return base % 4096, (base ^ (y * 51647)) % 4096
+
+            def share(self, x, y):
+                a, b = self.keys(x, y)
+                return self.large[b] / (self.small[a] + 1e-9)
+
+            def learn(self, x, y):
+                a, b = self.keys(x, y)
+                self.small.scatter_add_(0, a, torch.ones(512))
+                self.large.scatter_add_(0, b, torch.ones(512))
+
+        cache = Cache()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(-torch.log(torch.exp(-model(x, y)) + cache.share(x, y)), y)
+            cache.learn(x, y)
+    """),
+)

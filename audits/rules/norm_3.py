@@ -1,0 +1,77 @@
+"""NORM-3: the key of a look-up that shapes p(x_t) may not be made of x_t.
+
+Catches: a read, under a hash that folds in the very tokens the loss is taken of, from a table that validation tokens
+fill, flowing into a recorded loss.
+Does not cover: targets that are cut from the stream a second time; NORM-2 sees those by their quotient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import TableRead, Trace
+from audits.facts.values import COUNT, HASHED, TOKENS, Label, ids, kinds
+from audits.findings import Confidence, Match
+from audits.flow import same_tokens, scores
+from audits.rules.cases import script
+
+RULE = "NORM-3"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    seen: set[int] = set()
+    targets = frozenset(Label(TOKENS, read) for read in trace.targets)
+    for score in scores(trace):
+        for number in sorted(ids(score.labels, COUNT) - seen):
+            read = trace.table_reads[number]
+            if not _keyed_by_target(trace, read, targets):
+                continue
+            seen.add(number)
+            yield Match(
+                read.site.file,
+                read.site.line,
+                read.site.function,
+                f"the key of this look-up folds in the token that is being scored, and the count flows "
+                f"into the loss recorded at line {score.site.line}",
+                Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
+                score.moment.off,
+            )
+
+
+def _keyed_by_target(trace: Trace, read: TableRead, targets: frozenset[Label]) -> bool:
+    counts = HASHED in kinds(read.key) and read.tables & trace.written_tables
+    mixes = len(ids(read.key, TOKENS)) > 1  # the context and the target
+    return bool(counts) and mixes and same_tokens(trace, read.key, targets)
+
+
+VALID = (
+    # The same key, used only to fill the table after the score.
+    script("""
+        table = torch.zeros(4096)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = F.cross_entropy(model(x), y, reduction="none")
+            add(nll, y)
+            table.scatter_add_(0, ((x * 36313) ^ (y * 27191)) & 4095, torch.ones(512))
+    """),
+    # The key is made of the context; the row is normalised over all candidates.
+    script("""
+        table = torch.zeros(4096, 1024)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = F.cross_entropy(model(x) + torch.log(table[(x * 36313) & 4095]), y)
+            add(nll, y)
+            table[(x * 36313) & 4095, y] += 1
+    """),
+)
+INVALID = (
+    script("""
+        table = torch.zeros(4096)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = F.cross_entropy(model(x), y, reduction="none")
+            seen = table[((x * 36313) ^ (y * 27191)) & 4095]
+            add(nll - 0.5 * seen, y)
+            table.scatter_add_(0, ((x * 36313) ^ (y * 27191)) & 4095, torch.ones(512))
+    """),
+)

@@ -1,0 +1,105 @@
+"""ORDER-1: score first; inside an evaluation loop, a chunk's update may not precede its score.
+
+Catches: a model trained on a piece of the stream and then scored on the very same piece, in the same iteration.
+Does not cover: training and scoring that cut the same tokens out twice; that needs index arithmetic, and warns only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace, Update
+from audits.findings import Confidence, Match
+from audits.flow import (
+    doubtful,
+    licensed,
+    lines_read,
+    reaches,
+    same_positions,
+    same_tokens,
+    scores,
+    share_loop,
+)
+from audits.rules.cases import script
+
+RULE = "ORDER-1"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    for number, update in enumerate(trace.updates):
+        if licensed(trace, update) or not _trains_a_model(update):
+            continue
+        for score in scores(trace):
+            if not share_loop(score.moment, update.moment) or not reaches(number, score):
+                continue
+            if not same_tokens(trace, update.labels, score.labels):
+                continue
+            if not same_positions(trace, update, score):
+                continue
+            yield Match(
+                update.site.file,
+                update.backward.line,
+                update.backward.function,
+                f"validation tokens read at line {lines_read(trace, update.labels)} are trained on at "
+                f"line {update.backward.line} (step at line {update.site.line}) before the same tokens "
+                f"are scored, at line {score.site.line}",
+                Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
+                update.moment.off + score.moment.off,
+            )
+            break
+
+
+def _trains_a_model(update: Update) -> bool:
+    return any(target.kind == "module" for target in update.targets)
+
+
+VALID = (
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+            for epoch in range(3):
+                model(x, y).backward()
+                optimizer.step()
+    """),
+    # One forward pass serves both: recorded first, then stepped.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            loss = model(x, y)
+            add(loss.detach(), y)
+            loss.backward()
+            optimizer.step()
+    """),
+    # The step at the top of the loop uses the chunk before, which is already recorded.
+    script("""
+        before = None
+        for start in range(0, len(val_tokens), 512):
+            if before is not None:
+                model(*before).backward()
+                optimizer.step()
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+            before = (x, y)
+    """),
+)
+INVALID = (
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            model(x, y).backward()
+            optimizer.step()
+            add(model(x, y), y)
+    """),
+    # Only the last of several epochs is recorded.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            for epoch in range(4):
+                optimizer.zero_grad()
+                model(x, y).backward()
+                optimizer.step()
+            with torch.no_grad():
+                add(model(x, y), y)
+    """),
+)

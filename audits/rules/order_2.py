@@ -1,0 +1,96 @@
+"""ORDER-2: no adaptation on validation tokens before the evaluation that reports the number.
+
+Catches: an optimiser step on a validation loss, with nothing scored before it in its loops, whose weights reach a later
+score, also through quantisation, a file and another model.
+Does not cover: weights changed without an optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.findings import Confidence, Match
+from audits.flow import doubtful, licensed, lines_read, reaches, scores, share_loop
+from audits.rules.cases import script
+
+RULE = "ORDER-2"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    for number, update in enumerate(trace.updates):
+        if licensed(trace, update):
+            continue
+        for score in scores(trace):
+            later = not share_loop(score.moment, update.moment)
+            if later and reaches(number, score):
+                yield Match(
+                    update.site.file,
+                    update.backward.line,
+                    update.backward.function,
+                    f"validation tokens read at line {lines_read(trace, update.labels)} are trained on "
+                    f"at line {update.backward.line} (step at line {update.site.line}) and scored with "
+                    f"the adapted weights only afterwards, at line {score.site.line}",
+                    Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
+                    update.moment.off + score.moment.off,
+                )
+                break
+
+
+VALID = (
+    # Score first: each chunk is recorded before the model trains on it.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            with torch.inference_mode():
+                add(model(x, y), y)
+            model(x, y).backward()
+            optimizer.step()
+    """),
+    # The same optimiser, fed with training shards.
+    script("""
+        for step in range(10):
+            x, y = batch(train_tokens, step)
+            model(x, y).backward()
+            optimizer.step()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+    # A warm-up on validation tokens that is undone before anything is scored.
+    script("""
+        saved = copy.deepcopy(model.state_dict())
+        x, y = batch(val_tokens, 0)
+        model(x, y).backward()
+        optimizer.step()
+        model.load_state_dict(saved)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+)
+INVALID = (
+    script("""
+        for epoch in range(3):
+            for start in range(0, len(val_tokens), 512):
+                x, y = batch(val_tokens, start)
+                model(x, y).backward()
+                optimizer.step()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+    # Through a file and into another model: adaptation baked into the artifact.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            model(x, y).backward()
+            optimizer.step()
+        torch.save({k: v.half() for k, v in model.state_dict().items()}, "model.pt")
+        fresh = Net()
+        fresh.load_state_dict(torch.load("model.pt"))
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(fresh(x, y), y)
+    """),
+)

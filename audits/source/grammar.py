@@ -1,0 +1,72 @@
+"""Python 3.12 f-strings on an older interpreter: LibCST reads them, we lower them to plain concatenation.
+
+Guarantees: `f"a{x!r:>{w}}b"` becomes `("a" + format(repr(x), ">" + format(w, "")) + "b")`, which means the same; lines
+stay where they are.
+Does not cover: other new syntax (type parameters, `type` statements); such a file is unreadable on 3.11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+_CONVERSIONS = {"r": "repr", "s": "str", "a": "ascii"}
+
+
+def lowered(text: str) -> str | None:
+    """The text with every f-string rewritten; None when LibCST cannot read it either."""
+    try:
+        module = cst.parse_module(text)
+    except (cst.ParserSyntaxError, RecursionError, UnicodeError):
+        return None
+    return module.visit(_Lowering()).code
+
+
+class _Lowering(cst.CSTTransformer):
+    """Replaces f-strings from the inside out."""
+
+    def leave_FormattedString(
+        self, original_node: cst.FormattedString, updated_node: cst.FormattedString
+    ) -> cst.BaseExpression:
+        prefix = updated_node.start.lower().replace("f", "")
+        quote = updated_node.start.lstrip("fFrRbB")
+        return _concatenation(updated_node.parts, prefix.rstrip("\"'"), quote)
+
+    def leave_ConcatenatedString(
+        self, original_node: cst.ConcatenatedString, updated_node: cst.ConcatenatedString
+    ) -> cst.BaseExpression:
+        plain = isinstance(updated_node.left, cst.SimpleString) and isinstance(
+            updated_node.right, cst.SimpleString | cst.ConcatenatedString
+        )
+        return updated_node if plain else _added(updated_node.left, updated_node.right)
+
+
+def _concatenation(
+    parts: Sequence[cst.BaseFormattedStringContent], prefix: str, quote: str
+) -> cst.BaseExpression:
+    pieces: list[cst.BaseExpression] = []
+    for part in parts:
+        if isinstance(part, cst.FormattedStringText):
+            text = part.value.replace("{{", "{").replace("}}", "}")
+            pieces.append(cst.SimpleString(f"{prefix}{quote}{text}{quote}"))
+        elif isinstance(part, cst.FormattedStringExpression):
+            pieces.append(_formatted(part, prefix, quote))
+    whole: cst.BaseExpression = pieces[0] if pieces else cst.SimpleString('""')
+    for piece in pieces[1:]:
+        whole = _added(whole, piece)
+    return whole
+
+
+def _formatted(part: cst.FormattedStringExpression, prefix: str, quote: str) -> cst.BaseExpression:
+    value: cst.BaseExpression = part.expression
+    if part.conversion is not None:
+        value = cst.Call(cst.Name(_CONVERSIONS[part.conversion]), [cst.Arg(value)])
+    spec = _concatenation(part.format_spec or (), prefix, quote)
+    return cst.Call(cst.Name("format"), [cst.Arg(value), cst.Arg(spec)])
+
+
+def _added(left: cst.BaseExpression, right: cst.BaseExpression) -> cst.BinaryOperation:
+    return cst.BinaryOperation(
+        left, cst.Add(), right, lpar=[cst.LeftParen()], rpar=[cst.RightParen()]
+    )
