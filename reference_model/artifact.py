@@ -20,7 +20,6 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import safetensors.torch
 import torch
 import zstandard
@@ -30,13 +29,24 @@ from torch import Tensor
 from reference_model.config import ConfigError, ModelConfig
 from reference_model.gpt import GPT
 from reference_model.optim import is_matrix
-from reference_model.packing import pack, unpack
+from reference_model.packing import pack, packed_bytes, unpack
 from reference_model.quantize import QuantizedMatrix, quantize
 
 FORMAT = "scorefirst-artifact-1"
 # The contest allows 16,000,000 bytes compressed; its 27 million parameters unpack to 20 MB.
 MAX_RAW_BYTES = 256_000_000
 COMPRESSION_LEVEL = 19
+
+# What reading somebody else's bytes may raise; a RecursionError comes of JSON nested without end.
+DAMAGE = (
+    ConfigError,
+    KeyError,
+    RecursionError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+    zstandard.ZstdError,
+)
 
 
 class ArtifactError(Exception):
@@ -51,10 +61,11 @@ class ArtifactInfo:
 
 
 def save_artifact(path: Path, model: GPT, metadata: dict) -> ArtifactInfo:
-    """Quantise and write; `metadata` is any JSON object without the keys format and config."""
+    """Quantise and write; `metadata` is any JSON object (its format and config are ours)."""
     header = {**metadata, "format": FORMAT, "config": model.config.as_dict()}
     raw = safetensors.torch.save(_encode(model), {"scorefirst": json.dumps(header, sort_keys=True)})
     blob = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compress(raw)
+    path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(blob)
     os.replace(partial, path)
@@ -71,7 +82,7 @@ def load_artifact(path: Path, device: str | torch.device = "cpu") -> tuple[GPT, 
         model = _build(config, safetensors.torch.load(raw))
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ConfigError, SafetensorError, zstandard.ZstdError, ValueError, KeyError) as error:
+    except DAMAGE as error:
         raise ArtifactError(
             f"{path}: expected a {FORMAT} file, but {error}; train one with "
             "`python -m reference_model.train`, or copy it again"
@@ -115,20 +126,21 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> GPT:
 
 def _decode(name: str, shape: torch.Size, tensors: dict[str, Tensor]) -> Tensor:
     """The float32 weight, its pieces taken out of `tensors`."""
+
+    def take(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return _checked(name, tensors.pop(name), shape, dtype)
+
     if f"{name}.q6" in tensors:
-        values = unpack(tensors.pop(f"{name}.q6").numpy().ravel().view(np.uint8), shape.numel())
-        quantized = torch.from_numpy(values).view(shape), tensors.pop(f"{name}.scale")
+        packed = take(f"{name}.q6", (packed_bytes(shape.numel()),), torch.uint8)
+        values = torch.from_numpy(unpack(packed.numpy(), shape.numel())).view(shape)
     elif f"{name}.q8" in tensors:
-        quantized = tensors.pop(f"{name}.q8"), tensors.pop(f"{name}.scale")
+        values = take(f"{name}.q8", shape, torch.int8)
     else:
-        return _checked(name, tensors.pop(name), shape, torch.float16).float()
-    values, scales = quantized
-    _checked(name, values, shape, torch.int8)
-    _checked(f"{name}.scale", scales, shape[:1], torch.float16)
-    return QuantizedMatrix(values, scales, bits=0).dequantize()
+        return take(name, shape, torch.float16).float()
+    return QuantizedMatrix(values, take(f"{name}.scale", shape[:1], torch.float16)).dequantize()
 
 
-def _checked(name: str, tensor: Tensor, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if tensor.shape != shape or tensor.dtype != dtype:
         raise ValueError(
             f"tensor {name} is {tuple(tensor.shape)} {tensor.dtype} where its config asks for "

@@ -27,9 +27,8 @@ class QuantizationError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class QuantizedMatrix:
-    values: Tensor  # (R, C) int8, within the levels of `bits`
-    scales: Tensor  # (R,) float16, positive
-    bits: int  # 6 or 8
+    values: Tensor  # (R, C) int8
+    scales: Tensor  # (R,) float16, positive: what one step of the integers is worth
 
     def dequantize(self) -> Tensor:
         """(R, C) float32."""
@@ -39,7 +38,7 @@ class QuantizedMatrix:
 @torch.no_grad()
 def quantize(
     weight: Tensor,  # (R, C) float
-    bits: int,
+    bits: int,  # 6 or 8
 ) -> QuantizedMatrix:
     weight = weight.detach().float()
     magnitude = weight.abs()
@@ -54,7 +53,6 @@ def quantize(
         best = QuantizedMatrix(
             torch.where(better[:, None], trial.values, best.values),
             torch.where(better, trial.scales, best.scales),
-            bits,
         )
         best_error = torch.minimum(best_error, error)
     return best
@@ -68,7 +66,7 @@ def _round(
     top = LEVELS[bits]
     scales = (clip / top).clamp(MIN_SCALE, MAX_SCALE).half()
     values = (weight / scales.float()[:, None]).round().clamp(-top, top)
-    return QuantizedMatrix(values.to(torch.int8), scales, bits)
+    return QuantizedMatrix(values.to(torch.int8), scales)
 
 
 def _row_error(weight: Tensor, quantized: QuantizedMatrix) -> Tensor:  # -> (R,) float32

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from reference_model.artifact import load_artifact, save_artifact
+from reference_model.artifact import ArtifactError, load_artifact, save_artifact
 from reference_model.data.byte_count import ByteTable
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         run(args)
-    except (DataError, TrainingError, QuantizationError) as error:
+    except (DataError, TrainingError, QuantizationError, ArtifactError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -71,23 +71,22 @@ def run(args: argparse.Namespace) -> None:
     if result := folder.result():
         print(f"{args.out}: complete, nothing to do")
     else:
-        trainer = Trainer(
-            preset, data.train_tokens(TRAIN_TOKENS_IN_MEMORY), args.seed, torch.device(args.device)
-        )
-        wall_s = _train(trainer, folder)
-        result = _ship(trainer, folder, data, facts)
-        folder.finish({**result, "train_wall_s": round(wall_s, 2)})
+        tokens = data.train_tokens(TRAIN_TOKENS_IN_MEMORY)
+        trainer = Trainer(preset, tokens, args.seed, torch.device(args.device))
+        step_s = _train(trainer, folder)
+        result = _ship(trainer, folder, data, facts) | {"train_wall_s_per_step": step_s}
+        folder.finish(result)
     _report(result)
 
 
-def _train(trainer: Trainer, folder: RunFolder) -> float:
-    """Take the steps that are left; their seconds."""
+def _train(trainer: Trainer, folder: RunFolder) -> float | None:
+    """Take the steps that are left; the seconds of one, None when none was left."""
     if folder.checkpoint.exists():
         trainer.load(folder.checkpoint)
         print(f"resumed after step {trainer.step}")
     folder.rewind_log(trainer.step)
     n_steps, every = trainer.preset.n_steps, trainer.preset.checkpoint_every
-    start = time.monotonic()
+    first, start = trainer.step, time.monotonic()
     with tqdm(total=n_steps, initial=trainer.step, unit="step", mininterval=1.0) as bar:
         while trainer.step < n_steps:
             loss = trainer.train_step()
@@ -97,7 +96,8 @@ def _train(trainer: Trainer, folder: RunFolder) -> float:
                 folder.log({"step": trainer.step, "nats_per_token": loss})
             if trainer.step % every == 0 or trainer.step == n_steps:
                 trainer.save(folder.checkpoint)
-    return time.monotonic() - start
+    steps = trainer.step - first
+    return round((time.monotonic() - start) / steps, 4) if steps else None
 
 
 def _ship(trainer: Trainer, folder: RunFolder, data: DataFolder, facts: dict) -> dict:
@@ -166,15 +166,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="data folder (default: the embedded corpus)")
     parser.add_argument("--seed", type=_natural, default=0, help="default 0")
     parser.add_argument("--steps", type=_positive, help="instead of the preset's")
-    parser.add_argument(
-        "--device", type=_device, default="cpu", help="cpu, cuda, ... (default cpu)"
-    )
-    parser.add_argument(
-        "--threads",
-        type=_positive,
-        default=CPU_THREADS,
-        help=f"CPU threads (default {CPU_THREADS})",
-    )
+    parser.add_argument("--device", type=_device, default="cpu", help="default cpu; cuda, ...")
+    parser.add_argument("--threads", type=_positive, default=CPU_THREADS, help="default 2, CPU")
     return parser.parse_args(argv)
 
 

@@ -44,13 +44,18 @@ class Trainer:
         self.ema = EMA(self.model, preset.ema_decay)
 
     def train_step(self) -> float:
-        """One update; the batch's loss before it, nats per token."""
+        """One update; the batch's loss before it, nats per token. Raises once that is no number."""
         self.model.train()
         set_lr(self.optimizers, lr_scale(self.step, self.preset.n_steps, self.preset.optim))
         tokens, targets = (part.to(self.device) for part in self.batches.at(self.step))
         bf16 = self.device.type == "cuda"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
             loss = self.model(tokens, targets)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss at step {self.step} is {loss.item()}: the training diverged; "
+                "lower the preset's learning rates, or try another --seed"
+            )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.preset.grad_clip)
         for optimizer in self.optimizers:

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _parse(argv)
     try:
         build(args.out, args.train, args.val, args.tokenizer, args.train_tokens, args.val_tokens)
-    except DataError as error:
+    except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -41,8 +41,9 @@ MIN_PARAGRAPH_CHARS = 40  # shorter ones are signatures and table rows
 MIN_LETTERS = 0.75  # share of letters and spaces; below are tables, rulers, grammar, code
 ABANDONED_AFTER_S = 3_600.0  # a build takes seconds
 
-# Test suites, vendored wheels and grammar fixtures: little prose, much repetition.
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+# Test suites, vendored wheels and grammar fixtures: little prose, much repetition.
 SKIPPED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3"}
 
 

@@ -43,9 +43,8 @@ class DataFolder:
             raise DataError(f"{root}: no such data folder")
         tokenizer = Path(tokenizer) if tokenizer else _find_tokenizer(root)
         vocab_size = load_tokenizer(tokenizer).vocab_size()
-        return cls(
-            root, _find_shards(root, "train"), _find_shards(root, "val"), tokenizer, vocab_size
-        )
+        train, val = _find_shards(root, "train"), _find_shards(root, "val")
+        return cls(root, train, val, tokenizer, vocab_size)
 
     def load_tokenizer(self) -> spm.SentencePieceProcessor:
         return load_tokenizer(self.tokenizer)
@@ -107,13 +106,7 @@ def _find_shards(root: Path, split: str) -> tuple[Path, ...]:
 
 def _find_tokenizer(root: Path) -> Path:
     root = root.resolve()
-    places = (
-        root,
-        root / "tokenizers",
-        root.parent / "tokenizers",
-        root.parent.parent / "tokenizers",
-    )
-    for place in places:
+    for place in (root, *(near / "tokenizers" for near in (root, *root.parents[:2]))):
         if models := sorted(place.glob("*.model")):
             return _choose_tokenizer(root, models)
     raise DataError(

@@ -1,11 +1,14 @@
 import hashlib
 import json
 import pickletools
+from contextlib import suppress
 
 import pytest
 import safetensors.torch
 import torch
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reference_model.artifact import (
     MAX_RAW_BYTES,
@@ -33,6 +36,11 @@ def model() -> GPT:
 @pytest.fixture
 def saved(model, tmp_path) -> ArtifactInfo:
     return save_artifact(tmp_path / "artifact.bin", model, METADATA)
+
+
+@pytest.fixture(scope="module")
+def saved_once(model, tmp_path_factory) -> ArtifactInfo:
+    return save_artifact(tmp_path_factory.mktemp("artifact") / "artifact.bin", model, METADATA)
 
 
 def unpacked(info: ArtifactInfo) -> bytes:
@@ -130,6 +138,30 @@ def test_no_damage_goes_unnoticed(saved):
             load_artifact(saved.path)
 
 
+@given(at=st.integers(0, 2_999), byte=st.integers(0, 255))
+def test_forged_content_is_refused_or_is_a_model(saved_once, at, byte):
+    """Whatever a forger puts in the header, inside a sound frame: an ArtifactError or a model."""
+    raw = bytearray(unpacked(saved_once))
+    raw[at] = byte
+    forged = saved_once.path.with_name("forged.bin")
+    rewrite(forged, bytes(raw))
+    with suppress(ArtifactError):
+        load_artifact(forged)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"[]", b"{}", b'{"__metadata__": null}', b'{"__metadata__": {"scorefirst": 3}}', b"[" * 10**5],
+)
+def test_a_forged_header_is_refused(tmp_path, header):
+    """JSON of any other form than ours, nested without end too."""
+    path = tmp_path / "odd.bin"
+    rewrite(path, len(header).to_bytes(8, "little") + header)
+
+    with pytest.raises(ArtifactError, match=r"odd\.bin"):
+        load_artifact(path)
+
+
 def test_a_bomb_is_not_unpacked(tmp_path):
     """A few kilobytes that promise gigabytes are refused by their header alone."""
     bomb = zstandard.ZstdCompressor().compress(bytes(MAX_RAW_BYTES + 1))
@@ -146,7 +178,7 @@ def test_a_bomb_is_not_unpacked(tmp_path):
         ({"n_layer": 3}, "blocks.2"),
         ({"n_layer": 1}, "no such model has"),
         ({"vocab_size": 1023}, "tok_emb"),
-        ({"model_dim": 16_384}, "its config asks for|values take"),
+        ({"model_dim": 16_384}, "its config asks for"),
         ({"n_layer": 10**9}, "n_layer must be"),
     ],
 )

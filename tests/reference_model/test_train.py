@@ -127,6 +127,15 @@ def test_killed_and_resumed_is_the_same_run(complete, command, tmp_path, signum)
     assert (out / "train.jsonl").read_text() == (complete[0] / "train.jsonl").read_text()
 
 
+def test_diverged_training_stops(small_data):
+    """A loss that is no number ends the run before it is saved over a good checkpoint."""
+    diverged = trainer(small_data)
+    torch.nn.init.constant_(diverged.model.tok_emb.weight, float("nan"))
+
+    with pytest.raises(TrainingError, match="step 0 is nan"):
+        diverged.train_step()
+
+
 def test_a_broken_checkpoint_is_named(small_data, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoi")
 
