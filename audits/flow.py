@@ -1,7 +1,7 @@
 """Order and overlap: the questions that rules ask of a trace.
 
-Guarantees: an update is licensed only by a score that came before it in the same iteration of a shared loop; two
-pieces of the stream overlap only when one was cut from the other.
+Guarantees: an update is licensed only by a score that came before it in the same iteration of a
+shared loop; two pieces of the stream overlap only when one was cut from the other.
 Does not cover: index arithmetic, so "other tokens" is never claimed, only "the very same tokens".
 """
 
@@ -17,6 +17,16 @@ def scores(trace: Trace) -> Iterator[Accumulation]:
     """Totals of losses that end up as bits per byte: they met a byte count and ln 2."""
     for number in sorted(trace.reported & trace.converted):
         yield trace.accumulations[number]
+
+
+def results(trace: Trace) -> Iterator[Accumulation]:
+    """Scores, and losses that become bits without having been summed up step by step.
+
+    A report holds whatever flowed into its total, so it says what a number is made of, but
+    nothing about order.
+    """
+    yield from scores(trace)
+    yield from trace.reports
 
 
 def recordings(trace: Trace) -> Iterator[Accumulation]:
@@ -59,7 +69,7 @@ def reaches(update_number: int, record: Accumulation) -> bool:
 
 
 def same_tokens(trace: Trace, a: frozenset[Label], b: frozenset[Label]) -> bool:
-    """Whether both are made of the very same piece of the stream, or one of a cut of the other's."""
+    """Whether both are made of the very same piece, or one of a cut of the other's."""
     mine, theirs = ids(a, TOKENS), ids(b, TOKENS)
     return bool(_with_ancestors(trace, mine) & theirs or _with_ancestors(trace, theirs) & mine)
 
@@ -86,11 +96,11 @@ def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
     return not fitted or bool(fitted & regions(trace, score.labels))
 
 
-def lines_read(trace: Trace, labels: frozenset[Label]) -> str:
-    """The lines on which the tokens were cut from the stream, for messages."""
-    roots = _with_ancestors(trace, ids(labels, TOKENS))
-    lines = {trace.reads[read].site.line for read in roots if not trace.reads[read].parents}
-    return ", ".join(str(line) for line in sorted(lines)) or "?"
+def lines_read(trace: Trace, update: Update) -> str:
+    """The first line, in the function that trains, on which its tokens are cut from the stream."""
+    reads = [trace.reads[read].site for read in _with_ancestors(trace, ids(update.labels, TOKENS))]
+    near = [site.line for site in reads if site.function == update.backward.function]
+    return str(min(near or [site.line for site in reads], default="?"))
 
 
 def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:

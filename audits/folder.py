@@ -1,7 +1,7 @@
 """What to scan: a lone file, or a folder and the file in it that is judged.
 
-Guarantees: one answer, by the same rule for everybody: what a native manifest names, else what the commands start,
-else the only `train*.py`; otherwise the user is asked.
+Guarantees: one answer, by the same rule for everybody: what a native manifest names, else what the
+commands start, else the only `train*.py`; otherwise the user is asked.
 Does not cover: several programs in one folder; the entry is one file.
 """
 

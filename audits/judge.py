@@ -1,7 +1,9 @@
-"""From a target to a report: read the entry twice, run the checks, judge the matches under a profile.
+"""From a target to a report: read the entry twice, run the checks, judge the matches under a
+profile.
 
-Guarantees: only code that the run's configuration reaches can fail, and only with high confidence; the same pattern behind
-a switch that is off is information, with the switch named; results are sorted, and depend on the files alone.
+Guarantees: only code that the run's configuration reaches can fail, and only with high confidence;
+the same pattern behind a switch that is off is information, with the switch named; results are
+sorted, and depend on the files alone.
 Does not cover: files that the entry neither imports nor starts; they are listed as skipped.
 """
 
@@ -37,7 +39,7 @@ def scan_path(
 
 
 class _Reading:
-    """Two passes over one target: as the run was configured, and with every switch tried both ways."""
+    """Two passes over one target: as the run was configured, and with every switch both ways."""
 
     def __init__(
         self, target: Target, sources: Mapping[str, Source], rules: Collection[str]

@@ -1,7 +1,7 @@
 """A scan report as text for people, or as JSON for programs.
 
-Guarantees: output is a pure function of the report; the JSON follows `schemas/scan.schema.json`, whose keys may grow in
-number but are never renamed.
+Guarantees: output is a pure function of the report; the JSON follows `schemas/scan.schema.json`,
+whose keys may grow in number but are never renamed.
 Does not cover: SARIF and pull-request comments; the harness writes those.
 """
 

@@ -1,7 +1,7 @@
 """The command `python -m audits.scan PATH...`: reads submissions, runs nothing of them.
 
-Guarantees: exit code 0 no failure, 1 failures, 2 the tool or its use failed, 3 nothing to scan, 4 could not parse; the same
-files give the same output.
+Guarantees: exit code 0 no failure, 1 failures, 2 the tool or its use failed, 3 nothing to scan, 4
+could not parse; the same files give the same output.
 Does not cover: proof. A failure is a pattern that the run reaches; no failure is not honesty.
 """
 
@@ -22,8 +22,8 @@ from audits.rules import CHECKS
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
 _EXAMPLES = """\
 examples:
-  python -m audits.scan train_gpt.py                    one script, judged by its own defaults
-  python -m audits.scan records/my_run                  a folder, judged by the commands it documents
+  python -m audits.scan train_gpt.py        one script, judged by its own defaults
+  python -m audits.scan records/my_run      a folder, judged by the commands it documents
   python -m audits.scan --format json records/my_run
   python -m audits.scan --select ORDER-1,ORDER-2 records/my_run
   python -m audits.scan --explain NORM-2
@@ -83,17 +83,15 @@ def _selected(select: str, ignore: str) -> list[str]:
     chosen = {_known(name) for name in select.split(",") if name.strip()}
     dropped = {_known(name) for name in ignore.split(",") if name.strip()}
     if missing := sorted(chosen - set(CHECKS)):
-        raise UsageError(
-            f"{', '.join(missing)}: no static check; --list-rules shows which rules have one"
-        )
+        raise UsageError(f"{', '.join(missing)}: no static check; see --list-rules")
     return sorted((chosen or set(CHECKS)) - dropped)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m audits.scan",
-        description="Reads language-model compression submissions and reports what breaks the rules. "
-        "Nothing of a submission is run.",
+        description="Reads language-model compression submissions and reports what breaks the "
+        "rules. Nothing of a submission is run.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,7 +1,10 @@
-"""The catalogue: every rule of the challenge, as data, with its sources and its severity per profile.
+"""The catalogue: every rule of the challenge, as data, with its sources and its severity per
+profile.
 
-Guarantees: `RULES` is complete and checked when it is loaded; a disputed rule is at most a warning on the leaderboard.
-Does not cover: how a rule is checked; see `audits.rules` for the static checks and the harness for the others.
+Guarantees: `RULES` is complete and checked when it is loaded; a disputed rule is at most a warning
+on the leaderboard.
+Does not cover: how a rule is checked; see `audits.rules` for the static checks and the harness for
+the others.
 """
 
 from __future__ import annotations

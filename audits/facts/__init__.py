@@ -1,4 +1,5 @@
-"""Facts: one reading of a submission, turned into an ordered trace of what happens to validation tokens."""
+"""Facts: one reading of a submission, turned into an ordered trace of what happens to validation
+tokens."""
 
 from __future__ import annotations
 

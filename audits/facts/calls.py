@@ -1,8 +1,9 @@
 """Calls: who is called, and what comes back.
 
-Guarantees: functions, methods, closures and callbacks of the submission are followed in place; sibling files that
-are imported, executed or started are read as part of it.
-Does not cover: the inside of a model (a call on an `nn.Module` is one step), names built at run time.
+Guarantees: functions, methods, closures and callbacks of the submission are followed in place;
+sibling files that are imported, executed or started are read as part of it.
+Does not cover: the inside of a model (a call on an `nn.Module` is one step), names built at run
+time.
 """
 
 from __future__ import annotations
@@ -107,11 +108,9 @@ def call_bound(
         return methods.call_method(m, ref.receiver, ref.name, args, keywords, node, scope)
     if any(one.kind == "module" for one in ref.receiver.refs):
         return call_model(m, [ref.receiver, *args], keywords)
-    decorators = getattr(ref.method.node, "decorator_list", [])
-    static = any(isinstance(one, ast.Name) and one.id == "staticmethod" for one in decorators)
-    return statements.call_function(
-        m, ref.method, args if static else [ref.receiver, *args], keywords
-    )
+    if not _decorated(ref.method, "staticmethod"):
+        args = [ref.receiver, *args]
+    return statements.call_function(m, ref.method, args, keywords)
 
 
 def call_model(m: Machine, args: Args, keywords: Keywords) -> Value:
@@ -141,10 +140,34 @@ def construct(
     if initialiser is not None:
         call_value(m, initialiser, [value, *args], keywords, node, scope)
     else:
-        names = [name for name, held in cls.attrs.items() if not held.refs]
-        made.attrs |= dict(zip(names, args, strict=False))
+        made.attrs |= dict(zip(cls.fields, args, strict=False))
         made.attrs |= keywords
+        if (after := cls.find("__post_init__")) is not None:
+            call_value(m, after, [value], {}, node, scope)
     return value
+
+
+def call_on_class(
+    m: Machine,
+    cls: ClassObj,
+    name: str,
+    args: Args,
+    keywords: Keywords,
+    node: ast.Call,
+    scope: Scope,
+) -> Value:
+    """`Config.from_env()` and the like: a class method is given its class."""
+    found = cls.find(name)
+    if found is None:
+        return expressions.opaque(args, keywords)
+    if any(isinstance(ref, Function) and _decorated(ref, "classmethod") for ref in found.refs):
+        args = [Value(refs=frozenset({cls})), *args]
+    return call_value(m, found, args, keywords, node, scope)
+
+
+def _decorated(function: Function, name: str) -> bool:
+    decorators = getattr(function.node, "decorator_list", [])
+    return any(isinstance(one, ast.Name) and one.id == name for one in decorators)
 
 
 def load_sibling(m: Machine, module: str) -> Scope | None:

@@ -1,8 +1,9 @@
 """What a folder says it ran: commands in README.md and in run scripts.
 
-Guarantees: a value keeps the file and line it was read from; a name that several commands set differently is
-doubtful rather than guessed.
-Does not cover: shell arithmetic, loops, files sourced from elsewhere; `NAME=$OTHER` is no known value.
+Guarantees: a value keeps the file and line it was read from; a name that several commands set
+differently is doubtful rather than guessed.
+Does not cover: shell arithmetic, loops, files sourced from elsewhere; `NAME=$OTHER` is no known
+value.
 """
 
 from __future__ import annotations

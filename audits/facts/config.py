@@ -1,7 +1,7 @@
 """The effective configuration: defaults in the script, overridden by what the folder says it ran.
 
-Guarantees: every value keeps its source; a name that the folder's own commands set in different ways is
-`doubtful` and decides nothing.
+Guarantees: every value keeps its source; a name that the folder's own commands set in different
+ways is `doubtful` and decides nothing.
 Does not cover: values that only a log shows; shell arithmetic, loops over values.
 """
 

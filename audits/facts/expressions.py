@@ -1,7 +1,7 @@
 """Expressions: what a value is made of.
 
-Guarantees: a constant is reported only when configuration and literals decide it; labels flow through every
-operation that is not known to drop them (lengths, shapes, types).
+Guarantees: a constant is reported only when configuration and literals decide it; labels flow
+through every operation that is not known to drop them (lengths, shapes, types).
 Does not cover: arithmetic on labels; `x * 0` still counts as made of x.
 """
 
@@ -157,7 +157,7 @@ def combine(
     if isinstance(op, ast.Div | ast.FloorDiv):
         labels |= _quotient(m, left, right, node, scope)
     if isinstance(op, ast.Div | ast.Mult):
-        _note_conversion(m, left, right)
+        _note_conversion(m, left, right, node, scope)
     return Value(labels=frozenset(labels), switches=made.switches)
 
 
@@ -193,18 +193,23 @@ def _quotient(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope
     return {Label(RATIO, len(m.trace.quotients) - 1)}
 
 
-def _note_conversion(m: Machine, left: Value, right: Value) -> None:
+def _note_conversion(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> None:
     """Totals that become bits (by ln 2), and losses that meet a byte count, are scores."""
     for one, other in ((left, right), (right, left)):
-        totals = ids(labels_of(one), ACCUMULATED)
-        if not totals:
-            continue
-        if isinstance(other.const, float) and (
-            abs(other.const - LN2) < 1e-4 or abs(other.const - 1 / LN2) < 1e-4
-        ):
+        labels = labels_of(one)
+        totals = ids(labels, ACCUMULATED)
+        if _is_ln2(other.const):
             m.trace.converted |= totals
+            if OUTPUT in kinds(labels):
+                m.trace.reports.append(Accumulation(m.site(node, scope), m.moment(), labels))
         if any(not _is_loss(m, total) for total in ids(labels_of(other), ACCUMULATED)):
             m.trace.reported |= {total for total in totals if _is_loss(m, total)}
+
+
+def _is_ln2(const: object) -> bool:
+    if not isinstance(const, float):
+        return False
+    return abs(const - LN2) < 1e-4 or abs(const - 1 / LN2) < 1e-4
 
 
 def _is_loss(m: Machine, total: int) -> bool:
@@ -224,7 +229,7 @@ def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
 
 
 def _boolean(m: Machine, node: ast.BoolOp, scope: Scope) -> Value:
-    """`and` stops at a known false, `or` at a known true; an unknown operand may decide either way."""
+    """`and` stops at a known false, `or` at a known true; an unknown operand may do either."""
     stop_at = isinstance(node.op, ast.Or)
     seen: list[Value] = []
     for part in node.values:

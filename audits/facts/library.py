@@ -19,6 +19,7 @@ from audits.facts.values import (
     CHOICE,
     GRADIENT,
     OUTPUT,
+    TALLY,
     TOKENS,
     UNKNOWN,
     Label,
@@ -78,7 +79,7 @@ def call(
     if path.startswith("torch.optim.") and last[0].isupper() and "lr_scheduler" not in path:
         return _optimizer(m, args, keywords, node)
     if path.startswith("torch.nn.") and last[0].isupper() and not last.endswith("Parallel"):
-        return _module(m, args, node)
+        return _module(m, last, args, node)
     if last in _TRANSPARENT:
         return args[0] if args else Value(refs=frozenset({Library("functools.wraps")}))
     if last in _MINIMA and len(args) == 2:
@@ -95,13 +96,19 @@ def _special(
         case "partial" if args:
             made = Partial(args[0], args[1:], keywords)
             return Value(refs=frozenset({made}))
+        case "field":
+            if factory := keywords.get("default_factory"):
+                return calls.call_value(m, factory, [], {}, node, scope)
+            return keywords.get("default", BLANK)
+        case "bincount" if args:
+            return Value(labels=labels_of(args[0]) | {Label(TALLY, 0)})
         case "zip":
             return _zip(args)
         case "enumerate" if args:
-            return _one(Value(items=(BLANK, expressions.element_of(args[0]))))
+            return listed(Value(items=(BLANK, expressions.element_of(args[0]))))
         case "map" if len(args) > 1:
             elements = [expressions.element_of(value) for value in args[1:]]
-            return _one(calls.call_value(m, args[0], elements, {}, node, scope))
+            return listed(calls.call_value(m, args[0], elements, {}, node, scope))
         case "getattr" if len(args) > 1 and isinstance(args[1].const, str):
             return _getattr(m, args)
         case "setattr" if len(args) > 2 and isinstance(args[1].const, str):
@@ -147,7 +154,7 @@ def _container(m: Machine, path: str, args: Args, node: ast.Call) -> Value:
     if path == "collections.defaultdict" or not args:
         return Value(refs=frozenset({made}))
     if args[0].items is not None and path in ("list", "tuple"):
-        return args[0] if path == "tuple" else _one(join(args[0].items))
+        return args[0] if path == "tuple" else listed(join(args[0].items))
     element = expressions.element_of(args[0])
     if element is not BLANK:
         made.entries[None] = element
@@ -167,10 +174,12 @@ def _optimizer(m: Machine, args: Args, keywords: Keywords, node: ast.Call) -> Va
     return Value(refs=frozenset({made}))
 
 
-def _module(m: Machine, args: Args, node: ast.Call) -> Value:
+def _module(m: Machine, name: str, args: Args, node: ast.Call) -> Value:
+    """A layer of its own; only a container shares the weights of what it is given."""
     made = Obj("module", node.lineno)
     made.home = tuple(m.loops)
-    inside = frozenset(ref for value in args for ref in weights.reachable(value))
+    shared = args if name in ("Sequential", "ModuleList", "ModuleDict") else []
+    inside = frozenset(ref for value in shared for ref in weights.reachable(value))
     return Value(refs=frozenset({made}) | inside)
 
 
@@ -186,7 +195,7 @@ def copied(m: Machine, value: Value, node: ast.AST) -> Value:
     return Value(labels=value.labels, refs=frozenset({made}))
 
 
-def _one(element: Value) -> Value:
+def listed(element: Value) -> Value:
     """A list whose elements are all like this one."""
     made = Obj("list")
     made.entries[None] = element
@@ -194,7 +203,7 @@ def _one(element: Value) -> Value:
 
 
 def _zip(args: Args) -> Value:
-    return _one(Value(items=tuple(expressions.element_of(value) for value in args)))
+    return listed(Value(items=tuple(expressions.element_of(value) for value in args)))
 
 
 def _getattr(m: Machine, args: Args) -> Value:
@@ -208,7 +217,7 @@ def _getattr(m: Machine, args: Args) -> Value:
 
 
 def minimum(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> Value:
-    """The smaller of two losses of the same tokens, from different outputs, is a choice in hindsight."""
+    """The smaller of two losses of the same tokens is a choice in hindsight."""
     made = derive(left, right)
     a, b = labels_of(left), labels_of(right)
     if not (ids(a, OUTPUT) and ids(b, OUTPUT) and ids(a, OUTPUT) != ids(b, OUTPUT)):

@@ -1,8 +1,8 @@
 """The reader: walks a submission in execution order and writes the event trace.
 
-Guarantees: no code of the submission runs; a branch that the configuration decides is followed one way
-(`explore=False`) or both ways with the switch remembered (`explore=True`); work is bounded by a step count, so the
-result does not depend on the machine.
+Guarantees: no code of the submission runs; a branch that the configuration decides is followed one
+way (`explore=False`) or both ways with the switch remembered (`explore=True`); work is bounded by
+a step count, so the result does not depend on the machine.
 Does not cover: exceptions as control flow, threads' interleaving, code built at run time.
 """
 

@@ -1,7 +1,7 @@
 """Methods: what a call on an object does to it.
 
-Guarantees: in-place operations change the shared object; `parameters()` stands for the model; `state_dict()` is a
-snapshot.
+Guarantees: in-place operations change the shared object; `parameters()` stands for the model;
+`state_dict()` is a snapshot.
 Does not cover: views; a tensor method that is not named here returns a value made of its operands.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, expressions, folding, library, stores, weights
+from audits.facts import calls, expressions, folding, library, stores, subscripts, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
@@ -101,9 +101,9 @@ def _on(
     if isinstance(ref, Library):
         return library.call(m, f"{ref.path}.{name}", args, keywords, node, scope)
     me = Value(labels=base.labels, refs=frozenset({ref}), switches=base.switches)
-    if isinstance(ref, Bound | ClassObj) or name in ref.attrs or ref.kind == "instance":
-        if isinstance(ref, ClassObj) and (found := ref.find(name)) is not None:
-            return calls.call_value(m, found, args, keywords, node, scope)
+    if isinstance(ref, ClassObj):
+        return calls.call_on_class(m, ref, name, args, keywords, node, scope)
+    if isinstance(ref, Bound) or name in ref.attrs or ref.kind == "instance":
         found = expressions.attribute(m, me, name)
         if found.refs:
             return calls.call_value(m, found, args, keywords, node, scope)
@@ -162,11 +162,11 @@ def _on_container(
         return BLANK
     if name == "items":
         keyed = [Value(items=(Value(), entry)) for entry in ref.entries.values()]
-        return library._one(join(keyed)) if keyed else BLANK
+        return library.listed(join(keyed)) if keyed else BLANK
     if name in ("values", "keys", "copy"):
         return me
     if name == "get" and args:
-        stored = expressions.subscripts._element(m, [ref], args[0], node, scope)
+        stored = subscripts.element(m, [ref], args[0], node, scope)
         return stored if len(args) < 2 else join((stored, args[1]))
     if name in ("pop", "popleft", "setdefault"):
         return expressions.element_of(me)

@@ -1,7 +1,7 @@
 """Statements: how control flow moves names and order.
 
-Guarantees: a loop body is read once, in order; both sides of an undecided branch are read and joined; code after
-`return`, `break` and `continue` is not read.
+Guarantees: a loop body is read once, in order; both sides of an undecided branch are read and
+joined; code after `return`, `break` and `continue` is not read.
 Does not cover: which exception leads where (a handler is read as an alternative to the body).
 """
 
@@ -197,6 +197,12 @@ def _class(m: Machine, node: ast.ClassDef, scope: Scope) -> ClassObj:
     body = Scope(scope)
     run_block(m, node.body, body)
     made.attrs = body.names
+    made.fields = [field for base in own for field in base.fields]
+    made.fields += [
+        one.target.id
+        for one in node.body
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+    ]
     for value in body.names.values():
         for ref in value.refs:
             if isinstance(ref, Function) and ref.owner is None:
@@ -253,5 +259,5 @@ def _bind_arguments(
     scope.names |= {name: value for name, value in keywords.items() if name in names}
     if spec.kwarg:
         made = Obj("dict", function.line)
-        made.entries = dict(extra)
+        made.entries.update(extra)
         scope.names[spec.kwarg.arg] = Value(refs=frozenset({made}))

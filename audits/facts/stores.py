@@ -1,7 +1,8 @@
 """Assignments: names, attributes, elements, and in-place updates of shared objects.
 
-Guarantees: `total += loss` on a shared tensor is seen by every holder; storing losses by position counts as
-recording them; a store into an array by a key made of tokens marks the array as a table of counts.
+Guarantees: `total += loss` on a shared tensor is seen by every holder; storing losses by position
+counts as recording them; a store into an array by a key made of tokens marks the array as a table
+of counts.
 Does not cover: partial overwrites; an array keeps the labels of everything ever stored in it.
 """
 
@@ -15,6 +16,7 @@ from audits.facts.scope import Scope
 from audits.facts.values import (
     OUTPUT,
     REGION,
+    TALLY,
     TOKENS,
     Label,
     Obj,
@@ -110,6 +112,8 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
         store(m, base, key, Value(labels=labels_of(added)), None)
         return
     shared = [ref for ref in current.refs if ref.kind in ("tensor", "list")]
+    if TALLY in kinds(labels_of(added)):
+        m.trace.written_tables |= current.refs
     for ref in shared:
         ref.labels |= labels_of(added)
         if ref.kind == "list":

@@ -1,7 +1,7 @@
 """Subscript reads: where pieces are cut from the validation stream and counts are looked up.
 
-Guarantees: every cut of the stream gets its own identity and remembers what it was cut from, so that "the very same
-tokens" can be told from "other tokens".
+Guarantees: every cut of the stream gets its own identity and remembers what it was cut from, so
+that "the very same tokens" can be told from "other tokens".
 Does not cover: index arithmetic; two cuts with equal bounds are different pieces.
 """
 
@@ -48,7 +48,7 @@ def load(m: Machine, node: ast.Subscript, scope: Scope) -> Value:
         return base.items[key.const] if inside else BLANK
     holders = [ref for ref in base.refs if ref.kind in _HOLDERS]
     if holders and not isinstance(node.slice, ast.Slice):
-        return _element(m, holders, key, node, scope)
+        return element(m, holders, key, node, scope)
     if holders:
         return base
     return _cut(m, base, key, node, scope)
@@ -73,9 +73,7 @@ def key_class(key: Value) -> object:
     return "stream" if kinds(labels_of(key)) & {STREAM, TOKENS} else None
 
 
-def _element(
-    m: Machine, holders: list[Obj], key: Value, node: ast.Subscript, scope: Scope
-) -> Value:
+def element(m: Machine, holders: list[Obj], key: Value, node: ast.AST, scope: Scope) -> Value:
     wanted = key_class(key)
     found = [ref.entries[wanted] for ref in holders if wanted in ref.entries]
     if not found:

@@ -1,7 +1,7 @@
 """The ordered event trace: what an evaluation does with validation tokens, in order of execution.
 
-Guarantees: positions grow in the order in which the code runs, callees inlined; each event keeps the loops
-it runs in, so "the same iteration" can be told from "an earlier loop".
+Guarantees: positions grow in the order in which the code runs, callees inlined; each event keeps
+the loops it runs in, so "the same iteration" can be told from "an earlier loop".
 Does not cover: how often a loop runs; each body is read once.
 """
 
@@ -99,6 +99,7 @@ class Trace:
     written_tables: set[Obj] = field(default_factory=set)  # tables that received counts
     reported: set[int] = field(default_factory=set)  # Accumulations that became bits per byte
     converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
+    reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     regions: list[str] = field(default_factory=list)  # interned slice texts
     files: set[str] = field(default_factory=set)  # that the entry runs or imports, itself included
     notes: list[str] = field(default_factory=list)  # what could not be followed, and why

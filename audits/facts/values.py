@@ -1,7 +1,7 @@
 """Abstract values: what a static reading knows about a Python value.
 
-Guarantees: values are immutable; objects (tensors, modules, lists, optimisers) are shared and mutable, as in
-Python, so an in-place update inside a helper is seen by its caller.
+Guarantees: values are immutable; objects (tensors, modules, lists, optimisers) are shared and
+mutable, as in Python, so an in-place update inside a helper is seen by its caller.
 Does not cover: numeric contents, aliasing between views of one tensor.
 """
 
@@ -32,6 +32,7 @@ COUNT: Final = "count"  # read from a table; id = TableRead
 RATIO: Final = "ratio"  # a quotient of two counts; id = Quotient
 CHOICE: Final = "choice"  # the smaller of two losses; id = Choice
 REGION: Final = "region"  # restricted to some positions; id = interned slice text
+TALLY: Final = "tally"  # how often each key occurs (bincount)
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 GRADIENT: Final = "gradient"  # a gradient; id = the backward call
 
@@ -114,11 +115,12 @@ class Partial(Obj):
 class ClassObj(Obj):
     """A class of the submission. `role` is module, optimizer or plain, by its bases."""
 
-    __slots__ = ("bases", "name", "role")
+    __slots__ = ("bases", "fields", "name", "role")
 
     def __init__(self, name: str, bases: list[ClassObj], role: str, line: int) -> None:
         super().__init__("class", line)
         self.name = name
+        self.fields: list[str] = []  # annotated names, in order: what a dataclass is given
         self.bases = bases
         self.role = role
 

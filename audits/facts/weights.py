@@ -1,7 +1,7 @@
 """Weights: who changes them, from what, and when they are put back.
 
-Guarantees: an update is recorded only when its gradient came from validation tokens; loading a state saved before
-the update removes its mark, so a warm-up that is undone leaves no trace.
+Guarantees: an update is recorded only when its gradient came from validation tokens; loading a
+state saved before the update removes its mark, so a warm-up that is undone leaves no trace.
 Does not cover: arithmetic on weights (an average of adapted and clean weights counts as adapted).
 """
 

@@ -1,6 +1,8 @@
-"""The static checks: one rule a file, with the code that must pass and the code that must be caught inside.
+"""The static checks: one rule a file, with the code that must pass and the code that must be
+caught inside.
 
-Guarantees: a check sees only the trace, never names; it reports what it is sure of with HIGH confidence.
+Guarantees: a check sees only the trace, never names; it reports what it is sure of with HIGH
+confidence.
 Does not cover: rules without a check; the catalogue says which these are.
 """
 

@@ -1,8 +1,9 @@
 """CAUSAL-3: nothing that scores a token may be fitted with a loss that includes that token.
 
-Catches: a fresh tensor (an added vector, a logit bias) optimised on the scored positions of a batch and then used to score
-that batch.
-Does not cover: fitting on context positions only (CAUSAL-4); whether that is legal was never ruled.
+Catches: a fresh tensor (an added vector, a logit bias) optimised on the scored positions of a
+batch and then used to score that batch.
+Does not cover: fitting on context positions only (CAUSAL-4); whether that is legal was never
+ruled.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """NORM-2: a quotient of two hashed counts is no probability.
 
-Catches: `full[hash(context, token)] / context[hash(context)]` from two count tables that validation tokens fill, blended
-into a loss that is recorded. Collisions make the candidates' shares add up to far more than one.
+Catches: `full[hash(context, token)] / context[hash(context)]` from two count tables that
+validation tokens fill, blended into a loss that is recorded. Collisions make the candidates'
+shares add up to far more than one.
 Does not cover: quotients taken in another language; tables that only training fills.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from audits.facts.trace import Quotient, TableRead, Trace
 from audits.facts.values import HASHED, RATIO, TOKENS, ids, kinds
 from audits.findings import Confidence, Match
-from audits.flow import scores
+from audits.flow import results
 from audits.rules.cases import script
 
 RULE = "NORM-2"
@@ -20,7 +21,7 @@ RULE = "NORM-2"
 
 def check(trace: Trace) -> Iterator[Match]:
     seen: set[int] = set()
-    for score in scores(trace):
+    for score in results(trace):
         for number in sorted(ids(score.labels, RATIO) - seen):
             quotient = trace.quotients[number]
             if (pair := _hashed_pair(trace, quotient)) is None:
@@ -30,10 +31,10 @@ def check(trace: Trace) -> Iterator[Match]:
                 quotient.site.file,
                 quotient.site.line,
                 quotient.site.function,
-                f"a count read at line {pair[0].site.line}, under a hash that includes the token itself, is "
-                f"divided by a count read at line {pair[1].site.line}, under a hash of the context; the "
-                f"quotient is scored at line {score.site.line}, and with collisions the candidates "
-                "do not sum to one",
+                f"a count read at line {pair[0].site.line}, under a hash that includes the token "
+                f"itself, is divided by a count read at line {pair[1].site.line}, under a hash of "
+                f"the context; the quotient is scored at line {score.site.line}, and with "
+                "collisions the candidates do not sum to one",
                 Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
                 score.moment.off,
             )

@@ -1,8 +1,9 @@
 """NORM-3: the key of a look-up that shapes p(x_t) may not be made of x_t.
 
-Catches: a read, under a hash that folds in the very tokens the loss is taken of, from a table that validation tokens
-fill, flowing into a recorded loss.
-Does not cover: targets that are cut from the stream a second time; NORM-2 sees those by their quotient.
+Catches: a read, under a hash that folds in the very tokens the loss is taken of, from a table that
+validation tokens fill, flowing into a recorded loss.
+Does not cover: targets that are cut from the stream a second time; NORM-2 sees those by their
+quotient.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from audits.facts.trace import TableRead, Trace
 from audits.facts.values import COUNT, HASHED, TOKENS, Label, ids, kinds
 from audits.findings import Confidence, Match
-from audits.flow import same_tokens, scores
+from audits.flow import results, same_tokens
 from audits.rules.cases import script
 
 RULE = "NORM-3"
@@ -21,7 +22,7 @@ RULE = "NORM-3"
 def check(trace: Trace) -> Iterator[Match]:
     seen: set[int] = set()
     targets = frozenset(Label(TOKENS, read) for read in trace.targets)
-    for score in scores(trace):
+    for score in results(trace):
         for number in sorted(ids(score.labels, COUNT) - seen):
             read = trace.table_reads[number]
             if not _keyed_by_target(trace, read, targets):
@@ -31,8 +32,8 @@ def check(trace: Trace) -> Iterator[Match]:
                 read.site.file,
                 read.site.line,
                 read.site.function,
-                f"the key of this look-up folds in the token that is being scored, and the count flows "
-                f"into the loss recorded at line {score.site.line}",
+                "the key of this look-up folds in the token that is being scored, and the count "
+                f"flows into the loss recorded at line {score.site.line}",
                 Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
                 score.moment.off,
             )

@@ -1,7 +1,9 @@
 """ORDER-1: score first; inside an evaluation loop, a chunk's update may not precede its score.
 
-Catches: a model trained on a piece of the stream and then scored on the very same piece, in the same iteration.
-Does not cover: training and scoring that cut the same tokens out twice; that needs index arithmetic, and warns only.
+Catches: a model trained on a piece of the stream and then scored on the very same piece, in the
+same iteration.
+Does not cover: training and scoring that cut the same tokens out twice; that needs index
+arithmetic, and warns only.
 """
 
 from __future__ import annotations
@@ -40,9 +42,9 @@ def check(trace: Trace) -> Iterator[Match]:
                 update.site.file,
                 update.backward.line,
                 update.backward.function,
-                f"validation tokens read at line {lines_read(trace, update.labels)} are trained on at "
-                f"line {update.backward.line} (step at line {update.site.line}) before the same tokens "
-                f"are scored, at line {score.site.line}",
+                f"validation tokens read at line {lines_read(trace, update)} are trained on at "
+                f"line {update.backward.line} (step at line {update.site.line}) before the same "
+                f"tokens are scored, at line {score.site.line}",
                 Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
                 update.moment.off + score.moment.off,
             )

@@ -1,7 +1,7 @@
 """ORDER-2: no adaptation on validation tokens before the evaluation that reports the number.
 
-Catches: an optimiser step on a validation loss, with nothing scored before it in its loops, whose weights reach a later
-score, also through quantisation, a file and another model.
+Catches: an optimiser step on a validation loss, with nothing scored before it in its loops, whose
+weights reach a later score, also through quantisation, a file and another model.
 Does not cover: weights changed without an optimiser.
 """
 
@@ -28,9 +28,9 @@ def check(trace: Trace) -> Iterator[Match]:
                     update.site.file,
                     update.backward.line,
                     update.backward.function,
-                    f"validation tokens read at line {lines_read(trace, update.labels)} are trained on "
-                    f"at line {update.backward.line} (step at line {update.site.line}) and scored with "
-                    f"the adapted weights only afterwards, at line {score.site.line}",
+                    f"validation tokens read at line {lines_read(trace, update)} are trained on "
+                    f"at line {update.backward.line} (step at line {update.site.line}) and scored "
+                    f"with the adapted weights only afterwards, at line {score.site.line}",
                     Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
                     update.moment.off + score.moment.off,
                 )
@@ -64,6 +64,17 @@ VALID = (
         model(x, y).backward()
         optimizer.step()
         model.load_state_dict(saved)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+    # A probe fitted beside the model, which scores nothing.
+    script("""
+        x, y = batch(val_tokens, 0)
+        probe = nn.Linear(64, model.vocab_size)
+        fit = torch.optim.Adam(probe.parameters())
+        F.cross_entropy(probe(model.encode(x)), y).backward()
+        fit.step()
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)
             add(model(x, y), y)

@@ -1,7 +1,7 @@
 """PASS-2: no choice between candidate losses once the token is known.
 
-Catches: the element-wise minimum of two losses of the same tokens, also as a running minimum over several passes, that is
-then recorded.
+Catches: the element-wise minimum of two losses of the same tokens, also as a running minimum over
+several passes, that is then recorded.
 Does not cover: choices made by comparing and branching in scalar code.
 """
 
@@ -29,8 +29,8 @@ def check(trace: Trace) -> Iterator[Match]:
                 choice.site.file,
                 choice.site.line,
                 choice.site.function,
-                f"the smaller of several losses of the same tokens is taken here and recorded at line "
-                f"{score.site.line}",
+                "the smaller of several losses of the same tokens is taken here and recorded at "
+                f"line {score.site.line}",
                 Confidence.MEDIUM if doubt else Confidence.HIGH,
                 choice.moment.off + score.moment.off,
             )

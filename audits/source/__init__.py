@@ -1,6 +1,7 @@
 """Bytes to a syntax tree: encodings, self-extracting wrappers, newer grammar.
 
-Guarantees: nothing of the file runs; decoding is bounded; a file that cannot be read is `unreadable`, never clean.
+Guarantees: nothing of the file runs; decoding is bounded; a file that cannot be read is
+`unreadable`, never clean.
 Does not cover: payloads built at run time or encrypted ones.
 """
 

@@ -1,26 +1,31 @@
-"""Python 3.12 f-strings on an older interpreter: LibCST reads them, we lower them to plain concatenation.
+"""Python 3.12 f-strings on an older interpreter: LibCST reads them, we lower them to plain
+concatenation.
 
-Guarantees: `f"a{x!r:>{w}}b"` becomes `("a" + format(repr(x), ">" + format(w, "")) + "b")`, which means the same; lines
-stay where they are.
-Does not cover: other new syntax (type parameters, `type` statements); such a file is unreadable on 3.11.
+Guarantees: `f"a{x!r:>{w}}b"` becomes `"a" + format(repr(x), ">" + format(w, "")) + "b"`, which
+means the same; lines stay where they are.
+Does not cover: other new syntax (type parameters); such a file is unreadable on 3.11.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import libcst as cst
 
+# `0for x in y` is Python, but not for LibCST; a space is put between a digit and a keyword.
+_GLUED = re.compile(r"(\d)(for|if|else|and|or|in|is|not)\b")
 _CONVERSIONS = {"r": "repr", "s": "str", "a": "ascii"}
 
 
 def lowered(text: str) -> str | None:
     """The text with every f-string rewritten; None when LibCST cannot read it either."""
-    try:
-        module = cst.parse_module(text)
-    except (cst.ParserSyntaxError, RecursionError, UnicodeError):
-        return None
-    return module.visit(_Lowering()).code
+    for attempt in (text, _GLUED.sub(r"\1 \2", text)):
+        try:
+            return cst.parse_module(attempt).visit(_Lowering()).code
+        except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError, UnicodeError):
+            continue
+    return None
 
 
 class _Lowering(cst.CSTTransformer):

@@ -1,6 +1,7 @@
 """Self-extracting scripts: the payload is decoded from its literal, never by running the script.
 
-Guarantees: output is bounded, also for bombs; a big literal in a file that is mostly other code is left alone.
+Guarantees: output is bounded, also for bombs; a big literal in a file that is mostly other code is
+left alone.
 Does not cover: payloads split over files; encodings other than base85 and base64.
 """
 
