@@ -96,6 +96,12 @@ def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
     return not fitted or bool(fitted & regions(trace, score.labels))
 
 
+def is_headline(trace: Trace, number: int) -> bool:
+    """Whether the last score, which is the one a submission reports, uses the update's weights."""
+    last = max(scores(trace), key=lambda score: score.moment.position)
+    return reaches(number, last)
+
+
 def lines_read(trace: Trace, update: Update) -> str:
     """The first line, in the function that trains, on which its tokens are cut from the stream."""
     reads = [trace.reads[read].site for read in _with_ancestors(trace, ids(update.labels, TOKENS))]

@@ -10,18 +10,20 @@ Does not cover: files that the entry neither imports nor starts; they are listed
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
 from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
+from audits.flow import scores
 from audits.folder import Target, target_of
 from audits.rules import CHECKS
 from audits.source import Outcome, Source, read_source
 
 EXCERPT_LENGTH = 160
+_SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
 def scan_path(
@@ -32,43 +34,39 @@ def scan_path(
 ) -> ScanReport:
     """Scans one script or folder. Raises UsageError and NothingToScan."""
     target = target_of(path, entry)
-    sources = {name: read_source(target.root / name) for name in target.files}
-    reading = _Reading(target, sources, rules)
-    names = sorted(sources, key=lambda name: (name != target.entry, name))
+    reading = _Reading(target)
+    for explore in (False, True):
+        reading.read(rules, explore=explore)
+    names = sorted(target.files, key=lambda name: (name != target.entry, name))
     return ScanReport(profile, tuple(_file_report(name, reading, profile) for name in names))
 
 
 class _Reading:
     """Two passes over one target: as the run was configured, and with every switch both ways."""
 
-    def __init__(
-        self, target: Target, sources: Mapping[str, Source], rules: Collection[str]
-    ) -> None:
-        self.sources = sources
-        modules = {name: one.tree for name, one in sources.items() if one.tree is not None}
-        self.matches: list[tuple[str, Match]] = []
-        self.reached = {target.entry}
-        self.notes: list[str] = []
-        if target.entry in modules:
-            for explore in (False, True):
-                self._read(target, modules, rules, explore=explore)
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.sources: dict[str, Source] = {}  # the files that the entry reached, itself included
+        self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
+        self.cut_short = False
+        self.scored = False
 
-    def _read(
-        self,
-        target: Target,
-        modules: Mapping[str, ast.Module],
-        rules: Collection[str],
-        *,
-        explore: bool,
-    ) -> None:
-        trace = facts.read(modules, target.entry, target.config, explore=explore)
-        self.reached |= trace.files
-        self.notes = trace.notes
-        known = {(rule, match.file, match.line) for rule, match in self.matches}
-        for name in sorted(rules):
-            for match in CHECKS[name].run(trace):
-                if (name, match.file, match.line) not in known:
-                    self.matches.append((name, _switched_off(match) if explore else match))
+    def tree_of(self, name: str) -> ast.Module | None:
+        if name not in self.target.files:
+            return None
+        if name not in self.sources:
+            self.sources[name] = read_source(self.target.root / name)
+        return self.sources[name].tree
+
+    def read(self, rules: Collection[str], *, explore: bool) -> None:
+        trace = facts.read(self.tree_of, self.target.entry, self.target.config, explore=explore)
+        self.cut_short |= trace.cut_short
+        self.scored |= any(scores(trace))
+        for rule in sorted(rules):
+            surest = sorted(CHECKS[rule].run(trace), key=lambda match: _SURENESS[match.confidence])
+            for match in surest:
+                kept = _switched_off(match) if explore else match
+                self.matches.setdefault((rule, match.file, match.line), kept)
 
 
 def _switched_off(match: Match) -> Match:
@@ -79,19 +77,23 @@ def _switched_off(match: Match) -> Match:
 
 
 def _file_report(name: str, reading: _Reading, profile: str) -> FileReport:
-    source = reading.sources[name]
-    mine = {
+    source = reading.sources.get(name)
+    if source is None:
+        return FileReport(name, Outcome.SKIPPED, (), "neither imported nor started by the entry")
+    findings = [
         _judge(rule, match, source, profile)
-        for rule, match in reading.matches
-        if match.file == name
-    }
-    findings = tuple(sorted(mine, key=lambda one: (one.line, one.rule, one.status, one.message)))
-    outcome = source.outcome if name in reading.reached else Outcome.SKIPPED
-    notes = [source.note] if source.note else []
-    if reading.notes and name in reading.reached:
-        outcome = Outcome.PARTLY
-        notes += reading.notes
-    return FileReport(name, str(outcome), findings, "; ".join(notes))
+        for (rule, file, _), match in reading.matches.items()
+        if file == name
+    ]
+    findings.sort(key=lambda finding: (finding.line, finding.rule))
+    outcome, notes = source.outcome, [source.note] if source.note else []
+    if name == reading.target.entry and source.tree is not None:
+        if reading.cut_short:
+            outcome = Outcome.PARTLY
+            notes.append("the reading was cut short: too many steps")
+        if not reading.scored:
+            notes.append("no score was recognised, so no rule could be judged")
+    return FileReport(name, outcome, tuple(findings), "; ".join(notes))
 
 
 def _judge(rule: str, match: Match, source: Source, profile: str) -> Finding:

@@ -15,6 +15,7 @@ from typing import Final
 from audits.catalogue import RULES, Rule
 from audits.findings import FileReport, Finding, ScanReport
 from audits.rules import CHECKS
+from audits.source import Outcome
 
 SCHEMA_VERSION: Final = 1
 _INDENT: Final = " " * 7
@@ -29,7 +30,7 @@ def as_json(reports: Iterable[ScanReport], profile: str) -> str:
 
 def as_text(reports: Iterable[ScanReport], profile: str) -> str:
     reports = list(reports)
-    lines = [line for report in reports for file in report.files for line in _file(file)]
+    lines = [line for report in reports for line in _report(report)]
     counts = {
         status: sum(
             finding.status == status
@@ -46,6 +47,14 @@ def as_text(reports: Iterable[ScanReport], profile: str) -> str:
             "No known violation found. Reading code never shows that a submission is honest."
         )
     return "\n".join(lines)
+
+
+def _report(report: ScanReport) -> list[str]:
+    read = [file for file in report.files if file.outcome != Outcome.SKIPPED]
+    lines = [line for file in read for line in _file(file)]
+    if others := len(report.files) - len(read):
+        lines.append(f"{others} other Python files: neither imported nor started by the entry")
+    return lines
 
 
 def _file(file: FileReport) -> list[str]:

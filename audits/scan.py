@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
 def _exit_code(reports: Sequence[ScanReport]) -> int:
     if any(report.failed for report in reports):
         return FAILURES
-    unread = any(report.files[0].outcome == "unreadable" for report in reports)
+    unread = any(file.outcome == "unreadable" for report in reports for file in report.files)
     return UNPARSED if unread else OK
 
 

@@ -172,19 +172,23 @@ def _decorated(function: Function, name: str) -> bool:
 
 def load_sibling(m: Machine, module: str) -> Scope | None:
     """The names of a file of the same folder, read on first use."""
-    file = module.replace(".", "/") + ".py"
-    if file not in m.modules:
-        file = module.replace(".", "/") + "/__init__.py"
-    return run_file(m, file) if module and file in m.modules else None
+    stem = module.replace(".", "/")
+    for file in (f"{stem}.py", f"{stem}/__init__.py") if module else ():
+        if (found := run_file(m, file)) is not None:
+            return found
+    return None
 
 
-def run_file(m: Machine, file: str, name: str = "") -> Scope:
+def run_file(m: Machine, file: str, name: str = "") -> Scope | None:
+    """Reads a file of the folder once, as Python does; None when there is no such file."""
     if file not in m.loaded:
+        if (tree := m.tree_of(file)) is None:
+            return None
         scope = m.loaded[file] = Scope(None, file)
         scope.names["__name__"] = Value(name or file.removesuffix(".py"))
         m.frames.append(Frame("<module>", off_mark=len(m.off)))
         try:
-            statements.run_block(m, m.modules[file].body, scope)
+            statements.run_block(m, tree.body, scope)
         finally:
             m.frames.pop()
     return m.loaded[file]

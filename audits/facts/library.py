@@ -315,5 +315,5 @@ def _start(m: Machine, args: Args) -> Value:
 def _run_named(m: Machine, path: object) -> None:
     if isinstance(path, str):
         name = path.rsplit("/", 1)[-1]
-        if name.endswith(".py") and name in m.modules:
+        if name.endswith(".py"):
             calls.run_file(m, name, "__main__")

@@ -9,7 +9,7 @@ Does not cover: exceptions as control flow, threads' interleaving, code built at
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +20,10 @@ from audits.facts.values import Function, Label, Library, Value
 
 STEP_LIMIT = 600_000  # expressions; the largest real script needs about a third
 DEPTH_LIMIT = 30
+
+
+# The syntax tree of a file of the folder, read on demand; None where there is none to read.
+TreeOf = Callable[[str], ast.Module | None]
 
 
 class OutOfSteps(Exception):
@@ -50,10 +54,8 @@ class Gradient:
 class Machine:
     """State of one reading: where we are, what is known, what was seen."""
 
-    def __init__(
-        self, modules: Mapping[str, ast.Module], config: Configuration, *, explore: bool
-    ) -> None:
-        self.modules = modules  # by file name, of the whole folder
+    def __init__(self, tree_of: TreeOf, config: Configuration, *, explore: bool) -> None:
+        self.tree_of = tree_of
         self.config = config
         self.explore = explore
         self.trace = Trace()

@@ -101,8 +101,7 @@ class Trace:
     converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     regions: list[str] = field(default_factory=list)  # interned slice texts
-    files: set[str] = field(default_factory=set)  # that the entry runs or imports, itself included
-    notes: list[str] = field(default_factory=list)  # what could not be followed, and why
+    cut_short: bool = False  # the reading ran out of steps; later code was not seen
 
     def region(self, text: str) -> int:
         if text not in self.regions:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.flow import doubtful, licensed, lines_read, reaches, scores, share_loop
+from audits.flow import doubtful, is_headline, licensed, lines_read, reaches, scores, share_loop
 from audits.rules.cases import script
 
 RULE = "ORDER-2"
@@ -24,6 +24,7 @@ def check(trace: Trace) -> Iterator[Match]:
         for score in scores(trace):
             later = not share_loop(score.moment, update.moment)
             if later and reaches(number, score):
+                sure = is_headline(trace, number) and not doubtful(trace, update, score)
                 yield Match(
                     update.site.file,
                     update.backward.line,
@@ -31,7 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
                     f"validation tokens read at line {lines_read(trace, update)} are trained on "
                     f"at line {update.backward.line} (step at line {update.site.line}) and scored "
                     f"with the adapted weights only afterwards, at line {score.site.line}",
-                    Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
+                    Confidence.HIGH if sure else Confidence.MEDIUM,
                     update.moment.off + score.moment.off,
                 )
                 break
