@@ -379,6 +379,9 @@ def run_import(m: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> N
         module = node.module or ""
         inside = calls.load_sibling(m, module)
         for alias in node.names:
+            if alias.name == "*" and inside is not None:
+                scope.names |= inside.names | {"__name__": scope.names["__name__"]}
+                continue
             found = inside.names.get(alias.name) if inside else None
             if found is None:
                 found = Value(refs=frozenset({Library(f"{module}.{alias.name}")}))

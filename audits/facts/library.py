@@ -122,7 +122,7 @@ def _special(
         case "save" | "savez" | "dump" | "save_file" if len(args) > 1:
             return save(m, args)
         case "load" | "load_file" | "open" if args:
-            return opened(m, args, keywords)
+            return opened(m, args)
         case "cross_entropy" | "nll_loss" if len(args) > 1:
             m.trace.targets |= ids(labels_of(args[1]), TOKENS)
         case "at" if path.endswith("add.at") and len(args) > 1:
@@ -273,7 +273,7 @@ def save(m: Machine, args: Args) -> Value:
     return BLANK
 
 
-def opened(m: Machine, args: Args, keywords: Keywords) -> Value:
+def opened(m: Machine, args: Args) -> Value:
     """A file, carrying what was written to that path, or to any path that is not known."""
     path = args[0].const if args[0].known else None
     held = [labels for key, labels in m.files.items() if key in (path, None) or path is None]

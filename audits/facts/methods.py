@@ -68,6 +68,11 @@ def call_method(
 
 def _text(m: Machine, base: Value, name: str, args: Args) -> Value:
     made = derive(base, *args)
+    if name in ("open", "read_text", "read_bytes"):  # the text is a path
+        return library.opened(m, [base])
+    if name in ("write_text", "write_bytes"):
+        library.save(m, [*args, base])
+        return BLANK
     if all(value.known for value in args):
         assert isinstance(base.const, str)
         const = folding.string_method(base.const, name, [value.const for value in args])
@@ -181,7 +186,7 @@ def _on_file(m: Machine, ref: Obj, me: Value, name: str, args: Args) -> Value:
     if name == "write" and args:
         library.save(m, [args[0], ref.attrs.get("path", BLANK)])
         return BLANK
-    return derive(me)
+    return me if name in ("read", "__enter__") else derive(me)
 
 
 def _on_tensor(

@@ -38,13 +38,16 @@ class _Lowering(cst.CSTTransformer):
         quote = updated_node.start.lstrip("fFrRbB")
         return _concatenation(updated_node.parts, prefix.rstrip("\"'"), quote)
 
+    def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> bool:
+        return False  # its parts must stay strings until the whole is replaced
+
     def leave_ConcatenatedString(
         self, original_node: cst.ConcatenatedString, updated_node: cst.ConcatenatedString
     ) -> cst.BaseExpression:
-        plain = isinstance(updated_node.left, cst.SimpleString) and isinstance(
-            updated_node.right, cst.SimpleString | cst.ConcatenatedString
-        )
-        return updated_node if plain else _added(updated_node.left, updated_node.right)
+        left, right = (part.visit(self) for part in (original_node.left, original_node.right))
+        assert isinstance(left, cst.BaseExpression)
+        assert isinstance(right, cst.BaseExpression)
+        return _added(left, right)
 
 
 def _concatenation(
