@@ -72,7 +72,7 @@ def evaluate(m: Machine, node: ast.expr, scope: Scope) -> Value:
         case ast.Tuple():
             return _tuple(m, node, scope)
         case ast.List() | ast.Set():
-            return _container(m, "list", [evaluate(m, item, scope) for item in node.elts], node)
+            return _list(m, node, scope)
         case ast.Dict():
             return _dict(m, node, scope)
         case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
@@ -268,6 +268,13 @@ def _tuple(m: Machine, node: ast.Tuple, scope: Scope) -> Value:
     if items and all(item.known for item in items):
         return Value(tuple(item.const for item in items), labels_of(derive(*items)), items=items)
     return Value(items=items)
+
+
+def _list(m: Machine, node: ast.List | ast.Set, scope: Scope) -> Value:
+    made = _container(m, "list", [], node)
+    for ref in made.refs:
+        ref.entries.update(enumerate(evaluate(m, item, scope) for item in node.elts))
+    return made
 
 
 def _container(m: Machine, kind: str, values: list[Value], node: ast.AST) -> Value:

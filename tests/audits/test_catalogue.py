@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audits.catalogue import PROFILES, RULES, SEVERITIES, STATUSES
+from audits.catalogue import PROFILES, RULES, SEVERITIES, STATUSES, Rule
 from audits.rules import CHECKS
 
 FAMILIES = {
@@ -29,11 +29,8 @@ def test_every_rule_is_there() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
-def test_a_rule_is_well_formed(rule: object) -> None:
+def test_a_rule_is_well_formed(rule: Rule) -> None:
     """Title, statement and source are there; severities cover both profiles."""
-    from audits.catalogue import Rule
-
-    assert isinstance(rule, Rule)
     assert rule.title
     assert rule.statement.endswith(".")
     assert rule.sources

@@ -1,4 +1,4 @@
-"""Every rule's own cases: legal code must not fail under any rule, illegal code must fail under its own."""
+"""Every rule's own cases: legal code fails under no rule, illegal code under its own."""
 
 from __future__ import annotations
 

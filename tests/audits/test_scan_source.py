@@ -1,4 +1,4 @@
-"""Bytes to syntax trees: a packed script is the script it carries; what cannot be read is unknown."""
+"""Bytes to syntax trees: a packed script is what it carries; the unreadable is unknown."""
 
 from __future__ import annotations
 
