@@ -1,11 +1,13 @@
-"""Facts: one reading of a submission, turned into an ordered trace of what happens to validation
-tokens."""
+"""Facts: one reading of a submission, turned into an ordered trace.
+
+Guarantees: no code of the submission runs; the trace depends on the files and the configuration only.
+Does not cover: judging the trace; that is for `audits.flow` and `audits.rules`.
+"""
 
 from __future__ import annotations
 
-from audits.facts import expressions, statements  # noqa: F401 - loaded before calls, which needs both
-from audits.facts.calls import run_file
 from audits.facts.config import Configuration
+from audits.facts.files import run_file
 from audits.facts.machine import Machine, OutOfSteps, TreeOf
 from audits.facts.trace import Trace
 

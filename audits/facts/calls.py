@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 
 from audits.facts import expressions, library, methods, statements
-from audits.facts.machine import Frame, Machine
+from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
     BLANK,
@@ -168,27 +168,3 @@ def call_on_class(
 def _decorated(function: Function, name: str) -> bool:
     decorators = getattr(function.node, "decorator_list", [])
     return any(isinstance(one, ast.Name) and one.id == name for one in decorators)
-
-
-def load_sibling(m: Machine, module: str) -> Scope | None:
-    """The names of a file of the same folder, read on first use."""
-    stem = module.replace(".", "/")
-    for file in (f"{stem}.py", f"{stem}/__init__.py") if module else ():
-        if (found := run_file(m, file)) is not None:
-            return found
-    return None
-
-
-def run_file(m: Machine, file: str, name: str = "") -> Scope | None:
-    """Reads a file of the folder once, as Python does; None when there is no such file."""
-    if file not in m.loaded:
-        if (tree := m.tree_of(file)) is None:
-            return None
-        scope = m.loaded[file] = Scope(None, file)
-        scope.names["__name__"] = Value(name or file.removesuffix(".py"))
-        m.frames.append(Frame("<module>", off_mark=len(m.off)))
-        try:
-            statements.run_block(m, tree.body, scope)
-        finally:
-            m.frames.pop()
-    return m.loaded[file]

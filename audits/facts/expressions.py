@@ -10,17 +10,13 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from audits.facts import calls, folding, library, statements, stores, subscripts
+from audits.facts import calls, folding, statements, stores, subscripts, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope
-from audits.facts.trace import Accumulation, Quotient
 from audits.facts.values import (
-    ACCUMULATED,
     BLANK,
     COUNT,
     HASHED,
-    OUTPUT,
-    RATIO,
     REGION,
     STREAM,
     TOKENS,
@@ -32,14 +28,12 @@ from audits.facts.values import (
     Obj,
     Value,
     derive,
-    ids,
     join,
     kinds,
     labels_of,
 )
 
 VALIDATION_SHARDS: Final = "fineweb_val_"
-LN2: Final = 0.693147
 _MEASURES: Final = frozenset({"shape", "ndim", "dtype", "device", "nbytes", "itemsize", "is_cuda"})
 
 
@@ -155,9 +149,9 @@ def combine(
     if not _hashed(op, left, right) and _mixed(left, right):
         labels.discard(Label(HASHED, 0))
     if isinstance(op, ast.Div | ast.FloorDiv):
-        labels |= _quotient(m, left, right, node, scope)
+        labels |= totals.quotient(m, left, right, node, scope)
     if isinstance(op, ast.Div | ast.Mult):
-        _note_conversion(m, left, right, node, scope)
+        totals.note_conversion(m, left, right, node, scope)
     return Value(labels=frozenset(labels), switches=made.switches)
 
 
@@ -183,37 +177,6 @@ def _lists(value: Value) -> bool:
 
 def _concatenated(m: Machine, left: Value, right: Value, node: ast.AST) -> Value:
     return _container(m, "list", [element_of(left), element_of(right)], node)
-
-
-def _quotient(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> set[Label]:
-    above, below = ids(labels_of(left), COUNT), ids(labels_of(right), COUNT)
-    if not above or not below:
-        return set()
-    m.trace.quotients.append(Quotient(m.site(node, scope), above, below))
-    return {Label(RATIO, len(m.trace.quotients) - 1)}
-
-
-def _note_conversion(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> None:
-    """Totals that become bits (by ln 2), and losses that meet a byte count, are scores."""
-    for one, other in ((left, right), (right, left)):
-        labels = labels_of(one)
-        totals = ids(labels, ACCUMULATED)
-        if _is_ln2(other.const):
-            m.trace.converted |= totals
-            if OUTPUT in kinds(labels):
-                m.trace.reports.append(Accumulation(m.site(node, scope), m.moment(), labels))
-        if any(not _is_loss(m, total) for total in ids(labels_of(other), ACCUMULATED)):
-            m.trace.reported |= {total for total in totals if _is_loss(m, total)}
-
-
-def _is_ln2(const: object) -> bool:
-    if not isinstance(const, float):
-        return False
-    return abs(const - LN2) < 1e-4 or abs(const - 1 / LN2) < 1e-4
-
-
-def _is_loss(m: Machine, total: int) -> bool:
-    return OUTPUT in kinds(m.trace.accumulations[total].labels)
 
 
 def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
@@ -352,54 +315,3 @@ def element_of(value: Value) -> Value:
 def opaque(args: list[Value], keywords: dict[str, Value]) -> Value:
     """The result of a call that cannot be followed: made of its arguments."""
     return derive(*args, *keywords.values())
-
-
-def note_self_update(m: Machine, node: ast.Assign, value: Value, scope: Scope) -> Value:
-    """`x = x + loss` is an accumulation, as `x += loss` is."""
-    target, source = node.targets[0], node.value
-    if not isinstance(target, ast.Name):
-        return value
-    match source:
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            names = [part.id for part in (left, right) if isinstance(part, ast.Name)]
-            return accumulate(m, value, node, scope) if target.id in names else value
-        case ast.Call(args=[first, second]) if library.takes_minimum(source):
-            names = [part.id for part in (first, second) if isinstance(part, ast.Name)]
-            held = scope.lookup(target.id) if target.id in names else None
-            return library.running_minimum(m, held, value, node, scope)
-    return value
-
-
-def accumulate(m: Machine, value: Value, node: ast.AST, scope: Scope) -> Value:
-    """The running total after the value has been added."""
-    labels = labels_of(value)
-    if not kinds(labels) & {TOKENS, STREAM}:
-        return value
-    m.trace.accumulations.append(Accumulation(m.site(node, scope), m.moment(), labels))
-    mark = Label(ACCUMULATED, len(m.trace.accumulations) - 1)
-    return Value(value.const, value.labels | {mark}, value.refs, value.items, value.switches)
-
-
-def run_import(m: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
-    """Names of the standard library and of packages stay names; a sibling file is read."""
-    if isinstance(node, ast.ImportFrom):
-        module = node.module or ""
-        inside = calls.load_sibling(m, module)
-        for alias in node.names:
-            if alias.name == "*" and inside is not None:
-                scope.names |= inside.names | {"__name__": scope.names["__name__"]}
-                continue
-            found = inside.names.get(alias.name) if inside else None
-            if found is None:
-                found = Value(refs=frozenset({Library(f"{module}.{alias.name}")}))
-            scope.bind(alias.asname or alias.name, found)
-        return
-    for alias in node.names:
-        inside = calls.load_sibling(m, alias.name)
-        if inside is not None:
-            made = Obj("namespace")
-            made.attrs = inside.names
-            scope.bind(alias.asname or alias.name, Value(refs=frozenset({made})))
-            continue
-        name = alias.name if alias.asname else alias.name.split(".", 1)[0]
-        scope.bind(alias.asname or name, Value(refs=frozenset({Library(name)})))

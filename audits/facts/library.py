@@ -9,16 +9,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, expressions, folding, weights
+from audits.facts import calls, expressions, files, folding, totals, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Choice
 from audits.facts.values import (
     ADAPTED,
     BLANK,
-    CHOICE,
     GRADIENT,
-    OUTPUT,
     TALLY,
     TOKENS,
     UNKNOWN,
@@ -53,7 +50,6 @@ _MEASURES: Final = frozenset(
     {"len", "print", "isinstance", "issubclass", "hasattr", "id", "type", "callable", "range"}
     | {"is_tensor", "manual_seed", "is_available", "synchronize", "perf_counter", "time"}
 )
-_MINIMA: Final = frozenset({"minimum", "fmin", "min"})
 _STARTERS: Final = frozenset(
     {"subprocess.run", "subprocess.Popen", "subprocess.check_call", "os.system"}
 )
@@ -82,8 +78,8 @@ def call(
         return _module(m, last, args, node)
     if last in _TRANSPARENT:
         return args[0] if args else Value(refs=frozenset({Library("functools.wraps")}))
-    if last in _MINIMA and len(args) == 2:
-        return minimum(m, args[0], args[1], node, scope)
+    if last in totals.MINIMA and len(args) == 2:
+        return totals.minimum(m, args[0], args[1], node, scope)
     return _special(m, path, last, args, keywords, node, scope)
 
 
@@ -128,9 +124,9 @@ def _special(
         case "at" if path.endswith("add.at") and len(args) > 1:
             return _count(m, args)
         case "run_path" | "exec":
-            return _execute(m, args)
+            return files.execute(m, args)
     if path in _STARTERS:
-        return _start(m, args)
+        return files.start(m, args)
     if target := keywords.get("target"):
         given = keywords.get("args", BLANK)
         calls.call_value(m, target, list(given.items or ()), {}, node, scope)
@@ -216,42 +212,12 @@ def _getattr(m: Machine, args: Args) -> Value:
     return args[2] if args[0].refs else join((args[2], derive(args[0])))
 
 
-def minimum(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> Value:
-    """The smaller of two losses of the same tokens is a choice in hindsight."""
-    made = derive(left, right)
-    a, b = labels_of(left), labels_of(right)
-    if not (ids(a, OUTPUT) and ids(b, OUTPUT) and ids(a, OUTPUT) != ids(b, OUTPUT)):
-        return made
-    if not (TOKENS in kinds(a) and TOKENS in kinds(b)):
-        return made
-    m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
-    return Value(labels=made.labels | {Label(CHOICE, len(m.trace.choices) - 1)})
-
-
-def takes_minimum(node: ast.Call) -> bool:
-    last = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    return last in _MINIMA or (isinstance(node.func, ast.Name) and node.func.id == "min")
-
-
-def running_minimum(
-    m: Machine, held: Value | None, value: Value, node: ast.AST, scope: Scope
-) -> Value:
-    """`best = minimum(best, loss)` in a loop: the smallest over all rounds."""
-    labels = labels_of(value)
-    if held is None or not m.loops or OUTPUT in kinds(labels_of(held)):
-        return value
-    if OUTPUT not in kinds(labels) or TOKENS not in kinds(labels):
-        return value
-    m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
-    return Value(labels=labels | {Label(CHOICE, len(m.trace.choices) - 1)})
-
-
 def _where(m: Machine, args: Args, node: ast.Call, scope: Scope) -> Value:
     test = node.args[0]
     if isinstance(test, ast.Compare) and len(test.comparators) == 1:
         compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
         if compared == {ast.dump(node.args[1]), ast.dump(node.args[2])}:
-            return minimum(m, args[1], args[2], node, scope)
+            return totals.minimum(m, args[1], args[2], node, scope)
     return derive(*args)
 
 
@@ -289,31 +255,3 @@ def _count(m: Machine, args: Args) -> Value:
     if TOKENS in kinds(labels_of(args[1])):
         m.trace.written_tables |= args[0].refs
     return BLANK
-
-
-def _execute(m: Machine, args: Args) -> Value:
-    """`exec(open("other.py").read())` and `runpy.run_path("other.py")`."""
-    for value in args[:1]:
-        paths = [value.const] + [
-            ref.attrs["path"].const for ref in value.refs if "path" in ref.attrs
-        ]
-        for path in paths:
-            _run_named(m, path)
-    return BLANK
-
-
-def _start(m: Machine, args: Args) -> Value:
-    """A sibling script started as a program."""
-    for value in args[:1]:
-        words = [value, *(value.items or ()), *(e for r in value.refs for e in r.entries.values())]
-        for word in words:
-            for part in str(word.const).split():
-                _run_named(m, part)
-    return BLANK
-
-
-def _run_named(m: Machine, path: object) -> None:
-    if isinstance(path, str):
-        name = path.rsplit("/", 1)[-1]
-        if name.endswith(".py"):
-            calls.run_file(m, name, "__main__")

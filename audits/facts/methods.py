@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, expressions, folding, library, stores, subscripts, weights
+from audits.facts import calls, expressions, folding, library, stores, subscripts, totals, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
@@ -86,9 +86,9 @@ def _plain(
     if name in _MEASURES:
         return BLANK
     if name in ("minimum", "fmin") and args:
-        return library.minimum(m, base, args[0], node, scope)
+        return totals.minimum(m, base, args[0], node, scope)
     if name in _IN_PLACE_ADD and isinstance(node.func, ast.Attribute):
-        added = expressions.accumulate(m, derive(*args), node, scope)
+        added = totals.accumulate(m, derive(*args), node, scope)
         stores.bind(m, node.func.value, derive(base, added), scope)
     return derive(base, *args)
 
@@ -162,7 +162,7 @@ def _on_container(
         if name == "extend":
             value = expressions.element_of(value)
         if any(label.kind == "output" for label in labels_of(value)):
-            value = expressions.accumulate(m, value, node, scope)
+            value = totals.accumulate(m, value, node, scope)
         ref.entries[None] = join([value, *([ref.entries[None]] if None in ref.entries else [])])
         return BLANK
     if name == "items":
@@ -199,7 +199,7 @@ def _on_tensor(
         stores.store(m, me, keys, derive(*args), None)
         return me
     if name == "add_" and args:
-        added = expressions.accumulate(m, derive(*args), node, scope)
+        added = totals.accumulate(m, derive(*args), node, scope)
         ref.labels |= labels_of(added)
         return me
     if name in ("copy_", "set_", "zero_", "fill_"):
@@ -207,5 +207,5 @@ def _on_tensor(
         ref.labels |= labels_of(derive(*args))
         return me
     if name in ("minimum", "fmin") and args:
-        return library.minimum(m, me, args[0], node, scope)
+        return totals.minimum(m, me, args[0], node, scope)
     return me if name in _SAME else derive(me, *args)

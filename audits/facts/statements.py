@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import expressions
+from audits.facts import expressions, files, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope, merge
 from audits.facts.stores import bind, forget_constant, store_accumulated
@@ -64,7 +64,7 @@ def run(m: Machine, node: ast.stmt, scope: Scope) -> bool:
         case ast.ClassDef():
             scope.bind(node.name, Value(refs=frozenset({_class(m, node, scope)})))
         case ast.Import() | ast.ImportFrom():
-            expressions.run_import(m, node, scope)
+            files.run_import(m, node, scope)
         case ast.Global():
             scope.rebinds |= dict.fromkeys(node.names, scope.globals)
         case ast.Nonlocal():
@@ -93,7 +93,7 @@ def define(m: Machine, node: FunctionNode | ast.Lambda, scope: Scope) -> Functio
 
 def _assign(m: Machine, node: ast.Assign, scope: Scope) -> None:
     value = expressions.evaluate(m, node.value, scope)
-    value = expressions.note_self_update(m, node, value, scope)
+    value = totals.note_self_update(m, node, value, scope)
     for target in node.targets:
         bind(m, target, value, scope)
 

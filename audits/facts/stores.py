@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import expressions, subscripts, weights
+from audits.facts import expressions, subscripts, totals, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
@@ -72,7 +72,7 @@ def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope
     base = expressions.evaluate(m, target.value, scope)
     key = subscripts.key_value(m, target.slice, scope)
     if OUTPUT in kinds(labels_of(value)):
-        value = expressions.accumulate(m, value, target, scope)
+        value = totals.accumulate(m, value, target, scope)
     store(m, base, key, value, target)
     if not base.refs and isinstance(target.value, ast.Name):
         scope.bind(target.value.id, join((base, derive(value))))
@@ -105,7 +105,7 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     added = expressions.evaluate(m, node.value, scope)
     current = _current(m, node.target, scope)
     if isinstance(node.op, ast.Add):
-        added = expressions.accumulate(m, added, node, scope)
+        added = totals.accumulate(m, added, node, scope)
     if isinstance(node.target, ast.Subscript):
         key = subscripts.key_value(m, node.target.slice, scope)
         base = expressions.evaluate(m, node.target.value, scope)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-# `0for x in y` is Python, but not for LibCST; a space is put between a digit and a keyword.
-_GLUED = re.compile(r"(\d)(for|if|else|and|or|in|is|not)\b")
+# Golfed code such as `a-(b)for x in y` is Python, but not to LibCST: it wants a space there.
+_GLUED = re.compile(r"""([\d)\]}'"])(for|if|else|and|or|in|is|not)\b""")
 _CONVERSIONS = {"r": "repr", "s": "str", "a": "ascii"}
 
 

@@ -140,7 +140,7 @@ table = {"a": 1.5, "b": 2}
 w = 8
 print(f"x {table["a"]:.3f} {{kept}} {"\\n".join(["p", "q"])}")
 print("head " f"{table["b"]!r:>{w}}" " tail")
-print(f"{f"{w}"}")
+print(f"{f"{w}"}", sum(v-(0 if v else 1)for v in[0,1]))
 """
 
 
@@ -153,7 +153,7 @@ def test_newer_fstrings_are_read_on_this_interpreter(capsys: pytest.CaptureFixtu
     rewritten = lowered(NEWER)
     assert rewritten is not None
     exec(rewritten, {})  # our own text, to compare what it prints
-    assert capsys.readouterr().out == "x 1.500 {kept} p\nq\nhead        2 tail\n8\n"
+    assert capsys.readouterr().out == "x 1.500 {kept} p\nq\nhead        2 tail\n8 0\n"
 
 
 def test_newer_grammar_inside_a_packed_script(scan: Scan) -> None:

@@ -1,0 +1,120 @@
+"""Totals: how losses are added up, divided, chosen between, and turned into bits.
+
+Guarantees: a total is a score only when it was converted by ln 2 and met a byte count, whatever its
+name; `x = x + loss` counts as `x += loss`.
+Does not cover: conversions written with other constants.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+from audits.facts.machine import Machine
+from audits.facts.scope import Scope
+from audits.facts.trace import Accumulation, Choice, Quotient
+from audits.facts.values import (
+    ACCUMULATED,
+    CHOICE,
+    COUNT,
+    OUTPUT,
+    RATIO,
+    STREAM,
+    TOKENS,
+    Label,
+    Value,
+    derive,
+    ids,
+    kinds,
+    labels_of,
+)
+
+LN2: Final = 0.693147
+MINIMA: Final = frozenset({"minimum", "fmin", "min"})
+
+
+def note_self_update(m: Machine, node: ast.Assign, value: Value, scope: Scope) -> Value:
+    """`x = x + loss` is an accumulation, as `x += loss` is."""
+    target, source = node.targets[0], node.value
+    if not isinstance(target, ast.Name):
+        return value
+    match source:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            names = [part.id for part in (left, right) if isinstance(part, ast.Name)]
+            return accumulate(m, value, node, scope) if target.id in names else value
+        case ast.Call(args=[first, second]) if _takes_minimum(source):
+            names = [part.id for part in (first, second) if isinstance(part, ast.Name)]
+            held = scope.lookup(target.id) if target.id in names else None
+            return _running_minimum(m, held, value, node, scope)
+    return value
+
+
+def accumulate(m: Machine, value: Value, node: ast.AST, scope: Scope) -> Value:
+    """The running total after the value has been added."""
+    labels = labels_of(value)
+    if not kinds(labels) & {TOKENS, STREAM}:
+        return value
+    m.trace.accumulations.append(Accumulation(m.site(node, scope), m.moment(), labels))
+    mark = Label(ACCUMULATED, len(m.trace.accumulations) - 1)
+    return Value(value.const, value.labels | {mark}, value.refs, value.items, value.switches)
+
+
+def note_conversion(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> None:
+    """Totals that become bits (by ln 2), and losses that meet a byte count, are scores."""
+    for one, other in ((left, right), (right, left)):
+        labels = labels_of(one)
+        totals = ids(labels, ACCUMULATED)
+        if _is_ln2(other.const):
+            m.trace.converted |= totals
+            if OUTPUT in kinds(labels):
+                m.trace.reports.append(Accumulation(m.site(node, scope), m.moment(), labels))
+        if any(not _is_loss(m, total) for total in ids(labels_of(other), ACCUMULATED)):
+            m.trace.reported |= {total for total in totals if _is_loss(m, total)}
+
+
+def _is_ln2(const: object) -> bool:
+    if not isinstance(const, float):
+        return False
+    return abs(const - LN2) < 1e-4 or abs(const - 1 / LN2) < 1e-4
+
+
+def _is_loss(m: Machine, total: int) -> bool:
+    return OUTPUT in kinds(m.trace.accumulations[total].labels)
+
+
+def quotient(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> set[Label]:
+    above, below = ids(labels_of(left), COUNT), ids(labels_of(right), COUNT)
+    if not above or not below:
+        return set()
+    m.trace.quotients.append(Quotient(m.site(node, scope), above, below))
+    return {Label(RATIO, len(m.trace.quotients) - 1)}
+
+
+def minimum(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> Value:
+    """The smaller of two losses of the same tokens is a choice in hindsight."""
+    made = derive(left, right)
+    a, b = labels_of(left), labels_of(right)
+    if not (ids(a, OUTPUT) and ids(b, OUTPUT) and ids(a, OUTPUT) != ids(b, OUTPUT)):
+        return made
+    if not (TOKENS in kinds(a) and TOKENS in kinds(b)):
+        return made
+    m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
+    return Value(labels=made.labels | {Label(CHOICE, len(m.trace.choices) - 1)})
+
+
+def _running_minimum(
+    m: Machine, held: Value | None, value: Value, node: ast.AST, scope: Scope
+) -> Value:
+    """`best = minimum(best, loss)` in a loop: the smallest over all rounds."""
+    labels = labels_of(value)
+    if held is None or not m.loops or OUTPUT in kinds(labels_of(held)):
+        return value
+    if OUTPUT not in kinds(labels) or TOKENS not in kinds(labels):
+        return value
+    m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
+    return Value(labels=labels | {Label(CHOICE, len(m.trace.choices) - 1)})
+
+
+def _takes_minimum(node: ast.Call) -> bool:
+    last = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    return last in MINIMA or (isinstance(node.func, ast.Name) and node.func.id == "min")
