@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, Moment, Trace, Update
-from audits.facts.values import ADAPTED, OUTPUT, REGION, TOKENS, Label, ids, kinds
+from audits.facts.trace import Accumulation, Moment, Reset, Trace, Update
+from audits.facts.values import ACCUMULATED, ADAPTED, OUTPUT, REGION, TOKENS, Label, ids, kinds
 
 
 def scores(trace: Trace) -> Iterator[Accumulation]:
@@ -94,6 +94,31 @@ def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
     """Whether the fitted loss covers scored positions: it is unrestricted, or restricted alike."""
     fitted = regions(trace, update.labels)
     return not fitted or bool(fitted & regions(trace, score.labels))
+
+
+def rounds_discarded(trace: Trace, update: Update) -> tuple[Reset, Accumulation] | None:
+    """A total set back in each round of a loop, trained in that loop, and used only after it.
+
+    Only the last round counts then, and the rounds before it have trained on the same tokens.
+    """
+    for reset in trace.resets:
+        for number, record in enumerate(trace.accumulations):
+            if reset.total not in record.into:
+                continue
+            rounds = _common(reset.moment, record.moment, update.moment)
+            outside = rounds and rounds[-1] not in reset.total.home
+            if not outside or not same_tokens(trace, update.labels, record.labels):
+                continue
+            for score in scores(trace):
+                holds = Label(ACCUMULATED, number) in score.labels
+                if holds and rounds[-1] not in score.moment.loops:
+                    return reset, score
+    return None
+
+
+def _common(*moments: Moment) -> tuple[int, ...]:
+    shared = [loop for loop in moments[0].loops if all(loop in one.loops for one in moments)]
+    return tuple(shared)
 
 
 def is_headline(trace: Trace, number: int) -> bool:

@@ -1,6 +1,6 @@
 """Facts: one reading of a submission, turned into an ordered trace.
 
-Guarantees: no code of the submission runs; the trace depends on the files and the configuration only.
+Guarantees: no code of the submission runs; the trace depends on files and configuration only.
 Does not cover: judging the trace; that is for `audits.flow` and `audits.rules`.
 """
 

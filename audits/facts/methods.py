@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from audits.facts import calls, expressions, folding, library, stores, subscripts, totals, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
+from audits.facts.trace import Reset
 from audits.facts.values import (
     BLANK,
     Bound,
@@ -199,12 +200,14 @@ def _on_tensor(
         stores.store(m, me, keys, derive(*args), None)
         return me
     if name == "add_" and args:
-        added = totals.accumulate(m, derive(*args), node, scope)
+        added = totals.accumulate(m, derive(*args), node, scope, me.refs)
         ref.labels |= labels_of(added)
         return me
     if name in ("copy_", "set_", "zero_", "fill_"):
         weights.overwrite(ref, derive(*args))
         ref.labels |= labels_of(derive(*args))
+        if name == "zero_" and m.loops:
+            m.trace.resets.append(Reset(m.site(node, scope), m.moment(), ref))
         return me
     if name in ("minimum", "fmin") and args:
         return totals.minimum(m, me, args[0], node, scope)

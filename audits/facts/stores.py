@@ -105,7 +105,7 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     added = expressions.evaluate(m, node.value, scope)
     current = _current(m, node.target, scope)
     if isinstance(node.op, ast.Add):
-        added = totals.accumulate(m, added, node, scope)
+        added = totals.accumulate(m, added, node, scope, current.refs)
     if isinstance(node.target, ast.Subscript):
         key = subscripts.key_value(m, node.target.slice, scope)
         base = expressions.evaluate(m, node.target.value, scope)

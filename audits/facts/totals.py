@@ -22,6 +22,7 @@ from audits.facts.values import (
     STREAM,
     TOKENS,
     Label,
+    Obj,
     Value,
     derive,
     ids,
@@ -49,12 +50,14 @@ def note_self_update(m: Machine, node: ast.Assign, value: Value, scope: Scope) -
     return value
 
 
-def accumulate(m: Machine, value: Value, node: ast.AST, scope: Scope) -> Value:
-    """The running total after the value has been added."""
+def accumulate(
+    m: Machine, value: Value, node: ast.AST, scope: Scope, into: frozenset[Obj] = frozenset()
+) -> Value:
+    """The value, marked as added to a running total."""
     labels = labels_of(value)
     if not kinds(labels) & {TOKENS, STREAM}:
         return value
-    m.trace.accumulations.append(Accumulation(m.site(node, scope), m.moment(), labels))
+    m.trace.accumulations.append(Accumulation(m.site(node, scope), m.moment(), labels, into))
     mark = Label(ACCUMULATED, len(m.trace.accumulations) - 1)
     return Value(value.const, value.labels | {mark}, value.refs, value.items, value.switches)
 

@@ -46,6 +46,16 @@ class Accumulation:
     site: Site
     moment: Moment
     labels: frozenset[Label]
+    into: frozenset[Obj] = frozenset()  # the shared totals it was added to
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A shared total that is set back to zero."""
+
+    site: Site
+    moment: Moment
+    total: Obj
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,7 @@ class Trace:
 
     reads: list[TokenRead] = field(default_factory=list)
     accumulations: list[Accumulation] = field(default_factory=list)
+    resets: list[Reset] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     table_reads: list[TableRead] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)

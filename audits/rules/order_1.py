@@ -1,7 +1,7 @@
 """ORDER-1: score first; inside an evaluation loop, a chunk's update may not precede its score.
 
 Catches: a model trained on a piece of the stream and then scored on the very same piece, in the
-same iteration.
+same iteration; and several rounds of score-and-train of which only the last one counts.
 Does not cover: training and scoring that cut the same tokens out twice; that needs index
 arithmetic, and warns only.
 """
@@ -17,6 +17,7 @@ from audits.flow import (
     licensed,
     lines_read,
     reaches,
+    rounds_discarded,
     same_positions,
     same_tokens,
     scores,
@@ -28,6 +29,27 @@ RULE = "ORDER-1"
 
 
 def check(trace: Trace) -> Iterator[Match]:
+    yield from _updates_first(trace)
+    yield from _last_round_only(trace)
+
+
+def _last_round_only(trace: Trace) -> Iterator[Match]:
+    for update in trace.updates:
+        if (found := rounds_discarded(trace, update)) is not None:
+            reset, score = found
+            yield Match(
+                update.site.file,
+                update.backward.line,
+                update.backward.function,
+                f"validation tokens are trained on at line {update.backward.line} in every round; the "
+                f"total is set back at line {reset.site.line}, so that only the last round is "
+                f"recorded, at line {score.site.line}, after training on the same tokens before",
+                Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
+                update.moment.off + score.moment.off,
+            )
+
+
+def _updates_first(trace: Trace) -> Iterator[Match]:
     for number, update in enumerate(trace.updates):
         if licensed(trace, update) or not _trains_a_model(update):
             continue
@@ -73,6 +95,19 @@ VALID = (
             loss.backward()
             optimizer.step()
     """),
+    # A total per document, set back for the next document after it was recorded.
+    script("""
+        document_loss = torch.zeros(())
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            document_loss.zero_()
+            for half in range(2):
+                loss = model(x, y)
+                document_loss += loss.detach()
+                loss.backward()
+                optimizer.step()
+            add(document_loss, y)
+    """),
     # The step at the top of the loop uses the chunk before, which is already recorded.
     script("""
         before = None
@@ -93,7 +128,21 @@ INVALID = (
             optimizer.step()
             add(model(x, y), y)
     """),
-    # Only the last of several epochs is recorded.
+    # Several rounds over a document; the total is set back, so that only the last one counts.
+    script("""
+        document_loss = torch.zeros(())
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            for epoch in range(6):
+                document_loss.zero_()
+                for half in range(2):
+                    loss = model(x, y)
+                    document_loss += loss.detach()
+                    loss.backward()
+                    optimizer.step()
+            add(document_loss, y)
+    """),
+    # Trained for several epochs before anything is recorded.
     script("""
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)
