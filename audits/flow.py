@@ -68,10 +68,12 @@ def reaches(update_number: int, record: Accumulation) -> bool:
     return Label(ADAPTED, update_number) in record.labels
 
 
-def same_tokens(trace: Trace, a: frozenset[Label], b: frozenset[Label]) -> bool:
-    """Whether both are made of the very same piece, or one of a cut of the other's."""
-    mine, theirs = ids(a, TOKENS), ids(b, TOKENS)
-    return bool(_with_ancestors(trace, mine) & theirs or _with_ancestors(trace, theirs) & mine)
+def same_tokens(trace: Trace, used: frozenset[Label], scored: frozenset[Label]) -> bool:
+    """Whether what was scored is the very piece that was used, or was cut out of it.
+
+    The other way round proves nothing: a cut of the scored piece may be its context only.
+    """
+    return bool(ids(used, TOKENS) & _with_ancestors(trace, ids(scored, TOKENS)))
 
 
 def _with_ancestors(trace: Trace, reads: frozenset[int]) -> frozenset[int]:
@@ -132,6 +134,14 @@ def lines_read(trace: Trace, update: Update) -> str:
     reads = [trace.reads[read].site for read in _with_ancestors(trace, ids(update.labels, TOKENS))]
     near = [site.line for site in reads if site.function == update.backward.function]
     return str(min(near or [site.line for site in reads], default="?"))
+
+
+def in_its_loop(trace: Trace, update: Update) -> bool:
+    """Whether something is scored in a loop of the update, after it.
+
+    It may be the chunk after the one that was trained on: score first, written the other way round.
+    """
+    return any(share_loop(score.moment, update.moment) for score in scores(trace))
 
 
 def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(options)
     except UsageError as error:
         print(f"audits.scan: {error}", file=sys.stderr)
+        return MISUSE
+    except Exception as error:  # noqa: BLE001 - a crash of ours must not look like a failure of theirs
+        traceback.print_exception(error)
+        print("audits.scan: the scanner itself failed; nothing was judged", file=sys.stderr)
         return MISUSE
 
 

@@ -17,6 +17,7 @@ from audits.facts.values import (
     BLANK,
     COUNT,
     HASHED,
+    OUTPUT,
     REGION,
     STREAM,
     TOKENS,
@@ -150,6 +151,8 @@ def combine(
         labels.discard(Label(HASHED, 0))
     if isinstance(op, ast.Div | ast.FloorDiv):
         labels |= totals.quotient(m, left, right, node, scope)
+    if isinstance(op, ast.Mult):
+        labels |= _weighting(m, left, right, node)
     if isinstance(op, ast.Div | ast.Mult):
         totals.note_conversion(m, left, right, node, scope)
     return Value(labels=frozenset(labels), switches=made.switches)
@@ -169,6 +172,15 @@ def _mixed(left: Value, right: Value) -> bool:
 
 def _kinds_of(value: Value) -> set[str]:
     return kinds(labels_of(value))
+
+
+def _weighting(m: Machine, left: Value, right: Value, node: ast.AST) -> set[Label]:
+    """A loss times something unknown: it may be a mask that leaves positions out."""
+    for loss, weight in ((left, right), (right, left)):
+        held = _kinds_of(weight)
+        if OUTPUT in _kinds_of(loss) and not weight.known and not held & {OUTPUT, REGION}:
+            return {Label(REGION, m.trace.region(ast.unparse(node)))}
+    return set()
 
 
 def _lists(value: Value) -> bool:
@@ -223,7 +235,10 @@ def _conditional(m: Machine, node: ast.IfExp, scope: Scope) -> Value:
             chosen.const, chosen.labels, chosen.refs, chosen.items, chosen.switches | test.switches
         )
     both = join((evaluate(m, node.body, scope), evaluate(m, node.orelse, scope)))
-    return Value(both.const, both.labels, both.refs, both.items, both.switches | test.switches)
+    selects = frozenset(label for label in test.labels if label.kind == REGION)
+    return Value(
+        both.const, both.labels | selects, both.refs, both.items, both.switches | test.switches
+    )
 
 
 def _tuple(m: Machine, node: ast.Tuple, scope: Scope) -> Value:
@@ -286,9 +301,8 @@ def _joined(m: Machine, node: ast.JoinedStr, scope: Scope) -> Value:
             return derive(*parts)
     made = derive(*parts)
     if all(part.known for part in parts):
-        return Value(
-            "".join(str(part.const) for part in parts), made.labels, switches=made.switches
-        )
+        whole = literal("".join(str(part.const) for part in parts))
+        return Value(whole.const, whole.labels | made.labels, switches=made.switches)
     return made
 
 

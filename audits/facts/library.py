@@ -16,6 +16,7 @@ from audits.facts.values import (
     ADAPTED,
     BLANK,
     GRADIENT,
+    REGION,
     TALLY,
     TOKENS,
     UNKNOWN,
@@ -218,7 +219,13 @@ def _where(m: Machine, args: Args, node: ast.Call, scope: Scope) -> Value:
         compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
         if compared == {ast.dump(node.args[1]), ast.dump(node.args[2])}:
             return totals.minimum(m, args[1], args[2], node, scope)
-    return derive(*args)
+    return selected(m, derive(*args), node)
+
+
+def selected(m: Machine, value: Value, node: ast.AST) -> Value:
+    """The value, remembered as restricted to the positions that the call selects."""
+    mark = Label(REGION, m.trace.region(ast.unparse(node)))
+    return Value(value.const, value.labels | {mark}, value.refs, value.items, value.switches)
 
 
 def _gradient(m: Machine, args: Args, node: ast.AST, scope: Scope) -> Value:

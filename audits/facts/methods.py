@@ -41,7 +41,10 @@ _SAME: Final = frozenset(
 )
 _GROWS: Final = frozenset({"append", "extend", "add", "appendleft", "insert", "put"})
 _IN_PLACE_ADD: Final = frozenset({"add_", "sub_", "index_add_", "scatter_add_", "index_put_"})
-_DATA = ("list", "dict", "set")
+_SELECTS: Final = frozenset(
+    {"masked_select", "index_select", "take", "masked_fill", "masked_fill_", "index_fill_"}
+    | {"masked_scatter_", "where"}
+)
 
 
 def call_method(
@@ -91,7 +94,8 @@ def _plain(
     if name in _IN_PLACE_ADD and isinstance(node.func, ast.Attribute):
         added = totals.accumulate(m, derive(*args), node, scope)
         stores.bind(m, node.func.value, derive(base, added), scope)
-    return derive(base, *args)
+    made = derive(base, *args)
+    return library.selected(m, made, node) if name in _SELECTS else made
 
 
 def _on(
@@ -211,4 +215,13 @@ def _on_tensor(
         return me
     if name in ("minimum", "fmin") and args:
         return totals.minimum(m, me, args[0], node, scope)
-    return me if name in _SAME else derive(me, *args)
+    if name in _SELECTS:
+        made = library.selected(m, derive(me, *args), node)
+        ref.labels |= made.labels if name.endswith("_") else set()
+        return made
+    if name in _SAME:
+        return me
+    if name.endswith("_"):
+        ref.labels |= derive(*args).labels
+        return me
+    return derive(me, *args)

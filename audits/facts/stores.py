@@ -96,9 +96,10 @@ def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscri
 
 
 def _mark_region(m: Machine, ref: Obj, text: str, value: Value) -> None:
-    """`mask[i, s:wlen] = 1`: the mask selects these positions."""
-    if value.known and value.const:
-        ref.labels.add(Label(REGION, m.trace.region(text)))
+    """`mask[i, s:wlen] = 1` selects these positions, `= 0` all others."""
+    if value.known:
+        chosen = text if value.const else f"all but {text}"
+        ref.labels.add(Label(REGION, m.trace.region(chosen)))
 
 
 def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:

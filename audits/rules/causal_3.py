@@ -68,6 +68,34 @@ VALID = (
             nll = F.cross_entropy(hidden + delta, y, reduction="none")
             add(nll[:, s:512], y)
     """),
+    # The same, with a mask that leaves out the scored end, and one that nobody can read.
+    *(
+        script(f"""
+            for start in range(0, len(val_tokens), 64):
+                x, y = batch(val_tokens, start)
+                hidden = model(x)
+                delta = torch.zeros(1, 1, 512, requires_grad=True)
+                fit = torch.optim.AdamW([delta], lr=0.01)
+                loss = F.cross_entropy(hidden + delta, y, reduction="none")
+                mask = torch.ones(4, 512)
+                {mask}
+                {loss}.sum().backward()
+                fit.step()
+                nll = F.cross_entropy(hidden + delta, y, reduction="none")
+                add(nll[:, s:512], y)
+        """)
+        for mask, loss in (
+            ("mask[:, s:512] = 0.0", "(loss * mask)"),
+            ("mask.masked_fill_(places, 0.0)", "(loss * mask)"),
+            ("mask = torch.arange(512) < s", "(loss * mask)"),
+            ("mask = torch.cat([torch.ones(s), torch.zeros(512 - s)])", "(loss * mask)"),
+            ("mask = torch.tensor([1.0 if j < s else 0.0 for j in range(512)])", "(loss * mask)"),
+            ("mask = context_of(x)", "loss[mask]"),
+            ("mask = context_of(x)", "loss.masked_select(mask)"),
+            ("mask = context_of(x)", "torch.where(mask, loss, 0.0)"),
+            ("loss = F.cross_entropy(model(x[:s]) + delta, x[1 : s + 1])", "loss"),
+        )
+    ),
     # Carried forward from batches that are already recorded.
     script("""
         delta = torch.zeros(1, 1, 512, requires_grad=True)

@@ -41,8 +41,8 @@ def _last_round_only(trace: Trace) -> Iterator[Match]:
                 update.site.file,
                 update.backward.line,
                 update.backward.function,
-                f"validation tokens are trained on at line {update.backward.line} in every round; the "
-                f"total is set back at line {reset.site.line}, so that only the last round is "
+                f"validation tokens are trained on at line {update.backward.line} in every round; "
+                f"the total is set back at line {reset.site.line}, so that only the last round is "
                 f"recorded, at line {score.site.line}, after training on the same tokens before",
                 Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
                 update.moment.off + score.moment.off,

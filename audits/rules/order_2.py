@@ -11,7 +11,16 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.flow import doubtful, is_headline, licensed, lines_read, reaches, scores, share_loop
+from audits.flow import (
+    doubtful,
+    in_its_loop,
+    is_headline,
+    licensed,
+    lines_read,
+    reaches,
+    scores,
+    share_loop,
+)
 from audits.rules.cases import script
 
 RULE = "ORDER-2"
@@ -24,7 +33,8 @@ def check(trace: Trace) -> Iterator[Match]:
         for score in scores(trace):
             later = not share_loop(score.moment, update.moment)
             if later and reaches(number, score):
-                sure = is_headline(trace, number) and not doubtful(trace, update, score)
+                sure = is_headline(trace, number) and not in_its_loop(trace, update)
+                sure = sure and not doubtful(trace, update, score)
                 yield Match(
                     update.site.file,
                     update.backward.line,
@@ -76,6 +86,19 @@ VALID = (
         fit = torch.optim.Adam(probe.parameters())
         F.cross_entropy(probe(model.encode(x)), y).backward()
         fit.step()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+    # Score first, written with the training at the top of the loop, and an evaluation afterwards.
+    script("""
+        for start in range(512, len(val_tokens), 512):
+            x, y = batch(val_tokens, start - 512)
+            if start > 512:
+                model(x, y).backward()
+                optimizer.step()
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)
             add(model(x, y), y)

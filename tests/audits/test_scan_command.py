@@ -12,6 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from audits import scan
 from audits.catalogue import RULES
 from audits.rules import CHECKS
 
@@ -108,3 +109,24 @@ def test_importing_the_scanner_is_light(heavy: str) -> None:
     """The scanner starts in a fraction of a second because it loads nothing it does not need."""
     probe = f"import sys, audits.scan; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+
+
+def test_a_crash_of_the_scanner_is_no_verdict(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1 means the submission fails; our own bug must never look like that."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(scan, "scan_path", broken)
+    assert scan.main([str(folder({"train_gpt.py": LEGAL}))]) == 2
+    assert "nothing was judged" in capsys.readouterr().err
+
+
+def test_any_python_can_be_scanned() -> None:
+    """The standard library has every construct there is: no crash, and no accusation."""
+    for path in sorted(Path(json.__file__).parent.parent.glob("*.py"))[:60]:
+        report = scan.scan_path(path)
+        assert not report.failed, path
+        assert report.files[0].outcome in ("parsed", "unpacked", "partly"), path
