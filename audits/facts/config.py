@@ -2,12 +2,12 @@
 
 Guarantees: every value keeps its source; a name that the folder's own commands set in different
 ways is `doubtful` and decides nothing.
-Does not cover: values that only a log shows; shell arithmetic, loops over values.
+Does not cover: values that only a log shows; command-line flags, whose values are left open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from audits.facts.values import UNKNOWN, Value
@@ -39,6 +39,10 @@ class Configuration:
         if (setting := self.settings.get(name)) is not None:
             return Value(setting.value, default.labels, switches=switches)
         return Value(default.const, default.labels, default.refs, default.items, switches)
+
+    def uncertain(self, names: Iterable[str]) -> list[str]:
+        """The switches that nothing here decides: contradictory ones, and command-line flags."""
+        return sorted(name for name in names if name in self.doubtful or name.startswith("--"))
 
     def describe(self, name: str) -> str:
         """The name with its value, for messages; a default is called so."""

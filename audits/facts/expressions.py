@@ -120,6 +120,8 @@ def _attribute_of(ref: Obj, base: Value, name: str) -> Value | None:
         return Value(refs=frozenset({Library(f"{ref.path}.{name}")}))
     if name in ref.attrs:
         return ref.attrs[name]
+    if ref.kind == "flags":
+        return Value(switches=frozenset({f"--{name}"}))
     if isinstance(ref, ClassObj):
         return ref.find(name)
     if ref.cls is None or (found := ref.cls.find(name)) is None:

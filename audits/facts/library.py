@@ -15,7 +15,6 @@ from audits.facts.scope import Scope
 from audits.facts.values import (
     ADAPTED,
     BLANK,
-    GRADIENT,
     REGION,
     TALLY,
     TOKENS,
@@ -114,8 +113,6 @@ def _special(
             return BLANK
         case "where" if len(args) == 3:
             return _where(m, args, node, scope)
-        case "grad" if args and path.startswith("torch."):
-            return _gradient(m, args, node, scope)
         case "save" | "savez" | "dump" | "save_file" if len(args) > 1:
             return save(m, args)
         case "load" | "load_file" | "open" if args:
@@ -226,11 +223,6 @@ def selected(m: Machine, value: Value, node: ast.AST) -> Value:
     """The value, remembered as restricted to the positions that the call selects."""
     mark = Label(REGION, m.trace.region(ast.unparse(node)))
     return Value(value.const, value.labels | {mark}, value.refs, value.items, value.switches)
-
-
-def _gradient(m: Machine, args: Args, node: ast.AST, scope: Scope) -> Value:
-    weights.backward(m, args[0], node, scope)
-    return Value(labels=labels_of(args[0]) | {Label(GRADIENT, len(m.pending) - 1)})
 
 
 def save(m: Machine, args: Args) -> Value:

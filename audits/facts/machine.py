@@ -102,7 +102,7 @@ class Machine:
     @contextmanager
     def guarded(self, switches: frozenset[str], *, off: bool) -> Iterator[None]:
         """Code under a condition: `off` when the run's configuration keeps it from running."""
-        doubt = sorted(switches & self.config.doubtful)
+        doubt = self.config.uncertain(switches)
         mark, doubt_mark = len(self.off), len(self.doubtful)
         if off:
             self.switch_off(switches)

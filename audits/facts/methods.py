@@ -89,6 +89,9 @@ def _plain(
 ) -> Value:
     if name in _MEASURES:
         return BLANK
+    if name in ("parse_args", "parse_known_args"):
+        flags = Value(refs=frozenset({Obj("flags", node.lineno)}))
+        return flags if name == "parse_args" else Value(items=(flags, BLANK))
     if name in ("minimum", "fmin") and args:
         return totals.minimum(m, base, args[0], node, scope)
     if name in _IN_PLACE_ADD and isinstance(node.func, ast.Attribute):

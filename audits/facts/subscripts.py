@@ -18,6 +18,7 @@ from audits.facts.values import (
     BLANK,
     COUNT,
     HASHED,
+    NOTHING,
     OUTPUT,
     REGION,
     STREAM,
@@ -84,16 +85,18 @@ def element(m: Machine, holders: list[Obj], key: Value, node: ast.AST, scope: Sc
 
 
 def _cut(m: Machine, base: Value, key: Value, node: ast.Subscript, scope: Scope) -> Value:
-    labels = labels_of(base)
+    labels, index = labels_of(base), labels_of(key)
     held = kinds(labels)
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
         m.trace.reads.append(TokenRead(m.site(node, scope), ids(labels, TOKENS)))
         cut = Label(TOKENS, len(m.trace.reads) - 1)
-        labels = frozenset(one for one in labels if one.kind not in (STREAM, TOKENS)) | {cut}
+        # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
+        labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
+        index, labels = NOTHING, labels | {cut}
     if OUTPUT in held and (text := region(node.slice) or selection(node.slice)):
         labels |= {Label(REGION, m.trace.region(text))}
     views = frozenset(ref for ref in base.refs if ref.kind == "module")
-    made = Value(labels=labels | labels_of(key), refs=views, switches=base.switches)
+    made = Value(labels=labels | index, refs=views, switches=base.switches)
     tables = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return _with_count(m, made, tables, key, node, scope)
 

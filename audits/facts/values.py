@@ -34,7 +34,6 @@ CHOICE: Final = "choice"  # the smaller of two losses; id = Choice
 REGION: Final = "region"  # restricted to some positions; id = interned slice text
 TALLY: Final = "tally"  # how often each key occurs (bincount)
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
-GRADIENT: Final = "gradient"  # a gradient; id = the backward call
 
 
 class Unknown:
@@ -150,7 +149,6 @@ class Value:
 
 
 BLANK: Final = Value()
-NONE: Final = Value(const=None)
 
 
 def labels_of(value: Value) -> frozenset[Label]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Trace, Update
+from audits.facts.trace import Accumulation, Trace, Update
 from audits.findings import Confidence, Match
 from audits.flow import (
     doubtful,
@@ -53,24 +53,30 @@ def _updates_first(trace: Trace) -> Iterator[Match]:
     for number, update in enumerate(trace.updates):
         if licensed(trace, update) or not _trains_a_model(update):
             continue
-        for score in scores(trace):
-            if not share_loop(score.moment, update.moment) or not reaches(number, score):
-                continue
-            if not same_tokens(trace, update.labels, score.labels):
-                continue
-            if not same_positions(trace, update, score):
-                continue
+        later = [
+            score
+            for score in scores(trace)
+            if share_loop(score.moment, update.moment) and reaches(number, score)
+        ]
+        same = [score for score in later if _on_the_same(trace, update, score)]
+        for score in (same or later)[:1]:
+            which = "the same tokens are" if same else "other, perhaps equal, cuts are"
+            unsure = not same or doubtful(trace, update, score)
             yield Match(
                 update.site.file,
                 update.backward.line,
                 update.backward.function,
                 f"validation tokens read at line {lines_read(trace, update)} are trained on at "
-                f"line {update.backward.line} (step at line {update.site.line}) before the same "
-                f"tokens are scored, at line {score.site.line}",
-                Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
+                f"line {update.backward.line} (step at line {update.site.line}) before {which} "
+                f"scored, at line {score.site.line}",
+                Confidence.MEDIUM if unsure else Confidence.HIGH,
                 update.moment.off + score.moment.off,
             )
-            break
+
+
+def _on_the_same(trace: Trace, update: Update, score: Accumulation) -> bool:
+    tokens = same_tokens(trace, update.labels, score.labels)
+    return tokens and same_positions(trace, update, score)
 
 
 def _trains_a_model(update: Update) -> bool:
@@ -107,6 +113,18 @@ VALID = (
                 loss.backward()
                 optimizer.step()
             add(document_loss, y)
+    """),
+    # Documents found by their boundary: the one before is trained on, the next one is scored.
+    script("""
+        starts = (val_tokens == 1).nonzero()
+        before = starts[0]
+        for start in starts:
+            old = val_tokens[before : before + 512]
+            model(old[:-1], old[1:]).backward()
+            optimizer.step()
+            new = val_tokens[start : start + 512]
+            add(model(new[:-1], new[1:]), new[1:])
+            before = start
     """),
     # The step at the top of the loop uses the chunk before, which is already recorded.
     script("""

@@ -90,6 +90,16 @@ def test_commands_that_disagree_cannot_convict(scan: Scan) -> None:
     assert statuses(scan(files)) == [("ORDER-2", "warn")]
 
 
+def test_a_command_line_flag_cannot_convict(scan: Scan) -> None:
+    """Its value is not known, so code behind it is a warning at most."""
+    parser = (
+        "import argparse\nparser = argparse.ArgumentParser()\n"
+        'parser.add_argument("--adapt", action="store_true")\nargs = parser.parse_args()\n'
+    )
+    script = parser + GATED.replace('int(os.environ.get("ADAPT", "0")) > 0', "args.adapt")
+    assert statuses(scan({"train_gpt.py": script})) == [("ORDER-2", "warn")]
+
+
 def test_a_wrapper_around_the_environment_is_followed(scan: Scan) -> None:
     """Defaults are read through local helper functions."""
     helper = "def flag(name, default):\n    return bool(int(os.getenv(name, default)))\n\n\n"
