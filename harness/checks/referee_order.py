@@ -1,0 +1,60 @@
+"""ORDER-1, ORDER-2 and ORDER-7 of a refereed run.
+
+The first two hold by construction and are read back from the ledger; the third rests on what the
+worker reported about its flags and weights, and says so."""
+
+from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.evidence import Run
+from harness.ledger import Mark, describe, ranges_of
+
+
+def check_referee_order(run: Run) -> list[RuleStatus]:
+    """For a refereed run."""
+    return [_score_before_update(run), _starts_from_artifact(run), _frozen_while_scoring(run)]
+
+
+def _score_before_update(run: Run) -> RuleStatus:
+    early = ranges_of(run.ledger.used_unscored)
+    text = (
+        f"updates used positions before their score: {describe(early)}"
+        if early
+        else f"{len(run.ledger.updates)} updates used only positions whose score was in the ledger"
+    )
+    status = Status.FAIL if early else Status.PASS
+    return RuleStatus("ORDER-1", status, Level.REFEREE, text)
+
+
+def _starts_from_artifact(run: Run) -> RuleStatus:
+    loaded = [e.detail for e in run.ledger.events if isinstance(e, Mark) and e.what == "loaded"]
+    scores = run.ledger.scores
+    if not loaded or not scores:
+        return RuleStatus("ORDER-2", Status.UNKNOWN, Level.REFEREE, "no score was recorded")
+    if scores[0].weights_before != loaded[0]:
+        text = "the weights changed between loading and the first score, before any token was given"
+        return RuleStatus("ORDER-2", Status.UNKNOWN, Level.REFEREE, text, Witness.WORKER)
+    text = (
+        "a new process loaded the artifact and was given no validation token before its first score"
+        f" (weights {loaded[0][:12]}); what the artifact was trained on is rule DATA-1"
+    )
+    return RuleStatus("ORDER-2", Status.PASS, Level.REFEREE, text)
+
+
+def _frozen_while_scoring(run: Run) -> RuleStatus:
+    scores = run.ledger.scores
+    bare = [s for s in scores if not s.inference_mode or s.grad_mode]
+    moved = [s for s in scores if s.weights_before != s.weights_after]
+    buffers = sum(s.buffers_changed for s in scores)
+    note = f"; buffers changed in {buffers} batches (reported, not judged)" if buffers else ""
+    if moved:
+        text = (
+            f"parameters changed while {len(moved)} of {len(scores)} batches were scored, first"
+            f" {describe(moved[0].positions)}{note}"
+        )
+        return RuleStatus("ORDER-7", Status.FAIL, Level.REFEREE, text, Witness.WORKER)
+    if bare:
+        text = f"inference_mode was off in {len(bare)} of {len(scores)} scored batches{note}"
+        return RuleStatus("ORDER-7", Status.FAIL, Level.REFEREE, text, Witness.WORKER)
+    text = (
+        f"inference_mode on and parameters unchanged around all {len(scores)} scored batches{note}"
+    )
+    return RuleStatus("ORDER-7", Status.PASS, Level.REFEREE, text, Witness.WORKER)

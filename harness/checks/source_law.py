@@ -1,0 +1,97 @@
+"""SOURCE-1: nobody beats the source. Two e-values against "causal, normalised, score first, single
+pass".
+
+On a stream drawn from a law q, an honest code has E[p_t/q_t | past] <= 1, so the product of the
+ratios, and any average over l in [0, 1] of the products of 1 + l (p_t/q_t - 1), is an e-value:
+"saved k nats" has probability at most e^-k (design section 2, fact 1; Ville's inequality). The
+plain product needs the reported number alone. The hedged one needs per-token scores; its l is zero
+at scheduled boundaries.
+
+Subtracted first: half a printed unit per token, the worst case of a float32 sum, one bfloat16
+rounding per token where scores were 16-bit or unseen, and the tolerance of NORM-1. Does not cover:
+power. An honest result here says "not refuted", never "proved"."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.checks.headline import Headline
+from harness.checks.mass import MASS_TOLERANCE
+from harness.checks.status import Level, RuleStatus, Status
+from harness.evidence import SourceRun
+
+ERROR_PROBABILITY = 1e-6  # for a whole run
+N_TESTS = 2  # plain and hedged share it
+NEEDED_NATS = math.log(N_TESTS / ERROR_PROBABILITY)
+HEDGES = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 41)])
+BFLOAT16_NATS = 2.0**-6  # one rounding near 7 nats
+FLOAT32_EPSILON = 2.0**-24
+
+
+@dataclass(frozen=True)
+class SourceTest:
+    """The arithmetic, in nats."""
+
+    plain: float  # ln of the plain e-value, allowance subtracted
+    hedged: float | None  # ln of the hedged e-value; None without per-token scores
+    allowance: float
+
+    @property
+    def refuted(self) -> bool:
+        """Either e-value is beyond chance."""
+        return max(self.plain, self.hedged or -math.inf) >= NEEDED_NATS
+
+
+def source_test(evidence: SourceRun, headline: Headline | None) -> SourceTest:
+    """Both e-values. `headline`: the rebuilt headline pass of a program, None where there is none."""
+    run, n = evidence.run, evidence.run.stream.n_scored
+    log_q = evidence.source.log_q[1:]
+    mass_allowance = n * math.log1p(MASS_TOLERANCE)
+    allowance = mass_allowance
+    nats: npt.NDArray[np.float64] | None = run.ledger.nats[1:]
+    if run.claim is not None:
+        coarse = headline is None or headline.coarse
+        allowance += n * run.claim.half_unit + n * FLOAT32_EPSILON * run.nats
+        allowance += n * BFLOAT16_NATS if coarse else 0.0
+        nats = None if headline is None else headline.nats[1:]
+    plain = -run.nats - float(log_q.sum()) - allowance
+    if nats is None or not np.isfinite(nats).all():
+        return SourceTest(plain, None, allowance)
+    drawn = evidence.source.drawn[1:]
+    hedged = hedged_log_e((-nats - log_q)[drawn]) - mass_allowance
+    return SourceTest(plain, hedged, allowance)
+
+
+def hedged_log_e(log_ratios: npt.NDArray[np.float64]) -> float:
+    """ln of the mean over HEDGES of prod(1 + l (r_t - 1)); log_ratios: (n,) nats, ln p_t/q_t."""
+    ratios = np.exp(np.minimum(log_ratios, 700.0))
+    with np.errstate(divide="ignore"):
+        log_products = np.array([np.log1p(h * (ratios - 1)).sum() for h in HEDGES])
+    top = log_products.max()
+    return float(top + np.log(np.exp(log_products - top).mean()))
+
+
+def check_source(evidence: SourceRun, test: SourceTest, seed: int) -> RuleStatus:
+    """The status of SOURCE-1."""
+    n = evidence.run.stream.n_scored
+    numbers = {
+        "plain_nats": test.plain,
+        "hedged_nats": test.hedged,
+        "needed_nats": NEEDED_NATS,
+        "allowance_nats": test.allowance,
+        "tokens": n,
+        "seed": seed,
+        "law": f"text sampled from {evidence.sampled_from}, ordinary ids, independent documents",
+    }
+    hedged = "not available" if test.hedged is None else f"{test.hedged:+.1f}"
+    text = (
+        f"against a source of known law ({n:,} targets, seed {seed}) the code saved {test.plain:+.1f}"
+        f" nats (plain) and {hedged} (hedged); {NEEDED_NATS:.1f} would refute it"
+    )
+    if test.refuted:
+        text += ": causal, order or mass is broken; this test alone does not say which"
+    level = Level.REFEREE if evidence.run.refereed else Level.BLACK_BOX
+    status = Status.FAIL if test.refuted else Status.PASS
+    return RuleStatus("SOURCE-1", status, level, text, findings=(numbers,))

@@ -1,0 +1,39 @@
+"""What reading the code showed: the scanner's findings as rule statuses, level `read`.
+
+A failure of high confidence fails its rule; a warning leaves it undecided; what is switched off is
+information only. A refereed pass of the same rule outranks reading (`verdict.merge`).
+"""
+
+from dataclasses import asdict
+
+from audits.findings import FileReport, ScanReport
+
+from harness.checks.status import Level, RuleStatus, Status
+
+UNREAD = ("unreadable", "partly")  # MISC-3: what cannot be read is unknown, never clean
+
+
+def check_static(report: ScanReport) -> list[RuleStatus]:
+    """One status per rule that the scanner failed or warned about, and one for what it could not
+    read.
+    """
+    findings: dict[str, list[tuple[str, dict[str, object]]]] = {}
+    for file in report.files:
+        for finding in file.findings:
+            if finding.status in ("fail", "warn"):
+                entry = {"path": str(file.path), **asdict(finding)}
+                findings.setdefault(finding.rule, []).append((finding.status, entry))
+    statuses = []
+    for rule, found in sorted(findings.items()):
+        failed = [entry for status, entry in found if status == "fail"]
+        first = (failed or [found[0][1]])[0]
+        text = f"{first['path']}:{first['line']} {first['function']}: {first['message']}"
+        status = Status.FAIL if failed else Status.UNKNOWN
+        entries = tuple(entry for _, entry in found)
+        statuses.append(RuleStatus(rule, status, Level.READ, text, findings=entries))
+    return statuses + [_unread(f) for f in report.files if f.outcome in UNREAD]
+
+
+def _unread(file: FileReport) -> RuleStatus:
+    text = f"{file.path}: {file.outcome}, {file.note}; what was not read was not judged"
+    return RuleStatus("MISC-3", Status.UNKNOWN, Level.READ, text)

@@ -1,0 +1,42 @@
+"""The errors of the harness: whose fault it was decides what the verdict may say.
+
+    ScorefirstError
+    ├── SubmissionError      theirs: the folder, its contract, its crash       -> UNRUNNABLE, exit 4
+    │   ├── ContractError    it answered, but not what the protocol asks for
+    │   └── WorkerDied       its process ended, hung, or stopped talking
+    ├── SandboxError         the machine: no process, no memory, no descriptor -> UNRUNNABLE, exit 4
+    └── HarnessError         ours, or the way we were called                    -> exit 2
+
+None of them ever means *non-compliant*: a violation is a finding, not an exception.
+"""
+
+
+class ScorefirstError(Exception):
+    """Anything the harness raises on purpose; the message names the cause and the cure."""
+
+
+class SubmissionError(ScorefirstError):
+    """The submission could not be read or run."""
+
+
+class ContractError(SubmissionError):
+    """The submission answered outside the protocol (shape, dtype, NaN, a missing headline)."""
+
+
+class WorkerDied(SubmissionError):
+    """The worker process crashed, hung past its time limit, or closed its channel.
+
+    `log_tail` holds the last lines that it printed.
+    """
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
+
+
+class SandboxError(ScorefirstError):
+    """The machine refused a process, memory or a descriptor."""
+
+
+class HarnessError(ScorefirstError):
+    """Our own fault, or a wrong call: bad options, missing data, an unwritable folder."""

@@ -1,0 +1,233 @@
+"""One evaluation, step by step: read, scan, size, score, source test, judge.
+
+Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
+ends the running, not the report. From a run that broke off only failures are kept: what it proved
+stays proved, what it did not reach is not passed. Errors of ours (HarnessError) go up."""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audits.folder import NothingToScan, UsageError
+from audits.judge import scan_path
+
+from harness.artifacts import reference_artifact, resolve_artifact
+from harness.checks.byte_count import check_bytes
+from harness.checks.causality import check_causality
+from harness.checks.coverage import check_coverage
+from harness.checks.headline import find_headline
+from harness.checks.mass import check_mass, worst_gap
+from harness.checks.program_facts import check_program_facts
+from harness.checks.program_order import check_program_order
+from harness.checks.referee_order import check_referee_order
+from harness.checks.size import Size, check_size
+from harness.checks.source_law import check_source, source_test
+from harness.checks.static import check_static
+from harness.checks.status import RuleStatus, Status
+from harness.errors import HarnessError, SandboxError, SubmissionError
+from harness.evidence import Run, SourceRun
+from harness.ledger import Ledger
+from harness.report.model import Report, Score
+from harness.runs.predictor_run import run_predictor
+from harness.runs.program_run import run_program
+from harness.runs.setup import Progress, Setup, geometry
+from harness.runs.source_run import draw_source, score_source, source_evidence
+from harness.streams.probes import probe_cuts
+from harness.streams.stream import Stream, validation_stream
+from harness.submission import Submission, read_submission
+from harness.verdict import merge
+from reference_model.data.folder import DataFolder
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller chose."""
+
+    folder: Path
+    out: Path
+    data: DataFolder
+    device: str
+    seed: int
+    profile: str
+    static: bool
+    entry: str | None  # the script to read, where the folder leaves it open
+    time_limit_s: float
+    progress: Progress
+
+
+@dataclass
+class Evaluation:
+    """A submission under evaluation; holds the evidence as it comes in."""
+
+    options: Options
+    statuses: list[RuleStatus] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    submission: Submission | None = None
+    artifact: Path | None = None
+    main: Run | None = None
+    source: SourceRun | None = None
+    failure: str | None = None
+
+    def run(self) -> Report:
+        """Every phase, then the report. Raises HarnessError only."""
+        try:
+            self._phases()
+        except (SubmissionError, SandboxError) as error:
+            self.failure = str(error)
+        with self._phase("judge"):
+            self._judge()
+        return self._report()
+
+    def _phases(self) -> None:
+        with self._phase("read"):
+            self.submission = read_submission(self.options.folder)
+        if self.options.static:
+            with self._phase("scan"):
+                self._scan()
+        if self.submission.kind == "upstream":
+            raise SubmissionError(
+                f"{self.options.folder}: submission.json has no `harness` object; this version runs"
+                " engines, predictors and programs, and reads unmodified record folders statically"
+            )
+        with self._phase("artifact"):
+            self.artifact = resolve_artifact(self.submission, self.options.data)
+        setup = self._setup(self.submission, self.artifact)
+        with self._phase("score"):
+            self._score(setup)
+        with self._phase("source"):
+            self._source_test(setup)
+
+    def _scan(self) -> None:
+        """Always under `strict`: the catalogue's severities make the other profile's verdict."""
+        try:
+            report = scan_path(self.options.folder, "strict", self.options.entry)
+        except NothingToScan:
+            return  # a declared engine: the code is ours
+        except UsageError as error:
+            raise HarnessError(str(error)) from error
+        self.statuses += check_static(report)
+
+    def _score(self, setup: Setup) -> None:
+        stream = validation_stream(self.options.data)
+        settings = setup.submission.settings
+        refereed = setup.submission.kind != "program"
+        self.main = Run(stream, Ledger(self.options.out / "main", len(stream.tokens)), refereed)
+        with self.main.ledger:
+            if refereed:
+                cuts = probe_cuts(stream, geometry(settings, len(stream.tokens)), setup.seed)
+                run_predictor(setup, settings, self.main, "main", cuts)
+            else:
+                run_program(setup, settings, self.main, "main")
+
+    def _source_test(self, setup: Setup) -> None:
+        assert self.main is not None
+        stream = self.main.stream
+        source, law = draw_source(
+            setup,
+            stream.alphabet,
+            len(stream.tokens),
+            lambda: reference_artifact("tiny", self.options.data),
+        )
+        self.source = source_evidence(setup, source, law)
+        score_source(setup, self.source, len(stream.tokens))
+
+    def _judge(self) -> None:
+        """Evidence to statuses."""
+        if self.submission is not None and self.artifact is not None:
+            self.statuses.append(check_size(self._size(self.submission, self.artifact)))
+        proved = False
+        if self.source is not None and self.source.run.complete:
+            test = source_test(self.source, find_headline(self.source.run))
+            proved = test.refuted
+            self.statuses.append(check_source(self.source, test, self.options.seed))
+        if self.main is not None:
+            found = _refereed(self.main) if self.main.refereed else _watched(self.main, proved)
+            self.statuses += [s for s in found if self.main.complete or s.status is Status.FAIL]
+
+    def _report(self) -> Report:
+        submission, run = self.submission, self.main
+        return Report(
+            submission={
+                "name": submission.name if submission else self.options.folder.name,
+                "folder": str(self.options.folder),
+                "kind": submission.kind if submission else "unreadable",
+                "code_bytes": submission.code_bytes if submission else 0,
+                "artifact_bytes": self.artifact.stat().st_size if self.artifact else None,
+                "artifact_sha256": _sha256(self.artifact) if self.artifact else None,
+            },
+            profile=self.options.profile,
+            score=_score_of(run) if run and run.complete else None,
+            rules=merge(self.statuses),
+            ran=self.failure is None,
+            seconds=self.seconds,
+            failure=self.failure,
+            extra={
+                "data": {"folder": str(self.options.data.root), "hash": self._data_hash()},
+                "seed": self.options.seed,
+                "device": self.options.device,
+                "settings": dict(submission.settings) if submission else {},
+                "worst_mass_gap": worst_gap(run) if run else None,
+                "evidence": ["main/ledger.jsonl", "main/scores.npz", "source/ledger.jsonl"],
+            },
+        )
+
+    def _setup(self, submission: Submission, artifact: Path) -> Setup:
+        o = self.options
+        return Setup(
+            submission,
+            artifact,
+            o.data.tokenizer,
+            o.device,
+            o.seed,
+            o.time_limit_s,
+            o.out,
+            o.progress,
+        )
+
+    def _size(self, submission: Submission, artifact: Path) -> Size:
+        """An artifact inside the folder is counted once, and not as code."""
+        return Size(submission.code_bytes, artifact.stat().st_size)
+
+    def _data_hash(self) -> str:
+        return self.options.data.fingerprint()
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.monotonic() - started
+
+
+def _refereed(run: Run) -> list[RuleStatus]:
+    found = [check_mass(run), check_causality(run), *check_referee_order(run), check_bytes(run)]
+    # Positions that a broken-off run did not reach are not skipped positions.
+    return found + (check_coverage(run) if run.complete else [])
+
+
+def _watched(run: Run, proved: bool) -> list[RuleStatus]:
+    if not run.complete:
+        return []
+    headline = find_headline(run)
+    return [
+        *check_program_order(run, headline, proved),
+        *check_program_facts(run, headline),
+        check_bytes(run),
+    ]
+
+
+def _score_of(run: Run) -> Score:
+    stream: Stream = run.stream
+    bits = run.nats / math.log(2)
+    per_byte = bits / stream.n_bytes if stream.n_bytes else None
+    return Score(run.nats, stream.n_scored, stream.n_bytes, per_byte)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,3 @@
+"""One verdict model, many renderers. The JSON form is the published contract
+(`report.schema.json`).
+"""

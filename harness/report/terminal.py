@@ -1,0 +1,40 @@
+"""The verdict on a screen: the number, the rules, what is not covered."""
+
+import textwrap
+from typing import Any
+
+from harness.report.markdown import MEANING, STATUS_ORDER
+
+WIDTH = 100
+MARKS = {"pass": "ok  ", "fail": "FAIL", "unknown": "?   ", "not_applicable": "n/a "}
+
+
+def render_terminal(report: dict[str, Any]) -> str:
+    """The JSON report as plain text."""
+    others = ", ".join(f"{p}: {v}" for p, v in report["verdicts"].items())
+    lines = [f"{report['submission']['name']}: {report['verdict']}  ({others})"]
+    lines.append(MEANING[report["verdict"]])
+    score = report["score"]
+    if score and score["bits_per_byte"] is not None:
+        lines.append(
+            f"{score['bits_per_byte']:.6f} bits per byte = {score['nats']:,.1f} nats over"
+            f" {score['tokens']:,} tokens, {score['bytes']:,} bytes"
+        )
+    if report["failure"]:
+        lines += ["could not finish:", textwrap.indent(report["failure"], "    ")]
+    rules = sorted(report["rules"].items(), key=lambda r: (STATUS_ORDER[r[1]["status"]], r[0]))
+    lines += [_rule(rule, status) for rule, status in rules]
+    lines.append("not covered: " + "; ".join(report["not_covered"][:-1]))
+    return "\n".join(lines)
+
+
+def _rule(rule: str, status: dict[str, Any]) -> str:
+    head = f"  {MARKS[status['status']]} {rule:<9} {status['level']:<12} "
+    return textwrap.fill(
+        status["message"],
+        WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        max_lines=4,
+        placeholder=" ...",
+    )

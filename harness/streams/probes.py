@@ -1,0 +1,50 @@
+"""Where to ask again with another future: the edges where leaks live, drawn from the run's seed.
+
+Eight cuts, two each at chunk edges, window edges and document edges and two inside windows; a
+stream too short for a kind gets interior ones instead. Each comes with two different futures,
+because a move counts only when both repeat it (design section 2, fact 2)."""
+
+import numpy as np
+
+from harness.predictor import Geometry
+from harness.streams.stream import Stream, Tokens, altered_future
+from harness.streams.windows import chunks
+
+N_CUTS = 8
+
+
+def probe_cuts(
+    stream: Stream, geometry: Geometry, seed: int
+) -> dict[int, tuple[str, Tokens, Tokens]]:
+    """cut -> (kind, future one, future two)."""
+    rng = np.random.default_rng([seed, 0xCA5A])
+    kinds = dict(_choose(stream, geometry, rng))
+    return {
+        cut: (kind, altered_future(stream, cut, rng), altered_future(stream, cut, rng))
+        for cut, kind in sorted(kinds.items())
+    }
+
+
+def _choose(stream: Stream, geometry: Geometry, rng: np.random.Generator) -> list[tuple[int, str]]:
+    """Cuts by kind. Only positions that are also an input of their batch can leak through it."""
+    everything = list(chunks(geometry, stream.alphabet.size))
+    batches = [batch for chunk in everything for batch in chunk.batches]
+    inside = {p for b in batches for p in range(b.targets.start, b.last_input + 1)}
+    edges = {
+        "chunk edge": [
+            p for c in everything for p in (c.start, c.start + 1, c.stop - 3, c.stop - 2)
+        ],
+        "document edge": [int(p) + d for p in stream.boundaries for d in (0, 1)],
+        "window edge": [
+            b.targets.start + i * b.scored for b in batches for i in range(b.n_windows)
+        ],
+    }
+    chosen: dict[int, str] = {}
+    for kind, positions in edges.items():
+        free = sorted(set(positions) & inside - set(chosen))
+        for p in rng.permutation(free)[:2]:
+            chosen[int(p)] = kind
+    free = sorted(inside - set(chosen))
+    for p in rng.permutation(free)[: N_CUTS - len(chosen)]:
+        chosen[int(p)] = "interior"
+    return sorted(chosen.items())

@@ -1,0 +1,134 @@
+"""A submission folder: what kind it is, what it declares, what counts towards its size.
+
+A native submission adds a `harness` object to its submission.json:
+
+    {"name": "...", "harness": {
+        "protocol": 1,
+        "artifact": "model.bin" or "reference:tiny",
+        "engine": {"name": "score_first_ttt", "lr": 0.002, ...}    one of these three
+        "predictor": "file.py:factory"
+        "program": "file.py",
+        "settings": {"chunk_tokens": 32768, "seq_len": 1024, "stride": 64, ...}}}
+
+`reference:PRESET` stands for the artifact of our own reference model, built on first use. A folder
+without a `harness` object is an upstream record folder. Does not cover driving those.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from harness.errors import ContractError, SubmissionError
+from harness.predictor import PROTOCOL_VERSION
+
+KINDS = ("engine", "predictor", "program")
+
+# What the machine reads at run time, by suffix: rule BUDGET-2 reading (R), raw bytes as shipped.
+CODE_SUFFIXES = frozenset({".py", ".c", ".cc", ".cpp", ".cu", ".h", ".so", ".sh"})
+
+# The contest's numbers (#549; main train_gpt.py), used where the manifest is silent.
+DEFAULTS: Mapping[str, int] = MappingProxyType(
+    {"chunk_tokens": 32768, "seq_len": 1024, "stride": 64}
+)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A folder, read and checked."""
+
+    folder: Path
+    name: str
+    kind: str  # one of KINDS, or "upstream"
+    target: str  # engine name, "file.py:factory", "file.py", or "" for upstream
+    artifact: str  # file name inside the folder, or "reference:PRESET"
+    settings: Mapping[str, Any]  # geometry and hyperparameters, defaults filled in
+
+    @property
+    def code_bytes(self) -> int:
+        """Raw bytes of every code file in the folder."""
+        files = (p for p in sorted(self.folder.rglob("*")) if p.suffix in CODE_SUFFIXES)
+        return sum(p.stat().st_size for p in files if p.is_file() and "__pycache__" not in p.parts)
+
+    @property
+    def script(self) -> Path | None:
+        """The file that holds the submission's own code, if it brings any."""
+        return None if self.kind in ("engine", "upstream") else self.folder / self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """The file part of `target`."""
+        return self.target.partition(":")[0]
+
+
+def read_submission(folder: Path) -> Submission:
+    """Reads a folder. Raises SubmissionError that names the file, the cause and the cure."""
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
+    manifest_path = folder / "submission.json"
+    manifest = _read_json(manifest_path)
+    native = manifest.get("harness")
+    name = str(manifest.get("name") or folder.resolve().name)
+    if native is None:
+        return Submission(folder, name, "upstream", "", "", DEFAULTS)
+    if not isinstance(native, dict):
+        raise ContractError(f"{manifest_path}: `harness` is {type(native).__name__}, not an object")
+    return _native(folder, name, manifest_path, native)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise SubmissionError(f"{path}: not readable as JSON ({error}); repair the file") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Submission:
+    if native.get("protocol") != PROTOCOL_VERSION:
+        raise ContractError(
+            f"{path}: `harness.protocol` is {native.get('protocol')!r}; this harness speaks"
+            f" {PROTOCOL_VERSION}"
+        )
+    declared = [kind for kind in KINDS if kind in native]
+    if len(declared) != 1:
+        raise ContractError(
+            f"{path}: `harness` declares {declared or 'none'} of {', '.join(KINDS)}; name exactly one"
+        )
+    kind = declared[0]
+    target, settings = _target(path, kind, native[kind])
+    settings = {**DEFAULTS, **dict(native.get("settings") or {}), **settings}
+    _check_geometry(path, settings)
+    submission = Submission(
+        folder, name, kind, target, str(native.get("artifact") or ""), MappingProxyType(settings)
+    )
+    if submission.script and not submission.script.is_file():
+        raise ContractError(f"{path}: `{kind}` names {submission.file_name!r}, which is not there")
+    return submission
+
+
+def _target(path: Path, kind: str, value: Any) -> tuple[str, dict[str, Any]]:
+    """The declared strategy, and the hyperparameters written beside an engine's name."""
+    if kind == "engine" and isinstance(value, dict) and isinstance(value.get("name"), str):
+        return value["name"], {k: v for k, v in value.items() if k != "name"}
+    if kind == "predictor" and isinstance(value, str) and ".py:" in value:
+        return value, {}
+    if kind == "program" and isinstance(value, str) and value.endswith(".py"):
+        return value, {}
+    form = {"engine": '{"name": ...}', "predictor": '"file.py:factory"', "program": '"file.py"'}
+    raise ContractError(f"{path}: `{kind}` is {value!r}; write {form[kind]}")
+
+
+def _check_geometry(path: Path, settings: dict[str, Any]) -> None:
+    for key in DEFAULTS:
+        value = settings[key]
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ContractError(f"{path}: `{key}` is {value!r}; a positive whole number of tokens")
+    if settings["stride"] > settings["seq_len"]:
+        raise ContractError(
+            f"{path}: stride {settings['stride']} exceeds seq_len {settings['seq_len']}"
+        )

@@ -1,0 +1,171 @@
+"""The dispatch mode: after every torch operator, carries traces from its inputs to its outputs.
+
+A storage that a Parameter (or any leaf that wants gradients) lives in is a *weight*. Positions that
+flow into a weight by a write, an optimiser step included, are what it has *learned*; a forward that
+reads the weight passes them on as learned. A full overwrite (copy_, zero_) replaces what was known,
+so weights that are restored from a snapshot are clean again, and adapters that are dropped leave no
+mark.
+
+Coarse where torch is: a loss over a whole batch taints its gradient with every token of the batch,
+masked or not. That is why nothing here convicts (see `checks/program_order`)."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from harness.worker.watch.alignment import K, StreamIndex
+from harness.worker.watch.losses import Losses
+from harness.worker.watch.traces import (
+    Bits,
+    Trace,
+    Traces,
+    bits_of,
+    members,
+    storage_numel,
+    view_like,
+)
+
+INTEGER = (torch.int64, torch.int32, torch.int16, torch.uint16)
+OVERWRITES = ("copy_", "zero_", "fill_", "random_", "normal_", "uniform_")
+SAME_SHAPE = ("_to_copy", "to", "clone", "contiguous", "neg", "copy_", "detach", "lift_fresh")
+
+
+class WatchMode(TorchDispatchMode):
+    """Watches one program. `on_write(bits, how)` is called when a weight learns positions."""
+
+    def __init__(
+        self,
+        index: StreamIndex,
+        losses: Losses,
+        on_write: Callable[[Bits, str], None],
+    ) -> None:
+        super().__init__()
+        self.traces: Traces = losses.traces
+        self.in_optimizer_step = False
+        self._index = index
+        self._losses = losses
+        self._on_write = on_write
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs the operator, then follows the data."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        name = func._schema.name.removeprefix("aten::")
+        inputs = [t for t in tree_iter((args, kwargs)) if isinstance(t, Tensor)]
+        for tensor in inputs:
+            self._notice(tensor)
+        written = _written(func, args, kwargs)
+        outputs = [t for t in tree_iter(out) if isinstance(t, Tensor)]
+        self._flow(name, inputs, written, outputs)
+        self._losses.observe(name, args, kwargs, outputs)
+        return out
+
+    def _notice(self, tensor: Tensor) -> None:
+        """First sight: is this a weight, or a stretch of the stream?"""
+        if isinstance(tensor, nn.Parameter) or (tensor.requires_grad and tensor.is_leaf):
+            self.traces.of(tensor).is_weight = True
+        elif tensor.dtype in INTEGER and self.traces.find(tensor) is None:
+            self._locate(tensor, within=None)
+
+    def _locate(self, tensor: Tensor, within: Bits | None) -> None:
+        """Aligns an integer tensor with the stream, row by row."""
+        if tensor.ndim == 0 or tensor.shape[-1] < K:
+            return
+        rows = tensor.detach().cpu().to(torch.int64).reshape(-1, tensor.shape[-1])
+        known = None if within is None else set(members(within))
+        starts = [self._index.locate(row.numpy(), known) for row in rows]
+        if any(s is not None for s in starts):
+            first = torch.tensor([-1 if s is None else s for s in starts])[:, None]
+            positions = torch.where(first < 0, -1, first + torch.arange(tensor.shape[-1]))
+            self._map(tensor, positions.reshape(tensor.shape))
+
+    def _map(self, tensor: Tensor, positions: Tensor) -> None:
+        trace = self.traces.of(tensor)
+        if trace.elements is None or len(trace.elements) != storage_numel(tensor):
+            trace.elements = torch.full((storage_numel(tensor),), -1, dtype=torch.int64)
+        view = view_like(trace.elements, tensor)
+        assert view is not None
+        view.copy_(positions)
+
+    def _flow(
+        self, name: str, inputs: list[Tensor], written: list[Tensor], outputs: list[Tensor]
+    ) -> None:
+        targets = {id(t): t for t in [*written, *outputs]}
+        for target in targets.values():
+            is_written = any(target is w for w in written)
+            trace = self.traces.find(target)
+            if trace is not None and not is_written and _is_view(target, inputs):
+                continue  # a view: the storage's record already says everything
+            sources = [t for t in inputs if not (is_written and t is target)]
+            seen, learned, how = self._gather(sources)
+            self._carry_elements(name, sources, target, seen | learned)
+            if is_written and not _whole_overwrite(name, target):
+                old = trace or self.traces.of(target)
+                new = (seen | learned) & ~(old.seen | old.learned)
+                self._store(target, old.seen | seen, old.learned | learned, how, new)
+            elif seen or learned or trace is not None:
+                self._store(target, seen, learned, how, seen | learned)
+
+    def _gather(self, sources: Iterable[Tensor]) -> tuple[Bits, Bits, str]:
+        """(seen, learned, how) over the inputs; whatever a weight holds counts as learned."""
+        seen, learned, how = 0, 0, ""
+        for tensor in sources:
+            trace = self.traces.find(tensor)
+            if trace is None:
+                continue
+            if trace.is_weight:
+                learned |= trace.seen | trace.learned
+                how = trace.how or how
+                continue
+            view = view_like(trace.elements, tensor) if tensor.dtype in INTEGER else None
+            seen |= trace.seen if view is None else bits_of(view)
+            learned |= trace.learned
+            how = trace.how or how
+        return seen, learned, how
+
+    def _store(self, target: Tensor, seen: Bits, learned: Bits, how: str, new: Bits) -> None:
+        trace: Trace = self.traces.of(target)
+        trace.seen, trace.learned, trace.how = seen, learned, how
+        if trace.is_weight:
+            trace.how = "optimiser" if self.in_optimizer_step else "in place"
+            if new:
+                self._on_write(new, trace.how)
+
+    def _carry_elements(
+        self, name: str, sources: list[Tensor], target: Tensor, within: Bits
+    ) -> None:
+        """Element maps survive copies exactly; other integer results are aligned again by content."""
+        first = next((s for s in sources if s.shape == target.shape), None)
+        if first is not None and name in SAME_SHAPE:
+            positions = self.traces.positions(first)
+            if positions is not None:
+                self._map(target, positions)
+                source = self.traces.find(first)
+                self.traces.of(target).loss = source.loss if source else None
+                return
+        if target.dtype in INTEGER and within:
+            self._locate(target, within)
+
+
+def _written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
+    """Arguments that the operator's schema says it writes."""
+    found: list[Tensor] = []
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is None or not argument.alias_info.is_write:
+            continue
+        value = args[i] if i < len(args) else kwargs.get(argument.name)
+        found += [t for t in tree_iter(value) if isinstance(t, Tensor)]
+    return found
+
+
+def _is_view(target: Tensor, inputs: list[Tensor]) -> bool:
+    storage = target.untyped_storage()._cdata
+    return any(t.untyped_storage()._cdata == storage for t in inputs)
+
+
+def _whole_overwrite(name: str, target: Tensor) -> bool:
+    return name in OVERWRITES and target.numel() == storage_numel(target)
