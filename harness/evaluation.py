@@ -14,7 +14,6 @@ from pathlib import Path
 
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
-
 from harness.artifacts import reference_artifact, resolve_artifact
 from harness.checks.byte_count import check_bytes
 from harness.checks.causality import check_causality

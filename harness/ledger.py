@@ -99,8 +99,12 @@ class Ledger:
                 unscored = a + np.flatnonzero(self.times_scored[a:b] == 0)
                 self.used_unscored.extend(int(p) for p in unscored)
         self.events.append(event)
-        line = {"n": len(self.events), "at_s": round(time.monotonic() - self._started, 6)}
-        line |= {"event": type(event).__name__.upper(), **asdict(event)}
+        line = {
+            "n": len(self.events),
+            "at_s": round(time.monotonic() - self._started, 6),
+            "event": type(event).__name__.upper(),
+            **asdict(event),
+        }
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 

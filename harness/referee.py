@@ -73,7 +73,7 @@ class Referee:
         self.probes: list[Probe] = []
 
     def run(self, cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None) -> None:
-        """Scores the whole stream. `cuts`: position -> (kind, two streams altered from there on)."""
+        """Scores the stream. `cuts`: position -> (kind, two streams altered from there on)."""
         cuts = dict(cuts or {})
         all_chunks = list(chunks(self._geometry, self._stream.alphabet.size))
         for chunk in all_chunks:
@@ -164,7 +164,7 @@ class Referee:
 
 
 def _moves(a: Rows, b: Rows, fixed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """(n fixed,) worst absolute move per row, nats, over entries that are not negligible in both."""
+    """(n fixed,) worst absolute move per row, nats, over entries not negligible in both."""
     x = np.maximum(a.reshape(len(fixed), -1)[fixed].astype(np.float64), NEGLIGIBLE_NATS)
     y = np.maximum(b.reshape(len(fixed), -1)[fixed].astype(np.float64), NEGLIGIBLE_NATS)
     return np.asarray(np.abs(x - y).max(axis=1))

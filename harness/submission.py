@@ -97,7 +97,8 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
     declared = [kind for kind in KINDS if kind in native]
     if len(declared) != 1:
         raise ContractError(
-            f"{path}: `harness` declares {declared or 'none'} of {', '.join(KINDS)}; name exactly one"
+            f"{path}: `harness` declares {declared or 'none'} of {', '.join(KINDS)};"
+            " name exactly one"
         )
     kind = declared[0]
     target, settings = _target(path, kind, native[kind])

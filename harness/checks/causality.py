@@ -16,8 +16,8 @@ def check_causality(run: Run) -> RuleStatus:
     if broken:
         worst = max(broken, key=lambda p: p.moved_nats)
         text = (
-            f"scores fixed before position {worst.cut} moved by up to {worst.moved_nats:.4g} nats when"
-            f" only tokens from {worst.cut} on were replaced ({worst.kind}; noise"
+            f"scores fixed before position {worst.cut} moved by up to {worst.moved_nats:.4g} nats"
+            f" when only tokens from {worst.cut} on were replaced ({worst.kind}; noise"
             f" {worst.noise_nats:.2g}); {len(broken)} of {len(probes)} probes moved"
         )
         return RuleStatus("CAUSAL-1", Status.FAIL, Level.REFEREE, text, findings=findings)

@@ -31,8 +31,8 @@ def check_mass(run: Run) -> RuleStatus:
     if len(heavy):
         first = int(heavy[0])
         text = (
-            f"distributions sum to more than one at {len(heavy):,} of {len(scored):,} positions, first"
-            f" {first} ({mass[first]:.6g}); {text}"
+            f"distributions sum to more than one at {len(heavy):,} of {len(scored):,} positions,"
+            f" first {first} ({mass[first]:.6g}); {text}"
         )
     status = Status.FAIL if len(heavy) else Status.PASS
     return RuleStatus("NORM-1", status, Level.REFEREE, text, findings=(numbers,))

@@ -46,8 +46,9 @@ def _explain(run: Run, headline: Headline, guilty: list[Score]) -> tuple[str, st
     positions = _union(guilty)
     first = guilty[0]
     text = (
-        f"{sum(b - a for a, b in positions):,} headline scores (first {describe(first.learned[:1])},"
-        f" at {first.site}) came from weights that had learned their tokens"
+        f"{sum(b - a for a, b in positions):,} headline scores (first"
+        f" {describe(first.learned[:1])}, at {first.site}) came from weights that had learned"
+        " their tokens"
     )
     if first.learned_how == "in place":
         return "ORDER-7", text + " by an in-place write outside any optimiser step"

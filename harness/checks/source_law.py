@@ -45,7 +45,7 @@ class SourceTest:
 
 
 def source_test(evidence: SourceRun, headline: Headline | None) -> SourceTest:
-    """Both e-values. `headline`: the rebuilt headline pass of a program, None where there is none."""
+    """Both e-values. `headline`: a program's rebuilt headline pass, None where there is none."""
     run, n = evidence.run, evidence.run.stream.n_scored
     log_q = evidence.source.log_q[1:]
     mass_allowance = n * math.log1p(MASS_TOLERANCE)
@@ -87,8 +87,8 @@ def check_source(evidence: SourceRun, test: SourceTest, seed: int) -> RuleStatus
     }
     hedged = "not available" if test.hedged is None else f"{test.hedged:+.1f}"
     text = (
-        f"against a source of known law ({n:,} targets, seed {seed}) the code saved {test.plain:+.1f}"
-        f" nats (plain) and {hedged} (hedged); {NEEDED_NATS:.1f} would refute it"
+        f"against a source of known law ({n:,} targets, seed {seed}) the code saved"
+        f" {test.plain:+.1f} nats (plain) and {hedged} (hedged); {NEEDED_NATS:.1f} would refute it"
     )
     if test.refuted:
         text += ": causal, order or mass is broken; this test alone does not say which"

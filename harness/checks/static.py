@@ -7,7 +7,6 @@ information only. A refereed pass of the same rule outranks reading (`verdict.me
 from dataclasses import asdict
 
 from audits.findings import FileReport, ScanReport
-
 from harness.checks.status import Level, RuleStatus, Status
 
 UNREAD = ("unreadable", "partly")  # MISC-3: what cannot be read is unknown, never clean

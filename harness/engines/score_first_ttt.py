@@ -47,7 +47,7 @@ class ScoreFirstTTT(SlidingWindow):
         self._optimizer = torch.optim.SGD(self._trained, lr=settings.lr, momentum=settings.momentum)
 
     def adapt(self, tokens: Tensor) -> None:  # (n + 1,) int64
-        """Trains on one scored chunk; a remainder shorter than a sequence is left out, as in #549."""
+        """Trains on one scored chunk; a remainder shorter than a sequence is left out (#549)."""
         self._set_lr()
         self._chunk += 1
         usable = (len(tokens) - 1) // self._seq_len * self._seq_len

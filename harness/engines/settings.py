@@ -15,12 +15,13 @@ T = TypeVar("T")
 
 
 def read_settings(kind: type[T], settings: Mapping[str, Any], engine: str) -> T:
-    """A frozen dataclass of hyperparameters; geometry (`seq_len`, ...) is not the engine's to read."""
+    """A frozen dataclass of hyperparameters; the geometry is not the engine's to read."""
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # T is always a dataclass here
     given = {k: v for k, v in settings.items() if k not in DEFAULTS}
     unknown = sorted(set(given) - known)
     if unknown:
         raise ContractError(
-            f"engine {engine} knows no setting {', '.join(unknown)}; it reads {', '.join(sorted(known))}"
+            f"engine {engine} knows no setting {', '.join(unknown)};"
+            f" it reads {', '.join(sorted(known))}"
         )
     return kind(**given)

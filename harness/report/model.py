@@ -21,9 +21,9 @@ SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 # What no check of this version looks at, said in every report.
 NOT_COVERED = (
     "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined",
-    "walls: the worker is a process of its own, not yet kept from files and network (DATA-2, DATA-6)",
-    "the power of each test on this submission: a pass of SOURCE-1 says 'not refuted', not 'proved'",
-    "training and evaluation time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging",
+    "walls: the worker is a process of its own, not kept from files and network (DATA-2, DATA-6)",
+    "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
+    "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging",
 )
 
 

@@ -18,13 +18,13 @@ import numpy as np
 from harness.errors import ContractError
 from harness.evidence import Captured, Claim, Run
 from harness.ledger import Mark, Ranges, Score, Update, ranges_of
+from harness.program import VALIDATION_SHARD
 from harness.runs.setup import Setup
 from harness.streams.stream import Stream
 from harness.wire.channel import Message
 from harness.worker.process import WorkerProcess
 from reference_model.data.shards import write_shard
 
-VALIDATION_SHARD = "fineweb_val_000000.bin"
 HEADLINE = re.compile(
     r"^(?P<tag>.*?)\bval_loss\s*[:=]\s*(?P<loss>-?\d+\.\d+)\s+val_bpb\s*[:=]\s*(?P<bpb>-?\d+\.\d+)"
     r"\s+val_tokens\s*[:=]\s*(?P<tokens>\d+)\s*$",
@@ -55,13 +55,14 @@ def headline(log: str, stream: Stream) -> Claim:
     lines = [m for m in HEADLINE.finditer(log) if "diagnostic" not in m["tag"].lower()]
     if not lines:
         raise ContractError(
-            "the program printed no headline; print `val_loss:<nats per token> val_bpb:<bits per byte>"
-            " val_tokens:<targets scored>` as a line of its own at the end"
+            "the program printed no headline; print `val_loss:<nats per token>"
+            " val_bpb:<bits per byte> val_tokens:<targets scored>` as a line of its own at the end"
         )
     last = lines[-1]
     if int(last["tokens"]) != stream.n_scored:
         raise ContractError(
-            f"the headline covers {last['tokens']} targets of {stream.n_scored}; score them all (PASS-3)"
+            f"the headline covers {last['tokens']} targets of {stream.n_scored};"
+            " score them all (PASS-3)"
         )
     places = len(last["loss"].partition(".")[2])
     return Claim(last[0].strip(), float(last["loss"]), float(last["bpb"]), 0.5 * 10.0**-places)

@@ -44,7 +44,8 @@ class Batch:
     def inputs(self, tokens: Tokens) -> Tokens:
         """(n_windows, length) int64 - the windows, cut out of a stream."""
         ends = self.first_target + self.scored * (1 + np.arange(self.n_windows)) - 1
-        return tokens[ends[:, None] - self.length + np.arange(self.length)]
+        windows: Tokens = tokens[ends[:, None] - self.length + np.arange(self.length)]
+        return windows
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ class Slab:
         for name, array in arrays.items():
             if offset + array.nbytes > SLAB_BYTES:
                 raise ContractError(
-                    f"array {name!r} of shape {array.shape} ends {offset + array.nbytes:,} bytes into"
-                    f" a slab of {SLAB_BYTES:,}; send it in smaller pieces"
+                    f"array {name!r} of shape {array.shape} ends {offset + array.nbytes:,} bytes"
+                    f" into a slab of {SLAB_BYTES:,}; send it in smaller pieces"
                 )
             self._view(offset, array.dtype.name, array.shape)[...] = array
             layout[name] = {

@@ -32,7 +32,8 @@ def fingerprint(tensors: list[Tensor]) -> str:
     digest = xxhash.xxh3_128()
     for tensor in tensors:
         flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy() if flat.numel() else b"")
+        if flat.numel():
+            digest.update(memoryview(flat.view(torch.uint8).numpy()))
     return digest.hexdigest()
 
 

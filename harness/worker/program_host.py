@@ -1,10 +1,7 @@
-"""Runs a submission's own evaluation program as `__main__`, watched.
+"""Runs a submission's own evaluation program as `__main__`, watched (contract: `harness.program`).
 
-The program gets the whole stream as a contest shard, by environment: DATA_PATH, TOKENIZER_PATH,
-ARTIFACT_PATH, VOCAB_SIZE, SEED, DEVICE and the manifest's settings in capitals (CHUNK_TOKENS, ...).
-It prints its headline, `val_loss:<nats per token> val_bpb:<bits per byte> val_tokens:<targets
-scored>`. Reports events while it runs and `done` at its end. Does not cover programs that start
-threads."""
+Reports events while it runs and `done` at its end. Does not cover programs that start threads.
+"""
 
 import os
 import random
@@ -16,13 +13,10 @@ import numpy as np
 import torch
 
 from harness.errors import ContractError
+from harness.program import VALIDATION_SHARD
 from harness.wire.channel import Channel, Message
 from harness.worker.watch.recorder import Recorder
 from reference_model.data.shards import read_shard
-
-VALIDATION_SHARD = (
-    "fineweb_val_000000.bin"  # the only shard under DATA_PATH: no training data (DATA-2)
-)
 
 
 def run_program(channel: Channel, message: Message) -> None:

@@ -30,7 +30,7 @@ class StreamIndex:
         row: Tokens,  # (n,) ids
         within: set[int] | None = None,  # positions the row is known to come from
     ) -> int | None:
-        """First position of the row in the stream, or None if it fits nowhere or nowhere uniquely."""
+        """First position of the row in the stream; None if it fits nowhere, or not uniquely."""
         if len(row) < K or len(row) > len(self._tokens):
             return None
         gram = np.uint64(0)

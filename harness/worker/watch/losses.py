@@ -8,6 +8,8 @@ score."""
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from harness.worker.watch.traces import LossRecord, Traces, members, storage_num
 SOFTMAX = {"log_softmax": "log", "_log_softmax": "log", "softmax": "prob", "_softmax": "prob"}
 LOSSES = ("cross_entropy_loss", "nll_loss_forward", "nll_loss", "nll_loss_nd")
 COMMITS = ("sum", "mean", "_local_scalar_dense")
+LIBRARIES = ("harness.", "torch.", "reference_model.")  # frames that are not the submission's
 HALF = (torch.bfloat16, torch.float16)
 
 
@@ -28,7 +31,7 @@ class Losses:
         self.traces = Traces()
         self._on_commit = on_commit
 
-    def observe(self, name: str, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
+    def observe(self, name: str, args: Any, outputs: list[Tensor]) -> None:
         """Looks at one finished operator."""
         if name in SOFTMAX and outputs:
             self.traces.of(outputs[0]).log_probs = SOFTMAX[name]
@@ -95,15 +98,19 @@ def _wants_grad(tensor: Tensor) -> bool:
 
 
 def _site() -> str:
-    """file:line of the innermost frame that belongs to the submission, by its relative file name."""
-    frame = sys._getframe()
-    while frame is not None:
-        if not frame.f_code.co_filename.startswith((sys.prefix, "<")) and not frame.f_globals.get(
-            "__name__", ""
-        ).startswith(("harness.", "torch.", "reference_model.")):
-            return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
-    return ""
+    """file:line of the innermost frame that is the submission's own code."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and _is_library(frame):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _is_library(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", ""))
+    file = frame.f_code.co_filename
+    return module.startswith(LIBRARIES) or file.startswith((sys.prefix, sys.base_prefix, "<"))
 
 
 def learned_among(record: LossRecord, positions: list[int]) -> list[int]:

@@ -10,6 +10,7 @@ Coarse where torch is: a loss over a whole batch taints its gradient with every 
 masked or not. That is why nothing here convicts (see `checks/program_order`)."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +22,6 @@ from harness.worker.watch.alignment import K, StreamIndex
 from harness.worker.watch.losses import Losses
 from harness.worker.watch.traces import (
     Bits,
-    Trace,
     Traces,
     bits_of,
     members,
@@ -34,21 +34,35 @@ OVERWRITES = ("copy_", "zero_", "fill_", "random_", "normal_", "uniform_")
 SAME_SHAPE = ("_to_copy", "to", "clone", "contiguous", "neg", "copy_", "detach", "lift_fresh")
 
 
-class WatchMode(TorchDispatchMode):
-    """Watches one program. `on_write(bits, how)` is called when a weight learns positions."""
+@dataclass(frozen=True)
+class Flow:
+    """Positions that flow out of an operator's inputs."""
+
+    seen: Bits
+    learned: Bits
+    how: str
+
+
+class WatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    """Watches one program.
+
+    `on_write(positions)` when weights learn, `on_inputs()` when stream tokens enter an embedding.
+    """
 
     def __init__(
         self,
         index: StreamIndex,
         losses: Losses,
-        on_write: Callable[[Bits, str], None],
+        on_write: Callable[[Bits], None],
+        on_inputs: Callable[[], None],
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.traces: Traces = losses.traces
         self.in_optimizer_step = False
         self._index = index
         self._losses = losses
         self._on_write = on_write
+        self._on_inputs = on_inputs
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs the operator, then follows the data."""
@@ -61,13 +75,15 @@ class WatchMode(TorchDispatchMode):
         written = _written(func, args, kwargs)
         outputs = [t for t in tree_iter(out) if isinstance(t, Tensor)]
         self._flow(name, inputs, written, outputs)
-        self._losses.observe(name, args, kwargs, outputs)
+        if name == "embedding" and self.traces.positions(args[1]) is not None:
+            self._on_inputs()
+        self._losses.observe(name, args, outputs)
         return out
 
     def _notice(self, tensor: Tensor) -> None:
         """First sight: is this a weight, or a stretch of the stream?"""
         if isinstance(tensor, nn.Parameter) or (tensor.requires_grad and tensor.is_leaf):
-            self.traces.of(tensor).is_weight = True
+            self.traces.mark_weight(tensor)
         elif tensor.dtype in INTEGER and self.traces.find(tensor) is None:
             self._locate(tensor, within=None)
 
@@ -94,51 +110,50 @@ class WatchMode(TorchDispatchMode):
     def _flow(
         self, name: str, inputs: list[Tensor], written: list[Tensor], outputs: list[Tensor]
     ) -> None:
-        targets = {id(t): t for t in [*written, *outputs]}
-        for target in targets.values():
-            is_written = any(target is w for w in written)
-            trace = self.traces.find(target)
-            if trace is not None and not is_written and _is_view(target, inputs):
+        unwritten = [t for t in inputs if not any(t is w for w in written)]
+        flow = self._gather(unwritten if len(written) < 2 or _overwrites(name) else inputs)
+        for target in written:
+            self._carry_elements(name, unwritten, target, flow)
+            whole = _overwrites(name) and target.numel() == storage_numel(target)
+            self._store(target, flow, keep=not whole)
+        for target in outputs:
+            if any(target is w for w in written):
+                continue
+            if self.traces.find(target) is not None and _is_view(target, inputs):
                 continue  # a view: the storage's record already says everything
-            sources = [t for t in inputs if not (is_written and t is target)]
-            seen, learned, how = self._gather(sources)
-            self._carry_elements(name, sources, target, seen | learned)
-            if is_written and not _whole_overwrite(name, target):
-                old = trace or self.traces.of(target)
-                new = (seen | learned) & ~(old.seen | old.learned)
-                self._store(target, old.seen | seen, old.learned | learned, how, new)
-            elif seen or learned or trace is not None:
-                self._store(target, seen, learned, how, seen | learned)
+            self._carry_elements(name, inputs, target, flow)
+            if flow.seen or flow.learned or self.traces.find(target) is not None:
+                self._store(target, flow, keep=False)
 
-    def _gather(self, sources: Iterable[Tensor]) -> tuple[Bits, Bits, str]:
-        """(seen, learned, how) over the inputs; whatever a weight holds counts as learned."""
+    def _gather(self, sources: Iterable[Tensor]) -> Flow:
+        """What flows out of the inputs; whatever a weight holds counts as learned."""
         seen, learned, how = 0, 0, ""
         for tensor in sources:
             trace = self.traces.find(tensor)
             if trace is None:
                 continue
+            how = trace.how or how
             if trace.is_weight:
                 learned |= trace.seen | trace.learned
-                how = trace.how or how
                 continue
             view = view_like(trace.elements, tensor) if tensor.dtype in INTEGER else None
             seen |= trace.seen if view is None else bits_of(view)
             learned |= trace.learned
-            how = trace.how or how
-        return seen, learned, how
+        return Flow(seen, learned, how)
 
-    def _store(self, target: Tensor, seen: Bits, learned: Bits, how: str, new: Bits) -> None:
-        trace: Trace = self.traces.of(target)
-        trace.seen, trace.learned, trace.how = seen, learned, how
+    def _store(self, target: Tensor, flow: Flow, keep: bool) -> None:
+        """Gives a storage what flowed in; `keep`: beside what it had, not instead of it."""
+        trace = self.traces.of(target)
+        known = trace.seen | trace.learned
+        trace.seen = flow.seen | (trace.seen if keep else 0)
+        trace.learned = flow.learned | (trace.learned if keep else 0)
+        trace.how = flow.how
         if trace.is_weight:
             trace.how = "optimiser" if self.in_optimizer_step else "in place"
-            if new:
-                self._on_write(new, trace.how)
+            self._on_write((trace.seen | trace.learned) & ~known)
 
-    def _carry_elements(
-        self, name: str, sources: list[Tensor], target: Tensor, within: Bits
-    ) -> None:
-        """Element maps survive copies exactly; other integer results are aligned again by content."""
+    def _carry_elements(self, name: str, sources: list[Tensor], target: Tensor, flow: Flow) -> None:
+        """Element maps survive copies; other integer results are aligned again by content."""
         first = next((s for s in sources if s.shape == target.shape), None)
         if first is not None and name in SAME_SHAPE:
             positions = self.traces.positions(first)
@@ -147,8 +162,8 @@ class WatchMode(TorchDispatchMode):
                 source = self.traces.find(first)
                 self.traces.of(target).loss = source.loss if source else None
                 return
-        if target.dtype in INTEGER and within:
-            self._locate(target, within)
+        if target.dtype in INTEGER and flow.seen | flow.learned:
+            self._locate(target, flow.seen | flow.learned)
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
@@ -167,5 +182,5 @@ def _is_view(target: Tensor, inputs: list[Tensor]) -> bool:
     return any(t.untyped_storage()._cdata == storage for t in inputs)
 
 
-def _whole_overwrite(name: str, target: Tensor) -> bool:
-    return name in OVERWRITES and target.numel() == storage_numel(target)
+def _overwrites(name: str) -> bool:
+    return name.removeprefix("_foreach_") in OVERWRITES

@@ -5,6 +5,7 @@ Keyed by storage, so views, `.data` and `detach()` share one record; a weak refe
 storage's address from being mistaken for its successor. Sets of positions are Python integers used
 as bitsets (bit t = position t): a union over 65,536 positions takes about a microsecond."""
 
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +27,16 @@ class Trace:
     reference: StorageWeakRef
     seen: Bits = 0  # positions whose tokens flowed in directly
     learned: Bits = 0  # positions whose tokens flowed in through written weights
-    is_weight: bool = False
+    weight: "weakref.ref[Tensor] | None" = None  # set when the storage is a weight's
     how: str = ""  # for a weight: what wrote it last, "optimiser" or "in place"
     elements: Tensor | None = None  # (numel,) int64 position per element; -1 where there is none
     loss: "LossRecord | None" = None  # set when the elements are per-token losses
     log_probs: str = ""  # "log" or "prob" when the storage holds softmax output over the alphabet
+
+    @property
+    def is_weight(self) -> bool:
+        """A Parameter or another leaf that wants gradients lives here."""
+        return self.weight is not None
 
 
 @dataclass(frozen=True)
@@ -56,22 +62,29 @@ class Traces:
     def find(self, tensor: Tensor) -> Trace | None:
         """The record of a tensor's storage, if there is a live one."""
         trace = self._by_storage.get(tensor.untyped_storage()._cdata)
-        return None if trace is None or trace.reference.expired() else trace
+        return None if trace is None or _expired(trace) else trace
 
     def of(self, tensor: Tensor) -> Trace:
         """The record, made when missing."""
         trace = self.find(tensor)
         if trace is None:
             storage = tensor.untyped_storage()
-            trace = self._by_storage[storage._cdata] = Trace(StorageWeakRef(storage))
+            trace = self._by_storage[storage._cdata] = Trace(StorageWeakRef(storage))  # type: ignore[no-untyped-call]
             self._made += 1
             if self._made % SWEEP_EVERY == 0:
                 self._sweep()
         return trace
 
-    def weights(self) -> list[Trace]:
-        """Live records of weights."""
-        return [t for t in self._by_storage.values() if t.is_weight and not t.reference.expired()]
+    def mark_weight(self, tensor: Tensor) -> None:
+        """Notes that a Parameter, or a leaf that wants gradients, lives in this storage."""
+        trace = self.of(tensor)
+        if trace.weight is None:
+            trace.weight = weakref.ref(tensor)
+
+    def weights(self) -> dict[int, Tensor]:
+        """Live weights by storage, in the order in which they were first used."""
+        found = {k: t.weight() for k, t in self._by_storage.items() if t.weight is not None}
+        return {k: tensor for k, tensor in found.items() if tensor is not None}
 
     def positions(self, tensor: Tensor) -> Tensor | None:
         """(shape of tensor) int64 position per element, or None."""
@@ -79,7 +92,11 @@ class Traces:
         return None if trace is None else view_like(trace.elements, tensor)
 
     def _sweep(self) -> None:
-        self._by_storage = {k: t for k, t in self._by_storage.items() if not t.reference.expired()}
+        self._by_storage = {k: t for k, t in self._by_storage.items() if not _expired(t)}
+
+
+def _expired(trace: Trace) -> bool:
+    return bool(trace.reference.expired())  # type: ignore[no-untyped-call]
 
 
 def view_like(elements: Tensor | None, tensor: Tensor) -> Tensor | None:
