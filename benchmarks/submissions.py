@@ -1,4 +1,4 @@
-"""Every reference submission against its own expectation, on one data folder: the product's main table.
+"""Every reference submission against its own expectation: the product's main table.
 
     python benchmarks/submissions.py --data DIR [--out DIR] [NAME ...]
 

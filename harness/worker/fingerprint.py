@@ -33,7 +33,7 @@ def fingerprint(tensors: list[Tensor]) -> str:
     for tensor in tensors:
         flat = tensor.detach().cpu().contiguous().reshape(-1)
         if flat.numel():
-            digest.update(memoryview(flat.view(torch.uint8).numpy()))
+            digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
