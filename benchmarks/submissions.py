@@ -16,6 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
+HEADER = """\
+| submission | bits per byte | worst sum p - 1 | seconds | verdict | rule | expected |
+|---|--:|--:|--:|---|---|---|"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -25,10 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     folders = sorted(p.parent for p in ROOT.glob("submissions/*/*/submission.json"))
     wrong = 0
-    print(
-        "| submission | bits per byte | worst \\|sum p - 1\\| | seconds | verdict | rule | expected |"
-    )
-    print("|---|--:|--:|--:|---|---|---|", flush=True)
+    print(HEADER, flush=True)
     for folder in folders:
         if not options.names or folder.name in options.names:
             wrong += not _row(folder, options.data, options.out / folder.name)

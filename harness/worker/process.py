@@ -74,7 +74,8 @@ class WorkerProcess:
         except ChannelClosed as error:
             raise self._died("ended") from error
         if message.op == "error":
-            raise SubmissionError(str(message.fields.get("message")))
+            cause = message.fields.get("message")
+            raise SubmissionError(f"{cause}; the worker printed last:\n{self.log_tail()}")
         if message.op == "contract":
             raise ContractError(str(message.fields.get("message")))
         return message
