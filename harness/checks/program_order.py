@@ -53,14 +53,15 @@ def _explain(run: Run, headline: Headline, guilty: list[Score]) -> tuple[str, st
     if first.learned_how == "in place":
         return "ORDER-7", text + " by an in-place write outside any optimiser step"
     events = run.ledger.events
-    update = next(
+    when = [  # an update is reported when positions are learned for the first time
         i for i, e in enumerate(events) if isinstance(e, Update) and _meet(e.positions, positions)
-    )
+    ]
     start = events.index(headline.events[0].score)
-    if update >= start:
+    if any(i > start for i in when):
         return "ORDER-1", text + " in an update before that score"
     for earlier in headline.passes[: headline.index]:
-        if events.index(earlier[0].score) < update < events.index(earlier[-1].score):
+        begin, end = (events.index(e.score) for e in (earlier[0], earlier[-1]))
+        if any(begin < i < end for i in when):
             return "PASS-1", text + " while an earlier pass scored them; the headline is a rescore"
     return "ORDER-2", text + " before the headline evaluation began"
 
