@@ -71,7 +71,7 @@ def _evaluate(arguments: argparse.Namespace, argv: list[str]) -> Verdict:
     replay = f"python -m harness.evaluate {' '.join(argv)}"
     (out / "report.md").write_text(render_markdown(as_json, replay), encoding="utf-8")
     print(render_terminal(as_json))
-    print(f"report: {path.with_suffix('.md')}\n        {path}")
+    print(f"report.md, report.json and the ledgers are in\n{path.parent}")
     return report.verdict
 
 

@@ -5,7 +5,7 @@ Refuted or not, these stay *unknown* here: the sum over the alphabet was not tak
 was replaced. PASS-3 rests on the headline's own count and on the rebuilt pass."""
 
 from harness.checks.headline import Headline
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Level, RuleStatus, Status, Witness
 from harness.evidence import Run
 
 
@@ -28,5 +28,6 @@ def check_program_facts(run: Run, headline: Headline | None) -> list[RuleStatus]
             Status.PASS if headline else Status.UNKNOWN,
             Level.INSTRUMENTED,
             covered,
+            Witness.WORKER,
         ),
     ]
