@@ -1,13 +1,30 @@
 """Shared parts of the harness's tests: real data, a real tokenizer, a real (nano) artifact."""
 
+import json
 import os
 import subprocess
 import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import settings
 
+from harness.checks.status import RuleStatus
+from harness.evaluate import main
+from harness.evidence import Run
+from harness.ledger import Ledger
+from harness.runs.predictor_run import run_predictor
+from harness.runs.program_run import run_program
+from harness.runs.setup import Setup, geometry
+from harness.streams.probes import probe_cuts
+from harness.streams.stream import Alphabet, Stream, validation_stream
+from harness.submission import read_submission
 from reference_model.data.corpus import embedded_data
 from reference_model.data.folder import DataFolder
 from reference_model.data.shards import write_shard
@@ -15,6 +32,25 @@ from reference_model.data.shards import write_shard
 VALIDATION_TOKENS = 16_384
 TRAIN_TOKENS = 200_000
 NANO_STEPS = 150
+
+# A cut that gives a short stream several chunks, and a chunk several windows.
+SETTINGS = {"seq_len": 32, "stride": 16, "chunk_tokens": 192}
+
+settings.register_profile("shared cores", deadline=None)  # a busy machine is not a failing law
+settings.load_profile("shared cores")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Tensors here are tiny: a second thread costs time, in this process and in the workers."""
+    before, variable = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    yield
+    torch.set_num_threads(before)
+    del os.environ["OMP_NUM_THREADS"]
+    if variable is not None:
+        os.environ["OMP_NUM_THREADS"] = variable
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +75,106 @@ def artifact(data_folder: DataFolder, tmp_path_factory: pytest.TempPathFactory) 
     command += ["--data", str(data_folder.root), "--out", str(out), "--steps", str(NANO_STEPS)]
     subprocess.run(command, check=True, capture_output=True, env=os.environ)
     return out / "artifact.bin"
+
+
+@pytest.fixture(scope="session")
+def alphabet(data_folder: DataFolder) -> Alphabet:
+    return Alphabet.from_tokenizer(data_folder.tokenizer)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a run of the command left."""
+
+    code: int
+    out: Path
+    report: dict[str, Any]
+    screen: str  # stdout and stderr
+
+    def status(self, rule: str) -> str | None:
+        found = self.report["rules"].get(rule)
+        return found and found["status"]
+
+
+@pytest.fixture
+def native(tmp_path: Path, artifact: Path) -> Callable[..., Path]:
+    """Writes a native submission: `native("predictor", code)`, `native("program", code)`."""
+
+    def write(kind: str, code: str, name: str = "toy", **settings: object) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "toy.py").write_text(textwrap.dedent(code))
+        (folder / "weights.bin").write_bytes(artifact.read_bytes())
+        target = "toy.py:build" if kind == "predictor" else "toy.py"
+        manifest = {"protocol": 1, "artifact": "weights.bin", kind: target}
+        manifest["settings"] = SETTINGS | settings
+        (folder / "submission.json").write_text(json.dumps({"name": name, "harness": manifest}))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def evaluate(
+    data_folder: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Evaluated]:
+    """Runs the command on a folder: `evaluate(folder, "--seed", "7")`."""
+
+    def run(folder: Path, *options: str, data: Path = data_folder.root) -> Evaluated:
+        out = tmp_path / "report"
+        argv = [str(folder), "--data", str(data), "--out", str(out), *options]
+        code = main(argv)
+        path = out / "report.json"
+        report = json.loads(path.read_text()) if path.exists() else {}
+        return Evaluated(code, out, report, "".join(capsys.readouterr()))
+
+    return run
+
+
+@pytest.fixture
+def run_native(data_folder: DataFolder, tmp_path: Path) -> Callable[..., Run]:
+    """One run of a native folder over the first tokens of the validation split, real worker.
+
+    The evidence goes into `into` as it comes, so a run that raises leaves it there.
+    """
+
+    def run(
+        folder: Path, n_tokens: int = 640, time_limit_s: float = 60.0, into: list[Run] | None = None
+    ) -> Run:
+        submission = read_submission(folder)
+        stream = validation_stream(data_folder, n_tokens)
+        refereed = submission.kind != "program"
+        out = tmp_path / "run"
+        evidence = Run(stream, Ledger(out / "main", len(stream.tokens)), refereed)
+        if into is not None:
+            into.append(evidence)
+        setup = Setup(
+            submission,
+            folder / submission.artifact,
+            data_folder.tokenizer,
+            device="cpu",
+            seed=1337,
+            time_limit_s=time_limit_s,
+            out=out,
+            progress=lambda phase, total: lambda n: None,
+        )
+        with evidence.ledger:
+            if refereed:
+                cuts = probe_cuts(stream, geometry(submission.settings, len(stream.tokens)), 1337)
+                run_predictor(setup, submission.settings, evidence, "main", cuts)
+            else:
+                run_program(setup, submission.settings, evidence, "main")
+        return evidence
+
+    return run
+
+
+@pytest.fixture
+def short_stream(data_folder: DataFolder) -> Stream:
+    """640 tokens of the validation split."""
+    return validation_stream(data_folder, 640)
+
+
+@pytest.fixture
+def by_rule() -> Callable[[list[RuleStatus]], dict[str, RuleStatus]]:
+    return lambda statuses: {status.rule: status for status in statuses}
