@@ -109,7 +109,9 @@ class WorkerProcess:
         to_worker, from_worker = Slab.create(), Slab.create()
         passed = (theirs.fileno(), from_worker.descriptor, to_worker.descriptor)
         environment = {k: os.environ[k] for k in INHERITED if k in os.environ} | extra
-        environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+        # Ours first, then what made this process find its libraries.
+        ours_first = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in ours_first if p)
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         # Waiting threads that spin slow everything else on a small machine several times over.
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
