@@ -3,7 +3,8 @@
 `reference:PRESET` is trained by `python -m reference_model.train`, in a process of its own, on the
 training shards of the data that the submission is evaluated on, and kept under
 `.scorefirst/artifacts/PRESET-<data>-<code>/`: a second evaluation loads it, a change of the data or
-of the training code trains anew. Interrupted training resumes."""
+of the training code trains anew. Interrupted training resumes.
+"""
 
 import hashlib
 import subprocess

@@ -2,7 +2,8 @@
 
 Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
 ends the running, not the report. From a run that broke off only failures are kept: what it proved
-stays proved, what it did not reach is not passed. Errors of ours (HarnessError) go up."""
+stays proved, what it did not reach is not passed. Errors of ours (HarnessError) go up.
+"""
 
 import hashlib
 import math
@@ -137,7 +138,8 @@ class Evaluation:
     def _judge(self) -> None:
         """Evidence to statuses."""
         if self.submission is not None and self.artifact is not None:
-            self.statuses.append(check_size(self._size(self.submission, self.artifact)))
+            size = Size(self.submission.code_bytes, self.artifact.stat().st_size)
+            self.statuses.append(check_size(size))
         proved = False
         if self.source is not None and self.source.run.complete:
             test = source_test(self.source, find_headline(self.source.run))
@@ -165,7 +167,10 @@ class Evaluation:
             seconds=self.seconds,
             failure=self.failure,
             extra={
-                "data": {"folder": str(self.options.data.root), "hash": self._data_hash()},
+                "data": {
+                    "folder": str(self.options.data.root),
+                    "hash": self.options.data.fingerprint(),
+                },
                 "seed": self.options.seed,
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
@@ -186,13 +191,6 @@ class Evaluation:
             o.out,
             o.progress,
         )
-
-    def _size(self, submission: Submission, artifact: Path) -> Size:
-        """An artifact inside the folder is counted once, and not as code."""
-        return Size(submission.code_bytes, artifact.stat().st_size)
-
-    def _data_hash(self) -> str:
-        return self.options.data.fingerprint()
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

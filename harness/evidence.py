@@ -1,5 +1,6 @@
 """What a run leaves for the checks to read: ledgers, numbers, and how it ended. Filled while it
-happens, so a run that breaks off leaves all that it had shown."""
+happens, so a run that breaks off leaves all that it had shown.
+"""
 
 from dataclasses import dataclass, field
 

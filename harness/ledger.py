@@ -3,7 +3,8 @@
 Append-only. Each event goes to disk as one JSON line when it happens, so a run that dies half-way
 loses nothing; per-token scores go to `scores.npz` when the ledger closes. The invariants that need
 no trust are kept while events arrive: how often a position was scored, and which updates used a
-position that was not. Does not judge: `checks/` reads it."""
+position that was not. Does not judge: `checks/` reads it.
+"""
 
 import json
 import time

@@ -16,7 +16,8 @@ the score, and only then hands over the tokens that it has scored:
 Guarantees to the submission: windows overlap only as declared (`seq_len`, `stride`); `adapt` gets
 every scored token exactly once, in order. Asked of the submission: `log_probs` changes no state,
 its rows depend on each window's own prefix only, and each row is a distribution over the whole
-alphabet."""
+alphabet.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -11,7 +11,8 @@ headline. It may use this module, or read the variables itself:
 
 Settings come from the environment because the harness also runs the program on a short stream of
 known law, with chunk, window and `BUCKETS` shrunk in proportion. Lines marked DIAGNOSTIC are no
-headline."""
+headline.
+"""
 
 import math
 import os

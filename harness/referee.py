@@ -8,7 +8,8 @@ By construction the worker never holds a chunk's targets beyond its own windows'
 are scored, never sees a token twice as a question, and never computes a number that counts. What
 happens *inside* a chunk is checked by probes: the same question with another future is asked before
 the true one, so a remembered answer cannot serve (`Probe`). Does not cover: walls around the
-worker's process."""
+worker's process.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -24,6 +24,8 @@ from typing import Any
 from harness.errors import ContractError, SubmissionError
 from harness.predictor import PROTOCOL_VERSION
 
+MANIFEST = "submission.json"
+
 KINDS = ("engine", "predictor", "program")
 
 # What the machine reads at run time, by suffix: rule BUDGET-2 reading (R), raw bytes as shipped.
@@ -48,9 +50,8 @@ class Submission:
 
     @property
     def code_bytes(self) -> int:
-        """Raw bytes of every code file in the folder."""
-        files = (p for p in sorted(self.folder.rglob("*")) if p.suffix in CODE_SUFFIXES)
-        return sum(p.stat().st_size for p in files if p.is_file() and "__pycache__" not in p.parts)
+        """Raw bytes of the files that count as code."""
+        return sum(p.stat().st_size for p in code_files(self.folder))
 
     @property
     def script(self) -> Path | None:
@@ -63,11 +64,25 @@ class Submission:
         return self.target.partition(":")[0]
 
 
+def code_files(folder: Path) -> list[Path]:
+    """Files that count as code, the manifest among them: its settings reach the worker too.
+
+    Nothing else is copied to a worker, so a file that was not counted is not there to be read.
+    """
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if (path.suffix in CODE_SUFFIXES or path == folder / MANIFEST)
+        and path.is_file()
+        and "__pycache__" not in path.parts
+    ]
+
+
 def read_submission(folder: Path) -> Submission:
     """Reads a folder. Raises SubmissionError that names the file, the cause and the cure."""
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
-    manifest_path = folder / "submission.json"
+    manifest_path = folder / MANIFEST
     manifest = _read_json(manifest_path)
     native = manifest.get("harness")
     name = str(manifest.get("name") or folder.resolve().name)

@@ -7,7 +7,8 @@ UNRUNNABLE  it could not be read or run; never printed as non-compliant
 
 Where two sources judge one rule, the stronger level decides, and at one level the worse status; a
 refereed pass thus outranks a failure by reading, an instrumented pass does not (its power was not
-measured)."""
+measured).
+"""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum

@@ -1,7 +1,8 @@
 """BYTES-1: the denominator. Counted by the harness from the stream itself, by the canonical rule.
 
 A program also prints bits per byte; what denominator that implies is compared with ours. A larger
-one would lower the claim without lowering the loss."""
+one would lower the claim without lowering the loss.
+"""
 
 import math
 

@@ -2,7 +2,8 @@
 
 Score events are grouped into passes (a pass ends when a position comes again). The headline pass is
 the last one that covers every position and adds up to the printed number. Without it nothing the
-hooks saw is known to be in the claim, and the order of events decides nothing."""
+hooks saw is known to be in the claim, and the order of events decides nothing.
+"""
 
 from dataclasses import dataclass
 

@@ -2,7 +2,8 @@
 float64.
 
 More than 1 + 1e-4 is a violation, and its size is the lie. Less than one only hurts its author:
-reported."""
+reported.
+"""
 
 import numpy as np
 

@@ -2,7 +2,8 @@
 neither.
 
 Refuted or not, these stay *unknown* here: the sum over the alphabet was not taken, and no future
-was replaced. PASS-3 rests on the headline's own count and on the rebuilt pass."""
+was replaced. PASS-3 rests on the headline's own count and on the rebuilt pass.
+"""
 
 from harness.checks.headline import Headline
 from harness.checks.status import Level, RuleStatus, Status, Witness

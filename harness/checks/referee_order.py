@@ -1,7 +1,8 @@
 """ORDER-1, ORDER-2 and ORDER-7 of a refereed run.
 
 The first two hold by construction and are read back from the ledger; the third rests on what the
-worker reported about its flags and weights, and says so."""
+worker reported about its flags and weights, and says so.
+"""
 
 from harness.checks.status import Level, RuleStatus, Status, Witness
 from harness.evidence import Run

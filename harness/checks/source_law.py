@@ -9,7 +9,8 @@ at scheduled boundaries.
 
 Subtracted first: half a printed unit per token, the worst case of a float32 sum, one bfloat16
 rounding per token where scores were 16-bit or unseen, and the tolerance of NORM-1. Does not cover:
-power. An honest result here says "not refuted", never "proved"."""
+power. An honest result here says "not refuted", never "proved".
+"""
 
 import math
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 Levels as in the design: `read` (code only), `instrumented` (an event log inside the submission's
 own process: explanation, not proof), `black box` (facts about numbers on streams we drew),
-`referee` (the submission never held the token). A status without its level means nothing."""
+`referee` (the submission never held the token). A status without its level means nothing.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -2,7 +2,8 @@
 
 Each chunk is scored under inference_mode (the host turns it on), then trained on: SGD with
 momentum, a few epochs over the chunk's sequences, learning rate on a cosine over chunks, gradients
-clipped. The referee never calls `adapt` after the last chunk. Covers one process; not ranks."""
+clipped. The referee never calls `adapt` after the last chunk. Covers one process; not ranks.
+"""
 
 import math
 from dataclasses import dataclass

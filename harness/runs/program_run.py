@@ -3,7 +3,8 @@ number.
 
 The number that counts is the one it prints; the ledger is what the hooks saw. Per-token scores
 enter the ledger's `nats` when a pass of captured scores adds up to the printed number
-(`headline_pass`)."""
+(`headline_pass`).
+"""
 
 import re
 import shutil

@@ -40,7 +40,8 @@ def shrunk(
 
     A hashed cache lies in proportion to its load (tokens per bucket): 2,048 tokens in 4,194,304
     buckets save 5 nats, in 128 buckets 10,233 (design section 2), so `buckets` shrinks with the
-    stream."""
+    stream.
+    """
     seq_len = max(min(settings["seq_len"], chunk_tokens // 4), 1)
     stride = max(seq_len * settings["stride"] // settings["seq_len"], 1)
     small = {**settings, "chunk_tokens": chunk_tokens, "seq_len": seq_len, "stride": stride}

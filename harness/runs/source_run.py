@@ -3,7 +3,8 @@
 The law is what the predictor itself said before it adapted (a program: its artifact under a sliding
 window; where that does not load, our reference artifact). Fresh workers draw and score, so nothing
 of the drawing is remembered. Chunks, windows and tables are shrunk in proportion: one document a
-chunk."""
+chunk.
+"""
 
 import dataclasses
 from collections.abc import Callable

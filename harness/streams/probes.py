@@ -2,7 +2,8 @@
 
 Eight cuts, two each at chunk edges, window edges and document edges and two inside windows; a
 stream too short for a kind gets interior ones instead. Each comes with two different futures,
-because a move counts only when both repeat it (design section 2, fact 2)."""
+because a move counts only when both repeat it (design section 2, fact 2).
+"""
 
 import numpy as np
 

@@ -4,7 +4,8 @@ Every document opens with the boundary token (given: q = 1) and is then drawn, t
 float64 from the rows that a predictor gave *before it adapted*, cut to the ordinary ids and divided
 by their sum. The law q is therefore known to the last bit, whatever the predictor is. Documents
 restart the context, so nothing links one to the next; the schedule of boundaries is fixed and
-published here."""
+published here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -7,7 +7,8 @@
 
 The contest's rule (main `eval_val_sliding`, stride 64; adaptation chunks as in #549). Guarantees,
 by property test: every position 1..T-1 is scored exactly once, in order; a window reaches at most
-to the token before its last target; no batch needs more rows than one slab carries."""
+to the token before its last target; no batch needs more rows than one slab carries.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

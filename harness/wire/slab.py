@@ -3,7 +3,8 @@
 Anonymous (a memfd on Linux, an unlinked temporary file elsewhere): no name another process could
 open, nothing left behind by a crash. Readers get a private copy, so a writer cannot change a number
 after it was sent. Whole chunks never fit on purpose: 32,768 rows of an 8,192-entry alphabet are 1
-GB."""
+GB.
+"""
 
 import mmap
 import os

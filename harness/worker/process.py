@@ -1,9 +1,10 @@
 """The harness's handle on a worker: spawn it, ask it, give it up when it hangs.
 
-The worker is a process group of its own, started on a private copy of the submission's folder with
-a short environment; its stdout and stderr go to a file, its only way to be heard is the channel.
-Guarantees: no call outlives `time_limit_s`; whatever it printed last is in the error. Does not
-cover: walls around files, network and other processes."""
+The worker is a process group of its own, started on a private copy of the files that were counted,
+with a short environment; its stdout and stderr go to a file, its only way to be heard is the
+channel. Guarantees: no call outlives `time_limit_s`; whatever it printed last is in the error. Does
+not cover: walls around files, network and other processes.
+"""
 
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 import numpy.typing as npt
 
 from harness.errors import ContractError, SandboxError, SubmissionError, WorkerDied
+from harness.submission import code_files
 from harness.wire.channel import Channel, ChannelClosed, Message
 from harness.wire.slab import Slab
 
@@ -44,7 +46,10 @@ class WorkerProcess:
         self._deadline = time.monotonic() + time_limit_s
         self._scratch = Path(tempfile.mkdtemp(prefix="scorefirst-"))
         self.folder = self._scratch / "submission"
-        shutil.copytree(folder, self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for file in code_files(folder):
+            copy = self.folder / file.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
         self._channel, self._process = self._spawn(dict(environment or {}))
 
     def ask(

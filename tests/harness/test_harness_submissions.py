@@ -3,7 +3,8 @@ called.
 
 Each is copied under a random name, its code file renamed at random, the scanner switched off, so
 that neither reading nor a name can decide. Scaled down for speed: a nano artifact and a short
-stream, chunks in proportion; the recipes stay as declared. """
+stream, chunks in proportion; the recipes stay as declared.
+"""
 
 import json
 import secrets

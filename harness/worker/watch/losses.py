@@ -4,7 +4,8 @@ A loss call gives every element a stream position (that of its target). A *score
 such elements are summed or read out without a gradient: sliding windows compute a loss for the
 whole window and sum only its tail, so the call alone says too much. Known spellings: cross_entropy,
 nll_loss, log_softmax + gather, softmax + gather. A sum that carries a gradient is training, not a
-score."""
+score.
+"""
 
 import sys
 from collections.abc import Callable

@@ -7,7 +7,8 @@ so weights that are restored from a snapshot are clean again, and adapters that 
 mark.
 
 Coarse where torch is: a loss over a whole batch taints its gradient with every token of the batch,
-masked or not. That is why nothing here convicts (see `checks/program_order`)."""
+masked or not. That is why nothing here convicts (see `checks/program_order`).
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -3,7 +3,8 @@
 Three messages go to the harness: `score` (positions, nats, circumstances) when losses enter a sum;
 `update` (positions, fingerprints) when weights have learned positions; `unattributed` when weights
 differ between two batches and no write was seen. Fingerprints are taken when a batch's tokens enter
-an embedding and when its losses are summed."""
+an embedding and when its losses are summed.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,7 +3,8 @@ or as a whole, and which of them arrived through weights that had learned them.
 
 Keyed by storage, so views, `.data` and `detach()` share one record; a weak reference keeps a freed
 storage's address from being mistaken for its successor. Sets of positions are Python integers used
-as bitsets (bit t = position t): a union over 65,536 positions takes about a microsecond."""
+as bitsets (bit t = position t): a union over 65,536 positions takes about a microsecond.
+"""
 
 import weakref
 from dataclasses import dataclass
