@@ -39,7 +39,17 @@ def check_program_order(run: Run, headline: Headline | None, proved: bool) -> li
         text = f"weights changed {len(strange)} times by writes that the hooks did not see"
         return [_status(rule, Status.UNKNOWN, text) for rule in NAMED]
     text = "no headline score came from weights that had learned its token"
-    return [_status(rule, Status.PASS, text) for rule in NAMED]
+    passed = [_status(rule, Status.PASS, text) for rule in NAMED if rule != "ORDER-7"]
+    return [*passed, _frozen_while_scoring([e.score for e in headline.events])]
+
+
+def _frozen_while_scoring(scores: list[Score]) -> RuleStatus:
+    """Scoring without inference_mode is information for a program: many legal ones use no_grad."""
+    bare = sum(not s.inference_mode for s in scores)
+    moved = sum(s.weights_before != s.weights_after for s in scores)
+    text = f"inference_mode was off in {bare} of {len(scores)} headline scores; weights moved"
+    text += f" between inputs and record in {moved}"
+    return _status("ORDER-7", Status.UNKNOWN if moved else Status.PASS, text)
 
 
 def _explain(run: Run, headline: Headline, guilty: list[Score]) -> tuple[str, str]:

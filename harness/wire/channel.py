@@ -63,7 +63,7 @@ class Channel:
         try:
             raw = json.loads(body)
             op, fields, layout = str(raw["op"]), dict(raw["fields"]), dict(raw["arrays"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ContractError(f"not a message of the protocol: {body[:80]!r}") from error
         return Message(op, fields, self._incoming.read(layout))
 

@@ -6,6 +6,7 @@ after it was sent. Whole chunks never fit on purpose: 32,768 rows of an 8,192-en
 GB.
 """
 
+import math
 import mmap
 import os
 import tempfile
@@ -71,18 +72,22 @@ class Slab:
 
     def _checked(self, name: str, entry: Any) -> npt.NDArray[Any]:
         try:
-            dtype, shape, offset = str(entry["dtype"]), list(entry["shape"]), int(entry["offset"])
-            n_items = int(np.prod([int(n) for n in shape], dtype=object))
-        except (KeyError, TypeError, ValueError) as error:
+            dtype, shape, offset = str(entry["dtype"]), list(entry["shape"]), entry["offset"]
+        except (KeyError, TypeError) as error:
             raise ContractError(f"array {name!r} is described as {entry!r}") from error
         if dtype not in DTYPES:
             raise ContractError(
                 f"array {name!r} is {dtype}; the protocol carries {', '.join(DTYPES)}"
             )
-        end = offset + n_items * np.dtype(dtype).itemsize
-        if min([offset, n_items, *shape]) < 0 or end > SLAB_BYTES:
+        if any(type(n) is not int or n < 0 for n in [offset, *shape]):
+            raise ContractError(f"array {name!r} is described as {entry!r}; no whole numbers")
+        end = offset + math.prod(shape) * np.dtype(dtype).itemsize
+        if end > SLAB_BYTES:
             raise ContractError(f"array {name!r} ({dtype} {shape} at {offset}) leaves the slab")
-        return self._view(offset, dtype, shape)
+        try:
+            return self._view(offset, dtype, shape)
+        except ValueError as error:  # more dimensions, or a longer empty one, than numpy has
+            raise ContractError(f"array {name!r} ({dtype} {shape}): {error}") from error
 
     def _view(self, offset: int, dtype: str, shape: Sequence[int]) -> npt.NDArray[Any]:
         return np.ndarray(tuple(shape), dtype=dtype, buffer=self._memory, offset=offset)
