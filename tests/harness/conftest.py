@@ -169,7 +169,7 @@ def run_native(data_folder: DataFolder, tmp_path: Path) -> Callable[..., Run]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def short_stream(data_folder: DataFolder) -> Stream:
     """640 tokens of the validation split."""
     return validation_stream(data_folder, 640)
