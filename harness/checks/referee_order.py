@@ -19,7 +19,7 @@ def _score_before_update(run: Run) -> RuleStatus:
     text = (
         f"updates used positions before their score: {describe(early)}"
         if early
-        else f"{len(run.ledger.updates)} updates used only positions whose score was in the ledger"
+        else f"every update ({len(run.ledger.updates)}) used only positions already in the ledger"
     )
     status = Status.FAIL if early else Status.PASS
     return RuleStatus("ORDER-1", status, Level.REFEREE, text)

@@ -24,7 +24,8 @@ def render_terminal(report: dict[str, Any]) -> str:
         lines += ["could not finish:", textwrap.indent(report["failure"], "    ")]
     rules = sorted(report["rules"].items(), key=lambda r: (STATUS_ORDER[r[1]["status"]], r[0]))
     lines += [_rule(rule, status) for rule, status in rules]
-    lines.append("not covered: " + "; ".join(report["not_covered"][:-1]))
+    gaps = "not covered: " + "; ".join(report["not_covered"][:-1])
+    lines.append(textwrap.fill(gaps, WIDTH, subsequent_indent="  "))
     return "\n".join(lines)
 
 
