@@ -70,11 +70,11 @@ class WatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::")
-        inputs = [t for t in tree_iter((args, kwargs)) if isinstance(t, Tensor)]
+        inputs = _tensors((args, kwargs))
         for tensor in inputs:
             self._notice(tensor)
         written = _written(func, args, kwargs)
-        outputs = [t for t in tree_iter(out) if isinstance(t, Tensor)]
+        outputs = _tensors(out)
         self._flow(name, inputs, written, outputs)
         if name == "embedding" and self.traces.positions(args[1]) is not None:
             self._on_inputs()
@@ -174,8 +174,14 @@ def _written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
         if argument.alias_info is None or not argument.alias_info.is_write:
             continue
         value = args[i] if i < len(args) else kwargs.get(argument.name)
-        found += [t for t in tree_iter(value) if isinstance(t, Tensor)]
+        found += _tensors(value)
     return found
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    """Tensors with a storage of their own; sparse and meta tensors carry no trace."""
+    leaves = (t for t in tree_iter(tree) if isinstance(t, Tensor))
+    return [t for t in leaves if t.layout is torch.strided and not t.is_meta]
 
 
 def _is_view(target: Tensor, inputs: list[Tensor]) -> bool:

@@ -102,7 +102,7 @@ def _expired(trace: Trace) -> bool:
 
 def view_like(elements: Tensor | None, tensor: Tensor) -> Tensor | None:
     """The part of a storage-wide map that a view covers."""
-    if elements is None:
+    if elements is None or len(elements) != storage_numel(tensor):  # seen as another dtype
         return None
     return torch.as_strided(elements, tensor.size(), tensor.stride(), tensor.storage_offset())
 
