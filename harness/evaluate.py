@@ -50,7 +50,11 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace, argv: list[str]) -> Verdict:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
-    data = DataFolder.open(arguments.data) if arguments.data else embedded_data(CACHE / "data")
+    data = (
+        DataFolder.open(arguments.data)
+        if arguments.data
+        else embedded_data(CACHE / "data" / "embedded")
+    )
     out = arguments.out or Path("reports") / f"{_slug(arguments.submission)}-{arguments.seed}"
     out.mkdir(parents=True, exist_ok=True)
     options = Options(

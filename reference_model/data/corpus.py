@@ -41,6 +41,9 @@ MIN_PARAGRAPH_CHARS = 40  # shorter ones are signatures and table rows
 MIN_LETTERS = 0.75  # share of letters and spaces; below are tables, rulers, grammar, code
 ABANDONED_AFTER_S = 3_600.0  # a build takes seconds
 
+# Every file that a built folder holds; a folder with anything else is somebody's.
+OURS = re.compile(r"corpus\.json|embedded_1024_bpe\.model|fineweb_(train|val)_\d+\.bin")
+
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 # Test suites, vendored wheels and grammar fixtures: little prose, much repetition.
@@ -63,6 +66,7 @@ def embedded_data(cache: Path) -> DataFolder:
     """The embedded data set in `cache`, built there first if it is missing or of another recipe."""
     cache = Path(cache)
     if not _is_current(cache):
+        _refuse_foreign(cache)
         cache.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{cache.name}.building-"
         _sweep(cache.parent.glob(f"{prefix}*"))
@@ -133,6 +137,19 @@ def _is_current(cache: Path) -> bool:
         return json.loads((cache / "corpus.json").read_text()) == _recipe()
     except (OSError, ValueError):
         return False
+
+
+def _refuse_foreign(cache: Path) -> None:
+    """What stands in the way is replaced, so it must be ours: a built corpus, or nothing."""
+    if not cache.exists():
+        return
+    present = sorted(path.name for path in cache.iterdir()) if cache.is_dir() else [cache.name]
+    foreign = [name for name in present if not OURS.fullmatch(name)]
+    if foreign:
+        raise DataError(
+            f"{cache}: holds {', '.join(foreign[:3])}, which is no part of the embedded corpus; "
+            "it would be replaced: name another folder, or move that away"
+        )
 
 
 def _sweep(abandoned: Iterable[Path]) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from reference_model.data import corpus
 from reference_model.data.byte_count import ByteTable
+from reference_model.data.errors import DataError
 from reference_model.data.tokenizer import BOS_ID
 
 
@@ -82,3 +83,15 @@ def test_a_folder_of_another_recipe_is_replaced(embedded, tmp_path, monkeypatch)
 
     assert corpus.embedded_data(cache).fingerprint() == embedded.fingerprint()
     assert os.listdir(tmp_path) == ["embedded"]
+
+
+def test_a_folder_with_something_else_in_it_is_never_replaced(tmp_path):
+    """Only a built corpus or nothing may stand in the way; a stranger's file is named and kept."""
+    keep = tmp_path / "data" / "mine" / "shard.bin"
+    keep.parent.mkdir(parents=True)
+    keep.write_bytes(b"precious")
+
+    with pytest.raises(DataError, match="mine"):
+        corpus.embedded_data(tmp_path / "data")
+
+    assert keep.read_bytes() == b"precious"
