@@ -30,7 +30,7 @@ def _choose(stream: Stream, geometry: Geometry, rng: np.random.Generator) -> lis
     """Cuts by kind. Only positions that are also an input of their batch can leak through it."""
     everything = list(chunks(geometry, stream.alphabet.size))
     batches = [batch for chunk in everything for batch in chunk.batches]
-    inside = {p for b in batches for p in range(b.targets.start, b.last_input + 1)}
+    no_input = {b.targets[-1] for b in batches}  # the last target of a batch is given nowhere in it
     edges = {
         "chunk edge": [
             p for c in everything for p in (c.start, c.start + 1, c.stop - 3, c.stop - 2)
@@ -41,11 +41,10 @@ def _choose(stream: Stream, geometry: Geometry, rng: np.random.Generator) -> lis
         ],
     }
     chosen: dict[int, str] = {}
-    for kind, positions in edges.items():
-        free = sorted(set(positions) & inside - set(chosen))
-        for p in rng.permutation(free)[:2]:
-            chosen[int(p)] = kind
-    free = sorted(inside - set(chosen))
-    for p in rng.permutation(free)[: N_CUTS - len(chosen)]:
-        chosen[int(p)] = "interior"
+    for kind, positions in [*edges.items(), ("interior", range(1, len(stream.tokens)))]:
+        wanted = N_CUTS - len(chosen) if kind == "interior" else 2
+        for p in map(int, rng.permutation(np.unique(positions))):
+            if wanted and 1 <= p < len(stream.tokens) and p not in no_input and p not in chosen:
+                chosen[p] = kind
+                wanted -= 1
     return sorted(chosen.items())
