@@ -16,7 +16,7 @@ MASS_TOLERANCE = 1e-4  # float32 rows of 8,192 entries sum to 1 within about 1e-
 def check_mass(run: Run) -> RuleStatus:
     """For a refereed run."""
     mass = run.ledger.mass
-    scored = np.flatnonzero(np.isfinite(mass))
+    scored = np.flatnonzero(~np.isnan(mass))  # an infinite sum was seen, and is the largest lie
     if not len(scored):
         return RuleStatus("NORM-1", Status.UNKNOWN, Level.REFEREE, "no row was seen")
     at = int(scored[np.abs(mass[scored] - 1).argmax()])
@@ -41,5 +41,5 @@ def check_mass(run: Run) -> RuleStatus:
 
 def worst_gap(run: Run) -> float | None:
     """Worst |sum p - 1| over scored positions; None where no row was seen."""
-    mass = run.ledger.mass[np.isfinite(run.ledger.mass)]
+    mass = run.ledger.mass[~np.isnan(run.ledger.mass)]
     return float(np.abs(mass - 1).max()) if len(mass) else None

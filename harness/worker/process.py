@@ -6,6 +6,7 @@ channel. Guarantees: no call outlives `time_limit_s`; whatever it printed last i
 not cover: walls around files, network and other processes.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -92,8 +93,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Ends the whole process group and removes the private copy."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill_group()
         self._process.wait()
         self._channel.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -140,9 +140,13 @@ class WorkerProcess:
         return Channel(ours, to_worker, from_worker), process
 
     def _died(self, how: str) -> WorkerDied:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill_group()
         code = self._process.wait()
         exit_text = f" (exit {code})" if how == "ended" else ""
         tail = self.log_tail()
         return WorkerDied(f"the worker {how}{exit_text}; it printed last:\n{tail}", tail)
+
+    def _kill_group(self) -> None:
+        """Also when the worker itself is gone: its children are in the group and may live on."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
