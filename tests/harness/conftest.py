@@ -15,6 +15,10 @@ import pytest
 import torch
 from hypothesis import settings
 
+from harness.checks.causality import check_causality
+from harness.checks.coverage import check_coverage
+from harness.checks.mass import check_mass
+from harness.checks.referee_order import check_referee_order
 from harness.checks.status import RuleStatus
 from harness.evaluate import main
 from harness.evidence import Run
@@ -179,3 +183,12 @@ def short_stream(data_folder: DataFolder) -> Stream:
 @pytest.fixture
 def by_rule() -> Callable[[list[RuleStatus]], dict[str, RuleStatus]]:
     return lambda statuses: {status.rule: status for status in statuses}
+
+
+@pytest.fixture
+def judged(by_rule) -> Callable[[Run], dict[str, RuleStatus]]:
+    def judge(run: Run) -> dict[str, RuleStatus]:
+        found = [check_mass(run), check_causality(run), *check_referee_order(run)]
+        return by_rule(found + check_coverage(run))
+
+    return judge
