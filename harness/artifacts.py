@@ -7,6 +7,7 @@ of the training code trains anew. Interrupted training resumes.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,9 @@ def reference_artifact(preset: str, data: DataFolder) -> Path:
     print(f"training the reference artifact {preset!r} (kept in {folder})", file=sys.stderr)
     command = [sys.executable, "-m", "reference_model.train", "--preset", preset]
     command += ["--data", str(data.root), "--out", str(folder)]
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    # Threads that sleep while they wait: 5 % slower alone, several times faster on a busy machine.
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, stdout=sys.stderr, check=False, env=environment)
     if done.returncode or not path.is_file():
         raise HarnessError(
             f"`{' '.join(command)}` failed (exit {done.returncode}); its output is above"
