@@ -98,7 +98,7 @@ class Ledger:
         elif isinstance(event, Update):
             for a, b in event.positions:
                 unscored = a + np.flatnonzero(self.times_scored[a:b] == 0)
-                self.used_unscored.extend(int(p) for p in unscored)
+                self.used_unscored.extend(int(p) for p in unscored if p > 0)  # 0 is given
         self.events.append(event)
         line = {
             "n": len(self.events),

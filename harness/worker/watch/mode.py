@@ -32,7 +32,17 @@ from harness.worker.watch.traces import (
 
 INTEGER = (torch.int64, torch.int32, torch.int16, torch.uint16)
 OVERWRITES = ("copy_", "zero_", "fill_", "random_", "normal_", "uniform_")
-SAME_SHAPE = ("_to_copy", "to", "clone", "contiguous", "neg", "copy_", "detach", "lift_fresh")
+SAME_SHAPE = (
+    "_to_copy",
+    "to",
+    "clone",
+    "contiguous",
+    "neg",
+    "copy_",
+    "detach",
+    "lift_fresh",
+    "log",
+)
 
 
 @dataclass(frozen=True)
