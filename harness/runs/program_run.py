@@ -88,24 +88,31 @@ def _listen(worker: WorkerProcess, run: Run, setup: Setup, name: str) -> None:
     advance = setup.progress(name, run.stream.n_scored)
     message = worker.ask("run", {"script": setup.submission.file_name})
     while message.op != "done":
-        if message.op == "score":
-            _take_score(message, run)
-            advance(len(message.arrays["positions"]))
-        elif message.op == "update":
-            fields = message.fields
-            run.ledger.append(
-                Update(
-                    _ranges(fields["positions"]),
-                    str(fields["weights_before"]),
-                    str(fields["weights_after"]),
-                )
-            )
-        elif message.op == "unattributed":
-            run.ledger.append(Mark("unattributed weight change", str(message.fields)))
-        else:
-            raise ContractError(f"the worker sent {message.op!r}, which is not an event")
+        try:
+            advance(_take(message, run))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            # Our hooks send none of these: the submission wrote on their channel.
+            raise ContractError(f"a malformed {message.op!r} event: {error!r}") from error
         worker.answer()
         message = worker.listen()
+
+
+def _take(message: Message, run: Run) -> int:
+    """Enters one event; returns how many positions it scored."""
+    if message.op == "score":
+        _take_score(message, run)
+        return len(message.arrays["positions"])
+    if message.op == "update":
+        seen = message.fields
+        positions = _ranges(seen["positions"], run.stream)
+        run.ledger.append(
+            Update(positions, str(seen["weights_before"]), str(seen["weights_after"]))
+        )
+    elif message.op == "unattributed":
+        run.ledger.append(Mark("unattributed weight change", str(message.fields)))
+    else:
+        raise ContractError(f"the worker sent {message.op!r}, which is not an event")
+    return 0
 
 
 def _take_score(message: Message, run: Run) -> None:
@@ -121,7 +128,7 @@ def _take_score(message: Message, run: Run) -> None:
         buffers_changed=bool(seen["buffers_changed"]),
         inference_mode=bool(seen["inference_mode"]),
         grad_mode=bool(seen["grad_mode"]),
-        learned=_ranges(seen["learned"]),
+        learned=_ranges(seen["learned"], run.stream),
         learned_how=str(seen["learned_how"]),
         site=str(seen["site"]),
     )
@@ -129,5 +136,8 @@ def _take_score(message: Message, run: Run) -> None:
     run.captured.append(Captured(score, positions, nats, bool(seen["coarse"])))
 
 
-def _ranges(raw: Any) -> Ranges:
-    return tuple((int(a), int(b)) for a, b in raw)
+def _ranges(raw: Any, stream: Stream) -> Ranges:
+    ranges = tuple((int(a), int(b)) for a, b in raw)
+    if any(not 0 <= a < b <= len(stream.tokens) for a, b in ranges):
+        raise ValueError(f"positions {ranges[:3]} outside the stream")
+    return ranges
