@@ -180,6 +180,33 @@ def test_a_program_without_a_claim_is_told_what_is_missing(watched, loop, end, m
         watched(loop, end)
 
 
+FORGED = {
+    "a score without arrays": '{"op": "score", "fields": {}, "arrays": {}}',
+    "an update without fields": '{"op": "update", "fields": {}, "arrays": {}}',
+    "an update of no ranges": '{"op": "update", "fields": {"positions": [[1]], "weights_before": 0,'
+    ' "weights_after": 0}, "arrays": {}}',
+    "an update out of the stream": '{"op": "update", "fields": {"positions": [[-9, 9999]],'
+    ' "weights_before": 0, "weights_after": 0}, "arrays": {}}',
+    "an empty score": '{"op": "score", "fields": {}, "arrays": {"positions": {"dtype": "int64",'
+    ' "shape": [0], "offset": 0}, "nats": {"dtype": "float64", "shape": [0], "offset": 0}}}',
+    "no event": '{"op": "rows", "fields": {}, "arrays": {}}',
+}
+
+
+@pytest.mark.parametrize("body", FORGED.values(), ids=FORGED)
+def test_a_forged_event_is_the_submissions_error(native, run_native, body):
+    """Well-formed messages that make no sense are refused; none of them brings the harness down."""
+    code = f"""
+import os, sys
+body = {body!r}.encode()
+os.write({{SOCKET}}, len(body).to_bytes(4, "big") + body)
+"""
+    find = "int(open('/proc/self/cmdline').read().split(chr(0))[4])"
+
+    with pytest.raises(ContractError, match=r"malformed|not an event"):
+        run_native(native("program", code.replace("{SOCKET}", find)), 100)
+
+
 def test_leaving_by_exit_zero_is_an_ordinary_end(watched):
     """`sys.exit(0)` and `sys.exit()` after the headline are how many scripts stop."""
     assert watched("nats = sum(map(score, chunks))", HEADLINE + "raise SystemExit(0)").complete
