@@ -6,6 +6,7 @@ Exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unru
 import argparse
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         verdict = _evaluate(arguments, sys.argv[1:] if argv is None else argv)
     except (HarnessError, DataError, OSError) as error:
         print(f"scorefirst: {error}", file=sys.stderr)
+        return EXIT_TOOL_FAILED
+    except Exception:  # noqa: BLE001 - exit 1 means VIOLATION; a bug of ours must never read as one
+        traceback.print_exc()
+        print("scorefirst: the harness itself failed; nothing was judged", file=sys.stderr)
         return EXIT_TOOL_FAILED
     return 0 if arguments.exit_zero else EXIT_CODES[verdict]
 

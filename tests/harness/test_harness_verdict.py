@@ -155,3 +155,15 @@ def test_wrong_use_is_exit_2_and_names_what_was_wrong(tmp_path: Path, evaluate) 
 
     assert result.code == 2
     assert "nowhere" in result.screen
+
+
+def test_a_bug_of_ours_is_exit_2_and_never_reads_as_a_violation(
+    tmp_path: Path, evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's own exit code for a crash is 1, which would mean VIOLATION."""
+    monkeypatch.setattr("harness.evaluate.Evaluation", None)
+
+    result = evaluate(tmp_path)
+
+    assert result.code == 2
+    assert "nothing was judged" in result.screen
