@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from audits.catalogue import PROFILES
 from harness.artifacts import CACHE
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation, Options
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
-from harness.verdict import EXIT_CODES, PROFILES, Verdict
+from harness.verdict import EXIT_CODES, Verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder

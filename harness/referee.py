@@ -84,9 +84,7 @@ class Referee:
                 self._adapt(chunk)
 
     def _batch(self, batch: Batch, cuts: dict[int, tuple[str, Tokens, Tokens]]) -> None:
-        probed = [
-            c for c in cuts if batch.targets.start <= c <= min(batch.targets[-1], batch.last_input)
-        ]
+        probed = [c for c in cuts if batch.targets.start <= c <= batch.last_input]
         altered = {c: [self._question("probe", batch, t) for t in cuts[c][1:]] for c in probed}
         self._score(batch)
         for cut in probed:

@@ -19,8 +19,6 @@ from harness.checks.status import Level, RuleStatus, Status
 # A CLEAN verdict needs each of these to pass (design section 5).
 THE_LAW = ("CAUSAL-1", "NORM-1", "ORDER-1", "ORDER-2", "PASS-1", "PASS-3")
 
-PROFILES = ("strict", "leaderboard")
-
 BADNESS = {Status.NOT_APPLICABLE: 0, Status.PASS: 1, Status.UNKNOWN: 2, Status.FAIL: 3}
 
 

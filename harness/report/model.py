@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audits.catalogue import RULES
+from audits.catalogue import PROFILES, RULES
 from harness.checks.status import RuleStatus
-from harness.verdict import PROFILES, Verdict, decide
+from harness.verdict import Verdict, decide
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
