@@ -1,0 +1,1 @@
+"""The tests of an unmodified script: which runs, on which streams, and what they prove."""

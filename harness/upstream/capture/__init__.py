@@ -1,0 +1,1 @@
+"""What the hooks inside the script's process write down, and how a printed number is rebuilt."""

@@ -1,0 +1,67 @@
+"""One run of a script: what it is given (`Job`) and how it ended (`Outcome`).
+
+Both are plain data that cross a process boundary as JSON. Paths are absolute.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run of a script is given."""
+
+    stage: Path  # root of the private copy: working directory, and the one place it may write
+    script: str  # the text that runs, relative to the stage
+    stream: Path  # .npy, (T,) int64: the validation tokens, for aligning what is captured
+    out: Path  # log and capture, out of the script's reach by path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    patches: Mapping[str, str] = field(default_factory=dict)  # class attributes without a switch
+    binds: Mapping[str, str] = field(default_factory=dict)  # absolute path -> folder in the stage
+    arguments: tuple[str, ...] = ()
+    device: str = "cpu"
+    ranks: int = 1
+    time_limit_s: float = 600.0
+    capture: bool = True
+
+    @property
+    def log(self) -> Path:
+        """Everything the script printed, stdout and stderr together."""
+        return self.out / "output.log"
+
+    def as_json(self) -> str:
+        """One line."""
+        return json.dumps(dataclasses.asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        """The inverse of `as_json`."""
+        raw: dict[str, Any] = json.loads(text)
+        paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
+        return cls(**{**raw, **paths, "arguments": tuple(raw["arguments"])})
+
+
+class How(StrEnum):
+    """How a run ended."""
+
+    ENDED = "ended"  # exit code 0
+    FAILED = "failed"  # an exception, a signal or another exit code
+    TIMED_OUT = "timed out"
+    NOT_STARTED = "not started"  # ours or the machine's fault
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. Whatever it had printed and captured until then is kept."""
+
+    how: How
+    wall_s: float
+    cause: str = ""  # "ModuleNotFoundError: No module named 'fla'"; empty when it ended well
+    where: str = ""  # "train_gpt.py:123", the innermost line of the submission's own files
+    exit_code: int | None = None
+    walls: tuple[str, ...] = ()  # which walls stood: "mounts", "network", "processes", "limits"
