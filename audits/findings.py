@@ -19,6 +19,17 @@ class Confidence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One station of the flow that leads to a finding: read here, trained here, scored here."""
+
+    role: str  # what happens here, such as "read here"
+    file: str
+    line: int  # in the unpacked text
+    function: str
+    excerpt: str = ""  # filled in when the match is judged
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """What a rule's check reports: a pattern and how it was reached."""
 
@@ -28,6 +39,7 @@ class Match:
     message: str
     confidence: Confidence
     off: tuple[str, ...] = ()  # switches, as set in the run, that keep the code from running
+    flow: tuple[Step, ...] = ()  # in order of execution; empty when the line says it all
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class Finding:
     message: str
     excerpt: str
     wrapper_line: int | None = None  # in the file itself, when it is packed
+    flow: tuple[Step, ...] = ()  # what leads there, in order of execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ class ScanReport:
 
     profile: str
     files: tuple[FileReport, ...]
+    root: str = ""  # the folder that the paths of the files start from, as the user named it
 
     @property
     def failed(self) -> bool:

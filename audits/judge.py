@@ -10,7 +10,7 @@ Does not cover: files that the entry neither imports nor starts; they are listed
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def _file_report(name: str, reading: _Reading, profile: str) -> FileReport:
     if source is None:
         return FileReport(name, Outcome.SKIPPED, (), "neither imported nor started by the entry")
     findings = [
-        _judge(rule, match, source, profile)
+        _judge(rule, match, reading.sources, profile)
         for (rule, file, _), match in reading.matches.items()
         if file == name
     ]
@@ -96,15 +96,13 @@ def _file_report(name: str, reading: _Reading, profile: str) -> FileReport:
     return FileReport(name, outcome, tuple(findings), "; ".join(notes))
 
 
-def _judge(rule: str, match: Match, source: Source, profile: str) -> Finding:
+def _judge(rule: str, match: Match, sources: Mapping[str, Source], profile: str) -> Finding:
     severity = RULES[rule].severity[profile]
     status = {
         Confidence.HIGH: severity,
         Confidence.MEDIUM: "info" if severity == "info" else "warn",
         Confidence.LOW: "info",
     }[match.confidence]
-    lines = source.text.split("\n")
-    excerpt = lines[match.line - 1].strip() if 0 < match.line <= len(lines) else ""
     return Finding(
         rule=rule,
         status=status,
@@ -113,6 +111,14 @@ def _judge(rule: str, match: Match, source: Source, profile: str) -> Finding:
         line=match.line,
         function=match.function,
         message=match.message,
-        excerpt=excerpt[:EXCERPT_LENGTH],
-        wrapper_line=source.wrapper_line,
+        excerpt=_excerpt(sources, match.file, match.line),
+        wrapper_line=sources[match.file].wrapper_line,
+        flow=tuple(
+            replace(step, excerpt=_excerpt(sources, step.file, step.line)) for step in match.flow
+        ),
     )
+
+
+def _excerpt(sources: Mapping[str, Source], file: str, line: int) -> str:
+    lines = sources[file].text.split("\n") if file in sources else []
+    return lines[line - 1].strip()[:EXCERPT_LENGTH] if 0 < line <= len(lines) else ""
