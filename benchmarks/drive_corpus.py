@@ -10,8 +10,9 @@ process of its own. Rows that DIR already holds are not run again. At the end: t
 seconds, and, against the labels, what was proved among the illegal rows by class and what was
 accused among the legal ones.
 
-Guarantees: nothing is checked out; a row that breaks the harness is a row (`outcome` tool
-failed), and the rest goes on. Does not cover: blobs that the git directory lacks; they are left out and said.
+Guarantees: nothing is checked out; a row that breaks the harness is a row (`outcome` tool failed),
+and the rest goes on. Does not cover: blobs that the git directory lacks; they are left out and
+said.
 """
 
 from __future__ import annotations
