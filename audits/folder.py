@@ -14,6 +14,7 @@ from pathlib import Path
 
 from audits.facts.commands import commands_of, configuration
 from audits.facts.config import Configuration
+from audits.facts.logs import logs_of
 
 
 class NothingToScan(Exception):
@@ -48,7 +49,7 @@ def target_of(path: Path, entry: str | None) -> Target:
     chosen = entry or manifest or _choose(path, files, started)
     if chosen not in files:
         raise UsageError(f"{path / chosen}: no such file; --entry takes a file inside the folder")
-    return Target(path, chosen, files, configuration(commands, chosen))
+    return Target(path, chosen, files, configuration(commands, chosen, logs_of(path)))
 
 
 def _native_entry(folder: Path) -> str | None:

@@ -14,9 +14,17 @@ from audits.facts.trace import Trace
 
 def read(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Trace:
     """Reads the entry, and what it imports or starts, under the configuration."""
+    trace = _read_once(tree_of, entry, config, explore=explore)
+    if trace.shown:  # messages in a log show that a switch was on: read with it
+        config = config.with_printed(trace.shown)
+        trace = _read_once(tree_of, entry, config, explore=explore)
+    return trace
+
+
+def _read_once(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Trace:
     machine = Machine(tree_of, config, explore=explore)
     try:
         run_file(machine, entry, "__main__")
     except OutOfSteps:
         machine.trace.cut_short = True
-    return machine.trace
+    return machine

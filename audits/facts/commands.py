@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audits.facts.config import Configuration, Setting
+from audits.facts.logs import Logs
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
 _STARTERS = ("torchrun", "python", "python3", "accelerate")
@@ -41,7 +42,7 @@ def commands_of(folder: Path) -> list[Command]:
     return found
 
 
-def configuration(commands: list[Command], entry: str) -> Configuration:
+def configuration(commands: list[Command], entry: str, logs: Logs | None = None) -> Configuration:
     """The environment of the entry: a later command wins, disagreement is remembered."""
     settings: dict[str, Setting] = {}
     doubtful: set[str] = set()
@@ -51,7 +52,7 @@ def configuration(commands: list[Command], entry: str) -> Configuration:
             if name in settings and settings[name].value != setting.value:
                 doubtful.add(name)
             settings[name] = setting
-    return Configuration(settings, frozenset(doubtful))
+    return Configuration(settings, frozenset(doubtful), logs or Logs())
 
 
 def _text(path: Path) -> str:

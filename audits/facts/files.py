@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from audits.facts import statements
+from audits.facts import evidence, statements
 from audits.facts.machine import Frame, Machine
 from audits.facts.scope import Scope
 from audits.facts.values import BLANK, Library, Obj, Value
@@ -58,6 +58,8 @@ def run_file(m: Machine, file: str, name: str = "") -> Scope | None:
         if (tree := m.tree_of(file)) is None:
             return None
         scope = m.loaded[file] = Scope(None, file)
+        if m.config.logs.texts:
+            m.told.update(evidence.messages(tree.body))
         scope.names["__name__"] = Value(name or file.removesuffix(".py"))
         m.frames.append(Frame("<module>", off_mark=len(m.off)))
         try:

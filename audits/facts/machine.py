@@ -9,6 +9,7 @@ Does not cover: exceptions as control flow, threads' interleaving, code built at
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Machine:
         self.files: dict[object, frozenset[Label]] = {}  # weights on disk, by path where known
         self.loaded: dict[str, Scope] = {}
         self.builtins: dict[str, Value] = {}
+        self.told: Counter[str] = Counter()  # messages of the files read so far
         self.position = 0
         self.steps = 0
         self.last_id = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import expressions, files, totals
+from audits.facts import evidence, expressions, files, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope, merge
 from audits.facts.stores import bind, forget_constant, store_accumulated
@@ -101,6 +101,8 @@ def _assign(m: Machine, node: ast.Assign, scope: Scope) -> None:
 def _if(m: Machine, node: ast.If, scope: Scope) -> bool:
     test = expressions.evaluate(m, node.test, scope)
     decided = truth(test)
+    if decided is False and test.switches and evidence.shows(m, node, test):
+        decided = True
     if decided is not None and not (m.explore and test.switches):
         return run_block(m, node.body if decided else node.orelse, scope)
     before = dict(scope.names)

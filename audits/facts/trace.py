@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from audits.facts.config import Setting
 from audits.facts.values import Label, Obj
 
 
@@ -112,6 +113,7 @@ class Trace:
     converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     regions: list[str] = field(default_factory=list)  # interned slice texts
+    shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
 
     def region(self, text: str) -> int:

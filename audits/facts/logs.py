@@ -1,0 +1,114 @@
+"""What the logs of a folder show of the run: dumped settings, and messages that were printed.
+
+Guarantees: a setting counts only when every log that shows it agrees; a script's own source, which
+many scripts write into their log, is not taken for output.
+Does not cover: settings that a log words freely.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAX_LOGS = 8
+MAX_BYTES = 1_500_000  # of one log; dumps and final lines are shorter than that
+SHORTEST_MESSAGE = 7  # characters; "step:" says nothing about where it was printed
+_DUMPED = re.compile(r"^\s*([a-z]\w+): (\S+)$")  # "  ttt_enabled: True"
+_ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]{3,})=([^\s,;'\"(){}\[\]]+)")  # "TTT_ENABLED=1"
+_INLINE = re.compile(r"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)[:=]([\w.+-]+)(?=[\s,]|$)")
+_QUOTES = "\"'`"
+_WORDS = {"True": "1", "False": "0"}  # how the environment spells them
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Settings by lower-case name, each with value and source; and the printed text."""
+
+    settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)  # by file name
+
+    def printed(self, message: str) -> str | None:
+        """Where a message was printed; an occurrence inside quotes is source, not output."""
+        if len(message.strip()) < SHORTEST_MESSAGE:
+            return None
+        for name, text in self.texts.items():
+            at = text.find(message)
+            while at >= 0:
+                before, after = text[at - 1 : at], text[at + len(message) : at + len(message) + 1]
+                if before not in _QUOTES or not before:
+                    if after not in ("{", '"', "'"):
+                        return f"{name} line {text.count(chr(10), 0, at) + 1}"
+                at = text.find(message, at + 1)
+        return None
+
+
+def logs_of(folder: Path) -> Logs:
+    """Reads `*.log` and the training logs among `*.txt`, then submission.json as a last source."""
+    texts: dict[str, str] = {}
+    paths = [*sorted(folder.glob("*.log")), *sorted(folder.glob("*.txt"))]
+    for path in paths:
+        if len(texts) < MAX_LOGS and path.name != "requirements.txt" and path.is_file():
+            with path.open("rb") as file:
+                texts[path.name] = file.read(MAX_BYTES).decode("utf-8", "replace")
+    return from_texts(texts, _manifest(folder / "submission.json"))
+
+
+def from_texts(texts: Mapping[str, str], manifest: Mapping[str, object]) -> Logs:
+    agreed: dict[str, tuple[str, str]] = {}
+    contradicted: set[str] = set()
+    for name, text in texts.items():
+        for key, value in _settings(text).items():
+            if key in agreed and agreed[key][0] != value:
+                contradicted.add(key)
+            agreed.setdefault(key, (value, name))
+    for key in contradicted:
+        del agreed[key]
+    for key, one in manifest.items():
+        if isinstance(one, bool | int | float | str) and key.lower() not in agreed:
+            value = str(one)
+            agreed[key.lower()] = (_WORDS.get(value, value), "submission.json")
+    return Logs(agreed, dict(texts))
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Settings of one log: the first value of a name counts, later lines show progress."""
+    found: dict[str, str] = {}
+    run: list[tuple[str, str]] = []
+    for line in text.split("\n"):
+        if match := _DUMPED.match(line):
+            run.append((match[1], match[2]))
+            continue
+        if len(run) >= 8:  # a dump, not a line that happens to look like one
+            _keep(found, run)
+        run = []
+        if len(line) < 3_000 and not line.startswith((" ", "\t", "step", "warmup")):
+            _keep(found, ((one[1].lower(), one[2]) for one in _ASSIGNED.finditer(line)))
+            _keep(found, ((one[1], one[2]) for one in _INLINE.finditer(line)))
+    if len(run) >= 8:
+        _keep(found, run)
+    return found
+
+
+def _keep(found: dict[str, str], pairs: Iterable[tuple[str, str]]) -> None:
+    for name, value in pairs:
+        found.setdefault(name, _WORDS.get(value, value))
+
+
+def _manifest(path: Path) -> dict[str, object]:
+    """submission.json, its nested tables of settings laid flat."""
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    flat: dict[str, object] = {}
+    waiting = [loaded]
+    while waiting:
+        table = waiting.pop()
+        if isinstance(table, dict):
+            for key, value in table.items():
+                flat.setdefault(str(key), value)
+                waiting.append(value)
+    return flat
