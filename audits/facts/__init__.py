@@ -14,14 +14,15 @@ from audits.facts.trace import Trace
 
 def read(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Trace:
     """Reads the entry, and what it imports or starts, under the configuration."""
-    trace = _read_once(tree_of, entry, config, explore=explore)
+    trace = run(tree_of, entry, config, explore=explore).trace
     if trace.shown:  # messages in a log show that a switch was on: read with it
         config = config.with_printed(trace.shown)
-        trace = _read_once(tree_of, entry, config, explore=explore)
+        trace = run(tree_of, entry, config, explore=explore).trace
     return trace
 
 
-def _read_once(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Trace:
+def run(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Machine:
+    """One reading; the machine holds the trace and what every name was at the end."""
     machine = Machine(tree_of, config, explore=explore)
     try:
         run_file(machine, entry, "__main__")
