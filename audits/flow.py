@@ -141,7 +141,10 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
 
     It may be the chunk after the one that was trained on: score first, written the other way round.
     """
-    return any(share_loop(score.moment, update.moment) for score in scores(trace))
+    cut_by = trace.open_loops.union(
+        *(trace.reads[read].loops for read in _with_ancestors(trace, ids(update.labels, TOKENS)))
+    )
+    return any(cut_by.intersection(_common(score.moment, update.moment)) for score in scores(trace))
 
 
 def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:

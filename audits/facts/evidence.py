@@ -17,12 +17,12 @@ from audits.facts.values import Value
 
 def shows(m: Machine, node: ast.If, test: Value) -> bool:
     """Whether a log holds a message of this branch, which the configuration leaves off."""
-    if not m.config.logs.texts:
-        return False
+    if not m.config.logs.texts or any(m.config.setting(name) for name in test.switches):
+        return False  # what the folder says outright needs no inference
     own = set(messages(node.body))
     for message in sorted(own):
         source = m.config.logs.printed(message)
-        if source is None or m.told.get(message, 0) > _count(node.body, message):
+        if source is None or _others_say(m, node.body, message):
             continue
         for name in test.switches:
             m.trace.shown.setdefault(name, Setting("1", f"{source}: {message.strip()!r}"))
@@ -46,5 +46,7 @@ def _fixed(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _count(block: list[ast.stmt], message: str) -> int:
-    return sum(found == message for found in messages(block))
+def _others_say(m: Machine, block: list[ast.stmt], message: str) -> bool:
+    """Whether another place prints the same, or something that begins alike."""
+    everywhere = sum(n for found, n in m.told.items() if found.startswith(message))
+    return everywhere > sum(found.startswith(message) for found in messages(block))

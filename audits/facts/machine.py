@@ -92,11 +92,11 @@ class Machine:
         return Moment(self.position, tuple(self.loops), tuple(self.off), tuple(self.doubtful))
 
     @contextmanager
-    def loop(self) -> Iterator[None]:
+    def loop(self) -> Iterator[int]:
         self.loops.append(self.fresh_id())
         self.frames[-1].exits.append([])
         try:
-            yield
+            yield self.loops[-1]
         finally:
             self.loops.pop()
             self.frames[-1].exits.pop()

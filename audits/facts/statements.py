@@ -13,7 +13,7 @@ from audits.facts import evidence, expressions, files, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope, merge
 from audits.facts.stores import bind, forget_constant, store_accumulated
-from audits.facts.values import BLANK, ClassObj, Function, Obj, Value, join
+from audits.facts.values import BLANK, LOOP, ClassObj, Function, Label, Obj, Value, join
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -103,6 +103,8 @@ def _if(m: Machine, node: ast.If, scope: Scope) -> bool:
     decided = truth(test)
     if decided is False and test.switches and evidence.shows(m, node, test):
         decided = True
+    if decided and isinstance(node.body[-1], ast.Raise):
+        decided = False  # the run that is reported did not end here
     if decided is not None and not (m.explore and test.switches):
         return run_block(m, node.body if decided else node.orelse, scope)
     before = dict(scope.names)
@@ -124,11 +126,20 @@ def _loop_body(
 ) -> None:
     _forget_counters(block, scope)
     before = dict(scope.names)
-    with m.loop():
+    with m.loop() as number:
         if bindings is not None:
-            bind(m, bindings, element, scope)
+            bind(m, bindings, numbered(element, number), scope)
+        else:
+            m.trace.open_loops.add(number)
         falls = run_block(m, block, scope)
         scope.names = merge([before, *m.frames[-1].exits[-1], *([scope.names] if falls else [])])
+
+
+def numbered(element: Value, loop: int) -> Value:
+    """The loop's variable, recognisable in what is cut from the stream with it."""
+    mark = frozenset({Label(LOOP, loop)})
+    items = None if element.items is None else tuple(numbered(one, loop) for one in element.items)
+    return Value(element.const, element.labels | mark, element.refs, items, element.switches)
 
 
 def _forget_counters(block: list[ast.stmt], scope: Scope) -> None:

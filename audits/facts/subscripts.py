@@ -18,6 +18,7 @@ from audits.facts.values import (
     BLANK,
     COUNT,
     HASHED,
+    LOOP,
     NOTHING,
     OUTPUT,
     REGION,
@@ -88,7 +89,7 @@ def _cut(m: Machine, base: Value, key: Value, node: ast.Subscript, scope: Scope)
     labels, index = labels_of(base), labels_of(key)
     held = kinds(labels)
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
-        m.trace.reads.append(TokenRead(m.site(node, scope), ids(labels, TOKENS)))
+        m.trace.reads.append(TokenRead(m.site(node, scope), ids(labels, TOKENS), ids(index, LOOP)))
         cut = Label(TOKENS, len(m.trace.reads) - 1)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
         labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))

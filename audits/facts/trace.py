@@ -38,6 +38,7 @@ class TokenRead:
 
     site: Site
     parents: frozenset[int]  # the pieces it was cut from
+    loops: frozenset[int] = frozenset()  # loops whose variable says where it was cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class Trace:
     reported: set[int] = field(default_factory=set)  # Accumulations that became bits per byte
     converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
+    open_loops: set[int] = field(default_factory=set)  # loops without a variable (while)
     regions: list[str] = field(default_factory=list)  # interned slice texts
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
