@@ -73,10 +73,10 @@ def same_tokens(trace: Trace, used: frozenset[Label], scored: frozenset[Label]) 
 
     The other way round proves nothing: a cut of the scored piece may be its context only.
     """
-    return bool(ids(used, TOKENS) & _with_ancestors(trace, ids(scored, TOKENS)))
+    return bool(ids(used, TOKENS) & with_ancestors(trace, ids(scored, TOKENS)))
 
 
-def _with_ancestors(trace: Trace, reads: frozenset[int]) -> frozenset[int]:
+def with_ancestors(trace: Trace, reads: frozenset[int]) -> frozenset[int]:
     seen: set[int] = set()
     waiting = list(reads)
     while waiting:
@@ -131,7 +131,7 @@ def is_headline(trace: Trace, number: int) -> bool:
 
 def lines_read(trace: Trace, update: Update) -> str:
     """The first line, in the function that trains, on which its tokens are cut from the stream."""
-    reads = [trace.reads[read].site for read in _with_ancestors(trace, ids(update.labels, TOKENS))]
+    reads = [trace.reads[read].site for read in with_ancestors(trace, ids(update.labels, TOKENS))]
     near = [site.line for site in reads if site.function == update.backward.function]
     return str(min(near or [site.line for site in reads], default="?"))
 
@@ -142,7 +142,7 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
     It may be the chunk after the one that was trained on: score first, written the other way round.
     """
     cut_by = trace.open_loops.union(
-        *(trace.reads[read].loops for read in _with_ancestors(trace, ids(update.labels, TOKENS)))
+        *(trace.reads[read].loops for read in with_ancestors(trace, ids(update.labels, TOKENS)))
     )
     return any(cut_by.intersection(_common(score.moment, update.moment)) for score in scores(trace))
 

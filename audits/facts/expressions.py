@@ -11,6 +11,7 @@ import ast
 from typing import Final
 
 from audits.facts import calls, folding, statements, stores, subscripts, totals
+from audits.facts.config import LAUNCHER
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope
 from audits.facts.values import (
@@ -199,10 +200,23 @@ def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
     if len(values) == 2 and all(value.known for value in values):
         const = folding.compare(node.ops[0], values[0].const, values[1].const)
         return Value(const, made.labels, switches=made.switches)
+    if len(values) == 2 and isinstance(node.ops[0], ast.In | ast.NotIn):
+        if (given := _in_environment(m, values)) is not None:
+            return Value(given is isinstance(node.ops[0], ast.In), switches=made.switches)
     if len(values) == 2 and values[0].items is not None and values[1].const is None:
         return Value(isinstance(node.ops[0], ast.IsNot | ast.NotEq), switches=made.switches)
     mask = Label(REGION, m.trace.region(ast.unparse(node)))  # it may select positions
     return Value(labels=made.labels | {mask}, switches=made.switches)
+
+
+def _in_environment(m: Machine, values: list[Value]) -> bool | None:
+    """`"NAME" in os.environ`: whether the run set it, as far as the folder tells."""
+    name, where = values
+    if not isinstance(name.const, str) or name.const in LAUNCHER | m.config.doubtful:
+        return None
+    if not any(isinstance(ref, Library) and ref.path == "os.environ" for ref in where.refs):
+        return None
+    return m.config.setting(name.const) is not None
 
 
 def _boolean(m: Machine, node: ast.BoolOp, scope: Scope) -> Value:

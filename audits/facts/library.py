@@ -15,7 +15,9 @@ from audits.facts.scope import Scope
 from audits.facts.values import (
     ADAPTED,
     BLANK,
+    OUTPUT,
     REGION,
+    STREAM,
     TALLY,
     TOKENS,
     UNKNOWN,
@@ -117,8 +119,12 @@ def _special(
             return save(m, args)
         case "load" | "load_file" | "open" if args:
             return opened(m, args)
-        case "cross_entropy" | "nll_loss" if len(args) > 1:
-            m.trace.targets |= ids(labels_of(args[1]), TOKENS)
+        case "cross_entropy" | "nll_loss" if args:
+            given = [*args[1:2], *(keywords[name] for name in ("target",) if name in keywords)]
+            m.trace.targets |= ids(labels_of(derive(*given)), TOKENS)
+            return predicted(m, expressions.opaque(args, keywords))
+        case "softmax" | "log_softmax" if args:
+            return predicted(m, expressions.opaque(args, keywords))
         case "at" if path.endswith("add.at") and len(args) > 1:
             return _count(m, args)
         case "run_path" | "exec":
@@ -129,6 +135,14 @@ def _special(
         given = keywords.get("args", BLANK)
         calls.call_value(m, target, list(given.items or ()), {}, node, scope)
     return expressions.opaque(args, keywords)
+
+
+def predicted(m: Machine, value: Value) -> Value:
+    """Probabilities or losses of tokens came out of a model, also where it was not recognised."""
+    held = kinds(value.labels)
+    if OUTPUT in held or not held & {TOKENS, STREAM}:
+        return value
+    return Value(labels=value.labels | {Label(OUTPUT, m.fresh_id())}, switches=value.switches)
 
 
 def derive_switches(args: Args) -> Value:

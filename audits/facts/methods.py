@@ -98,6 +98,8 @@ def _plain(
         added = totals.accumulate(m, derive(*args), node, scope)
         stores.bind(m, node.func.value, derive(base, added), scope)
     made = derive(base, *args)
+    if name in ("softmax", "log_softmax"):
+        return library.predicted(m, made)
     return library.selected(m, made, node) if name in _SELECTS else made
 
 

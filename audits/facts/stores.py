@@ -59,7 +59,11 @@ def _store_attribute(m: Machine, target: ast.Attribute, value: Value, scope: Sco
         if target.attr == "data":
             weights.overwrite(ref, value)
         elif ref.kind == "instance" and value.known and not value.switches:
-            ref.attrs[target.attr] = forget_constant(value)  # other methods may change it
+            held = ref.attrs.get(target.attr)
+            if held is not None and held.switches:  # a setting that a preset overrides
+                ref.attrs[target.attr] = Value(value.const, switches=held.switches)
+            else:
+                ref.attrs[target.attr] = forget_constant(value)  # other methods may change it
         else:
             ref.attrs[target.attr] = value
 
@@ -107,14 +111,14 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     current = _current(m, node.target, scope)
     if isinstance(node.op, ast.Add):
         added = totals.accumulate(m, added, node, scope, current.refs)
+    if TALLY in kinds(labels_of(added)):
+        m.trace.written_tables |= current.refs
     if isinstance(node.target, ast.Subscript):
         key = subscripts.key_value(m, node.target.slice, scope)
         base = expressions.evaluate(m, node.target.value, scope)
         store(m, base, key, Value(labels=labels_of(added)), None)
         return
     shared = [ref for ref in current.refs if ref.kind in ("tensor", "list")]
-    if TALLY in kinds(labels_of(added)):
-        m.trace.written_tables |= current.refs
     for ref in shared:
         ref.labels |= labels_of(added)
         if ref.kind == "list":

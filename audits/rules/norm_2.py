@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from audits.facts.trace import Quotient, TableRead, Trace
 from audits.facts.values import HASHED, RATIO, TOKENS, ids, kinds
 from audits.findings import Confidence, Match
-from audits.flow import results
+from audits.flow import results, with_ancestors
 from audits.rules.cases import script
 
 RULE = "NORM-2"
@@ -44,7 +44,7 @@ def _hashed_pair(trace: Trace, quotient: Quotient) -> tuple[TableRead, TableRead
     for above in sorted(quotient.above):
         for below in sorted(quotient.below):
             pair = trace.table_reads[above], trace.table_reads[below]
-            if all(_counts(trace, read) for read in pair) and _adds_a_token(*pair):
+            if all(_counts(trace, read) for read in pair) and _adds_a_token(trace, *pair):
                 return pair
     return None
 
@@ -53,9 +53,12 @@ def _counts(trace: Trace, read: TableRead) -> bool:
     return HASHED in kinds(read.key) and bool(read.tables & trace.written_tables)
 
 
-def _adds_a_token(full: TableRead, context: TableRead) -> bool:
-    more = ids(full.key, TOKENS) > ids(context.key, TOKENS)
-    return more and full.tables.isdisjoint(context.tables)
+def _adds_a_token(trace: Trace, full: TableRead, context: TableRead) -> bool:
+    """Whether one key is made of more cuts of the stream, wherever the cuts were made."""
+    if not full.tables.isdisjoint(context.tables):
+        return False
+    more, less = (with_ancestors(trace, ids(read.key, TOKENS)) for read in (full, context))
+    return len(more) > len(less)
 
 
 _TABLES = """
