@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import expressions, library, methods, statements
+from audits.facts import expressions, hooks, library, methods, statements
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
@@ -119,9 +119,11 @@ def call_model(m: Machine, args: Args, keywords: Keywords) -> Value:
     plain = [value for value in values if not any(ref.kind == "module" for ref in value.refs)]
     labels = expressions.opaque(plain, {}).labels
     learnt = frozenset(label for value in values for label in adaptations(value))
-    if not kinds(labels) & {TOKENS, STREAM}:
-        return Value(labels=labels | learnt)
-    return Value(labels=labels | learnt | {Label(OUTPUT, m.fresh_id())})
+    returned = Value(labels=labels | learnt)
+    if kinds(labels) & {TOKENS, STREAM}:
+        returned = Value(labels=returned.labels | {Label(OUTPUT, m.fresh_id())})
+    hooks.note_pass(m, labels, returned)
+    return returned
 
 
 def construct(

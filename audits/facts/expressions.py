@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from audits.facts import calls, folding, statements, stores, subscripts, totals
+from audits.facts import calls, deadlines, folding, statements, stores, subscripts, totals
 from audits.facts.config import LAUNCHER
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope
@@ -22,6 +22,7 @@ from audits.facts.values import (
     REGION,
     STREAM,
     TOKENS,
+    TRAIN,
     Bound,
     ClassObj,
     Function,
@@ -36,6 +37,7 @@ from audits.facts.values import (
 )
 
 VALIDATION_SHARDS: Final = "fineweb_val_"
+TRAINING_SHARDS: Final = "fineweb_train"
 _MEASURES: Final = frozenset({"shape", "ndim", "dtype", "device", "nbytes", "itemsize", "is_cuda"})
 
 
@@ -96,6 +98,8 @@ def literal(constant: object) -> Value:
     if isinstance(constant, str):
         if VALIDATION_SHARDS in constant:
             return Value(constant, frozenset({Label(STREAM, 0)}))
+        if TRAINING_SHARDS in constant:
+            return Value(constant, frozenset({Label(TRAIN, 0)}))
         return Value(constant)
     plain = constant is None or isinstance(constant, bool | int | float)
     return Value(constant) if plain else BLANK
@@ -205,6 +209,8 @@ def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
             return Value(given is isinstance(node.ops[0], ast.In), switches=made.switches)
     if len(values) == 2 and values[0].items is not None and values[1].const is None:
         return Value(isinstance(node.ops[0], ast.IsNot | ast.NotEq), switches=made.switches)
+    if len(values) == 2:
+        deadlines.note(m, values[0], values[1], node, scope)
     mask = Label(REGION, m.trace.region(ast.unparse(node)))  # it may select positions
     return Value(labels=made.labels | {mask}, switches=made.switches)
 

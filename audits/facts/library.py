@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, expressions, files, folding, totals, weights
+from audits.facts import calls, deadlines, expressions, files, folding, stores, totals, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
@@ -70,6 +70,8 @@ def call(
             return Value(const, made.labels, switches=made.switches)
     if path in _CONTAINERS:
         return _container(m, path, args, node)
+    if path in deadlines.CLOCKS:
+        return deadlines.now()
     if last in _MEASURES and "." not in path.removeprefix("builtins."):
         return derive_switches(args)
     if last in _FACTORIES:
@@ -126,7 +128,7 @@ def _special(
         case "softmax" | "log_softmax" if args:
             return predicted(m, expressions.opaque(args, keywords))
         case "at" if path.endswith("add.at") and len(args) > 1:
-            return _count(m, args)
+            return _count(m, args, node, scope)
         case "run_path" | "exec":
             return files.execute(m, args)
     if path in _STARTERS:
@@ -263,8 +265,7 @@ def opened(m: Machine, args: Args) -> Value:
     return Value(refs=frozenset({made}))
 
 
-def _count(m: Machine, args: Args) -> Value:
+def _count(m: Machine, args: Args, node: ast.AST, scope: Scope) -> Value:
     """`np.add.at(table, key, 1)`."""
-    if TOKENS in kinds(labels_of(args[1])):
-        m.trace.written_tables |= args[0].refs
+    stores.note_write(m, args[0].refs, args[1], node, scope)
     return BLANK

@@ -71,6 +71,8 @@ class Machine:
         self.loaded: dict[str, Scope] = {}
         self.builtins: dict[str, Value] = {}
         self.told: Counter[str] = Counter()  # messages of the files read so far
+        self.listeners = 0  # forward hooks registered and not yet removed
+        self.last_site = Site("", 0, "<module>")  # the statement being read
         self.position = 0
         self.steps = 0
         self.last_id = 0
@@ -86,6 +88,9 @@ class Machine:
 
     def site(self, node: ast.AST, scope: Scope) -> Site:
         return Site(scope.file, getattr(node, "lineno", 0), self.frames[-1].name)
+
+    def here(self) -> Site:
+        return self.last_site
 
     def moment(self) -> Moment:
         self.position += 1

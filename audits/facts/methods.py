@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, expressions, folding, library, stores, subscripts, totals, weights
+from audits.facts import calls, expressions, folding, hooks, library, stores, subscripts, totals
+from audits.facts import weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.trace import Reset
@@ -41,6 +42,7 @@ _SAME: Final = frozenset(
 )
 _GROWS: Final = frozenset({"append", "extend", "add", "appendleft", "insert", "put"})
 _IN_PLACE_ADD: Final = frozenset({"add_", "sub_", "index_add_", "scatter_add_", "index_put_"})
+_LISTENS: Final = frozenset({"register_forward_hook", "register_forward_pre_hook"})
 _SELECTS: Final = frozenset(
     {"masked_select", "index_select", "take", "masked_fill", "masked_fill_", "index_fill_"}
     | {"masked_scatter_", "where"}
@@ -59,6 +61,8 @@ def call_method(
     if name == "backward":
         weights.backward(m, args[0] if args and not labels_of(base) else base, node, scope)
         return BLANK
+    if name in _LISTENS:
+        return hooks.listen(m, args)
     if base.known and isinstance(base.const, str) and not base.refs:
         return _text(m, base, name, args)
     if not base.refs:
@@ -124,6 +128,8 @@ def _on(
             return calls.call_value(m, found, args, keywords, node, scope)
         return expressions.opaque([me, *args], keywords)
     match ref.kind:
+        case "hook":
+            return hooks.silence(m) if name == "remove" else BLANK
         case "optimizer":
             return _on_optimizer(m, me, name, args, node, scope)
         case "module":
@@ -206,6 +212,7 @@ def _on_tensor(
         return BLANK
     if name in ("scatter_add_", "index_add_", "index_put_") and len(args) > 1:
         keys = args[1] if name != "index_put_" else args[0]
+        stores.note_write(m, frozenset({ref}), keys, node, scope)
         stores.store(m, me, keys, derive(*args), None)
         return me
     if name == "add_" and args:

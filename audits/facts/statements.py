@@ -25,6 +25,7 @@ def run_block(m: Machine, block: list[ast.stmt], scope: Scope) -> bool:
 
 def run(m: Machine, node: ast.stmt, scope: Scope) -> bool:
     m.tick()
+    m.last_site = m.site(node, scope)
     match node:
         case ast.Expr():
             expressions.evaluate(m, node.value, scope)

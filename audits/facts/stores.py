@@ -13,11 +13,14 @@ import ast
 from audits.facts import expressions, subscripts, totals, weights
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
+from audits.facts.trace import TableWrite
 from audits.facts.values import (
     OUTPUT,
     REGION,
+    STREAM,
     TALLY,
     TOKENS,
+    TRAIN,
     Label,
     Obj,
     Value,
@@ -77,6 +80,7 @@ def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope
     key = subscripts.key_value(m, target.slice, scope)
     if OUTPUT in kinds(labels_of(value)):
         value = totals.accumulate(m, value, target, scope)
+    note_write(m, base.refs, key, target, scope)
     store(m, base, key, value, target)
     if not base.refs and isinstance(target.value, ast.Name):
         scope.bind(target.value.id, join((base, derive(value))))
@@ -84,10 +88,7 @@ def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope
 
 def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscript | None) -> None:
     """`base[key] = value` for each object that `base` may be."""
-    by_tokens = TOKENS in kinds(labels_of(key))
     for ref in base.refs:
-        if by_tokens:
-            m.trace.written_tables.add(ref)
         if ref.kind in ("list", "dict"):
             wanted = subscripts.key_class(key)
             ref.entries[wanted] = join(
@@ -97,6 +98,17 @@ def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscri
             ref.labels |= labels_of(value)
             if target is not None and (text := subscripts.region(target.slice)):
                 _mark_region(m, ref, text, value)
+
+
+def note_write(
+    m: Machine, tables: frozenset[Obj], key: Value, node: ast.AST, scope: Scope
+) -> None:
+    """Remembers a store by a key that was computed from tokens."""
+    labels = labels_of(key)
+    if tables and kinds(labels) & {TOKENS, TRAIN, STREAM}:
+        write = TableWrite(m.site(node, scope), tables, labels, m.moment())
+        m.trace.table_writes.append(write)
+        m.trace.written_tables |= tables
 
 
 def _mark_region(m: Machine, ref: Obj, text: str, value: Value) -> None:
@@ -112,10 +124,11 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     if isinstance(node.op, ast.Add):
         added = totals.accumulate(m, added, node, scope, current.refs)
     if TALLY in kinds(labels_of(added)):
-        m.trace.written_tables |= current.refs
+        note_write(m, current.refs, added, node, scope)
     if isinstance(node.target, ast.Subscript):
         key = subscripts.key_value(m, node.target.slice, scope)
         base = expressions.evaluate(m, node.target.value, scope)
+        note_write(m, base.refs, key, node, scope)
         store(m, base, key, Value(labels=labels_of(added)), None)
         return
     shared = [ref for ref in current.refs if ref.kind in ("tensor", "list")]

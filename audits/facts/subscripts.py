@@ -109,7 +109,8 @@ def _with_count(
     labels = labels_of(key)
     if not tables or TOKENS not in kinds(labels):
         return made
-    m.trace.table_reads.append(TableRead(m.site(node, scope), tables, labels))
+    read = TableRead(m.site(node, scope), tables, labels, m.moment())
+    m.trace.table_reads.append(read)
     mark = Label(COUNT, len(m.trace.table_reads) - 1)
     return Value(made.const, made.labels | labels | {mark}, made.refs, made.items, made.switches)
 

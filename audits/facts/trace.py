@@ -78,6 +78,36 @@ class TableRead:
     site: Site
     tables: frozenset[Obj]
     key: frozenset[Label]
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrite:
+    """A count, or an entry, stored under a key that was computed from tokens of a shard."""
+
+    site: Site
+    tables: frozenset[Obj]
+    key: frozenset[Label]
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A forward pass while hooks listen to the layers: statistics are taken of its input."""
+
+    site: Site
+    moment: Moment
+    labels: frozenset[Label]  # of the input
+    output: frozenset[int]  # what the model returned, as in OUTPUT labels
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A clock compared with a known number of seconds."""
+
+    site: Site
+    moment: Moment
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +136,9 @@ class Trace:
     resets: list[Reset] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     table_reads: list[TableRead] = field(default_factory=list)
+    table_writes: list[TableWrite] = field(default_factory=list)
+    calibrations: list[Calibration] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     targets: set[int] = field(default_factory=set)  # TokenReads that a loss is taken of

@@ -24,6 +24,8 @@ class Label(NamedTuple):
 
 
 STREAM: Final = "stream"  # the validation stream, or a path that leads to it
+TRAIN: Final = "train"  # the training shards, or a path that leads to them
+CLOCK: Final = "clock"  # a time of day or a duration
 TOKENS: Final = "tokens"  # a piece of the stream; id = TokenRead
 OUTPUT: Final = "output"  # what a model returned; id = the call
 ADAPTED: Final = "adapted"  # weights that an update changed; id = Update
