@@ -1,0 +1,78 @@
+"""BYTES-1: the denominator, recounted over the tokens that the script really scored.
+
+From the printed pair, loss in nats a token and bits per byte, follows a number of bytes a token;
+the canonical table says how many there are. A larger denominator would lower the claim without
+lowering the loss. Allowed: what rounding of both numbers explains; one token more or less at either
+end; one byte a document (the space after a boundary). A smaller denominator only hurts its author.
+Does not cover scripts that print one of the two numbers only, or another loss than nats a token:
+*unknown*.
+"""
+
+import math
+import re
+
+import numpy as np
+
+from harness.checks.status import Level, RuleStatus, Status
+from harness.upstream.battery.counted import Counted, Floats, Ints, per_position
+from harness.upstream.battery.source_test import why_silent
+from harness.upstream.printed import Printed
+
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+def check_bytes(
+    printed: Printed,
+    counted: Counted | None,
+    bytes_of: Ints,  # (T,) canonical bytes of each position's token after its predecessor
+    n_boundaries: int,
+) -> RuleStatus:
+    """The status of BYTES-1 for one printed pair."""
+    nats, bits = printed.nats_per_token, printed.bits_per_byte
+    reason = why_silent(counted)
+    if nats is None or not bits:
+        reason = "loss and bits per byte were not printed together"
+    if reason or counted is None or nats is None or not bits:
+        return RuleStatus("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, reason)
+    rows = per_position(counted)
+    mine = bytes_of[rows.position].astype(np.float64)
+    implied = nats / math.log(2) / bits  # bytes a token
+    ours = min(_means(mine, rows.weight), key=lambda mean: abs(mean - implied))
+    rounding = printed.half_unit / nats + half_unit(printed.text, bits, printed.half_unit) / bits
+    edges = (2 * float(mine.max(initial=0.0)) + n_boundaries) / max(1, len(mine))
+    return _status(printed, implied, ours, ours * rounding + edges, len(mine))
+
+
+def _means(mine: Floats, weight: Floats) -> tuple[float, float]:
+    """Bytes a token, weighted as the loss was, or plainly: scripts do either."""
+    return float(np.average(mine, weights=weight)), float(mine.mean())
+
+
+def half_unit(text: str, value: float, otherwise: float) -> float:
+    """Half a unit of the last place in which `value` is printed in `text`."""
+    for number in NUMBER.findall(text):
+        if math.isclose(float(number), value, rel_tol=1e-12):
+            return float(0.5 * 10.0 ** -len(number.split(".")[1]))
+    return otherwise
+
+
+def _status(
+    printed: Printed, implied: float, ours: float, allowed: float, tokens: int
+) -> RuleStatus:
+    numbers = {
+        "tag": printed.tag,
+        "implied_bytes": implied * tokens,
+        "counted_bytes": ours * tokens,
+        "allowed_bytes": allowed * tokens,
+        "nats_per_token": printed.nats_per_token,
+        "bits_per_byte": printed.bits_per_byte,
+    }
+    text = (
+        f"{printed.tag}: the printed pair implies {implied * tokens:,.0f} bytes for"
+        f" {tokens:,} tokens; the canonical count is {ours * tokens:,.0f}"
+        f" (within {allowed * tokens:,.0f})"
+    )
+    if implied < ours - allowed:
+        text += "; a smaller denominator only hurts its author"
+    status = Status.FAIL if implied > ours + allowed else Status.PASS
+    return RuleStatus("BYTES-1", status, Level.BLACK_BOX, text, findings=(numbers,))

@@ -1,0 +1,75 @@
+"""The scores that entered a printed number, one row a position.
+
+`Counted` is what the tests need of a reconstructed pass. `per_position` joins scores of one token
+(they share its weight) and scales weights so that the largest is one: overlaps, batch means and
+first windows then obey E[prod r^w] <= 1 (Hoelder), whatever the script averaged over.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Counted(Protocol):
+    """A pass as the reconstruction gives it; n rows, a position may come more than once."""
+
+    @property
+    def position(self) -> npt.NDArray[np.int32]:
+        """(n,) place in the validation stream of the token that was predicted."""
+
+    @property
+    def nats(self) -> Floats:
+        """(n,)."""
+
+    @property
+    def weight(self) -> Floats:
+        """(n,) what the score was multiplied by on its way into the total."""
+
+    @property
+    def event(self) -> Ints:
+        """(n,) order of scoring."""
+
+    @property
+    def gap(self) -> float:
+        """Relative: printed against rebuilt."""
+
+
+@dataclass(frozen=True)
+class PerPosition:
+    """Counted positions, sorted; k rows."""
+
+    position: Ints  # (k,)
+    weight: Floats  # (k,) the largest is one
+    nats: Floats  # (k,) weighted mean of the position's scores
+    log_p: Floats  # (k,) nats: ln of the weighted mean of the position's probabilities
+    first: Ints  # (k,) event of its first score
+    last: Ints  # (k,) event of its last score
+
+
+def per_position(counted: Counted) -> PerPosition:
+    """Scores of weight zero entered nothing and are left out."""
+    used = counted.weight > 0
+    position, row = np.unique(counted.position[used].astype(np.int64), return_inverse=True)
+    nats, weight, event = counted.nats[used], counted.weight[used], counted.event[used]
+    total = np.bincount(row, weight, len(position))
+    mean = np.bincount(row, weight * nats, len(position)) / total
+    # around the mean, so that tiny probabilities do not underflow
+    spread = np.exp(np.minimum(mean[row] - nats, 700.0))
+    log_p = np.log(np.bincount(row, weight * spread, len(position)) / total) - mean
+    first = np.full(len(position), np.iinfo(np.int64).max)
+    last = np.full(len(position), -1)
+    np.minimum.at(first, row, event)
+    np.maximum.at(last, row, event)
+    scale = total.max() if len(total) else 1.0
+    return PerPosition(position, total / scale, mean, log_p, first, last)
+
+
+def weights_known(counted: Counted) -> bool:
+    """Finite, none negative, some positive: the total is a mean that can be scaled."""
+    weight = counted.weight
+    return bool(len(weight) and np.isfinite(weight).all() and weight.min() >= 0 and weight.max())

@@ -1,0 +1,191 @@
+"""Laws that a validation stream can be drawn from, each with its exact conditional probabilities.
+
+    Uniform   every ordinary id alike. All of them: a subset would hide nats
+    Repeats   with a known probability the token `distance` places back, else uniform: exact mixture
+    Markov    language-like without a model: backed-off bigrams and trigrams of a given text
+    Sampled   sampled from a model's own rows (design section 2: text from the reference model)
+
+A law draws the bodies of independent documents: nothing that it draws depends on another document,
+so scoring documents in another order wins nothing. Guarantees: `log_q` is the logarithm of the very
+probability that the token was drawn with, over the ordinary ids. Does not cover boundaries: they
+belong to the schedule (`draw`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax
+
+Tokens = npt.NDArray[np.int64]
+Nats = npt.NDArray[np.float64]
+Document = tuple[Tokens, Nats]  # (n,) ids without the boundary, (n,) nats: ln q of each
+
+
+class Law(Protocol):
+    """A source of independent documents."""
+
+    @property
+    def name(self) -> str:
+        """For the report."""
+
+    def documents(
+        self,
+        lengths: Tokens,  # (D,) tokens per document, without its boundary
+        ordinary: Tokens,  # (n,) ids that may be drawn
+        bos_id: int,  # what a document's first token stands behind
+        rng: np.random.Generator,
+    ) -> list[Document]:
+        """D documents."""
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every ordinary id alike: nothing to learn, so any saving is knowledge of the stream."""
+
+    name: str = "uniform"
+
+    def documents(
+        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+    ) -> list[Document]:
+        """Independent draws."""
+        log_q = -np.log(len(ordinary))
+        return [(rng.choice(ordinary, size=n), np.full(n, log_q)) for n in lengths]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Code that waits for repeated contexts meets them; each document has one distance."""
+
+    share: float = 0.5  # probability that a token copies the one `distance` places back
+    distances: tuple[int, int] = (16, 48)  # smallest, largest; one a document
+    name: str = "repeats"
+
+    def documents(
+        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+    ) -> list[Document]:
+        """Copies and fresh draws."""
+        return [self._document(int(n), ordinary, rng) for n in lengths]
+
+    def _document(self, n: int, ordinary: Tokens, rng: np.random.Generator) -> Document:
+        distance = int(rng.integers(self.distances[0], self.distances[1] + 1))
+        tokens = rng.choice(ordinary, size=n)
+        copies = rng.random(n) < self.share
+        for t in range(distance, n):
+            if copies[t]:
+                tokens[t] = tokens[t - distance]
+        q = np.full(n, 1 / len(ordinary))
+        q[distance:] *= 1 - self.share
+        q[distance:] += self.share * (tokens[distance:] == tokens[: n - distance])
+        return tokens, np.log(q)
+
+
+@dataclass(frozen=True, eq=False)
+class Markov:
+    """q(x | a, b) = a mixture of uniform, bigram and trigram frequencies of a given text.
+
+    Where a context was never seen its share falls to the next shorter one, so q is exact anywhere.
+    """
+
+    text: Tokens  # (n,) ids; ids that are not ordinary only break contexts
+    shares: tuple[float, float, float] = (0.02, 0.28, 0.7)  # uniform, bigram, trigram
+    name: str = "text, trigrams"
+
+    def documents(
+        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+    ) -> list[Document]:
+        """Token by token, from the boundary on."""
+        follow = _Followers(self.text, ordinary)
+        return [self._document(int(n), follow, bos_id, rng) for n in lengths]
+
+    def _document(
+        self, n: int, follow: "_Followers", bos_id: int, rng: np.random.Generator
+    ) -> Document:
+        tokens, log_q = np.empty(n, np.int64), np.empty(n)
+        context = (bos_id, bos_id)
+        for t in range(n):
+            known = [follow.bigram(context[1]), follow.trigram(*context)]
+            tokens[t], log_q[t] = self._token(known, follow.ordinary, rng)
+            context = (context[1], int(tokens[t]))
+        return tokens, log_q
+
+    def _token(
+        self, known: list[Tokens], ordinary: Tokens, rng: np.random.Generator
+    ) -> tuple[int, float]:
+        """One draw. `known`: what followed each context in the text, with repetition."""
+        levels = [ordinary] + [seen for seen in known if len(seen)]
+        shares = np.array(self.shares[: len(levels)])
+        shares[-1] += 1 - shares.sum()
+        chosen = levels[rng.choice(len(levels), p=shares)]
+        token = int(chosen[rng.integers(len(chosen))])
+        q = sum(s * float(np.mean(level == token)) for s, level in zip(shares, levels, strict=True))
+        return token, float(np.log(q))
+
+
+@dataclass(frozen=True, eq=False)
+class _Followers:
+    """What follows each context of one or two tokens in a text."""
+
+    text: Tokens
+    ordinary: Tokens
+    base: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base", int(max(self.text.max(), self.ordinary.max())) + 1)
+
+    @cached_property
+    def _ones(self) -> tuple[Tokens, Tokens]:
+        return self._sorted(self.text[:-1], self.text[1:])
+
+    @cached_property
+    def _twos(self) -> tuple[Tokens, Tokens]:
+        return self._sorted(self.text[:-2] * self.base + self.text[1:-1], self.text[2:])
+
+    def _sorted(self, keys: Tokens, values: Tokens) -> tuple[Tokens, Tokens]:
+        usable = np.isin(values, self.ordinary)
+        keys, values = keys[usable], values[usable]
+        order = np.argsort(keys, kind="stable")
+        return keys[order], values[order]
+
+    def bigram(self, last: int) -> Tokens:
+        """All tokens that follow `last`."""
+        return _range(self._ones, last)
+
+    def trigram(self, before: int, last: int) -> Tokens:
+        """All tokens that follow the two."""
+        return _range(self._twos, before * self.base + last)
+
+
+def _range(index: tuple[Tokens, Tokens], key: int) -> Tokens:
+    keys, values = index
+    return values[np.searchsorted(keys, key) : np.searchsorted(keys, key, side="right")]
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Text sampled from a model: its rows, cut to the ordinary ids and divided by their sum, are q.
+
+    All documents are drawn side by side, so the model is asked once for each place.
+    """
+
+    rows: Callable[[Tokens], npt.NDArray[np.floating]]  # (D, n) windows -> (D, V) nats, next token
+    seq_len: int  # longest window that `rows` takes, tokens
+    name: str = "text, sampled"
+
+    def documents(
+        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+    ) -> list[Document]:
+        """By the Gumbel trick: the largest of ln q + Gumbel noise is a draw from q."""
+        longest = int(lengths.max(initial=0))
+        tokens = np.full((len(lengths), 1 + longest), bos_id, np.int64)
+        log_q = np.zeros(tokens.shape)
+        every = np.arange(len(lengths))
+        for n in range(1, 1 + longest):
+            rows = self.rows(tokens[:, max(0, n - self.seq_len) : n])[:, ordinary]
+            law = log_softmax(rows.astype(np.float64), axis=1)
+            index = (law + rng.gumbel(size=law.shape)).argmax(axis=1)
+            tokens[:, n], log_q[:, n] = ordinary[index], law[every, index]
+        return [(tokens[d, 1 : 1 + n], log_q[d, 1 : 1 + n]) for d, n in enumerate(lengths)]

@@ -1,0 +1,96 @@
+"""From what was refuted to the rule that was broken.
+
+    an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
+    scores moved with later tokens  CAUSAL-1
+    refuted, and the flip showed that scores do not depend on later tokens, and the ledger shows no
+    early use                       what remains is mass above one: NORM-1, with its bound
+    refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
+
+NORM-2 and NORM-3 are causes of NORM-1 that only the code can tell apart: not named here. A gate
+that reads its own target has, summed over the alphabet, mass above one too. A proof comes from
+outside (source or flip) always; the ledger only names it.
+"""
+
+from dataclasses import dataclass
+
+from harness.checks.status import Level, RuleStatus, Status
+from harness.upstream.battery.flip_test import FlipResult
+from harness.upstream.battery.order_test import OrderBreak, OrderView
+from harness.upstream.battery.source_test import SourceTest
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the tests of one script came to."""
+
+    source: SourceTest | None  # of the headline
+    flip: FlipResult | None
+    order: OrderView | None
+    mass: float = 1.0  # lower bound, from the same run as `source`
+
+    @property
+    def refuted(self) -> bool:
+        """By the source."""
+        return self.source is not None and self.source.refuted
+
+    @property
+    def moved(self) -> bool:
+        """By the flip."""
+        return self.flip is not None and self.flip.status is Status.FAIL
+
+
+def name_violation(proof: Proof) -> RuleStatus | None:
+    """The status of the broken rule, or None when nothing was proved."""
+    if not (proof.refuted or proof.moved):
+        return None
+    rule, why = _rule(proof)
+    text = f"{_proved(proof)}: {why}"
+    return RuleStatus(rule, Status.FAIL, Level.BLACK_BOX, text, findings=(_numbers(proof),))
+
+
+def _rule(proof: Proof) -> tuple[str, str]:
+    cause = proof.order.explains if proof.order else None
+    if cause is not None and not _contradicted(cause, proof):
+        return cause.rule, (
+            f"the ledger explains it, {len(cause.positions):,} positions were {cause.what}"
+        )
+    if proof.moved:
+        return "CAUSAL-1", "scores depend on tokens that are scored later"
+    if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
+        return "NORM-1", (
+            f"{proof.flip.compared:,} scores did not move with later tokens and no update used a"
+            " token early, so distributions weigh more than one, somewhere at least"
+            f" {proof.mass:.4g}"
+        )
+    return "SOURCE-1", "causal, order or mass, undecided"
+
+
+def _contradicted(cause: OrderBreak, proof: Proof) -> bool:
+    """Early use that no score depends on explains nothing; a choice in hindsight moves nothing."""
+    still = proof.flip is not None and proof.flip.proves_still
+    return still and cause.rule != "PASS-2"
+
+
+def _proved(proof: Proof) -> str:
+    parts = []
+    if proof.refuted and proof.source is not None:
+        certain = max(proof.source.plain, proof.source.hedged)
+        parts.append(
+            f"the headline beats its source by {certain:.1f} nats beyond rounding"
+            f" ({proof.source.needed:.1f} refute)"
+        )
+    if proof.moved and proof.flip is not None:
+        parts.append(f"{len(proof.flip.moved):,} scores moved under two later futures")
+    return " and ".join(parts)
+
+
+def _numbers(proof: Proof) -> dict[str, object]:
+    numbers: dict[str, object] = {"mass_at_least": proof.mass}
+    if proof.source is not None:
+        numbers |= {"saved_nats": proof.source.saved, "tokens": proof.source.tokens}
+    if proof.flip is not None:
+        numbers |= {"compared": proof.flip.compared, **proof.flip.counterexample}
+    cause = proof.order.explains if proof.order else None
+    if cause is not None:
+        numbers |= {"order": cause.what, "order_first_position": cause.first}
+    return numbers

@@ -1,0 +1,213 @@
+"""The order of events behind the headline: what the ledger says, position by position.
+
+    PASS-3   every position counted          PASS-1    counted once, and not scored again after
+    ORDER-2  used by a training step before   ORDER-1   used by an update inside the pass before it
+             the pass began                             was counted
+    CAUSAL-3 the same by a throw-away tensor  PASS-2    counted the better of several scores
+    ORDER-7  weights changed while a batch was being scored
+
+A diagnostic score licenses no update: only the time at which a position was *counted* matters.
+State that is restored after a warm-up, and adapters thrown away before the pass began, are no
+updates: the fingerprint at counting is the one before the use. The hooks live inside the script's
+process, so what is found here *explains* a black-box proof (`naming`) and alone is *unknown*.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.checks.status import Level, RuleStatus, Status
+from harness.upstream.battery.counted import Counted, Ints, PerPosition, per_position
+
+NEVER = -1
+HINDSIGHT_SHARE = 0.02  # each of two passes must win at least so often to be a choice
+
+
+@dataclass(frozen=True)
+class Uses:
+    """When positions were first used by an update; T rows, one a stream position."""
+
+    first_used: Ints  # (T,) event; NEVER
+    counted_at: Ints  # (T,) event; NEVER
+    weights_before: npt.NDArray[np.uint64] | None = None  # (T,) fingerprint before the first use
+    weights_counted: npt.NDArray[np.uint64] | None = None  # (T,) fingerprint when counted; 0 unseen
+
+
+@dataclass(frozen=True)
+class OrderBreak:
+    """Positions that break one rule."""
+
+    rule: str
+    what: str
+    positions: Ints
+
+    @property
+    def first(self) -> int:
+        """The counterexample."""
+        return int(self.positions[0])
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """All that the ledger says about the headline pass."""
+
+    counted: int  # positions
+    expected: int
+    missing: Ints
+    breaks: tuple[OrderBreak, ...] = field(default=())
+
+    @property
+    def explains(self) -> OrderBreak | None:
+        """The break that covers most positions, for a proof that came from outside."""
+        causes = [b for b in self.breaks if b.rule != "PASS-3"]
+        return max(causes, key=lambda b: len(b.positions), default=None)
+
+
+def order_view(
+    counted: Counted,
+    uses: Uses,
+    expected: Ints,  # positions that the headline must cover
+    earlier: Sequence[Counted] = (),  # passes over the same stream that ended before this one began
+    tail: int = 0,  # positions that a canonical truncation may drop at the end
+) -> OrderView:
+    """Reads the order of the headline pass."""
+    view = per_position(counted)
+    missing = np.setdiff1d(expected, view.position)
+    first_kept = expected[-tail] if tail and tail <= len(expected) else np.inf
+    dropped = missing[missing < first_kept]
+    breaks = [
+        OrderBreak("PASS-3", "never counted", dropped),
+        OrderBreak("PASS-1", "counted more than once, with unequal scores", _twice(counted, view)),
+        *_early_uses(view, uses, earlier),
+        OrderBreak("PASS-2", "the better of two scores was counted", _hindsight(view, earlier)),
+    ]
+    found = tuple(b for b in breaks if len(b.positions))
+    return OrderView(len(view.position), len(expected), missing, found)
+
+
+def _twice(counted: Counted, view: PerPosition) -> Ints:
+    """Positions counted in several steps whose scores differ."""
+    used = counted.weight > 0
+    row = np.searchsorted(view.position, counted.position[used])
+    spread = np.abs(counted.nats[used] - view.nats[row])
+    unequal = np.zeros(len(view.position), bool)
+    unequal[row[spread > 1e-3]] = True
+    several: Ints = view.position[unequal & (view.first != view.last)]
+    return several
+
+
+def _early_uses(
+    view: PerPosition, uses: Uses, earlier: Sequence[Counted]
+) -> tuple[OrderBreak, ...]:
+    """Counted positions that an update had used before."""
+    first = uses.first_used[view.position]
+    early = (first != NEVER) & (first < view.last)
+    inside = first >= view.first.min(initial=np.iinfo(np.int64).max)
+    same = _same_weights(view, uses)
+    honest_before = _scored_first(view, first, earlier)
+    kinds = (
+        ("CAUSAL-3", "optimised on by a throw-away tensor, then counted", inside & same),
+        ("ORDER-1", "used by an update inside the pass, then counted", inside & ~same),
+        (
+            "PASS-1",
+            "scored, learnt from, and scored again for the count",
+            ~inside & ~same & honest_before,
+        ),
+        (
+            "ORDER-2",
+            "used by a training step before the counted pass began",
+            ~inside & ~same & ~honest_before,
+        ),
+    )
+    return tuple(OrderBreak(rule, what, view.position[early & m]) for rule, what, m in kinds)
+
+
+def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
+    """(k,) no trace of the use is left in the weights that counted."""
+    if uses.weights_before is None or uses.weights_counted is None:
+        return np.zeros(len(view.position), bool)
+    counted = uses.weights_counted[view.position]
+    return np.asarray((counted != 0) & (counted == uses.weights_before[view.position]))
+
+
+def _scored_first(
+    view: PerPosition, first_used: Ints, earlier: Sequence[Counted]
+) -> npt.NDArray[np.bool_]:
+    """(k,) an earlier pass scored the position, then learnt from it, while it still ran.
+
+    A pass that had ended before any update (#518 scores all once before it trains) licenses none.
+    """
+    licensed = np.zeros(len(view.position), bool)
+    for run in earlier:
+        past = per_position(run)
+        if not len(past.position):
+            continue
+        row = np.searchsorted(past.position, view.position).clip(max=len(past.position) - 1)
+        known = past.position[row] == view.position
+        ended = past.last.max()
+        used = first_used[first_used != NEVER]
+        interleaved = ((used > past.first.min()) & (used < ended)).any()
+        licensed |= known & (past.last[row] < first_used) & bool(interleaved)
+    return licensed
+
+
+def _hindsight(view: PerPosition, earlier: Sequence[Counted]) -> Ints:
+    """Positions where the count is the smaller of two earlier scores, each winning often."""
+    for i, one in enumerate(earlier):
+        for two in earlier[i + 1 :]:
+            a, b = (_nats_at(view, run) for run in (one, two))
+            differ = np.abs(a - b) > 1e-3
+            best = np.isclose(view.nats, np.fmin(a, b), atol=1e-5) & differ
+            wins = [(best & (a < b)).mean(), (best & (b < a)).mean()] if len(best) else [0.0]
+            if min(wins) >= HINDSIGHT_SHARE and best.sum() >= 0.99 * differ.sum():
+                return view.position[best]
+    return np.empty(0, np.int64)
+
+
+def _nats_at(view: PerPosition, run: Counted) -> npt.NDArray[np.float64]:
+    """(k,) another pass at this one's positions; NaN where it has none."""
+    past = per_position(run)
+    if not len(past.position):
+        return np.full(len(view.position), np.nan)
+    row = np.searchsorted(past.position, view.position).clip(max=len(past.position) - 1)
+    return np.where(past.position[row] == view.position, past.nats[row], np.nan)
+
+
+def changed_while_scored(
+    batches: Ints,  # (b, 2) first and last event of each counted batch
+    changes: Ints,  # (c,) events at which the weights changed
+) -> Ints:
+    """Rows of `batches` with a change strictly inside (ORDER-7)."""
+    ordered = np.sort(changes)
+    inside = np.searchsorted(ordered, batches[:, 1]) - np.searchsorted(
+        ordered, batches[:, 0], side="right"
+    )
+    return np.flatnonzero(inside > 0)
+
+
+RULES = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1", "PASS-2", "PASS-3")
+
+
+def check_order(view: OrderView | None) -> tuple[RuleStatus, ...]:
+    """One status a rule, instrumented: pass or unknown."""
+    if view is None:
+        text = "the headline was not rebuilt, so its order is not known"
+        return tuple(RuleStatus(r, Status.UNKNOWN, Level.INSTRUMENTED, text) for r in RULES)
+    broken = {b.rule: b for b in view.breaks}
+    return tuple(_status(rule, broken.get(rule), view) for rule in RULES)
+
+
+def _status(rule: str, found: OrderBreak | None, view: OrderView) -> RuleStatus:
+    if found is None:
+        text = f"nothing in the order of {view.counted:,} counted positions breaks it"
+        return RuleStatus(rule, Status.PASS, Level.INSTRUMENTED, text)
+    text = f"{len(found.positions):,} positions {found.what}, first {found.first}"
+    numbers = {
+        "positions": len(found.positions),
+        "first_position": found.first,
+        "counted": view.counted,
+        "expected": view.expected,
+    }
+    return RuleStatus(rule, Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))

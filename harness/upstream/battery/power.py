@@ -1,0 +1,103 @@
+"""A test that could not have failed is no pass: what its control saved on this very script.
+
+    training    the validation stream was given as the training shards: ORDER-2
+    adaptation  each chunk was followed by its own copy: ORDER-1, CAUSAL-3, PASS-1
+    tables      a planted unnormalised twin at the script's load: NORM-1
+
+A control is scored as if its tokens had been fresh, by the arithmetic of the source test; the
+class has power when that would have refuted. A class without is *unknown*, with the number.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.checks.source_law import hedged_log_e
+from harness.checks.status import RuleStatus, Status
+from harness.upstream.battery.counted import Counted, per_position
+from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.source_test import SourceTest, hedged_nats, why_silent
+from harness.upstream.battery.tables import planted_twin
+
+CLASSES = {
+    "ORDER-2": "training",
+    "ORDER-1": "adaptation",
+    "CAUSAL-3": "adaptation",
+    "PASS-1": "adaptation",
+    "NORM-1": "tables",
+}
+
+
+@dataclass(frozen=True)
+class Power:
+    """One class; nats."""
+
+    name: str  # "training", "adaptation", "tables"
+    saved: float  # against the law of fresh tokens, nothing subtracted
+    certain: float  # ln e of the better e-value
+    needed: float
+    note: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """The class would have been refuted at this scale."""
+        return self.certain >= self.needed
+
+    @property
+    def text(self) -> str:
+        """For the report."""
+        return (
+            f"the {self.name} control saved {self.saved:+.1f} nats ({self.certain:+.1f} certain,"
+            f" {self.needed:.1f} refutes{'; ' + self.note if self.note else ''})"
+        )
+
+
+def training_power(control: SourceTest) -> Power:
+    """`control`: the source test of the run that trained on its validation stream."""
+    certain = max(control.plain, control.hedged)
+    return Power("training", control.saved, certain, control.needed, control.silent)
+
+
+def adaptation_power(counted: Counted | None, control: LawStream, needed: float) -> Power:
+    """From the copies alone: `control.drawn` marks them."""
+    reason = why_silent(counted)
+    if reason or counted is None:
+        return Power("adaptation", 0.0, -np.inf, needed, reason)
+    view = per_position(counted)
+    copies = control.drawn[view.position]
+    log_q = control.log_q[view.position]
+    saved = float((-view.nats - log_q)[copies].sum())
+    return Power("adaptation", saved, hedged_nats(view, control), needed)
+
+
+def table_power(
+    law: LawStream,
+    buckets: int,
+    needed: float,
+) -> Power:
+    """What a planted twin would have saved at the script's load."""
+    nats = planted_twin(law, buckets)
+    drawn = law.drawn[: len(nats)].copy()
+    drawn[0] = False
+    log_ratios = (-nats - law.log_q[: len(nats)])[drawn]
+    note = f"{len(nats) / buckets:.3g} tokens a bucket"
+    return Power("tables", float(log_ratios.sum()), hedged_log_e(log_ratios), needed, note)
+
+
+def temper(
+    status: RuleStatus,
+    power: Power | None,  # None: its control did not run
+) -> RuleStatus:
+    """A pass without power becomes *unknown*; everything else keeps its status, with the number."""
+    if status.status is not Status.PASS:
+        return status
+    name = CLASSES[status.rule]
+    text = f"the {name} control did not run" if power is None else power.text
+    shown = power is not None and power.shown
+    numbers = {"power": name, "saved_nats": None if power is None else power.saved}
+    return replace(
+        status,
+        status=Status.PASS if shown else Status.UNKNOWN,
+        message=f"{status.message}; {text}",
+        findings=(*status.findings, numbers),
+    )
