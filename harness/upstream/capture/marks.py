@@ -1,0 +1,90 @@
+"""Marks: which stream position each element of a tensor or an array stands for.
+
+A mark on an integer tensor says which token of the stream each id is; on a float tensor, which
+token's score (or probability) each number is. Marks are kept beside the objects, keyed by identity
+and dropped with them, so that nothing that the script saves, copies or compares is changed.
+Maps are numpy arrays because tensors made in inference mode may not be written to outside of it.
+"""
+
+import weakref
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Positions = npt.NDArray[np.int32]  # -1: no token of the stream, or unknown
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """What the elements of one tensor stand for."""
+
+    positions: Positions | None  # the tensor's shape; None: looked up, and not of this stream
+    loss: int = -1  # the `loss` event that the numbers come from; -1: these are ids
+    weights: int = 0  # fingerprint of the parameters at that loss
+    factor: Any = None  # what the scores were multiplied by since, of the tensor's shape, or None
+
+    def moved(self, positions: Positions) -> "Mark":
+        """The same after an operation that rearranged or changed the elements."""
+        return replace(self, positions=positions, factor=None)
+
+
+FOREIGN = Mark(None)
+
+
+class Marks:
+    """The marks of live objects."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], Mark]] = {}
+
+    def find(self, thing: Any) -> Mark | None:
+        """The mark of an object, if it has one."""
+        entry = self._known.get(id(thing))
+        return entry[1] if entry is not None and entry[0]() is thing else None
+
+    def put(self, thing: Any, mark: Mark) -> None:
+        """Marks an object until it dies."""
+        key, known = id(thing), self._known
+
+        def forget(gone: "weakref.ref[Any]") -> None:
+            if key in known and known[key][0] is gone:
+                del known[key]
+
+        known[key] = (weakref.ref(thing, forget), mark)
+
+    def drop(self, thing: Any) -> None:
+        """Takes a mark away."""
+        self._known.pop(id(thing), None)
+
+
+def merged(shape: tuple[int, ...], maps: list[Positions]) -> Positions | None:
+    """Map of an element-wise result: the first map that knows an element decides."""
+    out: Positions | None = None
+    for positions in maps:
+        spread = _spread(positions, shape)
+        if spread is None:
+            continue
+        out = spread if out is None else np.where(out >= 0, out, spread)
+    return out
+
+
+def _spread(positions: Positions, shape: tuple[int, ...]) -> Positions | None:
+    if positions.shape == shape:
+        return positions
+    try:
+        spread: Positions = np.broadcast_to(positions, shape)
+    except ValueError:
+        return None
+    return np.array(spread) if spread.size <= 64 * positions.size else None
+
+
+def mixed(positions: Positions, axis: int | tuple[int, ...], keepdims: bool) -> Positions | None:
+    """Map after a reduction along which the position does not change (a mixture of experts); None
+    when tokens are added up.
+    """
+    high = positions.max(axis=axis, keepdims=True)
+    if ((positions >= 0) & (positions != high)).any():
+        return None
+    return high if keepdims else np.squeeze(high, axis=axis)

@@ -1,0 +1,181 @@
+"""What the hooks share: marks, the stream, the weights, and the events that they write.
+
+A failure of the capture itself never reaches the script: it becomes an `error` event that names the
+hook and the exception, and after three of them that hook is off. A capture with an `error` event is
+incomplete, and the report must say so.
+"""
+
+import collections
+import os
+import traceback
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from harness.upstream.capture.alignment import Aligner, K
+from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions
+from harness.upstream.capture.sites import Site, Sites
+from harness.upstream.capture.weights import Weights
+from harness.upstream.capture.writer import Writer
+
+FAILURES_ALLOWED = 3  # of one hook
+INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
+QUEUED = 256  # scores on an accelerator that wait for one copy to the host
+
+
+Entry = tuple[Mark, Tensor, str]
+
+
+class Pending:
+    """Totals that carry a gradient, until someone reads them as numbers."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Tensor], Entry]] = {}
+
+    def __setitem__(self, total: Tensor, entry: Entry) -> None:
+        key = id(total)
+        self._known[key] = (weakref.ref(total, lambda _: self._known.pop(key, None)), entry)
+
+    def pop(self, total: Any) -> Entry | None:
+        """The scores of a total, once."""
+        found = self._known.pop(id(total), None)
+        return found[1] if found is not None and found[0]() is total else None
+
+
+class Recorder:
+    """The state of one watched process."""
+
+    def __init__(self, stream: npt.NDArray[np.int64], folder: Path, stage: Path) -> None:
+        self.marks = Marks()
+        self.aligner = Aligner(stream)
+        self.stream = np.ascontiguousarray(stream, dtype=np.int32)
+        self.writer = Writer(folder)
+        self.sites = Sites(stage)
+        self.weights = Weights()
+        self.active = True
+        self.failures: collections.Counter[str] = collections.Counter()
+        self._pid = os.getpid()
+        self._waiting: list[tuple[int, Positions, Tensor, Any]] = []
+        self.pending = Pending()
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def event(self, kind: str, text: str = "", weights: int = 0, site: Site | None = None) -> int:
+        """Notes an event here and now."""
+        modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        return self.writer.event(kind, site or self.sites.here(), modes, weights, text)
+
+    def failed(self, hook: str, error: BaseException) -> None:
+        """The capture itself failed in a hook."""
+        self.failures[hook] += 1
+        if self.failures[hook] <= FAILURES_ALLOWED:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            name = f"{Path(where.filename).name}:{where.lineno}"
+            self.event("error", f"{hook}: {type(error).__name__}: {error} ({name})")
+
+    def usable(self, hook: str) -> bool:
+        """Whether a hook may run: watched process, and not failed too often."""
+        return self.active and self.failures[hook] < FAILURES_ALLOWED
+
+    # -- positions ------------------------------------------------------------------------------
+
+    def positions(self, ids: Tensor) -> Positions | None:
+        """Where the ids lie in the stream; None when they are not of this stream."""
+        mark = self.marks.find(ids)
+        if mark is None:
+            mark = self.align(ids)
+        return mark.positions
+
+    def align(self, ids: Tensor) -> Mark:
+        """Marks integer ids by their content."""
+        found = None
+        if ids.dtype in INTEGERS and ids.numel() >= K:
+            host = ids.detach().cpu()
+            if host.dtype == torch.uint16:
+                found = self.aligner.positions(host.view(torch.int16).numpy().view(np.uint16))
+            else:
+                found = self.aligner.positions(host.numpy())
+        mark = FOREIGN if found is None else Mark(found)
+        self.marks.put(ids, mark)
+        return mark
+
+    # -- losses and sums ------------------------------------------------------------------------
+
+    def loss(self, positions: Positions) -> Mark:
+        """Per-token losses appeared."""
+        fingerprint, written = self.weights.look()
+        if written:
+            self.event("write", weights=fingerprint)
+        number = self.event("loss", f"{int((positions >= 0).sum())} tokens", fingerprint)
+        return Mark(positions, number, fingerprint)
+
+    def total(self, mark: Mark, values: Any, how: str) -> None:
+        """Per-token scores enter a total. `values`: the numbers, of the map's shape."""
+        positions = mark.positions
+        if positions is None or not (positions >= 0).any():
+            return
+        event = self.event("sum", f"loss:{mark.loss} {how}", mark.weights)
+        if isinstance(values, Tensor) and values.device.type != "cpu":
+            factor = mark.factor.detach() if isinstance(mark.factor, Tensor) else mark.factor
+            copy = values.detach().clone()  # the script may write into it before it is read
+            self._waiting.append((event, positions, copy, factor))
+            if len(self._waiting) >= QUEUED:
+                self.drain()
+            return
+        self._scores(event, positions, _host(values), mark.factor)
+
+    def read_pending(self, loss: Any) -> None:
+        """A mean that carries a gradient is read: only now does it enter a total."""
+        entry = self.pending.pop(loss)
+        if entry is not None:
+            self.total(*entry)
+
+    def drain(self) -> None:
+        """Brings scores over from the accelerator."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        together = torch.cat([w[2].reshape(-1).double() for w in waiting]).cpu().numpy()
+        start = 0
+        for event, positions, values, factor in waiting:
+            stop = start + values.numel()
+            self._scores(event, positions, together[start:stop], factor)
+            start = stop
+
+    def _scores(self, event: int, positions: Positions, values: Any, factor: Any) -> None:
+        places = positions.reshape(-1)
+        numbers = np.asarray(values, np.float64).reshape(-1)
+        weights = np.ones(len(places))
+        if factor is not None:
+            weights = np.broadcast_to(_host(factor), positions.shape).reshape(-1).astype(np.float64)
+        kept = (places >= 0) & (weights != 0)
+        places, numbers, weights = places[kept], numbers[kept], weights[kept]
+        with np.errstate(over="ignore", invalid="ignore"):
+            nats = numbers / weights
+        if len(nats) and np.nanmax(nats, initial=-np.inf) <= 0:
+            nats, weights = -nats, weights  # log-probabilities were summed
+        self.writer.scores(event, places, self.stream[places], nats, np.abs(weights))
+
+    def flush(self) -> None:
+        """Everything onto disk."""
+        self.drain()
+        self.writer.flush()
+
+    def close(self) -> None:
+        """The end of the watch."""
+        self.active = False
+        self.drain()
+        self.weights.close()
+        self.writer.close()
+
+
+def _host(values: Any) -> npt.NDArray[np.float64]:
+    """Numbers as a float64 array of their own."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().double().numpy()
+    return np.array(values, dtype=np.float64, subok=False)

@@ -1,0 +1,42 @@
+"""Where in the submission's own files something happened.
+
+The innermost frame whose code was compiled from a file of the stage, from a relative path, or from
+a text (`exec` of an unpacked payload: "<string>:line of the payload").
+"""
+
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+
+Site = tuple[str, str]  # "train_gpt.py:1144", function around it
+
+NOWHERE: Site = ("", "")
+
+
+class Sites:
+    """Knows which code objects are the submission's."""
+
+    def __init__(self, stage: Path) -> None:
+        self._roots = tuple({str(stage), str(stage.resolve())})
+        self._names: dict[CodeType, str | None] = {}
+
+    def here(self) -> Site:
+        """The innermost line of the submission below the caller."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            name = self._names.get(code, "")
+            if name == "":
+                name = self._names[code] = self._name(code.co_filename)
+            if name is not None:
+                return f"{name}:{frame.f_lineno}", code.co_name
+            frame = frame.f_back
+        return NOWHERE
+
+    def _name(self, path: str) -> str | None:
+        """Name under which a file of the submission is cited; None for anyone else's file."""
+        if path.startswith("<"):
+            return None if path.startswith(("<frozen", "<__array", "<attrs", "<eval_with")) else path
+        if path.startswith(self._roots):
+            return Path(path).name
+        return Path(path).name if not path.startswith("/") else None

@@ -1,0 +1,86 @@
+"""The watch around one script's run, in the process that runs it.
+
+    with watching(tokens, out, stage):
+        runpy.run_path("train_gpt.py", run_name="__main__")
+
+The hooks look and never touch: every number that the script computes is bit-identical with and
+without them. Each rank of a distributed run writes its own folder. This is *explanation*, not
+proof: a script could take the hooks off.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from harness.upstream.capture.numpy_flow import NumpyHooks, marked
+from harness.upstream.capture.outside import Outside
+from harness.upstream.capture.recorder import Recorder
+from harness.upstream.capture.torch_mode import Compiled, WatchMode
+from harness.upstream.capture.updates import Updates
+
+
+@contextmanager
+def watching(
+    stream_tokens: npt.NDArray[np.int64],  # (T,) the validation tokens
+    out: Path,
+    stage: Path,
+) -> Iterator[Recorder]:
+    """Captures what happens inside the block into OUT/rankN."""
+    recorder = Recorder(stream_tokens, out / f"rank{os.environ.get('RANK', '0')}", stage)
+    os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
+    hooks: list[Any] = [Updates(recorder), NumpyHooks(recorder), Compiled(recorder)]
+    hooks += [Bridge(recorder), Outside(recorder, stage)]
+    try:
+        with WatchMode(recorder):
+            yield recorder
+    finally:
+        for hook in reversed(hooks):
+            hook.close()
+        recorder.close()
+
+
+class Bridge:
+    """`Tensor.numpy` and `torch.from_numpy` carry marks from one world into the other."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._from_numpy: Any = torch.from_numpy
+        self._numpy: Any = Tensor.numpy
+        torch.from_numpy = self._to_torch
+        Tensor.numpy = _to_numpy(recorder, self._numpy)  # type: ignore[assignment]
+
+    def close(self) -> None:
+        """Takes both back."""
+        torch.from_numpy = self._from_numpy
+        Tensor.numpy = self._numpy  # type: ignore[method-assign]
+
+    def _to_torch(self, array: Any) -> Any:
+        tensor = self._from_numpy(array)
+        if self._recorder.usable("from_numpy"):
+            try:
+                self._marked(array, tensor)
+            except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                self._recorder.failed("from_numpy", error)
+        return tensor
+
+    def _marked(self, array: Any, tensor: Tensor) -> None:
+        mark = getattr(array, "mark", None)
+        if mark is not None:
+            self._recorder.marks.put(tensor, mark)
+        elif not tensor.is_floating_point() and tensor.numel() >= 64:
+            self._recorder.align(tensor)
+
+
+def _to_numpy(recorder: Recorder, function: Any) -> Any:
+    def numpy(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        array = function(self, *args, **kwargs)
+        return marked(array, recorder.marks.find(self)) if recorder.active else array
+
+    return numpy
