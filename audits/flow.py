@@ -107,7 +107,7 @@ def rounds_discarded(trace: Trace, update: Update) -> tuple[Reset, Accumulation]
         for number, record in enumerate(trace.accumulations):
             if reset.total not in record.into:
                 continue
-            rounds = _common(reset.moment, record.moment, update.moment)
+            rounds = common_loops(reset.moment, record.moment, update.moment)
             outside = rounds and rounds[-1] not in reset.total.home
             if not outside or not same_tokens(trace, update.labels, record.labels):
                 continue
@@ -118,7 +118,7 @@ def rounds_discarded(trace: Trace, update: Update) -> tuple[Reset, Accumulation]
     return None
 
 
-def _common(*moments: Moment) -> tuple[int, ...]:
+def common_loops(*moments: Moment) -> tuple[int, ...]:
     shared = [loop for loop in moments[0].loops if all(loop in one.loops for one in moments)]
     return tuple(shared)
 
@@ -144,7 +144,7 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
     cut_by = trace.open_loops.union(
         *(trace.reads[read].loops for read in with_ancestors(trace, ids(update.labels, TOKENS)))
     )
-    return any(cut_by.intersection(_common(score.moment, update.moment)) for score in scores(trace))
+    return any(cut_by.intersection(common_loops(score.moment, update.moment)) for score in scores(trace))
 
 
 def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:

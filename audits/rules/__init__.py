@@ -13,7 +13,18 @@ from dataclasses import dataclass
 
 from audits.facts.trace import Trace
 from audits.findings import Match
-from audits.rules import causal_3, norm_2, norm_3, order_1, order_2, pass_2
+from audits.rules import (
+    causal_3,
+    causal_5,
+    data_2,
+    data_3,
+    norm_2,
+    norm_3,
+    order_1,
+    order_2,
+    pass_1,
+    pass_2,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,18 @@ class Check:
     invalid: tuple[str, ...]  # scripts that must be failed
 
 
-_MODULES = (causal_3, norm_2, norm_3, order_1, order_2, pass_2)
+_MODULES = (
+    causal_3,
+    causal_5,
+    data_2,
+    data_3,
+    norm_2,
+    norm_3,
+    order_1,
+    order_2,
+    pass_1,
+    pass_2,
+)
 CHECKS: Mapping[str, Check] = {
     module.RULE: Check(module.RULE, module.check, module.VALID, module.INVALID)
     for module in _MODULES
