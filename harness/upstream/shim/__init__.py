@@ -1,1 +1,26 @@
-"""What makes a CUDA script run on a CPU without editing it; one module a concern."""
+"""What makes a CUDA script run on a CPU without editing it; one module a concern.
+
+Guarantees: nothing of the script is edited; on a GPU only absent packages are served.
+Does not cover: scripts that start other processes: each has to be given the shim again.
+"""
+
+import importlib
+
+_ON_CPU = (
+    "autocast",
+    "attention",
+    "flex",
+    "compiling",
+    "interpreter",
+    "distributed",
+    "cuda",
+    "devices",  # last: the others keep PyTorch's own functions
+)
+
+
+def install(device: str) -> None:
+    """Called in the run's process, after torch is imported and before the script runs."""
+    concerns = ("packages", *(_ON_CPU if device == "cpu" else ()))
+    modules = [importlib.import_module(f"{__name__}.{concern}") for concern in concerns]
+    for module in modules:  # all are loaded before the first changes anything
+        module.install()

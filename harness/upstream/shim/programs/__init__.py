@@ -1,0 +1,33 @@
+"""Command-line programs that scripts call, for a machine that lacks them.
+
+Guarantees: `place` writes executables that need this Python only, so the folder can be put on the
+PATH inside the walls. Each one's text says what it replaces. A program that measures or describes
+never decides a score; the one that compresses (`lrzip`) gives back every byte.
+Does not cover: compilers. `nvcc` answers its version and fails on anything else.
+"""
+
+import sys
+from pathlib import Path
+
+_TEXTS = {
+    "nvidia-smi": "nvidia_smi",
+    "nvcc": "nvcc",
+    "pyminify": "pyminify",
+    "lrzip": "lrzip",
+    "lrunzip": "lrzip",
+    "sudo": "sudo",
+    "apt": "installer",
+    "apt-get": "installer",
+    "pip": "installer",
+    "pip3": "installer",
+}
+
+
+def place(folder: Path) -> None:
+    """Writes all programs into `folder`, made if absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, module in _TEXTS.items():
+        text = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+        program = folder / name
+        program.write_text(f"#!{sys.executable} -I\n{text}", encoding="utf-8")
+        program.chmod(0o755)
