@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         return OK
     if not options.paths:
         raise UsageError("no path given; name a script or a submission folder (see --help)")
-    rules = _selected(options.select, options.ignore)
+    rules = selected(options.select, options.ignore)
     reports: list[ScanReport] = []
     for path in options.paths:
         try:
@@ -83,7 +83,7 @@ def _known(name: str) -> str:
     return wanted
 
 
-def _selected(select: str, ignore: str) -> list[str]:
+def selected(select: str, ignore: str) -> list[str]:
     """The checks to run; naming a rule without a static check is an error, not silence."""
     chosen = {_known(name) for name in select.split(",") if name.strip()}
     dropped = {_known(name) for name in ignore.split(",") if name.strip()}
