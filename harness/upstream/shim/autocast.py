@@ -23,11 +23,11 @@ acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan s
 native_layer_norm rms_norm group_norm cosine_similarity logsumexp kl_div l1_loss smooth_l1_loss
 huber_loss mse_loss nll_loss nll_loss_nd cross_entropy_loss binary_cross_entropy_with_logits dist
 cdist renorm pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar
-""".split()
+"""
 _FLOAT32_UNLESS_TOLD = """
 prod prod.dim_int softmax.int log_softmax.int cumprod cumsum linalg_vector_norm sum sum.dim_IntList
-""".split()
-_WIDEST = "addcdiv addcmul atan2 dot vdot index_put scatter_add".split()
+"""
+_WIDEST = "addcdiv addcmul atan2 dot vdot index_put scatter_add"
 _LIBRARY: Any = torch.library.Library("aten", "IMPL", "AutocastCPU")
 _AUTOCAST = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)  # type: ignore[attr-defined]
 
@@ -41,7 +41,7 @@ def install() -> None:
         (_FLOAT32_UNLESS_TOLD, _float32_unless_told),
         (_WIDEST, _widest),
     ):
-        _register(names, choose)
+        _register(names.split(), choose)
 
 
 def _contexts() -> None:

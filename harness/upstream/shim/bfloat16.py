@@ -18,9 +18,9 @@ from triton.runtime import interpreter
 _RESULT_IN_KIND = """
 fadd fmul fdiv frem fsub fneg fma precise_divf approx_divf minimumf minnumf maximumf maxnumf clampf
 cos exp exp2 floor ceil log log2 precise_sqrt sqrt sin erf rsqrt
-""".split()
-_RESULT_FREE = "fcmpOLT fcmpOGT fcmpOLE fcmpOGE fcmpOEQ fcmpONE dot".split()
-_RESULT_FREE += "fcmpULT fcmpUGT fcmpULE fcmpUGE fcmpUEQ fcmpUNE".split()
+"""
+_RESULT_FREE = "fcmpOLT fcmpOGT fcmpOLE fcmpOGE fcmpOEQ fcmpONE dot "
+_RESULT_FREE += "fcmpULT fcmpUGT fcmpULE fcmpUGE fcmpUEQ fcmpUNE"
 
 
 def install() -> None:
@@ -29,7 +29,7 @@ def install() -> None:
     module._convert_float = _converting(module._convert_float)
     builder: Any = interpreter.InterpreterBuilder
     for names, keeps in ((_RESULT_IN_KIND, True), (_RESULT_FREE, False)):
-        for name in names:
+        for name in names.split():
             original = getattr(builder, f"create_{name}", None)
             if original is not None:  # older versions know fewer
                 setattr(builder, f"create_{name}", _widened(original, keeps))

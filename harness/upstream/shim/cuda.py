@@ -121,7 +121,7 @@ def _memory() -> dict[str, Any]:
 
 
 def _random() -> dict[str, Any]:
-    seed, state = torch.manual_seed, torch.get_rng_state
+    seed, state = torch.default_generator.manual_seed, torch.get_rng_state
     return {
         "manual_seed": lambda value: seed(value) and None,
         "manual_seed_all": lambda value: seed(value) and None,
