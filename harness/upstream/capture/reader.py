@@ -29,6 +29,7 @@ class Capture:
     grad_mode: Column  # (E,) bool
     weights: Column  # (E,) uint64
     text: Column  # (E,) str
+    loss: Column  # (E,) int64, for a `sum`: the `loss` event its numbers come from, else -1
     score_event: Column  # (S,) int64, sorted
     position: Column  # (S,) int32
     target: Column  # (S,) int32
@@ -63,6 +64,7 @@ def load(out: Path) -> Capture:
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     events = {n: _joined(tables, 0, n)[order] for n in record.EVENTS.names}
     events["rank"] = np.repeat(np.arange(len(tables)), counts)[order]
+    events["loss"] = _losses(events["text"], events["kind"], events["rank"], place, starts)
     scores = _numbered(tables, 1, record.SCORES, place, starts)
     uses = _numbered(tables, 2, record.USES, place, starts)
     return Capture(
@@ -75,6 +77,16 @@ def load(out: Path) -> Capture:
 
 
 _STREAMS = (("events", record.EVENTS), ("scores", record.SCORES), ("uses", record.USES))
+
+
+def _losses(text: Column, kind: Column, rank: Column, place: Column, starts: Column) -> Column:
+    """The number after "loss:" of each sum, in the merged numbering."""
+    out = np.full(len(text), -1, np.int64)
+    for i in np.flatnonzero(kind == "sum"):
+        number = int(str(text[i]).split(" ")[0].removeprefix("loss:"))
+        if number >= 0:
+            out[i] = place[starts[rank[i]] + number]
+    return out
 
 
 def _joined(tables: Any, stream: int, name: str) -> Column:
