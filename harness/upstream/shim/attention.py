@@ -89,12 +89,14 @@ def flash_attn_varlen_func(
 
 def flash_attn_qkvpacked_func(qkv: Tensor, *arguments: Any, **options: Any) -> Any:
     """`qkv` (batch, tokens, 3, heads, size)."""
-    return flash_attn_func(*qkv.unbind(2), *arguments, **options)
+    q, k, v = qkv.unbind(2)
+    return flash_attn_func(q, k, v, *arguments, **options)
 
 
 def flash_attn_kvpacked_func(q: Tensor, kv: Tensor, *arguments: Any, **options: Any) -> Any:
     """`kv` (batch, tokens, 2, heads, size)."""
-    return flash_attn_func(q, *kv.unbind(2), *arguments, **options)
+    k, v = kv.unbind(2)
+    return flash_attn_func(q, k, v, *arguments, **options)
 
 
 def _mask(

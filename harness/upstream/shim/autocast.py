@@ -28,8 +28,8 @@ _FLOAT32_UNLESS_TOLD = """
 prod prod.dim_int softmax.int log_softmax.int cumprod cumsum linalg_vector_norm sum sum.dim_IntList
 """
 _WIDEST = "addcdiv addcmul atan2 dot vdot index_put scatter_add"
-_LIBRARY: Any = torch.library.Library("aten", "IMPL", "AutocastCPU")
-_AUTOCAST = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)  # type: ignore[attr-defined]
+_LIBRARY: Any = torch.library.Library("aten", "IMPL", "AutocastCPU")  # type: ignore[no-untyped-call]
+_AUTOCAST = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)
 
 
 def install() -> None:
@@ -93,7 +93,7 @@ def _register(names: Iterable[str], choose: Callable[..., tuple[Any, ...]]) -> N
 
 def _cast(operator: Any, choose: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
     def kernel(*arguments: Any, **options: Any) -> Any:
-        guard = torch._C._ExcludeDispatchKeyGuard(_AUTOCAST)  # type: ignore[attr-defined]
+        guard = torch._C._ExcludeDispatchKeyGuard(_AUTOCAST)
         with guard:
             return operator(*choose(arguments, options), **options)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import triton.language as tl
-from triton.runtime import interpreter
+import triton.language as tl  # type: ignore[import-untyped]
+from triton.runtime import interpreter  # type: ignore[import-untyped]
 
 _RESULT_IN_KIND = """
 fadd fmul fdiv frem fsub fneg fma precise_divf approx_divf minimumf minnumf maximumf maxnumf clampf

@@ -1,7 +1,7 @@
 """Triton kernels run through Triton's own interpreter.
 
 Replaces: compilation and launch. `TRITON_INTERPRET=1` is read when a kernel is declared, so it is
-set before the script is.
+set before the script is; what a parent process had loaded to be compiled is converted.
 The numbers stay right: the interpreter executes the kernel's own text, block by block, on the same
 memory, so what the kernel computes (and not what its author meant) is what is scored. Its bfloat16
 arithmetic is repaired by `bfloat16`.
@@ -11,14 +11,8 @@ which takes the first configuration, since all of them must give the same values
 
 import importlib.util
 import os
+import sys
 from typing import Any
-
-_DRIVER_PROPERTIES = {
-    "max_shared_mem": 232_448,  # bytes a block, H100
-    "max_num_regs": 65_536,
-    "multiprocessor_count": 132,
-    "warpSize": 32,
-}
 
 
 def install() -> None:
@@ -26,16 +20,29 @@ def install() -> None:
     os.environ["TRITON_INTERPRET"] = "1"
     if importlib.util.find_spec("triton") is None:
         return
-    import triton
-    import triton.runtime.autotuner
+    import triton  # type: ignore[import-untyped]
+    import triton.runtime.autotuner  # type: ignore[import-untyped]
 
     from harness.upstream.shim import bfloat16
 
     bfloat16.install()
+    _interpreted_library()
     triton.knobs.runtime.interpret = True
     tuner: Any = triton.runtime.autotuner.Autotuner
     tuner.run = _first_configuration
     triton.testing.do_bench = _once
+
+
+def _interpreted_library() -> None:
+    """Triton's own device functions (`cdiv`, `sum`, `softmax`), had they been loaded to compile."""
+    from triton.runtime.interpreter import InterpretedFunction  # type: ignore[import-untyped]
+    from triton.runtime.jit import JITFunction  # type: ignore[import-untyped]
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("triton.language") and module is not None:
+            for attribute, value in list(vars(module).items()):
+                if isinstance(value, JITFunction):
+                    setattr(module, attribute, InterpretedFunction(value.fn))
 
 
 def _first_configuration(self: Any, *arguments: Any, **options: Any) -> Any:
