@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, Moment, Reset, Trace, Update
+from audits.facts.trace import Accumulation, Moment, Site, Trace, Update
 from audits.facts.values import ACCUMULATED, ADAPTED, OUTPUT, REGION, TOKENS, Label, ids, kinds
 
 
@@ -98,11 +98,16 @@ def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
     return not fitted or bool(fitted & regions(trace, score.labels))
 
 
-def rounds_discarded(trace: Trace, update: Update) -> tuple[Reset, Accumulation] | None:
-    """A total set back in each round of a loop, trained in that loop, and used only after it.
+def rounds_discarded(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:
+    """Rounds of training on the same tokens, of which only the last one's losses are recorded.
 
-    Only the last round counts then, and the rounds before it have trained on the same tokens.
+    Gives the place that throws the earlier rounds away, and the score.
     """
+    return _reset_each_round(trace, update) or _recorded_last(trace, update)
+
+
+def _reset_each_round(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:
+    """A total set back in each round of a loop, trained in that loop, and used only after it."""
     for reset in trace.resets:
         for number, record in enumerate(trace.accumulations):
             if reset.total not in record.into:
@@ -114,8 +119,27 @@ def rounds_discarded(trace: Trace, update: Update) -> tuple[Reset, Accumulation]
             for score in scores(trace):
                 holds = Label(ACCUMULATED, number) in score.labels
                 if holds and rounds[-1] not in score.moment.loops:
-                    return reset, score
+                    return reset.site, score
     return None
+
+
+def _recorded_last(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:
+    """A total that only the last round of a loop adds to, trained on in every round."""
+    for score in scores(trace):
+        for loop in score.moment.last_only:
+            if loop not in update.moment.loops or loop in update.moment.last_only:
+                continue
+            if loop in cut_by(trace, update.labels):
+                continue  # the loop goes through the stream; its last round is the stream's end
+            if same_tokens(trace, update.labels, score.labels):
+                return score.site, score
+    return None
+
+
+def cut_by(trace: Trace, labels: frozenset[Label]) -> frozenset[int]:
+    """The loops whose variable says which tokens these are."""
+    reads = with_ancestors(trace, ids(labels, TOKENS))
+    return frozenset(loop for read in reads for loop in trace.reads[read].loops)
 
 
 def common_loops(*moments: Moment) -> tuple[int, ...]:
@@ -141,10 +165,10 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
 
     It may be the chunk after the one that was trained on: score first, written the other way round.
     """
-    cut_by = trace.open_loops.union(
-        *(trace.reads[read].loops for read in with_ancestors(trace, ids(update.labels, TOKENS)))
+    loops = cut_by(trace, update.labels) | trace.open_loops
+    return any(
+        loops.intersection(common_loops(score.moment, update.moment)) for score in scores(trace)
     )
-    return any(cut_by.intersection(common_loops(score.moment, update.moment)) for score in scores(trace))
 
 
 def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:

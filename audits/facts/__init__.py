@@ -18,6 +18,7 @@ def read(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -
     if trace.shown:  # messages in a log show that a switch was on: read with it
         config = config.with_printed(trace.shown)
         trace = run(tree_of, entry, config, explore=explore).trace
+    trace.last_is_headline = config.logs.last_is_headline()
     return trace
 
 

@@ -18,6 +18,8 @@ from audits.facts.values import (
     BLANK,
     COUNT,
     HASHED,
+    LAST_ROUND,
+    LOOP,
     OUTPUT,
     REGION,
     STREAM,
@@ -31,6 +33,7 @@ from audits.facts.values import (
     Obj,
     Value,
     derive,
+    ids,
     join,
     kinds,
     labels_of,
@@ -212,7 +215,21 @@ def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
     if len(values) == 2:
         deadlines.note(m, values[0], values[1], node, scope)
     mask = Label(REGION, m.trace.region(ast.unparse(node)))  # it may select positions
-    return Value(labels=made.labels | {mask}, switches=made.switches)
+    rounds = _last_rounds(m, node, values) if len(values) == 2 else frozenset()
+    return Value(labels=made.labels | {mask} | rounds, switches=made.switches)
+
+
+def _last_rounds(m: Machine, node: ast.Compare, values: list[Value]) -> frozenset[Label]:
+    """`round == rounds - 1`: true in the last of several rounds of a loop."""
+    if not isinstance(node.ops[0], ast.Eq | ast.GtE):
+        return frozenset()
+    found: set[Label] = set()
+    for one, other in (values, values[::-1]):
+        for loop in ids(one.labels, LOOP) - ids(other.labels, LOOP):
+            count = m.rounds.get(loop, 0)
+            if count > 1 and other.const == count - 1:
+                found.add(Label(LAST_ROUND, loop))
+    return frozenset(found)
 
 
 def _in_environment(m: Machine, values: list[Value]) -> bool | None:

@@ -19,6 +19,10 @@ SHORTEST_MESSAGE = 7  # characters; "step:" says nothing about where it was prin
 _DUMPED = re.compile(r"^\s*([a-z]\w+): (\S+)$")  # "  ttt_enabled: True"
 _ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]{3,})=([^\s,;'\"(){}\[\]]+)")  # "TTT_ENABLED=1"
 _INLINE = re.compile(r"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)[:=]([\w.+-]+)(?=[\s,]|$)")
+_FIGURES = re.compile(
+    r"^(?![ \t]*(?:step|\d+/\d+)).*?\b(?:val_)?bpb\s*[:=]\s*(\d+\.\d+)", re.MULTILINE
+)
+SAME_FIGURE = 6e-5  # bits per byte: four decimals, rounded
 _QUOTES = "\"'`"
 _WORDS = {"True": "1", "False": "0"}  # how the environment spells them
 
@@ -29,6 +33,20 @@ class Logs:
 
     settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)  # by file name
+    declared: float | None = None  # bits per byte in submission.json
+
+    def last_is_headline(self) -> bool | None:
+        """Whether the last number printed is the declared one; None when nothing tells."""
+        printed = [_FIGURES.findall(text) for text in self.texts.values()]
+        runs = [[float(figure) for figure in figures] for figures in printed if figures]
+        if self.declared is None or not runs:
+            return None
+        lasts = [figures[-1] for figures in runs]
+        candidates = [*lasts, sum(lasts) / len(lasts)]
+        if any(abs(figure - self.declared) < SAME_FIGURE for figure in candidates):
+            return True
+        among = any(abs(f - self.declared) < SAME_FIGURE for figures in runs for f in figures)
+        return False if among else None
 
     def printed(self, message: str) -> str | None:
         """Where a message was printed; an occurrence inside quotes is source, not output."""
@@ -37,12 +55,22 @@ class Logs:
         for name, text in self.texts.items():
             at = text.find(message)
             while at >= 0:
-                before, after = text[at - 1 : at], text[at + len(message) : at + len(message) + 1]
-                if before not in _QUOTES or not before:
-                    if after not in ("{", '"', "'"):
-                        return f"{name} line {text.count(chr(10), 0, at) + 1}"
+                if _is_output(text, at, message):
+                    return f"{name} line {text.count(chr(10), 0, at) + 1}"
                 at = text.find(message, at + 1)
         return None
+
+
+def _is_output(text: str, at: int, message: str) -> bool:
+    """Not inside quotes, which is source, and not a line of a dump of settings."""
+    if text[at - 1 : at] in tuple(_QUOTES) or text[at + len(message) : at + len(message) + 1] in (
+        "{",
+        '"',
+        "'",
+    ):
+        return False
+    end = text.find("\n", at)
+    return not _DUMPED.match(text[text.rfind("\n", 0, at) + 1 : end if end >= 0 else None])
 
 
 def logs_of(folder: Path) -> Logs:
@@ -70,7 +98,9 @@ def from_texts(texts: Mapping[str, str], manifest: Mapping[str, object]) -> Logs
         if isinstance(one, bool | int | float | str) and key.lower() not in agreed:
             value = str(one)
             agreed[key.lower()] = (_WORDS.get(value, value), "submission.json")
-    return Logs(agreed, dict(texts))
+    declared = manifest.get("val_bpb")
+    figure = float(declared) if isinstance(declared, int | float) else None
+    return Logs(agreed, dict(texts), figure)
 
 
 def _settings(text: str) -> dict[str, str]:

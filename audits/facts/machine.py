@@ -42,6 +42,7 @@ class Frame:
         default_factory=list
     )  # names at each break, by loop
     off_mark: int = 0
+    decided_by: set[str] = field(default_factory=set)  # switches that chose a branch here
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Machine:
         self.frames: list[Frame] = [Frame("<module>")]
         self.active: list[ast.AST] = []  # functions being read, against recursion
         self.loops: list[int] = []
+        self.rounds: dict[int, int] = {}  # how often a loop runs, where that is known
+        self.last_only: list[int] = []  # loops whose last round alone runs the code being read
         self.off: list[str] = []
         self.doubtful: list[str] = []
         self.pending: list[Gradient] = []
@@ -94,7 +97,13 @@ class Machine:
 
     def moment(self) -> Moment:
         self.position += 1
-        return Moment(self.position, tuple(self.loops), tuple(self.off), tuple(self.doubtful))
+        return Moment(
+            self.position,
+            tuple(self.loops),
+            tuple(self.off),
+            tuple(self.doubtful),
+            tuple(self.last_only),
+        )
 
     @contextmanager
     def loop(self) -> Iterator[int]:
@@ -105,6 +114,14 @@ class Machine:
         finally:
             self.loops.pop()
             self.frames[-1].exits.pop()
+
+    @contextmanager
+    def in_last_round(self, loops: list[int]) -> Iterator[None]:
+        self.last_only += loops
+        try:
+            yield
+        finally:
+            del self.last_only[len(self.last_only) - len(loops) :]
 
     @contextmanager
     def guarded(self, switches: frozenset[str], *, off: bool) -> Iterator[None]:

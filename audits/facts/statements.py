@@ -13,7 +13,7 @@ from audits.facts import evidence, expressions, files, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope, merge
 from audits.facts.stores import bind, forget_constant, store_accumulated
-from audits.facts.values import BLANK, LOOP, ClassObj, Function, Label, Obj, Value, join
+from audits.facts.values import BLANK, LAST_ROUND, LOOP, ClassObj, Function, Label, Obj, Value, join
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -106,10 +106,12 @@ def _if(m: Machine, node: ast.If, scope: Scope) -> bool:
         decided = True
     if decided and isinstance(node.body[-1], ast.Raise):
         decided = False  # the run that is reported did not end here
+    m.frames[-1].decided_by |= test.switches if decided is not None else frozenset()
     if decided is not None and not (m.explore and test.switches):
         return run_block(m, node.body if decided else node.orelse, scope)
     before = dict(scope.names)
-    with m.guarded(test.switches, off=decided is False):
+    rounds = [label.id for label in test.labels if label.kind == LAST_ROUND]
+    with m.guarded(test.switches, off=decided is False), m.in_last_round(rounds):
         falls_then = run_block(m, node.body, scope)
     after_then, scope.names = scope.names, before
     with m.guarded(test.switches, off=decided is True):
@@ -123,11 +125,18 @@ def _if(m: Machine, node: ast.If, scope: Scope) -> bool:
 
 
 def _loop_body(
-    m: Machine, block: list[ast.stmt], scope: Scope, bindings: ast.expr | None, element: Value
+    m: Machine,
+    block: list[ast.stmt],
+    scope: Scope,
+    bindings: ast.expr | None,
+    element: Value,
+    rounds: int | None = None,
 ) -> None:
     _forget_counters(block, scope)
     before = dict(scope.names)
     with m.loop() as number:
+        if rounds is not None:
+            m.rounds[number] = rounds
         if bindings is not None:
             bind(m, bindings, numbered(element, number), scope)
         else:
@@ -161,7 +170,8 @@ def _for(m: Machine, node: ast.For | ast.AsyncFor, scope: Scope) -> bool:
     if empty and not (m.explore and iterable.switches):
         return run_block(m, node.orelse, scope)
     with m.guarded(iterable.switches, off=bool(empty)):
-        _loop_body(m, node.body, scope, node.target, expressions.element_of(iterable))
+        rounds = len(iterable.const) if isinstance(iterable.const, range) else None
+        _loop_body(m, node.body, scope, node.target, expressions.element_of(iterable), rounds)
     return run_block(m, node.orelse, scope)
 
 
@@ -255,7 +265,13 @@ def call_function(
         made = Obj("list", node.lineno)
         made.entries[None] = join(frame.yielded)
         return Value(refs=frozenset({made}))
-    return join(frame.returned) if frame.returned else Value(None)
+    if not frame.returned:
+        return Value(None)
+    made = join(frame.returned)
+    if made.known:  # a reader of settings: the constant hangs on what was looked at
+        switches = made.switches | frame.decided_by
+        return Value(made.const, made.labels, made.refs, made.items, switches)
+    return made
 
 
 def _bind_arguments(

@@ -100,9 +100,7 @@ def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscri
                 _mark_region(m, ref, text, value)
 
 
-def note_write(
-    m: Machine, tables: frozenset[Obj], key: Value, node: ast.AST, scope: Scope
-) -> None:
+def note_write(m: Machine, tables: frozenset[Obj], key: Value, node: ast.AST, scope: Scope) -> None:
     """Remembers a store by a key that was computed from tokens."""
     labels = labels_of(key)
     if tables and kinds(labels) & {TOKENS, TRAIN, STREAM}:

@@ -30,6 +30,7 @@ class Moment:
     loops: tuple[int, ...]  # activations of the enclosing loops, outermost first
     off: tuple[str, ...]  # "NAME=value" of switches that keep this code from running
     doubtful: tuple[str, ...]  # switches that the folder's own commands set differently
+    last_only: tuple[int, ...] = ()  # loops of several rounds in whose last round alone it happens
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class Trace:
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     open_loops: set[int] = field(default_factory=set)  # loops without a variable (while)
     regions: list[str] = field(default_factory=list)  # interned slice texts
+    last_is_headline: bool | None = None  # whether the last printed score is the declared one
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
 

@@ -36,6 +36,7 @@ CHOICE: Final = "choice"  # the smaller of two losses; id = Choice
 REGION: Final = "region"  # restricted to some positions; id = interned slice text
 TALLY: Final = "tally"  # how often each key occurs (bincount)
 LOOP: Final = "loop"  # the variable of a loop; id = the loop
+LAST_ROUND: Final = "last_round"  # true in the last of several rounds; id = the loop
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 

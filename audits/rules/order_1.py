@@ -36,14 +36,14 @@ def check(trace: Trace) -> Iterator[Match]:
 def _last_round_only(trace: Trace) -> Iterator[Match]:
     for update in trace.updates:
         if (found := rounds_discarded(trace, update)) is not None:
-            reset, score = found
+            place, score = found
             yield Match(
                 update.site.file,
                 update.backward.line,
                 update.backward.function,
                 f"validation tokens are trained on at line {update.backward.line} in every round; "
-                f"the total is set back at line {reset.site.line}, so that only the last round is "
-                f"recorded, at line {score.site.line}, after training on the same tokens before",
+                f"only the last round is kept (line {place.line}) and recorded, at line "
+                f"{score.site.line}, after training on the same tokens before",
                 Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
                 update.moment.off + score.moment.off,
             )

@@ -51,14 +51,13 @@ def _tables(trace: Trace) -> Iterator[Match]:
 def _rounds(trace: Trace) -> Iterator[Match]:
     for update in trace.updates:
         if (found := rounds_discarded(trace, update)) is not None:
-            reset, score = found
+            place, score = found
             yield Match(
-                reset.site.file,
-                reset.site.line,
-                reset.site.function,
-                f"the total is set back in every round of training (line {update.backward.line}), "
-                f"so that a token's first loss is replaced by its last, recorded at line "
-                f"{score.site.line}",
+                place.file,
+                place.line,
+                place.function,
+                f"every round trains on the tokens (line {update.backward.line}) and only the last "
+                f"round's losses stay: a token's first loss is replaced, at line {score.site.line}",
                 Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
                 update.moment.off + score.moment.off,
             )
@@ -73,7 +72,8 @@ def _after_adaptation(trace: Trace) -> Iterator[Match]:
             later = score.moment.position > update.moment.position
             if not later or share_loop(score.moment, update.moment) or not reaches(number, score):
                 continue
-            sure = is_headline(trace, number) and not update.moment.doubtful
+            sure = is_headline(trace, number) and trace.last_is_headline is not False
+            sure = sure and not update.moment.doubtful
             yield Match(
                 score.site.file,
                 score.site.line,
