@@ -1,0 +1,257 @@
+"""The configuration ladder: what a script is told, so that it runs small on two cores.
+
+Guarantees: only switches that the script really reads are set; under the small sizes lies what the
+folder itself says it ran, so a technique that only the README switches on is on; every value keeps
+its source ("README.md line 42", "ladder: width"). A script that rejects a size gets another rung,
+at most `MAX_RUNGS`, chosen by its own complaint.
+Does not cover: where the data lies (`stage`), seeds, ranks, devices.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from audits.switches import Switches, as_number
+from harness.upstream.sizes import Ratio, Size, StreamShape, small
+
+MAX_RUNGS = 4
+RUN_ID = "scorefirst"
+
+# The folder's values for these say something about its machine, not about its technique.
+_MACHINE = re.compile(
+    r"^(DATA_|TOKENIZER_PATH|DATASETS?_|RUN_ID$|SEED$|MASTER_|RANK$|LOCAL_RANK$|WORLD_SIZE$|CUDA_|NCCL_"
+    r"|OMP_|MKL_|PYTORCH_|TORCH(INDUCTOR|_NCCL|ELASTIC)|HF_|WANDB|PATH$|PYTHON|HOME$|TMPDIR$"
+    r"|ARTIFACT_DIR|OUT(PUT)?_DIR|LOG_?DIR|CKPT_DIR|CHECKPOINT_DIR|GPU|NPROC)"
+)
+_CONFIGURATION = re.compile(r"hyper|config|cfg|args|param|setting|^H\.|^C\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value and who says so."""
+
+    text: str
+    source: str  # "README.md line 42", "ladder: 64 for 512"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One configuration to try."""
+
+    size: Size
+    environment: Mapping[str, Given] = field(default_factory=dict)
+    patches: Mapping[str, Given] = field(default_factory=dict)  # "Hyperparameters.model_dim"
+    arguments: tuple[str, ...] = ()
+    why: str = "small sizes over what the folder says it ran"
+    stream_factor: int = 1  # the stream has to be this much longer than the last one
+
+    def variables(self) -> dict[str, str]:
+        """The environment as a process takes it."""
+        return {name: given.text for name, given in self.environment.items()}
+
+    def attributes(self) -> dict[str, str]:
+        """The patches as a `Job` takes them."""
+        return {name: given.text for name, given in self.patches.items()}
+
+
+def first_rung(switches: Switches, stream: StreamShape, size: Size | None = None) -> Rung:
+    """The usual rung: everything small."""
+    return _rung(switches, stream, size or Size())
+
+
+def next_rung(
+    switches: Switches, stream: StreamShape, tried: Sequence[Rung], cause: str, log_tail: str
+) -> Rung | None:
+    """Another rung, chosen by what the script complained of; None when the ladder ends."""
+    if not tried:
+        return first_rung(switches, stream)
+    if len(tried) >= MAX_RUNGS or not can_climb(cause):
+        return None
+    used = {rung.size for rung in tried}
+    last = tried[-1]
+    for size, why, factor in _ways_up(last.size, f"{cause}\n{log_tail[-3_000:]}"):
+        if size not in used or (factor > 1 and last.stream_factor == 1):
+            grown = replace(stream, tokens=stream.tokens * factor)
+            return replace(_rung(switches, grown, size), why=why, stream_factor=factor)
+    return None
+
+
+def can_climb(cause: str) -> bool:
+    """Whether another size could help; a missing package or a lack of memory stays."""
+    return not re.search(
+        r"ModuleNotFoundError|ImportError|SyntaxError|No module named|MemoryError|cutlass|nvcc"
+        r"|not served|CUDA error|Read-only file system|PermissionError",
+        cause,
+    )
+
+
+def _ways_up(size: Size, complaint: str) -> Iterator[tuple[Size, str, int]]:
+    """Sizes in the order in which they are worth trying."""
+    for pattern, change, why, factor in _COMPLAINTS:
+        if re.search(pattern, complaint, re.IGNORECASE):
+            yield replace(size, **change), why, factor
+    yield replace(size, only_common=True), "uncommon switches as the folder ran them", 1
+    wide = replace(size, only_common=True, width=128, heads=4)
+    yield wide, "a wider model, uncommon switches as the folder ran them", 1
+    yield replace(size, shrink_model=False, iterations=1, epochs=1), "the folder's own model", 1
+
+
+# What the script says -> what changes. The first one that was not tried yet is the next rung.
+_COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
+    (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType.__format__",
+     {"wallclock_s": 100_000}, "a clock that does not stop the training", 1),
+    (r"timed out|time limit",
+     {"iterations": 2, "epochs": 1, "steps": 2, "stride": 32, "batch_seqs": 16},
+     "fewer steps, larger batches", 1),
+    (r"divisible|must divide|% ?num_heads|head_dim|multiple of|even head|rotary|rope",
+     {"width": 128, "heads": 4}, "wider heads", 1),
+    (r"too short|too small|at least|not enough|no documents|no .*windows|insufficient|fewer than"
+     r"|need(s|ed)? more|empty|zero-size|nothing to|division by zero|ZeroDivision",
+     {"seq_len": 32, "stride": 8}, "shorter sequences on a longer stream", 2),
+    (r"out of range|index .* is out of bounds|size mismatch|shape|mat1 and mat2|must match"
+     r"|broadcast|expanded size|invalid for input",
+     {"only_common": True}, "uncommon switches as the folder ran them", 1),
+)  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------
+# building one
+
+
+def _rung(switches: Switches, stream: StreamShape, size: Size) -> Rung:
+    ratio = _ratio(switches, stream, size)
+    environment = dict(_folder_values(switches)) | dict(_small_values(switches, ratio))
+    if "RUN_ID" in switches.switches:
+        environment["RUN_ID"] = Given(RUN_ID, "ladder: a fixed name")
+    return Rung(
+        size=size,
+        environment=environment,
+        patches=dict(_patches(switches, ratio)),
+        arguments=tuple(_arguments(switches, ratio)),
+    )
+
+
+def _ratio(switches: Switches, stream: StreamShape, size: Size) -> Ratio:
+    heads = _was(switches, "NUM_HEADS", 8.0)
+    return Ratio(
+        width=_was(switches, "MODEL_DIM", 512.0),
+        heads=heads,
+        kv_heads=_was(switches, "NUM_KV_HEADS", heads / 2),
+        seq_len=_was(switches, "TRAIN_SEQ_LEN", _was(switches, "SEQ_LEN", 1_024.0)),
+        size=size,
+        stream=stream,
+    )
+
+
+def _was(switches: Switches, name: str, otherwise: float) -> float:
+    """What the folder ran with: a switch, else an attribute of that name."""
+    if number := as_number(switches.value(name)):
+        return number
+    for key, value in switches.attributes.items():
+        named = key.rpartition(".")[2].upper() == name
+        if named and isinstance(value, int | float) and value > 0:
+            return float(value)
+    return otherwise
+
+
+def _folder_values(switches: Switches) -> Iterator[tuple[str, Given]]:
+    for name, setting in switches.settings.items():
+        if name in switches.switches and not _MACHINE.search(name):
+            yield name, Given(setting.value, setting.source)
+
+
+def _small_values(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
+    for name in switches.switches:
+        if _MACHINE.search(name):
+            continue
+        if (text := _small_text(name, switches.value(name), ratio)) is not None:
+            was = switches.value(name)
+            yield (
+                name,
+                Given(text, f"ladder: {text} for {was if was is not None else 'no default'}"),
+            )
+
+
+def _small_text(name: str, was: str | None, ratio: Ratio) -> str | None:
+    """The small value, written as the old one was; None where it stays."""
+    if was is not None and (listed := _small_list(name, was, ratio)) is not None:
+        return listed
+    number = _truth(was) if as_number(was) is None else as_number(was)
+    if number is None:
+        number = _WITHOUT_DEFAULT.get(name)
+    if number is None or (value := small(name, number, ratio)) is None or value == number:
+        return None
+    return _written(value, was)
+
+
+# Switches that some scripts read without a default, or with one that is computed.
+_WITHOUT_DEFAULT = {
+    "ITERATIONS": 20_000.0,
+    "TRAIN_SEQ_LEN": 1_024.0,
+    "EVAL_SEQ_LEN": 1_024.0,
+    "TRAIN_BATCH_TOKENS": 524_288.0,
+    "VAL_BATCH_SIZE": 524_288.0,
+    "WARMUP_STEPS": 20.0,
+    "MODEL_DIM": 512.0,
+}
+_SCHEDULE = re.compile(r"SEQ.*SCHEDULE$|SEQ_?LENS$|CONTEXT_SCHEDULE$")
+
+
+def _small_list(name: str, was: str, ratio: Ratio) -> str | None:
+    """`TRAIN_SEQ_SCHEDULE=1024@0.1,2048@0.7`: every length in it."""
+    if not _SCHEDULE.search(name) or not re.search(r"\d{3}", was):
+        return None
+
+    def shorter(match: re.Match[str]) -> str:
+        value = small("SEQ_LEN", float(match[0]), ratio)
+        return match[0] if value is None else str(int(value))
+
+    return re.sub(r"(?<![\d.])\d{3,5}(?![\d.])", shorter, was)
+
+
+def _truth(was: str | None) -> float | None:
+    if was is None:
+        return None
+    return {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}.get(was.strip().lower())
+
+
+def _written(value: float, was: str | None) -> str:
+    """Whole numbers as such; `600.0` stays a float, `True` a word."""
+    if was is not None and was.strip().lower() in ("true", "false"):
+        return str(bool(value))
+    if float(value).is_integer():
+        return (
+            f"{value:.1f}"
+            if was is not None and re.fullmatch(r"-?\d+\.\d+", was)
+            else f"{value:.0f}"
+        )
+    return f"{value:g}"
+
+
+def _patches(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
+    """Sizes that a class of the configuration fixes itself."""
+    for key, value in switches.attributes.items():
+        owner, _, name = key.rpartition(".")
+        if not owner or name.upper() in switches.switches or not _configures(owner, switches):
+            continue
+        text = _small_text(name.upper(), str(value), ratio)
+        if text is not None and not isinstance(value, str | tuple):
+            yield key, Given(text, f"ladder: {text} for {value}, fixed in the class")
+
+
+def _configures(owner: str, switches: Switches) -> bool:
+    """A class is the configuration by its name, or because it holds a few sizes."""
+    if _CONFIGURATION.search(f"{owner}."):
+        return True
+    names = {key.rpartition(".")[2] for key in switches.attributes if key.startswith(f"{owner}.")}
+    return len(names & {"model_dim", "num_layers", "vocab_size", "iterations", "train_seq_len"}) > 1
+
+
+def _arguments(switches: Switches, ratio: Ratio) -> Iterator[str]:
+    """Command-line options with a numeric default shrink as switches do."""
+    for flag in switches.flags.values():
+        name = flag.name.lstrip("-").replace("-", "_").upper()
+        if (text := _small_text(name, flag.default, ratio)) is not None:
+            yield flag.name
+            yield text
