@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: evaluate test lint clean
+.PHONY: evaluate test lint docs clean
 
 evaluate: $(STAMP)  ## the main job on the embedded default: verdict on the screen, report in reports/
 	$(PY) -m harness.evaluate submissions/legal/score_first_ttt
@@ -16,6 +16,9 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(STAMP)  ## the rules' page, from the rules
+	$(PY) -m audits.document_rules > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
 
 clean:  ## removes what make and the tools built; keeps sources
 	rm -rf $(VENV) .scorefirst reports build *.egg-info .mypy_cache .ruff_cache .pytest_cache

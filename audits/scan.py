@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from audits.catalogue import PROFILES, RULES
 from audits.findings import FileReport, Finding, ScanReport
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
-from audits.render import as_json, as_text, explanation, rule_list
+from audits.output import FORMATS
+from audits.output.json_report import read_baseline
+from audits.output.rule_text import explanation, rule_list
+from audits.output.view import View, version
 from audits.rules import CHECKS
 
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
+STDIN: Final = Path("-")
 _EXAMPLES = """\
 examples:
   python -m audits.scan train_gpt.py        one script, judged by its own defaults
-  python -m audits.scan records/my_run      a folder, judged by the commands it documents
-  python -m audits.scan --format json records/my_run
-  python -m audits.scan --select ORDER-1,ORDER-2 records/my_run
+  python -m audits.scan records/my_run      a folder, judged by the run that it documents
+  git show HEAD:train_gpt.py | python -m audits.scan -
+  python -m audits.scan --select ORDER,NORM-2 records/my_run
+  python -m audits.scan --format json --output known.json records/*
+  python -m audits.scan --baseline known.json records/*     only what is new fails
   python -m audits.scan --explain NORM-2
 
 exit codes: 0 no failure, 1 failures, 2 tool or use, 3 nothing to scan, 4 could not parse
@@ -48,32 +57,63 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.list_rules:
-        print(rule_list(options.profile))
-        return OK
+        return _write(rule_list(options.profile), options.output)
     if options.explain:
-        print(explanation(RULES[_known(options.explain)]))
-        return OK
+        return _write(explanation(RULES[_known(options.explain)]), options.output)
     if not options.paths:
         raise UsageError("no path given; name a script or a submission folder (see --help)")
+    view = _view(options)
+    for message in view.nothing:
+        print(f"audits.scan: {message}", file=sys.stderr)
+    if not view.reports:
+        return NOTHING
+    _write(FORMATS[options.format](view), options.output)
+    return OK if options.exit_zero else _exit_code(view)
+
+
+def _view(options: argparse.Namespace) -> View:
     rules = selected(options.select, options.ignore)
+    baseline = None if options.baseline is None else read_baseline(options.baseline)
     reports: list[ScanReport] = []
+    nothing: list[str] = []
     for path in options.paths:
         try:
-            reports.append(scan_path(path, options.profile, options.entry, rules))
-        except NothingToScan as nothing:
-            print(f"audits.scan: {nothing}", file=sys.stderr)
-    if not reports:
-        return NOTHING
-    render = as_json if options.format == "json" else as_text
-    print(render(reports, options.profile))
-    return OK if options.exit_zero else _exit_code(reports)
+            reports.append(_scan(path, options, rules))
+        except NothingToScan as error:
+            nothing.append(str(error))
+    return View(options.profile, tuple(reports), tuple(rules), tuple(nothing), baseline)
 
 
-def _exit_code(reports: Sequence[ScanReport]) -> int:
-    if any(report.failed for report in reports):
+def _scan(path: Path, options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:
+    if path == STDIN:
+        return _scan_stdin(options, rules)
+    report = scan_path(path, options.profile, options.entry, rules)
+    return replace(report, root=str(path.parent if path.is_file() else path))
+
+
+def _scan_stdin(options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:
+    """One script from standard input, judged like a lone file."""
+    with tempfile.TemporaryDirectory(prefix="scorefirst-") as folder:
+        path = Path(folder, "stdin.py")
+        path.write_bytes(sys.stdin.buffer.read())
+        return scan_path(path, options.profile, None, rules)
+
+
+def _write(text: str, output: Path | None) -> int:
+    if output is None:
+        sys.stdout.write(text)
+        return OK
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output}: {error.strerror}; the report was not written") from error
+    return OK
+
+
+def _exit_code(view: View) -> int:
+    if view.failed:
         return FAILURES
-    unread = any(file.outcome == "unreadable" for report in reports for file in report.files)
-    return UNPARSED if unread else OK
+    return UNPARSED if view.unreadable else OK
 
 
 def _known(name: str) -> str:
@@ -83,13 +123,23 @@ def _known(name: str) -> str:
     return wanted
 
 
+def _named(names: str) -> set[str]:
+    """Rules by name, or by the name of their family."""
+    found: set[str] = set()
+    for name in filter(None, map(str.strip, names.split(","))):
+        family = {rule for rule in CHECKS if rule.startswith(f"{name.upper()}-")}
+        found |= family or {_known(name)}
+    return found
+
+
 def selected(select: str, ignore: str) -> list[str]:
     """The checks to run; naming a rule without a static check is an error, not silence."""
-    chosen = {_known(name) for name in select.split(",") if name.strip()}
-    dropped = {_known(name) for name in ignore.split(",") if name.strip()}
+    chosen, dropped = _named(select), _named(ignore)
     if missing := sorted(chosen - set(CHECKS)):
         raise UsageError(f"{', '.join(missing)}: no static check; see --list-rules")
-    return sorted((chosen or set(CHECKS)) - dropped)
+    if not (left := sorted((chosen or set(CHECKS)) - dropped)):
+        raise UsageError("no rule is left to check; see --select and --ignore")
+    return left
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,24 +150,28 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a script or a folder")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument(
+    add = parser.add_argument
+    add("paths", nargs="*", type=Path, metavar="PATH", help="a script, a folder, or - for stdin")
+    add("--format", choices=tuple(FORMATS), default="text")
+    add("--output", type=Path, metavar="FILE", help="write there instead of on the screen")
+    add(
         "--profile",
         choices=PROFILES,
         default="strict",
         help="strict: the four conditions as written; leaderboard: what organisers accepted",
     )
-    parser.add_argument("--entry", metavar="FILE", help="the file of the folder that is judged")
-    parser.add_argument("--select", default="", metavar="RULES", help="only these, comma separated")
-    parser.add_argument("--ignore", default="", metavar="RULES", help="all but these")
-    parser.add_argument("--list-rules", action="store_true", help="print every rule and stop")
-    parser.add_argument("--explain", metavar="RULE", help="print one rule with its cases and stop")
-    parser.add_argument("--exit-zero", action="store_true", help="exit 0 even with failures")
+    add("--entry", metavar="FILE", help="the file of the folder that is judged")
+    add("--select", default="", metavar="RULES", help="only these, or families; comma separated")
+    add("--ignore", default="", metavar="RULES", help="all but these")
+    add("--baseline", type=Path, metavar="FILE", help="a JSON report; what it holds cannot fail")
+    add("--list-rules", action="store_true", help="print every rule and stop")
+    add("--explain", metavar="RULE", help="print one rule with its cases and stop")
+    add("--exit-zero", action="store_true", help="exit 0 even with failures")
+    add("--version", action="version", version=f"scorefirst {version()}")
     return parser
 
 
-__all__ = ["FileReport", "Finding", "ScanReport", "main", "scan_path"]
+__all__ = ["FileReport", "Finding", "ScanReport", "main", "scan_path", "selected"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,118 @@
+"""SARIF 2.1.0, for code scanning.
+
+Guarantees: validates against the OASIS schema; rule ids and fingerprints are stable; the flow of a
+finding is its code flow. Packed code points at the wrapper's line, with the unpacked text as the
+snippet and its line in the message.
+Does not cover: fixes; a rule says what would clear it in its help.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any, Final
+from urllib.parse import quote
+
+from audits.catalogue import RULES
+from audits.findings import Step
+from audits.output.rule_text import help_of, markdown_of
+from audits.output.view import Entry, View, version
+
+SCHEMA: Final = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_HOME: Final = "https://github.com/openai/parameter-golf/issues/1017"
+_LEVELS: Final = {"fail": "error", "warn": "warning", "info": "note"}
+_Json = dict[str, Any]
+
+
+def as_sarif(view: View) -> str:
+    driver = {
+        "name": "scorefirst",
+        "semanticVersion": version(),
+        "informationUri": _HOME,
+        "rules": [_rule(rule, view.profile) for rule in view.rules],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "automationDetails": {"id": f"scorefirst/{view.profile}/"},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": _unread(view)}],
+        "results": [_result(entry, view) for entry in view.entries],
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _rule(name: str, profile: str) -> _Json:
+    rule = RULES[name]
+    return {
+        "id": name,
+        "name": name.replace("-", ""),
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.statement},
+        "help": {"text": help_of(rule), "markdown": markdown_of(rule)},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity[profile]]},
+        "properties": {"tags": [rule.status.lower()], "sources": list(rule.sources)},
+    }
+
+
+def _result(entry: Entry, view: View) -> _Json:
+    finding = entry.finding
+    text = finding.message
+    if finding.wrapper_line is not None:
+        text = f"line {finding.line} of the unpacked text: {text}"
+    result: _Json = {
+        "ruleId": finding.rule,
+        "ruleIndex": view.rules.index(finding.rule),
+        "level": _LEVELS[finding.status],
+        "message": {"text": text},
+        "locations": [_location(entry.path, entry.line, finding.function, finding.excerpt)],
+        "partialFingerprints": {"scorefirst/v1": entry.fingerprint},
+        "properties": {"confidence": finding.confidence, "line": finding.line},
+    }
+    if finding.flow:
+        stations = [{"location": station} for station in _flow(entry)]
+        result["codeFlows"] = [{"threadFlows": [{"locations": stations}]}]
+    if view.baseline is not None:
+        result["baselineState"] = "unchanged" if entry.known else "new"
+    return result
+
+
+def _flow(entry: Entry) -> Iterator[_Json]:
+    folder = entry.path.removesuffix(entry.file.path)
+    packed = entry.finding.wrapper_line
+    for step in entry.finding.flow:
+        line = packed if packed is not None and step.file == entry.file.path else step.line
+        location = _location(folder + step.file, line, step.function, step.excerpt)
+        yield location | {"message": {"text": _station(step)}}
+
+
+def _station(step: Step) -> str:
+    return f"{step.role} (line {step.line}): {step.excerpt}"
+
+
+def _location(path: str, line: int, function: str, excerpt: str) -> _Json:
+    physical: _Json = {"artifactLocation": _artifact(path)}
+    if line > 0:
+        physical["region"] = {"startLine": line, "snippet": {"text": excerpt}}
+    logical = {"name": function, "kind": "function"}
+    return {"physicalLocation": physical, "logicalLocations": [logical]}
+
+
+def _artifact(path: str) -> _Json:
+    if PurePath(path).is_absolute():
+        return {"uri": PurePath(path).as_uri()}
+    return {"uri": quote(path), "uriBaseId": "%SRCROOT%"}
+
+
+def _unread(view: View) -> list[_Json]:
+    return [
+        {
+            "level": "error",
+            "message": {"text": f"could not be read, so not judged: {file.note}"},
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(path)}}],
+        }
+        for path, file in view.unreadable
+    ]

@@ -1,0 +1,82 @@
+"""For people at a terminal: file, line, code, and the flow that leads there.
+
+Guarantees: no control characters of a submission reach the terminal.
+Does not cover: colours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audits.catalogue import RULES
+from audits.findings import FileReport, ScanReport
+from audits.output.view import NO_FINDING, Entry, View, shown
+from audits.source import Outcome
+
+_INDENT: Final = " " * 7
+
+
+def as_text(view: View) -> str:
+    lines = [line for report in view.reports for line in _report(view, report)]
+    total = ", ".join(f"{count} {status}" for status, count in view.counts.items())
+    lines.append(f"profile {view.profile}: {total}")
+    if view.unreadable:
+        lines.append("What could not be read was not judged.")
+    elif not view.counts["fail"]:
+        lines.append(NO_FINDING)
+    return "\n".join(lines) + "\n"
+
+
+def _report(view: View, report: ScanReport) -> list[str]:
+    entries = view.of(report)
+    read = [file for file in report.files if file.outcome != Outcome.SKIPPED]
+    lines = []
+    for file in read:
+        lines.append(_file(report, file))
+        for entry in entries:
+            if entry.file is file:
+                lines += _entry(report, entry)
+    if others := len(report.files) - len(read):
+        lines.append(f"{others} other Python files: neither imported nor started by the entry")
+    return lines
+
+
+def _file(report: ScanReport, file: FileReport) -> str:
+    note = f" ({file.note})" if file.note else ""
+    return visible(f"{shown(report, file.path)}: {file.outcome}{note}")
+
+
+def _entry(report: ScanReport, entry: Entry) -> list[str]:
+    finding = entry.finding
+    where = f"{entry.path}:{finding.line}"
+    if finding.wrapper_line is not None:
+        where += f" (unpacked from line {finding.wrapper_line})"
+    known = "  (in the baseline)" if entry.known else ""
+    lines = [
+        f"  {finding.status.upper():4} {finding.rule} {RULES[finding.rule].title}{known}",
+        f"{_INDENT}{where} in {finding.function}",
+        f"{_INDENT}{finding.message}",
+        f"{_INDENT}> {finding.excerpt}",
+    ]
+    lines += [f"{_INDENT}  {line}" for line in flow_lines(entry)]
+    return [visible(line) for line in lines]
+
+
+def flow_lines(entry: Entry) -> list[str]:
+    """The stations in order of execution: what happens, where, and the code."""
+    flow = entry.finding.flow
+    where = [
+        f"{step.line}" if step.file == entry.file.path else f"{step.file}:{step.line}"
+        for step in flow
+    ]
+    roles = max((len(step.role) for step in flow), default=0)
+    width = max(map(len, where), default=0)
+    return [
+        f"{step.role:{roles}}  {place:>{width}} | {step.excerpt}"
+        for step, place in zip(flow, where, strict=True)
+    ]
+
+
+def visible(text: str) -> str:
+    """Control characters as escapes: a submission does not move our cursor."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
