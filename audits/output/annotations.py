@@ -34,6 +34,7 @@ def _line(entry: Entry) -> str:
 
 
 def _data(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode("utf-8")  # git paths may be no text
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

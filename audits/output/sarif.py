@@ -102,9 +102,10 @@ def _location(path: str, line: int, function: str, excerpt: str) -> _Json:
 
 
 def _artifact(path: str) -> _Json:
+    uri = quote(path, errors="replace")
     if PurePath(path).is_absolute():
-        return {"uri": PurePath(path).as_uri()}
-    return {"uri": quote(path), "uriBaseId": "%SRCROOT%"}
+        return {"uri": f"file://{uri}"}
+    return {"uri": uri, "uriBaseId": "%SRCROOT%"}
 
 
 def _unread(view: View) -> list[_Json]:

@@ -46,9 +46,10 @@ def scan(folder: Callable[[Mapping[str, str | bytes]], Path]) -> Scan:
 def command() -> Command:
     """Runs `python -m audits.scan` as a user does."""
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "audits.scan", *words],
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
