@@ -18,7 +18,7 @@ from harness.upstream.capture.marks import Mark, Positions, merged, mixed
 from harness.upstream.capture.recorder import INTEGERS, Recorder
 from harness.upstream.capture.updates import note_uses
 
-Handler = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
+Handler = Callable[[str, Any, tuple[Any, ...], dict[str, Any], Any], None]
 
 REARRANGE = """reshape view flatten squeeze unsqueeze expand expand_as view_as reshape_as transpose t
     permute contiguous clone narrow select index_select masked_select take chunk split tensor_split
@@ -64,7 +64,7 @@ class TorchFlow:
 
     # -- rearranging ----------------------------------------------------------------------------
 
-    def _rearrange(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _rearrange(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         first = args[0] if args else kwargs.get("tensors", kwargs.get("input"))
         source = self._source(first)
         if source is None:
@@ -117,14 +117,14 @@ class TorchFlow:
             for part, positions in zip(out, moved, strict=True):
                 self._give_maps(part, positions, source)
 
-    def _same(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _same(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         mark = self._marks.find(args[0]) if args else None
         if mark is not None and isinstance(out, Tensor) and out is not args[0]:
             self._marks.put(out, mark)
-        elif func.__name__ in ("detach", "__get__") or getattr(out, "dtype", 0) == torch.float64:
+        elif name in ("detach", "data") or getattr(out, "dtype", 0) == torch.float64:
             self._recorder.read_pending(args[0])  # on its way into the script's own total
 
-    def _getitem(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _getitem(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         source, key = args
         mark = self._marks.find(source)
         if mark is None:
@@ -136,11 +136,10 @@ class TorchFlow:
             moved = torch.from_numpy(mark.positions)[_on_host(key)]
             self._give_maps(out, moved, mark)
 
-    def _fill(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _fill(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         mark = self._marks.find(args[0])
         if mark is None or mark.positions is None:
             return
-        name = func.__name__
         if name in ("fill_", "zero_"):
             self._marks.drop(args[0])
             return
@@ -154,11 +153,10 @@ class TorchFlow:
 
     # -- arithmetic -----------------------------------------------------------------------------
 
-    def _elementwise(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _elementwise(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         marks = [m for m in map(self._marks.find, args) if m is not None]
         if not marks or not isinstance(out, Tensor):
             return
-        name = func.__name__
         if out.is_floating_point():
             marks = [m for m in marks if m.positions is not None and m.loss >= 0]
         elif name not in KEEPS_IDS:
@@ -207,7 +205,7 @@ class TorchFlow:
             other = 1.0 / other
         return other if before is None else before * other
 
-    def _in_place(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _in_place(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         target = args[0]
         if not isinstance(target, Tensor) or not target.is_floating_point():
             return
@@ -218,20 +216,19 @@ class TorchFlow:
         positions = merged(tuple(target.shape), maps)
         if positions is not None:
             latest = max(marks, key=lambda m: m.loss)
-            name = func.__name__.strip("_").removeprefix("i").rstrip("_")
-            factor = self._factor(name, args, marks) if name in MULTIPLY | DIVIDE else None
+            plain = name.strip("_").removeprefix("i")
+            factor = self._factor(plain, args, marks) if plain in MULTIPLY | DIVIDE else None
             self._marks.put(target, Mark(positions, latest.loss, latest.weights, factor))
 
-    def _reduce(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _reduce(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         values = args[0] if args else kwargs.get("input")
         mark = self._marks.find(values)
         if mark is None or mark.positions is None or mark.loss < 0:
-            if func.__name__ in ("dot", "vdot", "inner"):
-                self._product(func, args, kwargs, out)
+            if name in ("dot", "vdot", "inner"):
+                self._product(name, func, args, kwargs, out)
             return
-        name = func.__name__
         if name in ("dot", "vdot", "inner"):
-            self._product(func, args, kwargs, out)
+            self._product(name, func, args, kwargs, out)
             return
         axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
         result = out if isinstance(out, Tensor) else out[0]
@@ -244,7 +241,7 @@ class TorchFlow:
         if name in ("sum", "mean", "nansum", "nanmean", "cumsum"):
             self._total(mark, values, result, name)
 
-    def _product(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _product(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A vector of scores times a vector of weights."""
         if len(args) < 2 or args[0].ndim != 1 or args[1].ndim != 1:
             return
@@ -262,17 +259,16 @@ class TorchFlow:
         else:
             self._recorder.total(mark, values, how)
 
-    def _read(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         self._recorder.read_pending(args[0])
         mark = self._marks.find(args[0])
         if mark is not None and mark.positions is not None and mark.loss >= 0:
-            self._recorder.total(mark, args[0], func.__name__)
+            self._recorder.total(mark, args[0], name)
 
     # -- assignments ----------------------------------------------------------------------------
 
-    def _assign(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _assign(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         target = args[0]
-        name = func.__name__
         value = args[1] if name == "copy_" else args[-1]
         if kwargs or not isinstance(target, Tensor):
             return
@@ -284,7 +280,7 @@ class TorchFlow:
                 return
             old = Mark(np.full(tuple(target.shape), -1, np.int32), new.loss, new.weights)
         key = args[1:-1] if name != "copy_" else (...,)
-        self._write_map(func, old, new, key, value, target)
+        self._write_map(func if name not in ("__setitem__", "copy_") else None, old, new, key, value, target)
 
     def _write_map(
         self, func: Any, old: Mark, new: Mark | None, key: Any, value: Any, target: Tensor
@@ -299,7 +295,7 @@ class TorchFlow:
         else:
             moved = -1
         with torch.no_grad():
-            if func.__name__ in ("__setitem__", "copy_"):
+            if func is None:
                 positions[_on_host(key[0])] = moved
             else:
                 func(positions, *_on_host(key), moved)
@@ -308,7 +304,7 @@ class TorchFlow:
 
     # -- scores appear --------------------------------------------------------------------------
 
-    def _gather(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _gather(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         source = args[0]
         mark = self._marks.find(source)
         if mark is not None and mark.positions is not None:
@@ -337,7 +333,7 @@ class TorchFlow:
                 self._marks.put(out, self._recorder.loss(positions))
                 return
 
-    def _cross_entropy(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         call = dict(zip(("input", "target", "weight", "", "ignore_index"), args, strict=False))
         call.update(kwargs)
         logits, target = call["input"], call["target"]
@@ -376,7 +372,7 @@ class TorchFlow:
         else:
             self._recorder.total(mark, each, how)
 
-    def _made(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _made(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A tensor was made of an array or a list."""
         if not isinstance(out, Tensor) or out.device.type != "cpu":
             return

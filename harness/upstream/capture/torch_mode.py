@@ -29,7 +29,8 @@ class WatchMode(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
         self._flow = TorchFlow(recorder)
-        self._chosen: dict[Any, Handler | None] = {}
+        self._chosen: dict[Any, tuple[str, Handler | None]] = {}
+        self._names = _public_names(self._flow.handlers)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -37,29 +38,34 @@ class WatchMode(TorchFunctionMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         try:
-            handler = self._chosen[func]
+            name, handler = self._chosen[func]
         except KeyError:
-            handler = self._chosen[func] = self._choose(func)
+            name, handler = self._chosen[func] = self._choose(func)
         if handler is not None:
-            name = getattr(func, "__name__", "?")
             if self._recorder.usable(name):
                 try:
-                    handler(func, args, kwargs, out)
+                    handler(name, func, args, kwargs, out)
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     self._recorder.failed(name, error)
         return out
 
-    def _choose(self, func: Any) -> Handler | None:
-        name = getattr(func, "__name__", "")
+    def _choose(self, func: Any) -> tuple[str, Handler | None]:
+        name = self._names.get(func, getattr(func, "__name__", ""))
         if name == "__get__":
             name = getattr(func.__self__, "__name__", "")
-            return self._flow.handlers.get(name) if name in PROPERTIES else None
+            return name, self._flow.handlers.get(name) if name in PROPERTIES else None
         if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
-            return self._opaque
-        return self._flow.handlers.get(name)
+            return "custom op", self._opaque
+        return name, self._flow.handlers.get(name)
 
-    def _opaque(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _opaque(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         mark_by_shape(self._recorder, args, kwargs, out)
+
+
+def _public_names(handlers: dict[str, Handler]) -> dict[Any, str]:
+    """Functions by the name under which torch offers them: another tool may have wrapped them."""
+    homes: tuple[Any, ...] = (torch, torch.nn.functional, Tensor)
+    return {getattr(h, n): n for h in homes for n in handlers if callable(getattr(h, n, None))}
 
 
 def mark_by_shape(recorder: Recorder, args: Any, kwargs: Any, out: Any) -> None:
