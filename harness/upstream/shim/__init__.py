@@ -1,7 +1,7 @@
 """What makes a CUDA script run on a CPU without editing it; one module a concern.
 
 Guarantees: nothing of the script is edited; on a GPU only absent packages are served.
-Does not cover: scripts that start other processes: each has to be given the shim again.
+Does not cover: programs in another language that need a GPU.
 """
 
 import importlib
@@ -12,6 +12,8 @@ _ON_CPU = (
     "flex",
     "compiling",
     "interpreter",
+    "children",
+    "extensions",
     "distributed",
     "cuda",
     "devices",  # last: the others keep PyTorch's own functions
