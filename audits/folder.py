@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from audits.facts.commands import commands_of, configuration
 from audits.facts.config import Configuration
 from audits.facts.logs import logs_of
+
+
+NATIVE_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp"})
+MAX_NATIVE_FILES = 40
+MAX_NATIVE_BYTES = 400_000  # of one file
 
 
 class NothingToScan(Exception):
@@ -33,6 +38,7 @@ class Target:
     entry: str  # relative to root
     files: tuple[str, ...]  # every Python file, the entry included
     config: Configuration
+    natives: Mapping[str, str] = field(default_factory=dict)  # C and C++ beside the script
 
 
 def target_of(path: Path, entry: str | None) -> Target:
@@ -49,7 +55,18 @@ def target_of(path: Path, entry: str | None) -> Target:
     chosen = entry or manifest or _choose(path, files, started)
     if chosen not in files:
         raise UsageError(f"{path / chosen}: no such file; --entry takes a file inside the folder")
-    return Target(path, chosen, files, configuration(commands, chosen, logs_of(path)))
+    config = configuration(commands, chosen, logs_of(path))
+    return Target(path, chosen, files, config, _natives(path))
+
+
+def _natives(folder: Path) -> dict[str, str]:
+    """C and C++ sources of the folder."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in NATIVE_SUFFIXES and path.is_file() and len(found) < MAX_NATIVE_FILES:
+            text = path.read_bytes()[:MAX_NATIVE_BYTES].decode("utf-8", "replace")
+            found[path.relative_to(folder).as_posix()] = text
+    return found
 
 
 def _native_entry(folder: Path) -> str | None:

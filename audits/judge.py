@@ -16,6 +16,7 @@ from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
+from audits.facts.native import Natives
 from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
 from audits.flow import scores
 from audits.folder import Target, target_of
@@ -48,6 +49,7 @@ class _Reading:
         self.target = target
         self.sources: dict[str, Source] = {}  # the files that the entry reached, itself included
         self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
+        self.natives = Natives(target.natives)
         self.cut_short = False
         self.scored = False
 
@@ -59,7 +61,8 @@ class _Reading:
         return self.sources[name].tree
 
     def read(self, rules: Collection[str], *, explore: bool) -> None:
-        trace = facts.read(self.tree_of, self.target.entry, self.target.config, explore=explore)
+        entry, config = self.target.entry, self.target.config
+        trace = facts.read(self.tree_of, entry, config, explore=explore, natives=self.natives)
         self.cut_short |= trace.cut_short
         self.scored |= any(scores(trace))
         for rule in sorted(rules):

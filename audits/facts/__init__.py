@@ -9,22 +9,37 @@ from __future__ import annotations
 from audits.facts.config import Configuration
 from audits.facts.files import run_file
 from audits.facts.machine import Machine, OutOfSteps, TreeOf
+from audits.facts.native import Natives
 from audits.facts.trace import Trace
 
 
-def read(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Trace:
+def read(
+    tree_of: TreeOf,
+    entry: str,
+    config: Configuration,
+    *,
+    explore: bool,
+    natives: Natives | None = None,
+) -> Trace:
     """Reads the entry, and what it imports or starts, under the configuration."""
-    trace = run(tree_of, entry, config, explore=explore).trace
+    trace = run(tree_of, entry, config, explore=explore, natives=natives).trace
     if trace.shown:  # messages in a log show that a switch was on: read with it
         config = config.with_printed(trace.shown)
-        trace = run(tree_of, entry, config, explore=explore).trace
+        trace = run(tree_of, entry, config, explore=explore, natives=natives).trace
     trace.last_is_headline = config.logs.last_is_headline()
     return trace
 
 
-def run(tree_of: TreeOf, entry: str, config: Configuration, *, explore: bool) -> Machine:
+def run(
+    tree_of: TreeOf,
+    entry: str,
+    config: Configuration,
+    *,
+    explore: bool,
+    natives: Natives | None = None,
+) -> Machine:
     """One reading; the machine holds the trace and what every name was at the end."""
-    machine = Machine(tree_of, config, explore=explore)
+    machine = Machine(tree_of, config, explore=explore, natives=natives)
     try:
         run_file(machine, entry, "__main__")
     except OutOfSteps:

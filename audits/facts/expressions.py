@@ -2,7 +2,7 @@
 
 Guarantees: a constant is reported only when configuration and literals decide it; labels flow
 through every operation that is not known to drop them (lengths, shapes, types).
-Does not cover: arithmetic on labels; `x * 0` still counts as made of x.
+Does not cover: arithmetic on labels; `x - x` still counts as made of x.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope
 from audits.facts.values import (
     BLANK,
+    BYTES,
     COUNT,
+    GATED,
     HASHED,
     LAST_ROUND,
     LOOP,
@@ -104,6 +106,8 @@ def literal(constant: object) -> Value:
         if TRAINING_SHARDS in constant:
             return Value(constant, frozenset({Label(TRAIN, 0)}))
         return Value(constant)
+    if isinstance(constant, bytes):
+        return Value(labels=frozenset({Label(BYTES, 0)}))
     plain = constant is None or isinstance(constant, bool | int | float)
     return Value(constant) if plain else BLANK
 
@@ -128,6 +132,8 @@ def _attribute_of(ref: Obj, base: Value, name: str) -> Value | None:
         return Value(refs=frozenset({Library(f"{ref.path}.{name}")}))
     if name in ref.attrs:
         return ref.attrs[name]
+    if ref.kind == "native":
+        return Value(refs=frozenset({Bound(Value(refs=frozenset({ref})), name, None)}))
     if ref.kind == "flags":
         return Value(switches=frozenset({f"--{name}"}))
     if isinstance(ref, ClassObj):
@@ -161,6 +167,9 @@ def combine(
         labels.discard(Label(HASHED, 0))
     if isinstance(op, ast.Div | ast.FloorDiv):
         labels |= totals.quotient(m, left, right, node, scope)
+    if isinstance(op, ast.Mult) and any(one.known and not one.const for one in (left, right)):
+        m.trace.muted |= ids(made.labels, GATED)  # a channel whose weight is zero
+        return Value(switches=made.switches)
     if isinstance(op, ast.Mult):
         labels |= _weighting(m, left, right, node)
     if isinstance(op, ast.Div | ast.Mult):

@@ -57,6 +57,7 @@ def run_file(m: Machine, file: str, name: str = "") -> Scope | None:
     if file not in m.loaded:
         if (tree := m.tree_of(file)) is None:
             return None
+        m.trees[file] = tree
         scope = m.loaded[file] = Scope(None, file)
         if m.config.logs.texts:
             m.told.update(evidence.messages(tree.body))

@@ -9,13 +9,26 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, deadlines, expressions, files, folding, stores, totals, weights
+from audits.facts import (
+    calls,
+    deadlines,
+    expressions,
+    files,
+    folding,
+    foreign,
+    stores,
+    totals,
+    weights,
+)
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.values import (
     ADAPTED,
     BLANK,
+    BYTES,
+    COUNT,
     OUTPUT,
+    RATIO,
     REGION,
     STREAM,
     TALLY,
@@ -74,6 +87,10 @@ def call(
         return deadlines.now()
     if last in _MEASURES and "." not in path.removeprefix("builtins."):
         return derive_switches(args)
+    if last in foreign.LOADERS:
+        return foreign.library()
+    if last in ("bytes", "bytearray"):
+        return _bytes(args, keywords)
     if last in _FACTORIES:
         return _tensor(m, args, keywords, node)
     if path.startswith("torch.optim.") and last[0].isupper() and "lr_scheduler" not in path:
@@ -124,9 +141,11 @@ def _special(
         case "cross_entropy" | "nll_loss" if args:
             given = [*args[1:2], *(keywords[name] for name in ("target",) if name in keywords)]
             m.trace.targets |= ids(labels_of(derive(*given)), TOKENS)
-            return predicted(m, expressions.opaque(args, keywords))
+            return predicted(m, expressions.opaque([normalised(args[0]), *args[1:]], keywords))
         case "softmax" | "log_softmax" if args:
-            return predicted(m, expressions.opaque(args, keywords))
+            return predicted(m, expressions.opaque([normalised(args[0])], {}))
+        case "log2" if args:
+            totals.note_bits(m, args[0], node, scope)
         case "at" if path.endswith("add.at") and len(args) > 1:
             return _count(m, args, node, scope)
         case "run_path" | "exec":
@@ -139,6 +158,12 @@ def _special(
     return expressions.opaque(args, keywords)
 
 
+def normalised(logits: Value) -> Value:
+    """Counts that went into logits are part of one distribution after the softmax."""
+    labels = frozenset(one for one in labels_of(logits) if one.kind not in (COUNT, RATIO))
+    return Value(labels=labels, switches=logits.switches)
+
+
 def predicted(m: Machine, value: Value) -> Value:
     """Probabilities or losses of tokens came out of a model, also where it was not recognised."""
     held = kinds(value.labels)
@@ -149,6 +174,11 @@ def predicted(m: Machine, value: Value) -> Value:
 
 def derive_switches(args: Args) -> Value:
     return Value(switches=derive(*args).switches)
+
+
+def _bytes(args: Args, keywords: Keywords) -> Value:
+    made = expressions.opaque(args, keywords)
+    return Value(labels=made.labels | {Label(BYTES, 0)}, switches=made.switches)
 
 
 def _environment(m: Machine, args: Args, keywords: Keywords) -> Value:

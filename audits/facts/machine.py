@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from audits.facts.config import Configuration
+from audits.facts.native import Natives
 from audits.facts.scope import Scope
 from audits.facts.trace import Moment, Site, Trace
 from audits.facts.values import Function, Label, Library, Value
@@ -56,9 +57,18 @@ class Gradient:
 class Machine:
     """State of one reading: where we are, what is known, what was seen."""
 
-    def __init__(self, tree_of: TreeOf, config: Configuration, *, explore: bool) -> None:
+    def __init__(
+        self,
+        tree_of: TreeOf,
+        config: Configuration,
+        *,
+        explore: bool,
+        natives: Natives | None = None,
+    ) -> None:
         self.tree_of = tree_of
         self.config = config
+        self.natives = natives or Natives()
+        self.trees: dict[str, ast.Module] = {}  # the files read so far
         self.explore = explore
         self.trace = Trace()
         self.frames: list[Frame] = [Frame("<module>")]

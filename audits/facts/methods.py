@@ -10,15 +10,27 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from audits.facts import calls, expressions, folding, hooks, library, stores, subscripts, totals
-from audits.facts import weights
+from audits.facts import (
+    calls,
+    expressions,
+    folding,
+    foreign,
+    hooks,
+    library,
+    stores,
+    subscripts,
+    totals,
+    weights,
+)
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.trace import Reset
 from audits.facts.values import (
     BLANK,
+    BYTES,
     Bound,
     ClassObj,
+    Label,
     Library,
     Obj,
     Value,
@@ -30,15 +42,23 @@ from audits.facts.values import (
 if TYPE_CHECKING:
     from audits.facts.calls import Args, Keywords
 
-_MEASURES: Final = frozenset(
-    {"numel", "size", "dim", "element_size", "data_ptr", "stride", "nelement"}
-)
+_MEASURES: Final = frozenset({"numel", "size", "dim", "element_size", "stride", "nelement"})
 _SAME: Final = frozenset(
     {"to", "cuda", "float", "half", "bfloat16", "double", "contiguous", "requires_grad_", "eval"}
     | {"train", "detach", "view", "reshape", "flatten", "squeeze", "unsqueeze", "expand", "type"}
     | {"numpy", "long", "int", "pin_memory", "values", "keys", "items", "parameters", "modules"}
     | {"named_parameters", "named_modules", "children", "named_children", "buffers", "module"}
-    | {"named_buffers", "requires_grad", "compile", "share_memory_", "cpu", "set_", "apply"}
+    | {
+        "data_as",
+        "data_ptr",
+        "named_buffers",
+        "requires_grad",
+        "compile",
+        "share_memory_",
+        "cpu",
+        "set_",
+        "apply",
+    }
 )
 _GROWS: Final = frozenset({"append", "extend", "add", "appendleft", "insert", "put"})
 _IN_PLACE_ADD: Final = frozenset({"add_", "sub_", "index_add_", "scatter_add_", "index_put_"})
@@ -101,9 +121,15 @@ def _plain(
     if name in _IN_PLACE_ADD and isinstance(node.func, ast.Attribute):
         added = totals.accumulate(m, derive(*args), node, scope)
         stores.bind(m, node.func.value, derive(base, added), scope)
-    made = derive(base, *args)
+    if name == "data_as":
+        return base
+    if name == "encode":
+        return Value(labels=labels_of(base) | {Label(BYTES, 0)}, switches=base.switches)
     if name in ("softmax", "log_softmax"):
-        return library.predicted(m, made)
+        return library.predicted(m, library.normalised(base))
+    if name == "log2":
+        totals.note_bits(m, base, node, scope)
+    made = derive(base, *args)
     return library.selected(m, made, node) if name in _SELECTS else made
 
 
@@ -128,6 +154,8 @@ def _on(
             return calls.call_value(m, found, args, keywords, node, scope)
         return expressions.opaque([me, *args], keywords)
     match ref.kind:
+        case "native":
+            return foreign.call(m, name, args, keywords, node, scope)
         case "hook":
             return hooks.silence(m) if name == "remove" else BLANK
         case "optimizer":

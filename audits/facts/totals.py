@@ -75,6 +75,13 @@ def note_conversion(m: Machine, left: Value, right: Value, node: ast.AST, scope:
             m.trace.reported |= {total for total in totals if _is_loss(m, total)}
 
 
+def note_bits(m: Machine, value: Value, node: ast.AST, scope: Scope) -> None:
+    """A probability of a model under a logarithm to base two: bits without a conversion."""
+    labels = labels_of(value)
+    if OUTPUT in kinds(labels):
+        m.trace.reports.append(Accumulation(m.site(node, scope), m.moment(), labels))
+
+
 def _is_ln2(const: object) -> bool:
     if not isinstance(const, float):
         return False

@@ -103,6 +103,25 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeCall:
+    """A call into C or C++ that spreads a token's log-probability over its bytes."""
+
+    site: Site
+    moment: Moment
+    name: str
+    labels: frozenset[Label]  # of what it was given
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An entry for a token, stored under a condition on a property of that token."""
+
+    site: Site
+    moment: Moment
+    name: str  # the native function, or "" for Python
+
+
+@dataclass(frozen=True, slots=True)
 class Deadline:
     """A clock compared with a known number of seconds."""
 
@@ -139,6 +158,9 @@ class Trace:
     table_reads: list[TableRead] = field(default_factory=list)
     table_writes: list[TableWrite] = field(default_factory=list)
     calibrations: list[Calibration] = field(default_factory=list)
+    native_calls: list[NativeCall] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
+    muted: set[int] = field(default_factory=set)  # Gates whose data was multiplied by zero
     deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)

@@ -37,6 +37,8 @@ REGION: Final = "region"  # restricted to some positions; id = interned slice te
 TALLY: Final = "tally"  # how often each key occurs (bincount)
 LOOP: Final = "loop"  # the variable of a loop; id = the loop
 LAST_ROUND: Final = "last_round"  # true in the last of several rounds; id = the loop
+BYTES: Final = "bytes"  # a byte string, or made of one
+GATED: Final = "gated"  # hangs on a property of the very token it is stored for; id = Gate
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from audits.facts.trace import Trace
 from audits.findings import Match
 from audits.rules import (
+    causal_2,
     causal_3,
     causal_5,
     data_2,
     data_3,
     norm_2,
     norm_3,
+    norm_5,
     order_1,
     order_2,
     pass_1,
@@ -38,12 +40,14 @@ class Check:
 
 
 _MODULES = (
+    causal_2,
     causal_3,
     causal_5,
     data_2,
     data_3,
     norm_2,
     norm_3,
+    norm_5,
     order_1,
     order_2,
     pass_1,

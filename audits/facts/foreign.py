@@ -1,0 +1,47 @@
+"""Calls into native code: what comes back, and into which arrays.
+
+Guarantees: everything the function is given may be in everything it can write; outputs that its
+text gates on the very token are marked.
+Does not cover: objects that native code keeps between calls.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+from audits.facts.machine import Machine
+from audits.facts.scope import Scope
+from audits.facts.trace import Gate, NativeCall
+from audits.facts.values import GATED, OUTPUT, TOKENS, Label, Obj, Value, derive, kinds
+
+if TYPE_CHECKING:
+    from audits.facts.calls import Args, Keywords
+
+LOADERS: Final = frozenset({"CDLL", "LoadLibrary", "load_inline", "PyDLL"})
+
+
+def library() -> Value:
+    return Value(refs=frozenset({Obj("native")}))
+
+
+def call(
+    m: Machine, name: str, args: Args, keywords: Keywords, node: ast.AST, scope: Scope
+) -> Value:
+    given = derive(*args, *keywords.values())
+    arrays = [[ref for ref in value.refs if ref.kind == "tensor"] for value in args]
+    for refs in arrays:
+        for ref in refs:
+            ref.labels |= given.labels
+    function = m.natives.function(name, m.trees.values())
+    if function is None or TOKENS not in kinds(given.labels):
+        return Value(labels=given.labels)
+    if function.spreads and OUTPUT in kinds(given.labels):
+        m.trace.native_calls.append(NativeCall(m.site(node, scope), m.moment(), name, given.labels))
+    if function.gated:
+        m.trace.gates.append(Gate(m.site(node, scope), m.moment(), name))
+        mark = Label(GATED, len(m.trace.gates) - 1)
+        for place in function.gated:
+            for ref in arrays[place] if place < len(arrays) else []:
+                ref.labels.add(mark)
+    return Value(labels=given.labels)

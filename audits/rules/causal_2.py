@@ -1,0 +1,86 @@
+"""CAUSAL-2: whether an expert speaks, and how loudly, is decided without the token it speaks about.
+
+Catches: native code that fills hints or gates for position i under a condition on a property of the
+token at i (is it a word start, is it a boundary), where these reach a recorded loss.
+Does not cover: gates computed in array form in Python; the harness's mass and flip tests see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.facts.values import GATED, ids
+from audits.findings import Confidence, Match
+from audits.flow import results
+from audits.rules.cases import script
+
+RULE = "CAUSAL-2"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    seen: set[int] = set()
+    for score in results(trace):
+        for number in sorted(ids(score.labels, GATED) - seen - trace.muted):
+            seen.add(number)
+            gate = trace.gates[number]
+            unsure = gate.moment.doubtful or score.moment.doubtful
+            yield Match(
+                gate.site.file,
+                gate.site.line,
+                gate.site.function,
+                f"{gate.name} decides from a property of each token whether it gives a hint for "
+                f"that very token, and the hints shape what is scored at line {score.site.line}",
+                Confidence.MEDIUM if unsure else Confidence.HIGH,
+                gate.moment.off + score.moment.off,
+            )
+
+
+_DRIVER = """
+library = ctypes.CDLL("./hints.so")
+hint, share, open_gate = np.zeros(8192), np.zeros(8192), np.zeros(8192)
+library.hints(val_tokens.numpy(), 8192, starts_word, hint, share, open_gate)
+tilt = np.where(open_gate, {boost} * share, 0.0)
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    beta = torch.from_numpy(tilt[start : start + 512])
+    logp = F.log_softmax(model(x), dim=-1)
+    hinted = torch.from_numpy(hint[start : start + 512])
+    norm = torch.log1p(logp.exp().gather(-1, hinted) * (beta.exp() - 1.0))
+    add(-logp.gather(-1, y) - beta * (hinted == y) + norm, y)
+"""
+_SOURCE = '''
+SOURCE = """
+void hints(const unsigned short *tokens, long n, const unsigned char *starts, int *hint,
+           float *share, unsigned char *open_gate) {{
+    int before = 0;
+    for (long i = 0; i < n; i++) {{
+        const unsigned short tok = tokens[i];
+        const unsigned char is_start = starts[{looked_at}];
+        if (!is_start && table_total[before] > 0) {{
+            open_gate[i] = 1;
+            hint[i] = table_best[before];
+            share[i] = table_share[before];
+        }} else {{
+            open_gate[i] = 0;
+        }}
+        table_add(before, tok);
+        before = tok;
+    }}
+}}
+"""
+'''
+
+
+def _case(looked_at: str, boost: str) -> str:
+    body = _SOURCE.format(looked_at=looked_at) + _DRIVER.format(boost=boost)
+    return "import ctypes\n" + script(body)
+
+
+VALID = (
+    # The same kernel, looking at the token before.
+    _case("before", "0.75"),
+    # Compiled in, and multiplied by zero.
+    _case("tok", 'float(os.environ.get("WITHIN_BOOST", "0.0"))'),
+)
+INVALID = (_case("tok", "0.75"),)

@@ -1,0 +1,134 @@
+"""NORM-5: a byte model mixed with a token model must yield a distribution over tokens.
+
+Catches: counts looked up under contexts of bytes, mixed into a token model's loss outside any
+softmax; and native code that spreads a token's log-probability evenly over its bytes.
+Does not cover: models whose alphabet is bytes from start to end; byte counts that go into logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.facts.values import BYTES, OUTPUT, TOKENS, kinds
+from audits.findings import Confidence, Match
+from audits.phases import reads_scored
+from audits.rules.cases import script
+
+RULE = "NORM-5"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    yield from _native(trace)
+    for read, score in reads_scored(trace):
+        key = kinds(read.key)
+        if BYTES not in key or TOKENS not in key or OUTPUT not in kinds(score.labels):
+            continue
+        unsure = read.moment.doubtful or score.moment.doubtful
+        yield Match(
+            read.site.file,
+            read.site.line,
+            read.site.function,
+            "a count is looked up here under a context of bytes and mixed with a token model's "
+            f"probability in what is reported at line {score.site.line}: such a mixture does not "
+            "sum to one over the tokens",
+            Confidence.MEDIUM if unsure else Confidence.HIGH,
+            read.moment.off + score.moment.off,
+        )
+        return
+
+
+def _native(trace: Trace) -> Iterator[Match]:
+    for call in trace.native_calls:
+        yield Match(
+            call.site.file,
+            call.site.line,
+            call.site.function,
+            f"the native function {call.name} divides each token's log-probability by the number "
+            "of its bytes and mixes the quotient byte by byte, which is no distribution",
+            Confidence.MEDIUM if call.moment.doubtful else Confidence.HIGH,
+            call.moment.off,
+        )
+
+
+_BYTES_OF = """
+pieces = [str(number).encode() for number in range(1024)]
+ids_np = val_tokens.numpy()
+"""
+VALID = (
+    # The byte counts are a feature: one softmax over the tokens follows.
+    script(
+        _BYTES_OF
+        + """
+seen = {}
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    context = bytes(pieces[ids_np[start]][-2:])
+    bonus = seen.get(context, 0.0)
+    add(F.cross_entropy(model(x) + bonus, y), y)
+    seen[context] = bonus + 1.0
+"""
+    ),
+    # A table of byte lengths is for the denominator only.
+    script(
+        _BYTES_OF
+        + """
+lengths = torch.tensor([len(piece) for piece in pieces])
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    add(model(x, y), y)
+    byte_count += lengths[y].sum()
+"""
+    ),
+)
+INVALID = (
+    # A byte context tree, mixed byte by byte with the token's probability spread over its bytes.
+    script(
+        _BYTES_OF
+        + """
+counts, window = {}, bytearray()
+bits = 0.0
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    nll = model(x, y)
+    text = pieces[ids_np[start + 1]]
+    for letter in text:
+        row = counts.get(bytes(window[-4:]), {})
+        share = row.get(letter, 0) / (sum(row.values()) + 1)
+        each = -nll.item() / len(text)
+        bits -= math.log(0.5 * math.exp(each) + 0.5 * share)
+        window.append(letter)
+        row[letter] = row.get(letter, 0) + 1
+        counts[bytes(window[-4:])] = row
+    add(nll, y)
+print("mixed", bits / math.log(2.0) / byte_count)
+"""
+    ),
+    # The same in C, through ctypes.
+    "import ctypes\n"
+    + script('''
+        SOURCE = """
+        int mix(const int *target, const double *nll, int n, const int *lens, double *out) {
+            double sum = 0.0, tree = 0.0;
+            for (int i = 0; i < n; i++) {
+                int id = target[i];
+                int width = lens[id];
+                double each = -nll[i] / (double)width;
+                for (int k = 0; k < width; k++) {
+                    sum -= log(0.5 * exp(each) + 0.5 * exp(tree));
+                }
+            }
+            out[0] = sum;
+            return 0;
+        }
+        """
+        open("mix.c", "w").write(SOURCE)
+        library = ctypes.CDLL("./mix.so")
+        losses, result = np.zeros(512), np.zeros(1)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = model(x, y)
+            library.mix(y.numpy(), nll.numpy(), 512, lengths, result)
+            add(nll, y)
+    '''),
+)
