@@ -1,9 +1,10 @@
 """Optional packages that are absent here and can be served.
 
 Replaces, where the real one is not installed: FlashAttention 2 and 3, the `kernels` hub (its
-attention only), the CUTLASS fusion of one popular lineage, and `wandb`.
+attention only), the CUTLASS fusion of one popular lineage, the scans of `mamba_ssm`,
+`causal_conv1d` and `fla` (see `scans`, `fla`), and `wandb`.
 The numbers stay right: attention is PyTorch's (see `attention`), the fusion is the product that its
-source defines, `wandb` only reports.
+source defines, scans are their recurrences, `wandb` only reports.
 Not covered: every other absent package ends in Python's own `ModuleNotFoundError`, which names it,
 and lets a script that has a fallback take it.
 """
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.upstream.shim import attention
+from harness.upstream.shim import attention, fla, scans
 from harness.upstream.shim.unserved import unserved
 
 _ATTENTION: Mapping[str, Any] = {
@@ -85,6 +86,22 @@ _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "kernels": _hub,
     "cutlass_evt_fusion": dict,
     "wandb": _reporting,
+    "causal_conv1d": lambda: {"causal_conv1d_fn": scans.causal_conv1d_fn},
+    "mamba_ssm": dict,
+    "mamba_ssm.ops": dict,
+    "mamba_ssm.ops.selective_scan_interface": lambda: {
+        "selective_scan_fn": scans.selective_scan_fn,
+        "mamba_inner_fn": unserved("mamba_inner_fn"),
+    },
+    "fla": dict,
+    "fla.layers": fla.layers,
+    "fla.layers.gated_deltanet": fla.layers,
+    "fla.layers.gated_deltaproduct": fla.layers,
+    "fla.layers.mamba2": fla.layers,
+    "fla.ops": dict,
+    "fla.ops.gated_delta_rule": fla.operators,
+    "fla.ops.gated_delta_rule.chunk": fla.operators,
+    "fla.ops.gated_delta_rule.naive": fla.operators,
 }
 
 
