@@ -59,6 +59,8 @@ def _concatenation(
             text = part.value.replace("{{", "{").replace("}}", "}")
             pieces.append(cst.SimpleString(f"{prefix}{quote}{text}{quote}"))
         elif isinstance(part, cst.FormattedStringExpression):
+            if part.equal is not None:
+                pieces.append(cst.SimpleString(repr(_shown(part))))
             pieces.append(_formatted(part, prefix, quote))
     whole: cst.BaseExpression = pieces[0] if pieces else cst.SimpleString('""')
     for piece in pieces[1:]:
@@ -66,10 +68,18 @@ def _concatenation(
     return whole
 
 
+def _shown(part: cst.FormattedStringExpression) -> str:
+    """What `{ x = }` prints before the value: the text between the brace and the value."""
+    copied = part.with_changes(conversion=None, format_spec=None)
+    return cst.Module([]).code_for_node(copied)[1:-1]
+
+
 def _formatted(part: cst.FormattedStringExpression, prefix: str, quote: str) -> cst.BaseExpression:
     value: cst.BaseExpression = part.expression
-    if part.conversion is not None:
-        value = cst.Call(cst.Name(_CONVERSIONS[part.conversion]), [cst.Arg(value)])
+    bare = part.equal is not None and part.format_spec is None and part.conversion is None
+    conversion = "r" if bare else part.conversion  # `{x=}` shows the value as repr does
+    if conversion is not None:
+        value = cst.Call(cst.Name(_CONVERSIONS[conversion]), [cst.Arg(value)])
     spec = _concatenation(part.format_spec or (), prefix, quote)
     return cst.Call(cst.Name("format"), [cst.Arg(value), cst.Arg(spec)])
 
