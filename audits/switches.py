@@ -19,6 +19,7 @@ from pathlib import Path
 from audits import facts
 from audits.facts.commands import commands_of, configuration
 from audits.facts.config import Configuration, Setting
+from audits.facts.logs import Logs
 from audits.facts.machine import Machine
 from audits.facts.values import BLANK, ClassObj, Obj, Value
 from audits.folder import Target, target_of
@@ -28,7 +29,7 @@ Literal = str | int | float | bool | tuple[object, ...] | None
 
 _NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
 _PATH = re.compile(r"/|\.(?:bin|model|json|vocab|npy|npz|pt|ptz)$")
-_TRUTHS = frozenset({"true", "false", "yes", "no", "on", "off"})
+_TRUTHS = {"true": "1", "false": "0", "yes": "1", "no": "0", "on": "1", "off": "0"}
 _PROSE = re.compile(r"\b([A-Z][A-Z0-9_]{2,})=([^\s`'\",;|)*]+)")
 
 
@@ -266,6 +267,8 @@ def _settings(
     """Commands (the last of several), then logs, then prose: the surer source wins."""
     commands = config.settings or _commands_of_any(target.root)
     config = replace(config, settings=commands)
+    if _contradicts(config, read):
+        config = replace(config, logs=Logs())
     found = _prose(target.root, set(read)) if not commands and _is_folder(target) else {}
     for name in sorted(set(read) | set(commands)):
         for setting in (config.setting(name), commands.get(name)):
@@ -275,6 +278,22 @@ def _settings(
     for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
         found.pop(name, None)  # the launcher's business, and ours is another machine
     return found
+
+
+def _contradicts(config: Configuration, read: Mapping[str, Value]) -> bool:
+    """Logs of another run than the documented one: what else they show is that run's too."""
+    logs = config.logs.settings
+    for name, setting in config.settings.items():
+        logged = logs.get(name.lower(), (setting.value, ""))[0]
+        clear = name in read and name != "SEED" and name not in config.doubtful
+        if clear and _plausible(logged, read[name]) and not _same(logged, setting.value):
+            return True
+    return False
+
+
+def _same(one: str, other: str) -> bool:
+    numbers = as_number(_TRUTHS.get(one.lower(), one)), as_number(_TRUTHS.get(other.lower(), other))
+    return numbers[0] == numbers[1] if None not in numbers else not any(numbers)
 
 
 def _plausible(text: str, default: Value) -> bool:

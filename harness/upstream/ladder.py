@@ -70,11 +70,26 @@ def next_rung(
         return None
     used = {rung.size for rung in tried}
     last = tried[-1]
-    for size, why, factor in _ways_up(last.size, f"{cause}\n{log_tail[-3_000:]}"):
+    complaint = f"{cause}\n{log_tail[-3_000:]}"
+    ways = [*_without_missing(last, complaint), *_ways_up(last.size, complaint)]
+    for size, why, factor in ways:
         if size not in used or (factor > 1 and last.stream_factor == 1):
             grown = replace(stream, tokens=stream.tokens * factor)
             return replace(_rung(switches, grown, size), why=why, stream_factor=factor)
     return None
+
+
+def _without_missing(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
+    """A setting that names a file which the folder does not hold is left out."""
+    for match in re.finditer(r"(?:not found|No such file[^:]*|missing)\W+([^\s'\"]+)", complaint):
+        file = match[1].rsplit("/", 1)[-1].rstrip(".,")
+        names = {
+            n for n, given in last.environment.items() if given.text.rsplit("/", 1)[-1] == file
+        }
+        if names:
+            without = last.size.without | names
+            why = f"without {', '.join(sorted(names))}: the folder holds no {file}"
+            yield replace(last.size, without=without), why, 1
 
 
 def can_climb(cause: str) -> bool:
@@ -99,6 +114,8 @@ def _ways_up(size: Size, complaint: str) -> Iterator[tuple[Size, str, int]]:
 
 # What the script says -> what changes. The first one that was not tried yet is the next rung.
 _COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
+    (r"mutually exclusive|cannot both|incompatible|not compatible|conflict|requires? \w+=",
+     {"only_commands": True}, "only what the folder's commands set", 1),
     (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType.__format__",
      {"wallclock_s": 100_000}, "a clock that does not stop the training", 1),
     (r"timed out|time limit",
@@ -121,7 +138,7 @@ _COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
 
 def _rung(switches: Switches, stream: StreamShape, size: Size) -> Rung:
     ratio = _ratio(switches, stream, size)
-    environment = dict(_folder_values(switches)) | dict(_small_values(switches, ratio))
+    environment = dict(_folder_values(switches, size)) | dict(_small_values(switches, ratio))
     if "RUN_ID" in switches.switches:
         environment["RUN_ID"] = Given(RUN_ID, "ladder: a fixed name")
     return Rung(
@@ -155,9 +172,11 @@ def _was(switches: Switches, name: str, otherwise: float) -> float:
     return otherwise
 
 
-def _folder_values(switches: Switches) -> Iterator[tuple[str, Given]]:
+def _folder_values(switches: Switches, size: Size) -> Iterator[tuple[str, Given]]:
     for name, setting in switches.settings.items():
-        if name in switches.switches and not _MACHINE.search(name):
+        if size.only_commands and re.search(r"\.(log|txt)\b|prose|submission", setting.source):
+            continue
+        if name in switches.switches and name not in size.without and not _MACHINE.search(name):
             yield name, Given(setting.value, setting.source)
 
 

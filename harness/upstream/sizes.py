@@ -34,7 +34,7 @@ class Size:
     width: int = 64
     heads: int = 4
     seq_len: int = 64
-    stride: int = 16
+    stride: int = 32
     batch_seqs: int = 4
     iterations: int = 3
     epochs: int = 3
@@ -43,6 +43,8 @@ class Size:
     shrink_model: bool = True
     wallclock_s: int = 0  # 0 means no cap in nearly all scripts; a few stop at once
     only_common: bool = False  # only the names that hundreds of scripts share
+    only_commands: bool = False  # of the folder's settings, only those of its commands
+    without: frozenset[str] = frozenset()  # settings of the folder that are left out
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def _window(value: float, ratio: Ratio) -> float | None:
 
 
 def _stride(value: float, ratio: Ratio) -> float | None:
-    """16 of 64 costs an eighth of what 64 of 2,048 would; a whole sequence stays one."""
+    """Half a sequence: two windows score a position's context, at a cost that stays small."""
     if value < 8:
         return None
     return ratio.size.seq_len if value >= ratio.seq_len else ratio.size.stride
