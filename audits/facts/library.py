@@ -90,7 +90,7 @@ def call(
     if last in foreign.LOADERS:
         return foreign.library()
     if last in ("bytes", "bytearray"):
-        return _bytes(args, keywords)
+        return _bytes(last, args, keywords, node)
     if last in _FACTORIES:
         return _tensor(m, args, keywords, node)
     if path.startswith("torch.optim.") and last[0].isupper() and "lr_scheduler" not in path:
@@ -176,9 +176,14 @@ def derive_switches(args: Args) -> Value:
     return Value(switches=derive(*args).switches)
 
 
-def _bytes(args: Args, keywords: Keywords) -> Value:
+def _bytes(last: str, args: Args, keywords: Keywords, node: ast.Call) -> Value:
     made = expressions.opaque(args, keywords)
-    return Value(labels=made.labels | {Label(BYTES, 0)}, switches=made.switches)
+    labels = made.labels | {Label(BYTES, 0)}
+    if last == "bytes":
+        return Value(labels=labels, switches=made.switches)
+    grown = Obj("list", node.lineno)  # a bytearray grows like a list
+    grown.labels = set(labels)
+    return Value(refs=frozenset({grown}))
 
 
 def _environment(m: Machine, args: Args, keywords: Keywords) -> Value:

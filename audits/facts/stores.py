@@ -15,6 +15,7 @@ from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.trace import TableWrite
 from audits.facts.values import (
+    BYTES,
     OUTPUT,
     REGION,
     STREAM,
@@ -103,10 +104,11 @@ def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscri
 def note_write(m: Machine, tables: frozenset[Obj], key: Value, node: ast.AST, scope: Scope) -> None:
     """Remembers a store by a key that was computed from tokens."""
     labels = labels_of(key)
-    if tables and kinds(labels) & {TOKENS, TRAIN, STREAM}:
+    held = kinds(labels)
+    if tables and held & {TOKENS, TRAIN, STREAM, BYTES}:
         write = TableWrite(m.site(node, scope), tables, labels, m.moment())
         m.trace.table_writes.append(write)
-        m.trace.written_tables |= tables
+        m.trace.written_tables |= tables if held & {TOKENS, TRAIN, STREAM} else frozenset()
 
 
 def _mark_region(m: Machine, ref: Obj, text: str, value: Value) -> None:

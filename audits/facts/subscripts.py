@@ -16,6 +16,7 @@ from audits.facts.trace import TableRead, TokenRead
 from audits.facts.values import (
     ACCUMULATED,
     BLANK,
+    BYTES,
     COUNT,
     HASHED,
     LOOP,
@@ -107,7 +108,7 @@ def _with_count(
 ) -> Value:
     """A read by a key that was computed from tokens is remembered as a look-up."""
     labels = labels_of(key)
-    if not tables or TOKENS not in kinds(labels):
+    if not tables or not kinds(labels) & {TOKENS, BYTES}:
         return made
     read = TableRead(m.site(node, scope), tables, labels, m.moment())
     m.trace.table_reads.append(read)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.facts.values import BYTES, OUTPUT, TOKENS, kinds
+from audits.facts.values import BYTES, OUTPUT, kinds
 from audits.findings import Confidence, Match
-from audits.phases import reads_scored
+from audits.phases import goes_on_writing, reads_scored
 from audits.rules.cases import script
 
 RULE = "NORM-5"
@@ -21,8 +21,9 @@ RULE = "NORM-5"
 def check(trace: Trace) -> Iterator[Match]:
     yield from _native(trace)
     for read, score in reads_scored(trace):
-        key = kinds(read.key)
-        if BYTES not in key or TOKENS not in key or OUTPUT not in kinds(score.labels):
+        if BYTES not in kinds(read.key) or OUTPUT not in kinds(score.labels):
+            continue
+        if not goes_on_writing(trace, read):
             continue
         unsure = read.moment.doubtful or score.moment.doubtful
         yield Match(
