@@ -37,11 +37,12 @@ class Power:
     certain: float  # ln e of the better e-value
     needed: float
     note: str = ""
+    by_moves: bool = False  # the flip would have seen it, whatever the source test would have
 
     @property
     def shown(self) -> bool:
-        """The class would have been refuted at this scale."""
-        return self.certain >= self.needed
+        """The class would have been refuted, or seen to move scores, at this scale."""
+        return self.certain >= self.needed or self.by_moves
 
     @property
     def text(self) -> str:

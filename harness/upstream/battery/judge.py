@@ -1,0 +1,169 @@
+"""From the evidence of a battery to one status a rule.
+
+    black box      SOURCE-1, CAUSAL-1 (the flip), BYTES-1, and the rule that a proof is named after
+    instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-6: what the hooks saw
+
+Guarantees: only a black-box proof fails a rule; what the hooks saw names it, or leaves a rule
+*unknown*. A pass whose class showed no power on this script is *unknown*, with the number.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.checks.source_law import NEEDED_NATS
+from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.upstream.battery.bytes_test import check_bytes
+from harness.upstream.battery.counted import per_position
+from harness.upstream.battery.flip_test import MOVE_NATS, check_flip
+from harness.upstream.battery.mass_bound import mass_bound
+from harness.upstream.battery.naming import Proof, name_violation
+from harness.upstream.battery.order_test import OrderView, check_order, order_view
+from harness.upstream.battery.plan import Evidence
+from harness.upstream.battery.power import (
+    CLASSES,
+    Power,
+    adaptation_power,
+    temper,
+    training_power,
+)
+from harness.upstream.battery.runs import ScriptRun
+from harness.upstream.battery.source_test import SourceTest, check_source, source_test
+
+MOST = 0.5  # of the scores must move for the flip to have power
+RECONSTRUCTED = 1e-3  # relative; a headline further off is at best a case for review
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the report shows."""
+
+    statuses: list[RuleStatus]
+    powers: list[Power]
+    tests: list[SourceTest]  # one a printed number of the base run
+
+
+def judge(
+    evidence: Evidence,
+    token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token in its context
+    tail: int,  # positions that a canonical truncation may drop at the end
+) -> Judged:
+    """Every rule that the battery can speak about."""
+    base = evidence.base
+    tests = [_source(base, number.line) for number in base.numbers]
+    head = next((t for t in tests if t.printed is base.headline), None)
+    order = _order(base, tail)
+    mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
+    proof = Proof(head, evidence.flip, order, mass)
+    powers = _powers(evidence)
+    statuses = [check_source(tests, lambda number: number is base.headline, base.law)]
+    statuses += _named(proof)
+    statuses += [_flip(evidence)]
+    statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head)]
+    if base.headline is not None:
+        boundaries = len(base.law.starts)
+        statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries))
+    return Judged(statuses + _network(evidence), list(dict.fromkeys(powers.values())), tests)
+
+
+def _source(base: ScriptRun, line: int) -> SourceTest:
+    number = next(n for n in base.numbers if n.line == line)
+    return source_test(number, base.passes.get(line), base.law)
+
+
+def _order(base: ScriptRun, tail: int) -> OrderView | None:
+    if base.counted is None or base.uses is None:
+        return None
+    expected = np.arange(1, len(base.law.tokens))
+    return order_view(base.counted, base.uses, expected, base.earlier, tail)
+
+
+def _named(proof: Proof) -> list[RuleStatus]:
+    """The rule that a proof is named after; SOURCE-1 has a status of its own."""
+    named = name_violation(proof)
+    return [] if named is None or named.rule == "SOURCE-1" else [named]
+
+
+def _flip(evidence: Evidence) -> RuleStatus:
+    if evidence.flip is not None:
+        return check_flip(evidence.flip)
+    why = "; ".join(f"{run}: {why}" for run, why in evidence.skipped.items())
+    text = f"no later token was changed ({why or 'a run of the battery did not come to its end'})"
+    return RuleStatus("CAUSAL-1", Status.UNKNOWN, Level.BLACK_BOX, text)
+
+
+def _passes(
+    evidence: Evidence, order: OrderView | None, head: SourceTest | None
+) -> list[RuleStatus]:
+    """What the hooks saw, where nothing was proved against it."""
+    found = list(check_order(order))
+    base = evidence.base
+    if base.capture.errors:
+        text = f"the capture broke: {base.capture.errors[0]}"
+        return [RuleStatus(s.rule, Status.UNKNOWN, Level.INSTRUMENTED, text) for s in found]
+    if head is not None and not head.silent and evidence.base.counted is not None:
+        found.append(_norm(evidence.base, head))
+    return found
+
+
+def _norm(base: ScriptRun, head: SourceTest) -> RuleStatus:
+    """NORM-1 by construction: a cross-entropy of a softmax over the whole alphabet."""
+    assert base.counted is not None
+    width = base.softmax_width
+    if width and not head.refuted:
+        text = (
+            f"every counted score is the cross-entropy of a softmax over {width:,} entries, and the"
+            " source was not beaten"
+        )
+        return _seen("NORM-1", Status.PASS, text)
+    text = "the counted scores are mixed outside a softmax; no sum over the alphabet was taken"
+    return _seen("NORM-1", Status.UNKNOWN, text)
+
+
+def _tempered(status: RuleStatus, powers: dict[str, Power], base: ScriptRun) -> RuleStatus:
+    """A pass without power is *unknown*, where the class could have shown at all."""
+    name = CLASSES.get(status.rule)
+    if name is None or name == "tables" or (name == "adaptation" and not base.adapts):
+        return status
+    return temper(status, powers.get(status.rule))
+
+
+def _powers(evidence: Evidence) -> dict[str, Power]:
+    """By rule; a class whose control did not run is not there."""
+    found: dict[str, Power] = {}
+    trained, copied = evidence.get("training"), evidence.get("adaptation")
+    if trained is not None and trained.headline is not None:
+        power = training_power(_source(trained, trained.headline.line))
+        found["ORDER-2"] = _seen_by_moves(power, evidence.base, trained)
+    if copied is not None:
+        power = adaptation_power(copied.counted, copied.law, NEEDED_NATS)
+        found |= dict.fromkeys(("ORDER-1", "CAUSAL-3", "PASS-1"), power)
+    return found
+
+
+def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
+    """The flip sees training too: had validation tokens been trained on, scores would move."""
+    if base.counted is None or trained.counted is None:
+        return power
+    one, two = per_position(base.counted), per_position(trained.counted)
+    common, left, right = np.intersect1d(one.position, two.position, return_indices=True)
+    if not len(common):
+        return power
+    moves = np.abs(one.nats[left] - two.nats[right])
+    share = float((moves > MOVE_NATS).mean())
+    note = f"{share:.0%} of the scores moved, by {np.median(moves):.3g} nats in the median"
+    return replace(power, note=note, by_moves=share > MOST)
+
+
+def _network(evidence: Evidence) -> list[RuleStatus]:
+    capture = evidence.base.capture
+    tried = sorted({str(t) for t in capture.text[capture.kind == "network"]})
+    if not tried:
+        return []
+    text = f"tried to reach {', '.join(tried[:5])}; the walls refused it"
+    return [_seen("DATA-6", Status.UNKNOWN, text)]
+
+
+def _seen(rule: str, status: Status, text: str) -> RuleStatus:
+    return RuleStatus(rule, status, Level.INSTRUMENTED, text, Witness.WORKER)

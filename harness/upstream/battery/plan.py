@@ -1,0 +1,183 @@
+"""Which runs a battery makes, cheapest first, and when it stops.
+
+    base       a stream that mixes the laws by document
+    repeat     the same again: are two runs bit-identical?
+    flip 1     tokens changed that are scored after the cut; flip 2 repeats a move, another seed
+    training   the validation stream given as the training shards: what would training have shown?
+    adaptation each chunk followed by its own copy: what do the script's own updates show?
+    band 1-3   where two runs were not bit-identical: five make a band
+
+`--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
+proved. Guarantees: no run starts that the time left cannot hold; what was run stays evidence.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from harness.checks.status import Status
+from harness.upstream.battery.controls import adaptation_control, training_control
+from harness.upstream.battery.draw import LawStream, redraw
+from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
+from harness.upstream.battery.laws import Tokens
+from harness.upstream.battery.runs import ScriptRun
+
+SLACK = 1.5  # a run may take so many times what the base run took
+
+
+class Effort(StrEnum):
+    """How much is run."""
+
+    QUICK = "quick"
+    DEFAULT = "default"
+    ALL = "all"
+
+
+class Driver(Protocol):
+    """Runs the script on streams of ours, always in the same configuration."""
+
+    def run(self, name: str, law: LawStream, training: Tokens | None = None) -> ScriptRun:
+        """One run; `training`: tokens for the training shards instead of drawn ones."""
+
+    @property
+    def chunk_tokens(self) -> int:
+        """The largest chunk or context of the configuration."""
+
+
+@dataclass
+class Evidence:
+    """What the runs of a battery left."""
+
+    base: ScriptRun
+    runs: dict[str, ScriptRun] = field(default_factory=dict)
+    cut: Cut | None = None
+    flip: FlipResult | None = None
+    skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
+
+    def get(self, name: str) -> ScriptRun | None:
+        """A run that was made and came to its end."""
+        run = self.runs.get(name)
+        return run if run is not None and run.finished else None
+
+
+class Battery:
+    """The runs after the base run."""
+
+    def __init__(
+        self, driver: Driver, effort: Effort, seed: int, deadline: float, jobs: int = 1
+    ) -> None:
+        self._driver = driver
+        self._effort = effort
+        self._seed = seed
+        self._deadline = deadline  # time.monotonic()
+        self._jobs = jobs
+
+    def run(self, base: ScriptRun) -> Evidence:
+        """Every run that the effort and the time left allow."""
+        evidence = Evidence(base, {base.name: base})
+        if self._effort is Effort.QUICK:
+            return evidence
+        if base.counted is not None and base.finished:
+            evidence.cut = choose_cut(base.counted, base.law.starts)
+        self._make(evidence, self._first_round(evidence))
+        self._judge_flip(evidence)
+        self._make(evidence, self._second_round(evidence))
+        self._judge_flip(evidence)
+        return evidence
+
+    def _first_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
+        base, run = evidence.base, self._driver.run
+        if evidence.cut is None:
+            evidence.skipped["repeat, flips"] = "the headline of the base run was not rebuilt"
+            return {"training": lambda: run("training", base.law, self._trained(base))}
+        return {
+            "repeat": lambda: run("repeat", base.law),
+            "flip 1": lambda: run("flip 1", self._flipped(evidence, 1)),
+            "training": lambda: run("training", base.law, self._trained(base)),
+        }
+
+    def _second_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
+        run = self._driver.run
+        more: dict[str, Callable[[], ScriptRun]] = {}
+        if evidence.flip is not None:
+            if evidence.flip.needs_second_seed or self._effort is Effort.ALL:
+                more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
+            if evidence.flip.threshold_nats is None:
+                for k in (1, 2, 3):
+                    more[f"band {k}"] = lambda k=k: run(f"band {k}", evidence.base.law)  # type: ignore[misc]
+                more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
+        if not more or self._effort is Effort.ALL:
+            more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
+        return more
+
+    def _make(self, evidence: Evidence, wanted: Mapping[str, Callable[[], ScriptRun]]) -> None:
+        """Makes the runs, `jobs` at a time, as long as there is time."""
+        expected_s = SLACK * evidence.base.outcome.wall_s
+
+        def make(name: str) -> ScriptRun | None:
+            if time.monotonic() + expected_s > self._deadline:
+                evidence.skipped[name] = "no time was left"
+                return None
+            return wanted[name]()
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            work: dict[str, Future[ScriptRun | None]] = {n: pool.submit(make, n) for n in wanted}
+            for name, future in work.items():
+                made = future.result()
+                if made is not None:
+                    evidence.runs[name] = made
+
+    def _judge_flip(self, evidence: Evidence) -> None:
+        base, cut = evidence.base.counted, evidence.cut
+        names = ("repeat", "band 1", "band 2", "band 3")
+        repeats = [r.counted for n in names if (r := evidence.get(n)) and r.counted]
+        flips = [
+            (self._flip_seed(k), r.counted)
+            for k in (1, 2)
+            if (r := evidence.get(f"flip {k}")) and r.counted
+        ]
+        if base is not None and cut is not None and repeats and flips:
+            evidence.flip = compare(base, repeats, flips, cut)
+
+    def _flip_seed(self, k: int) -> int:
+        return self._seed + k
+
+    def _flipped(self, evidence: Evidence, k: int) -> LawStream:
+        assert evidence.cut is not None
+        law = evidence.base.law
+        return replace(law, tokens=redraw(law, evidence.cut.flipped, self._flip_seed(k)))
+
+    def _trained(self, base: ScriptRun) -> Tokens:
+        return training_control(base.law, len(base.law.tokens))
+
+    def _copied(self, law: LawStream) -> LawStream:
+        """As long as the base stream, so that the same configuration fits."""
+        chunk = self._driver.chunk_tokens
+        pairs = max(1, len(law.tokens) // (2 * chunk) // 4)
+        bos = int(law.tokens[law.starts[0]])
+        stream = adaptation_control(len(law.tokens), chunk, pairs, law.ordinary, bos, self._seed)
+        return _padded(stream, len(law.tokens))
+
+
+def _padded(stream: LawStream, n_tokens: int) -> LawStream:
+    """Uniform tokens behind the last document, marked as not drawn."""
+    left = n_tokens - len(stream.tokens)
+    rng = np.random.default_rng([stream.seed, 0x7A11])
+    tail = rng.choice(stream.ordinary, size=left)
+    return replace(
+        stream,
+        tokens=np.concatenate([stream.tokens, tail]),
+        log_q=np.concatenate([stream.log_q, np.full(left, -np.log(len(stream.ordinary)))]),
+        drawn=np.concatenate([stream.drawn, np.zeros(left, bool)]),
+        law_of=np.concatenate([stream.law_of, np.zeros(left, np.int8)]),
+    )
+
+
+def moved(evidence: Evidence) -> bool:
+    """The flip proved that scores know the future."""
+    return evidence.flip is not None and evidence.flip.status is Status.FAIL

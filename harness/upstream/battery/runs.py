@@ -1,0 +1,103 @@
+"""One run of the script on one stream, read: what it printed, what was captured, what adds up.
+
+Guarantees: nothing is judged here. A number that could not be rebuilt has no pass; a run that
+broke off keeps what it had printed and captured. In every pass `event` is the forward that *fixed*
+a score, not the later sum that counted it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.order_test import NEVER, Uses
+from harness.upstream.capture import updates_seen
+from harness.upstream.capture.reader import Capture, load
+from harness.upstream.capture.reconstruct import Pass, reconstruct
+from harness.upstream.job import How, Job, Outcome
+from harness.upstream.printed import Printed, headline, printed_numbers
+
+
+@dataclass(frozen=True, eq=False)
+class ScriptRun:
+    """One run, read."""
+
+    name: str  # "base", "repeat", "flip 1", ...
+    law: LawStream
+    outcome: Outcome
+    numbers: tuple[Printed, ...]
+    headline: Printed | None
+    capture: Capture
+    passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
+
+    @property
+    def counted(self) -> Pass | None:
+        """The headline's pass, where it was rebuilt."""
+        return self.passes.get(self.headline.line) if self.headline else None
+
+    @property
+    def earlier(self) -> list[Pass]:
+        """Rebuilt passes of numbers printed before the headline."""
+        line = self.headline.line if self.headline else 0
+        return [found for at, found in sorted(self.passes.items()) if at < line]
+
+    @cached_property
+    def uses(self) -> Uses | None:
+        """When positions were first used by an update; None without a rebuilt headline."""
+        counted, length = self.counted, len(self.law.tokens)
+        if counted is None:
+            return None
+        seen = updates_seen.update_view(self.capture, counted, length)
+        return Uses(_or_never(seen.first_used), _or_never(seen.counted_at))
+
+    @property
+    def adapts(self) -> bool:
+        """Weights were updated, or tables could have been, between two counted scores."""
+        counted = self.counted
+        if counted is None or not len(counted.event):
+            return True
+        changes = np.flatnonzero(np.isin(self.capture.kind, ("step", "write")))
+        inside = (changes > counted.event.min()) & (changes < counted.event.max())
+        return bool(inside.any()) or not self.softmax_width
+
+    @property
+    def softmax_width(self) -> int:
+        """Entries of the softmax whose cross-entropy every counted score is; 0: not known."""
+        return 0
+
+    @property
+    def finished(self) -> bool:
+        """It came to its own end; a flip of a broken-off run compares nothing."""
+        return self.outcome.how is How.ENDED
+
+
+def read_run(
+    name: str,
+    job: Job,
+    outcome: Outcome,
+    law: LawStream,
+    token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
+) -> ScriptRun:
+    """Reads the log and the capture of a run."""
+    log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
+    numbers = tuple(printed_numbers(log))
+    capture = load(job.out)
+    passes = {}
+    for number in numbers:
+        found = reconstruct(capture, number, len(law.tokens), token_bytes)
+        if found is not None:
+            passes[number.line] = replace(found, event=_fixed(capture, found))
+    return ScriptRun(name, law, outcome, numbers, headline(numbers), capture, passes)
+
+
+def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:
+    """(n,) the forward behind each counted score."""
+    loss = capture.loss[counted.event]
+    return np.where(loss >= 0, loss, counted.event)
+
+
+def _or_never(events: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.where(events == updates_seen.NEVER, NEVER, events)
