@@ -22,6 +22,7 @@ _INLINE = re.compile(r"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)[:=]([\w.+-]+)(?=[\s,]|$
 _FIGURES = re.compile(
     r"^(?![ \t]*(?:step|\d+/\d+)).*?\b(?:val_)?bpb\s*[:=]\s*(\d+\.\d+)", re.MULTILINE
 )
+_PROGRESS = re.compile(r"(?:val_bpb|val_loss|train_loss)\s*[:=]\s*\d")  # a log of a run has some
 SAME_FIGURE = 6e-5  # bits per byte: four decimals, rounded
 _QUOTES = "\"'`"
 _WORDS = {"True": "1", "False": "0"}  # how the environment spells them
@@ -78,9 +79,11 @@ def logs_of(folder: Path) -> Logs:
     texts: dict[str, str] = {}
     paths = [*sorted(folder.glob("*.log")), *sorted(folder.glob("*.txt"))]
     for path in paths:
-        if len(texts) < MAX_LOGS and path.name != "requirements.txt" and path.is_file():
+        if len(texts) < MAX_LOGS and path.is_file():
             with path.open("rb") as file:
-                texts[path.name] = file.read(MAX_BYTES).decode("utf-8", "replace")
+                text = file.read(MAX_BYTES).decode("utf-8", "replace")
+            if _PROGRESS.search(text):
+                texts[path.name] = text
     return from_texts(texts, _manifest(folder / "submission.json"))
 
 

@@ -217,7 +217,12 @@ def _on_container(
     if name == "get" and args:
         stored = subscripts.element(m, [ref], args[0], node, scope)
         return stored if len(args) < 2 else join((stored, args[1]))
-    if name in ("pop", "popleft", "setdefault"):
+    if name == "setdefault" and args:
+        stores.note_write(m, frozenset({ref}), args[0], node, scope)
+        if len(args) > 1:
+            stores.store(m, me, args[0], args[1], None)
+        return subscripts.element(m, [ref], args[0], node, scope)
+    if name in ("pop", "popleft"):
         return expressions.element_of(me)
     if name == "update" and args:
         for other in args[0].refs:
