@@ -10,15 +10,18 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from audits.facts import calls, deadlines, folding, statements, stores, subscripts, totals
+from audits.facts import calls, deadlines, folding, pieces, statements, stores, subscripts, totals
 from audits.facts.config import LAUNCHER
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope
+from audits.facts.trace import Given
 from audits.facts.values import (
     BLANK,
     BYTES,
     COUNT,
+    FILE,
     GATED,
+    GIVEN,
     HASHED,
     LAST_ROUND,
     LOOP,
@@ -163,6 +166,8 @@ def combine(
     if isinstance(op, ast.Add | ast.Mult) and _lists(left):
         return _concatenated(m, left, right, node)
     labels = set(made.labels) | _hashed(op, left, right)
+    if isinstance(op, ast.Add):
+        labels = set(pieces.joined(left, right, frozenset(labels)))
     if not _hashed(op, left, right) and _mixed(left, right):
         labels.discard(Label(HASHED, 0))
     if isinstance(op, ast.Div | ast.FloorDiv):
@@ -171,7 +176,9 @@ def combine(
         m.trace.muted |= ids(made.labels, GATED)  # a channel whose weight is zero
         return Value(switches=made.switches)
     if isinstance(op, ast.Mult):
-        labels |= _weighting(m, left, right, node)
+        labels |= _weighting(m, left, right, node) | totals.self_weighting(
+            m, left, right, node, scope
+        )
     if isinstance(op, ast.Div | ast.Mult):
         totals.note_conversion(m, left, right, node, scope)
     return Value(labels=frozenset(labels), switches=made.switches)
@@ -223,9 +230,20 @@ def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
         return Value(isinstance(node.ops[0], ast.IsNot | ast.NotEq), switches=made.switches)
     if len(values) == 2:
         deadlines.note(m, values[0], values[1], node, scope)
+        if isinstance(node.ops[0], ast.Eq) and (given := _given(m, values, node, scope)):
+            return Value(labels=made.labels | given, switches=made.switches)
     mask = Label(REGION, m.trace.region(ast.unparse(node)))  # it may select positions
     rounds = _last_rounds(m, node, values) if len(values) == 2 else frozenset()
     return Value(labels=made.labels | {mask} | rounds, switches=made.switches)
+
+
+def _given(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> frozenset[Label]:
+    """Tokens compared with a file's content, entry by entry."""
+    for tokens, held in (map(_kinds_of, values), map(_kinds_of, values[::-1])):
+        if TOKENS in tokens and FILE not in tokens and FILE in held and TOKENS not in held:
+            m.trace.given.append(Given(m.site(node, scope), m.moment()))
+            return frozenset({Label(GIVEN, len(m.trace.given) - 1)})
+    return frozenset()
 
 
 def _last_rounds(m: Machine, node: ast.Compare, values: list[Value]) -> frozenset[Label]:

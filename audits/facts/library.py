@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 from audits.facts import (
     calls,
     deadlines,
+    downloads,
     expressions,
     files,
     folding,
     foreign,
+    pieces,
     stores,
     totals,
     weights,
@@ -27,12 +29,15 @@ from audits.facts.values import (
     BLANK,
     BYTES,
     COUNT,
+    FILE,
     OUTPUT,
     RATIO,
+    REALISED,
     REGION,
     STREAM,
     TALLY,
     TOKENS,
+    TRAIN,
     UNKNOWN,
     Label,
     Library,
@@ -85,6 +90,9 @@ def call(
         return _container(m, path, args, node)
     if path in deadlines.CLOCKS:
         return deadlines.now()
+    if path == "len" and args:
+        return pieces.length(args[0])
+    downloads.note(m, path, args, keywords, node, scope)
     if last in _MEASURES and "." not in path.removeprefix("builtins."):
         return derive_switches(args)
     if last in foreign.LOADERS:
@@ -141,9 +149,13 @@ def _special(
         case "cross_entropy" | "nll_loss" if args:
             given = [*args[1:2], *(keywords[name] for name in ("target",) if name in keywords)]
             m.trace.targets |= ids(labels_of(derive(*given)), TOKENS)
-            return predicted(m, expressions.opaque([normalised(args[0]), *args[1:]], keywords))
+            made = predicted(m, expressions.opaque([normalised(args[0]), *args[1:]], keywords))
+            return realised(made)
         case "softmax" | "log_softmax" if args:
             return predicted(m, expressions.opaque([normalised(args[0])], {}))
+        case "gather" | "take_along_axis" | "take_along_dim" if len(args) > 1:
+            made = expressions.opaque(args, keywords)
+            return realised(made) if TOKENS in kinds(labels_of(args[-1])) else made
         case "log2" if args:
             totals.note_bits(m, args[0], node, scope)
         case "at" if path.endswith("add.at") and len(args) > 1:
@@ -156,6 +168,12 @@ def _special(
         given = keywords.get("args", BLANK)
         calls.call_value(m, target, list(given.items or ()), {}, node, scope)
     return expressions.opaque(args, keywords)
+
+
+def realised(value: Value) -> Value:
+    """Losses and probabilities of the very tokens, told from whole distributions."""
+    marks = frozenset(Label(REALISED, number) for number in ids(value.labels, OUTPUT))
+    return Value(labels=value.labels | marks, refs=value.refs, switches=value.switches)
 
 
 def normalised(logits: Value) -> Value:
@@ -297,6 +315,9 @@ def opened(m: Machine, args: Args) -> Value:
     made.attrs["path"] = args[0]
     made.labels = {label for labels in held for label in labels if label.kind == ADAPTED}
     made.labels |= labels_of(args[0])
+    own = path in m.files or None in m.files  # the script may have written it itself
+    if not own and not kinds(made.labels) & {STREAM, TRAIN}:
+        made.labels.add(Label(FILE, 0))
     return Value(refs=frozenset({made}))
 
 

@@ -84,6 +84,7 @@ class Machine:
         self.loaded: dict[str, Scope] = {}
         self.builtins: dict[str, Value] = {}
         self.told: Counter[str] = Counter()  # messages of the files read so far
+        self.tests: list[frozenset[Label]] = []  # of the undecided branches being read
         self.listeners = 0  # forward hooks registered and not yet removed
         self.last_site = Site("", 0, "<module>")  # the statement being read
         self.position = 0
@@ -124,6 +125,14 @@ class Machine:
         finally:
             self.loops.pop()
             self.frames[-1].exits.pop()
+
+    @contextmanager
+    def under(self, test: Value) -> Iterator[None]:
+        self.tests.append(test.labels)
+        try:
+            yield
+        finally:
+            self.tests.pop()
 
     @contextmanager
     def in_last_round(self, loops: list[int]) -> Iterator[None]:

@@ -17,6 +17,7 @@ from audits.facts import (
     foreign,
     hooks,
     library,
+    pieces,
     stores,
     subscripts,
     totals,
@@ -28,6 +29,7 @@ from audits.facts.trace import Reset
 from audits.facts.values import (
     BLANK,
     BYTES,
+    TOKENS,
     Bound,
     ClassObj,
     Label,
@@ -36,6 +38,7 @@ from audits.facts.values import (
     Value,
     derive,
     join,
+    kinds,
     labels_of,
 )
 
@@ -81,6 +84,10 @@ def call_method(
     if name == "backward":
         weights.backward(m, args[0] if args and not labels_of(base) else base, node, scope)
         return BLANK
+    if name in pieces.READERS:
+        return pieces.piece()
+    if name == "gather" and args and TOKENS in kinds(labels_of(args[-1])):
+        return library.realised(derive(base, *args))
     if name in _LISTENS:
         return hooks.listen(m, args)
     if base.known and isinstance(base.const, str) and not base.refs:
@@ -123,6 +130,9 @@ def _plain(
         stores.bind(m, node.func.value, derive(base, added), scope)
     if name == "data_as":
         return base
+    if name in ("replace", "lstrip", "removeprefix", "strip"):
+        by = args[1].const if name == "replace" and len(args) > 1 else ""
+        return pieces.replaced(derive(base, *args), by)
     if name == "encode":
         return Value(labels=labels_of(base) | {Label(BYTES, 0)}, switches=base.switches)
     if name in ("softmax", "log_softmax"):

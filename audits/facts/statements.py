@@ -111,7 +111,7 @@ def _if(m: Machine, node: ast.If, scope: Scope) -> bool:
         return run_block(m, node.body if decided else node.orelse, scope)
     before = dict(scope.names)
     rounds = [label.id for label in test.labels if label.kind == LAST_ROUND]
-    with m.guarded(test.switches, off=decided is False), m.in_last_round(rounds):
+    with m.guarded(test.switches, off=decided is False), m.in_last_round(rounds), m.under(test):
         falls_then = run_block(m, node.body, scope)
     after_then, scope.names = scope.names, before
     with m.guarded(test.switches, off=decided is True):

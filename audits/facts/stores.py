@@ -17,6 +17,8 @@ from audits.facts.trace import TableWrite
 from audits.facts.values import (
     BYTES,
     OUTPUT,
+    PIECE,
+    PIECE_FLAG,
     REGION,
     STREAM,
     TALLY,
@@ -82,6 +84,8 @@ def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope
     if OUTPUT in kinds(labels_of(value)):
         value = totals.accumulate(m, value, target, scope)
     note_write(m, base.refs, key, target, scope)
+    if value.const is True or value.const == 1:
+        value = _flagged(m, value)
     store(m, base, key, value, target)
     if not base.refs and isinstance(target.value, ast.Name):
         scope.bind(target.value.id, join((base, derive(value))))
@@ -99,6 +103,13 @@ def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscri
             ref.labels |= labels_of(value)
             if target is not None and (text := subscripts.region(target.slice)):
                 _mark_region(m, ref, text, value)
+
+
+def _flagged(m: Machine, value: Value) -> Value:
+    """A flag set under a test of a piece's text: the piece begins with the word mark."""
+    if any(PIECE in kinds(test) for test in m.tests):
+        return Value(value.const, value.labels | {Label(PIECE_FLAG, 0)})
+    return value
 
 
 def note_write(m: Machine, tables: frozenset[Obj], key: Value, node: ast.AST, scope: Scope) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import expressions, folding
+from audits.facts import expressions, folding, pieces
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.trace import TableRead, TokenRead
@@ -54,6 +54,7 @@ def load(m: Machine, node: ast.Subscript, scope: Scope) -> Value:
         return element(m, holders, key, node, scope)
     if holders:
         return base
+    base = pieces.sliced(base, node.slice)
     return _cut(m, base, key, node, scope)
 
 

@@ -12,13 +12,15 @@ from typing import Final
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Accumulation, Choice, Quotient
+from audits.facts.trace import Accumulation, Choice, Quotient, Weighting
 from audits.facts.values import (
     ACCUMULATED,
     CHOICE,
     COUNT,
     OUTPUT,
     RATIO,
+    REALISED,
+    SELF_WEIGHTED,
     STREAM,
     TOKENS,
     Label,
@@ -73,6 +75,17 @@ def note_conversion(m: Machine, left: Value, right: Value, node: ast.AST, scope:
                 m.trace.reports.append(Accumulation(m.site(node, scope), m.moment(), labels))
         if any(not _is_loss(m, total) for total in ids(labels_of(other), ACCUMULATED)):
             m.trace.reported |= {total for total in totals if _is_loss(m, total)}
+
+
+def self_weighting(
+    m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope
+) -> set[Label]:
+    """A token's probability times a weight that was made of that very probability."""
+    a, b = (ids(labels_of(value), REALISED) for value in (left, right))
+    if not a & b:
+        return set()
+    m.trace.weightings.append(Weighting(m.site(node, scope), m.moment()))
+    return {Label(SELF_WEIGHTED, len(m.trace.weightings) - 1)}
 
 
 def note_bits(m: Machine, value: Value, node: ast.AST, scope: Scope) -> None:

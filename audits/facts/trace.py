@@ -122,6 +122,32 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """Tokens of the stream compared with what a file that came with the script holds."""
+
+    site: Site
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Weighting:
+    """A token's probability multiplied by a weight made of that same probability."""
+
+    site: Site
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A call that fetches something while the submission runs."""
+
+    site: Site
+    moment: Moment
+    name: str
+    data: bool  # data or weights, rather than a package or a kernel
+
+
+@dataclass(frozen=True, slots=True)
 class Deadline:
     """A clock compared with a known number of seconds."""
 
@@ -160,6 +186,9 @@ class Trace:
     calibrations: list[Calibration] = field(default_factory=list)
     native_calls: list[NativeCall] = field(default_factory=list)
     gates: list[Gate] = field(default_factory=list)
+    given: list[Given] = field(default_factory=list)
+    weightings: list[Weighting] = field(default_factory=list)
+    downloads: list[Download] = field(default_factory=list)
     muted: set[int] = field(default_factory=set)  # Gates whose data was multiplied by zero
     deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)

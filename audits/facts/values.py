@@ -39,6 +39,15 @@ LOOP: Final = "loop"  # the variable of a loop; id = the loop
 LAST_ROUND: Final = "last_round"  # true in the last of several rounds; id = the loop
 BYTES: Final = "bytes"  # a byte string, or made of one
 GATED: Final = "gated"  # hangs on a property of the very token it is stored for; id = Gate
+PIECE: Final = "piece"  # the text of a vocabulary entry, or its bytes
+STRIPPED: Final = "stripped"  # a piece without its word mark
+SPACED: Final = "spaced"  # a piece whose word mark became a space
+PIECE_LENGTH: Final = "piece_length"  # bytes of a piece; id says what is counted
+PIECE_FLAG: Final = "piece_flag"  # whether a piece begins with the word mark
+FILE: Final = "file"  # read from a file that came with the script
+GIVEN: Final = "given"  # a token compared with a file's content; id = Given
+REALISED: Final = "realised"  # the loss or probability of the very token; id as in OUTPUT
+SELF_WEIGHTED: Final = "self_weighted"  # weighted by what it is itself; id = Weighting
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 
