@@ -300,6 +300,8 @@ def _plausible(text: str, default: Value) -> bool:
     """A placeholder (`<seed>`) is no value, nor is a word (`int,`) where a number is read."""
     if "<" in text or text.endswith(","):
         return False
+    if not text:
+        return default.known and as_number(_as_text(default.const)) is None
     wanted = as_number(_as_text(default.const)) if default.known else None
     return wanted is None or as_number(text) is not None or text.lower() in _TRUTHS
 

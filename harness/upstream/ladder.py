@@ -70,13 +70,38 @@ def next_rung(
         return None
     used = {rung.size for rung in tried}
     last = tried[-1]
-    complaint = f"{cause}\n{log_tail[-3_000:]}"
+    complaint = f"{cause}\n{log_tail[-800:]}"
+    if wanted := _REQUIRED.search(complaint):
+        words = _answers(wanted[1], stream)
+        return replace(last, arguments=words, why="options that it requires") if words else None
     ways = [*_without_missing(last, complaint), *_ways_up(last.size, complaint)]
     for size, why, factor in ways:
         if size not in used or (factor > 1 and last.stream_factor == 1):
             grown = replace(stream, tokens=stream.tokens * factor)
             return replace(_rung(switches, grown, size), why=why, stream_factor=factor)
     return None
+
+
+_REQUIRED = re.compile(r"following arguments are required: ([^\n]+)")  # argparse
+
+
+def _answers(options: str, stream: StreamShape) -> tuple[str, ...]:
+    """What to give for required options that lead to data; nothing when one leads elsewhere."""
+    data = f"./data/datasets/fineweb10B_sp{stream.vocab_size}"
+    words: list[str] = []
+    for option in (word.strip() for word in options.split(",")):
+        split = "val" if re.search(r"val|eval|test", option) else "train"
+        if "tokenizer" in option:
+            words += [option, f"./data/tokenizers/fineweb_{stream.vocab_size}_bpe.model"]
+        elif re.search(r"pattern|glob|files|shard", option):
+            words += [option, f"{data}/fineweb_{split}_*.bin"]
+        elif re.search(r"out|log|save|artifact", option):
+            words += [option, "./out"]
+        elif re.search(r"data|train|val|eval", option):
+            words += [option, data]
+        else:
+            return ()
+    return tuple(words)
 
 
 def _without_missing(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
@@ -116,7 +141,7 @@ def _ways_up(size: Size, complaint: str) -> Iterator[tuple[Size, str, int]]:
 _COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
     (r"mutually exclusive|cannot both|incompatible|not compatible|conflict|requires? \w+=",
      {"only_commands": True}, "only what the folder's commands set", 1),
-    (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType.__format__",
+    (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
      {"wallclock_s": 100_000}, "a clock that does not stop the training", 1),
     (r"timed out|time limit",
      {"iterations": 2, "epochs": 1, "steps": 2, "stride": 32, "batch_seqs": 16},
