@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from audits.facts.trace import Trace
 from audits.findings import Match
 from audits.rules import (
+    bytes_2,
     causal_2,
     causal_3,
     causal_5,
+    data_1,
     data_2,
     data_3,
+    data_6,
+    data_7,
     norm_2,
     norm_3,
     norm_5,
@@ -40,11 +44,15 @@ class Check:
 
 
 _MODULES = (
+    bytes_2,
     causal_2,
     causal_3,
     causal_5,
+    data_1,
     data_2,
     data_3,
+    data_6,
+    data_7,
     norm_2,
     norm_3,
     norm_5,

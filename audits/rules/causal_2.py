@@ -1,7 +1,8 @@
 """CAUSAL-2: whether an expert speaks, and how loudly, is decided without the token it speaks about.
 
 Catches: native code that fills hints or gates for position i under a condition on a property of the
-token at i (is it a word start, is it a boundary), where these reach a recorded loss.
+token at i (is it a word start, is it a boundary), where these reach a recorded loss; and mixtures
+whose weight is made of the realised token's own loss.
 Does not cover: gates computed in array form in Python; the harness's mass and flip tests see them.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.facts.values import GATED, ids
+from audits.facts.values import GATED, SELF_WEIGHTED, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
 from audits.rules.cases import script
@@ -19,6 +20,29 @@ RULE = "CAUSAL-2"
 
 
 def check(trace: Trace) -> Iterator[Match]:
+    yield from _native(trace)
+    yield from _by_itself(trace)
+
+
+def _by_itself(trace: Trace) -> Iterator[Match]:
+    seen: set[int] = set()
+    for score in results(trace):
+        for number in sorted(ids(score.labels, SELF_WEIGHTED) - seen):
+            seen.add(number)
+            weighting = trace.weightings[number]
+            unsure = weighting.moment.doubtful or score.moment.doubtful
+            yield Match(
+                weighting.site.file,
+                weighting.site.line,
+                weighting.site.function,
+                "the weight used here is made of the realised token's own loss, which is not known "
+                f"before the token is; it shapes what is scored at line {score.site.line}",
+                Confidence.MEDIUM if unsure else Confidence.HIGH,
+                weighting.moment.off + score.moment.off,
+            )
+
+
+def _native(trace: Trace) -> Iterator[Match]:
     seen: set[int] = set()
     for score in results(trace):
         for number in sorted(ids(score.labels, GATED) - seen - trace.muted):
@@ -77,10 +101,31 @@ def _case(looked_at: str, boost: str) -> str:
     return "import ctypes\n" + script(body)
 
 
+def _mixed(doubt: str) -> str:
+    return script(f"""
+        other = Net()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            logits = model(x)
+            nll = F.cross_entropy(logits, y, reduction="none")
+            shares = F.softmax(logits, dim=-1)
+            entropy = -(shares * F.log_softmax(logits, dim=-1)).sum(dim=-1)
+            weight = torch.sigmoid({doubt} - 2.5)
+            rest = torch.exp(-F.cross_entropy(other(x), y, reduction="none"))
+            add(-torch.log((1.0 - weight) * torch.exp(-nll) + weight * rest), y)
+    """)
+
+
 VALID = (
+    # The weight follows the entropy of the whole distribution.
+    _mixed("entropy"),
     # The same kernel, looking at the token before.
     _case("before", "0.75"),
     # Compiled in, and multiplied by zero.
     _case("tok", 'float(os.environ.get("WITHIN_BOOST", "0.0"))'),
 )
-INVALID = (_case("tok", "0.75"),)
+INVALID = (
+    _case("tok", "0.75"),
+    # The worse the model does on the token, the more the other expert counts.
+    _mixed("nll"),
+)

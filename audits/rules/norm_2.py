@@ -1,9 +1,9 @@
 """NORM-2: a quotient of two hashed counts is no probability.
 
-Catches: `full[hash(context, token)] / context[hash(context)]` from two count tables that
-validation tokens fill, blended into a loss that is recorded. Collisions make the candidates'
+Catches: `full[hash(context, token)] / context[hash(context)]` from two count tables,
+whoever filled them, blended into a loss that is recorded. Collisions make the candidates'
 shares add up to far more than one.
-Does not cover: quotients taken in another language; tables that only training fills.
+Does not cover: quotients taken in another language.
 """
 
 from __future__ import annotations
@@ -44,13 +44,9 @@ def _hashed_pair(trace: Trace, quotient: Quotient) -> tuple[TableRead, TableRead
     for above in sorted(quotient.above):
         for below in sorted(quotient.below):
             pair = trace.table_reads[above], trace.table_reads[below]
-            if all(_counts(trace, read) for read in pair) and _adds_a_token(trace, *pair):
+            if all(HASHED in kinds(read.key) for read in pair) and _adds_a_token(trace, *pair):
                 return pair
     return None
-
-
-def _counts(trace: Trace, read: TableRead) -> bool:
-    return HASHED in kinds(read.key) and bool(read.tables & trace.written_tables)
 
 
 def _adds_a_token(trace: Trace, full: TableRead, context: TableRead) -> bool:

@@ -1,0 +1,76 @@
+"""DATA-1: the artifact knows nothing of the validation shards.
+
+Catches: targets compared, entry by entry, with what a file that came with the script holds, where
+the outcome shapes a recorded loss: a stored copy of the text to be predicted.
+Does not cover: copies inside weights; files that the script computes itself before reading them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.facts.values import GIVEN, OUTPUT, ids, kinds
+from audits.findings import Confidence, Match
+from audits.flow import results
+from audits.rules.cases import script
+
+RULE = "DATA-1"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    seen: set[int] = set()
+    for score in results(trace):
+        if OUTPUT not in kinds(score.labels):
+            continue
+        for number in sorted(ids(score.labels, GIVEN) - seen):
+            seen.add(number)
+            given = trace.given[number]
+            unsure = given.moment.doubtful or score.moment.doubtful
+            yield Match(
+                given.site.file,
+                given.site.line,
+                given.site.function,
+                "the tokens to be predicted are compared here with the content of a file that "
+                f"came with the script, and the outcome shapes the loss at line {score.site.line}",
+                Confidence.MEDIUM if unsure else Confidence.HIGH,
+                given.moment.off + score.moment.off,
+            )
+
+
+VALID = (
+    # Hints that the script itself computed, left to right, and kept in a file.
+    script("""
+        hints = torch.zeros(8192)
+        for place in range(8192):
+            hints[place] = hash(place)
+        torch.save(hints, "hints.pt")
+        hints = torch.load("hints.pt")
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = model(x, y)
+            add(nll - 0.1 * (hints[start : start + 512] == y), y)
+    """),
+    # A mask of boundary tokens.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y) * (x != 1), y)
+    """),
+)
+INVALID = (
+    script("""
+        import lzma
+        from pathlib import Path
+
+        stored = torch.from_numpy(
+            np.frombuffer(lzma.decompress(Path("first_part.xz").read_bytes()), dtype="<u2")
+        )
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = model(x, y)
+            known = stored[start + 1 : start + 513] == y
+            nll *= (~known).to(nll.dtype)
+            add(nll, y)
+    """),
+)

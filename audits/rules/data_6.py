@@ -1,0 +1,65 @@
+"""DATA-6: nothing is downloaded while the submission runs.
+
+Catches: reached calls that fetch data or weights from a hub or an address. A package that is
+installed, or a kernel that is fetched, is a warning: on the contest's machine it may be cached.
+Does not cover: network use inside packages; preparation scripts, which the entry does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.findings import Confidence, Match
+from audits.rules.cases import script
+
+RULE = "DATA-6"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    for one in trace.downloads:
+        sure = one.data and not one.moment.doubtful
+        yield Match(
+            one.site.file,
+            one.site.line,
+            one.site.function,
+            f"{one.name} fetches {'data' if one.data else 'code'} while the submission runs",
+            Confidence.HIGH if sure else Confidence.MEDIUM,
+            one.moment.off,
+        )
+
+
+_SCORED = """
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    add(model(x, y), y)
+"""
+VALID = (
+    # Only behind a switch that is off.
+    script(
+        """
+        import urllib.request
+
+        if int(os.environ.get("FETCH_DATA", "0")):
+            urllib.request.urlretrieve("https://example.org/shards.tar", "shards.tar")
+        """
+    ).replace("\nval_loss =", _SCORED + "\nval_loss ="),
+    # A program that asks the machine about itself.
+    script(
+        """
+        import subprocess
+
+        print(subprocess.run(["nvidia-smi"], capture_output=True).stdout)
+        """
+    ).replace("\nval_loss =", _SCORED + "\nval_loss ="),
+)
+INVALID = (
+    script(
+        """
+        from huggingface_hub import snapshot_download
+
+        if not os.path.exists("data/shards"):
+            snapshot_download(repo_id="someone/shards", repo_type="dataset", local_dir="data")
+        """
+    ).replace("\nval_loss =", _SCORED + "\nval_loss ="),
+)
