@@ -30,6 +30,7 @@ BYTE_SPECIALS = 4  # pad, bos, eos, unk; then the 256 bytes
 BYTE_SIZE = BYTE_SPECIALS + 256
 BOS = 1
 _NAMED_SIZE = re.compile(r"(?:sp|bpe_|fineweb_)(\d{3,5})(?!\d)")
+_DEFAULT_SIZE = re.compile(r"VOCAB_SIZE['\"]\s*,\s*['\"]?(\d+)")  # where no tree could be read
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def size_of(switches: Switches, environment: Mapping[str, str], paths: Mapping[s
         stated = float(constant) if isinstance(constant, int | float) else None
     if stated is None:
         names = _NAMED_SIZE.findall(" ".join([*tokenizer_paths(paths), *paths.values()]))
+        names = names or _DEFAULT_SIZE.findall(switches.text)
         stated = float(names[0]) if names else None
     return int(stated or DEFAULT_SIZE)
 
