@@ -141,7 +141,13 @@ def _ways_up(size: Size, complaint: str) -> Iterator[tuple[Size, str, int]]:
 _COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
     (r"mutually exclusive|cannot both|incompatible|not compatible|conflict|requires? \w+=",
      {"only_commands": True}, "only what the folder's commands set", 1),
-    (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
+        (
+        r"modulo by zero|modulo or division by zero",
+        {"val_every": 100_000},
+        "validation at long intervals instead of never",
+        1,
+    ),
+(r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
      {"wallclock_s": 100_000}, "a clock that does not stop the training", 1),
     (r"timed out|time limit",
      {"iterations": 2, "epochs": 1, "steps": 2, "stride": 32, "batch_seqs": 16},

@@ -42,6 +42,7 @@ class Size:
     layers: int = 0  # 0: as the folder ran it; layer-indexed switches assume that depth
     shrink_model: bool = True
     wallclock_s: int = 0  # 0 means no cap in nearly all scripts; a few stop at once
+    val_every: int = 0  # 0 means never in nearly all scripts; a few divide by it
     only_common: bool = False  # only the names that hundreds of scripts share
     only_commands: bool = False  # of the folder's settings, only those of its commands
     without: frozenset[str] = frozenset()  # settings of the folder that are left out
@@ -240,6 +241,10 @@ def _cadence(value: float, ratio: Ratio) -> float | None:
     return 1 if value > 1 else None
 
 
+def _validation_cadence(value: float, ratio: Ratio) -> float | None:
+    return ratio.size.val_every
+
+
 def _many_chunks(value: float, ratio: Ratio) -> float | None:
     return 8 if value > 8 else None
 
@@ -286,7 +291,7 @@ _RULES = (
     _rule(r"^(LR_)?WARMUP_(STEPS|ITERS)$", _at_most(1), common=True),
     _rule(r"WARMDOWN_(ITERS|STEPS)|COOLDOWN_(ITERS|STEPS)", _at_most(1), common=True),
     _rule(r"WARMUP_(STEPS|ITERS)$|_WARMUP$", _at_most(1), common=True),
-    _rule(r"^VAL_(LOSS_)?EVERY$|^EVAL_EVERY$", _fixed(0), common=True),
+    _rule(r"^VAL_(LOSS_)?EVERY$|^EVAL_EVERY$", _validation_cadence, common=True),
     _rule(
         r"DOC_FREQ|(CKPT|CHECKPOINT|SAVE|AUTO_SAVE|DIAG|SNAPSHOT).*(EVERY|INTERVAL|SECONDS)", _leave
     ),
