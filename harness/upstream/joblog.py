@@ -1,0 +1,51 @@
+"""What a script prints: a pipe on its side, a bounded file on ours.
+
+Guarantees: the file never grows past `LIMIT_BYTES` and a note says where it was cut; a script that
+floods it is slowed by nothing and fills no disk. Does not cover output that the script sends
+elsewhere.
+"""
+
+import os
+from pathlib import Path
+
+LIMIT_BYTES = 64 << 20  # the largest real log of the contest is below 10 MB
+READ_BYTES = 1 << 16
+NOTE = b"\n[the log ends here: it had reached its limit]\n"
+
+
+class JobLog:
+    """Owns both ends of the pipe; `write_fd` becomes the script's stdout and stderr."""
+
+    def __init__(self, path: Path) -> None:
+        self.read_fd, self.write_fd = os.pipe()
+        os.set_blocking(self.read_fd, False)
+        self._file = path.open("wb", buffering=0)
+        self._left = LIMIT_BYTES
+
+    def pump(self) -> bool:
+        """Moves what is in the pipe to the file. False once every writer is gone."""
+        try:
+            chunk = os.read(self.read_fd, READ_BYTES)
+        except BlockingIOError:
+            return True
+        self._keep(chunk)
+        return bool(chunk)
+
+    def drain(self) -> None:
+        """Takes the rest. Call when the writers are dead; one that is not is not waited for."""
+        while True:
+            try:
+                chunk = os.read(self.read_fd, READ_BYTES)
+            except BlockingIOError:
+                return
+            if not chunk:
+                return
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._left <= 0:
+            return
+        self._file.write(chunk[: self._left])
+        self._left -= len(chunk)
+        if self._left <= 0:
+            self._file.write(NOTE)

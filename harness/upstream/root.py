@@ -1,0 +1,92 @@
+"""The file system that a run sees: what it needs of the machine, read-only, and its own places.
+
+Listed is what is visible; everything else does not exist inside: home folders, sockets of services
+(a read-only socket would still answer), other users' files, the harness's results.
+Needs a mount and a process namespace of its own. Raises OSError where the machine refuses.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from harness.upstream import kernel
+from harness.upstream.job import Job
+
+PRIVATE_BYTES = 2 << 30  # of /tmp, and of /dev/shm
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/sys")
+SETTINGS = ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "localtime", "alternatives")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+KEPT_FROM_WRITING = ("sys", "irq", "bus", "sysrq-trigger")  # of /proc: user 0 may write them
+
+
+def build_root(job: Job, root: Path) -> None:
+    """Puts this process, and all it starts, into a root built at the folder `root`."""
+    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+    _tmpfs(root, "mode=0755")
+    for path in _visible():
+        _bind(path, root, read_only=True)
+    _own_places(job, root)
+    _processes(root)
+    kernel.change_root(str(root))
+    kernel.set_read_only("/", True, recursive=False)
+    os.chdir(job.stage)
+
+
+def _visible() -> list[Path]:
+    """Read-only parts of the machine, outermost first."""
+    libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    python = [sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path), *libraries]
+    harness = str(Path(__file__).resolve().parents[1])
+    settings = [f"/etc/{name}" for name in SETTINGS]
+    paths = {Path(p) for p in (*SYSTEM, *settings, *python, harness) if p and os.path.exists(p)}
+    # A path entry may be the checkout itself, with its results and secrets: never all of it.
+    checkout = Path(harness).parent
+    paths = {path for path in paths if path != checkout and path != Path("/")}
+    devices = [Path("/dev") / name for name in DEVICES] + sorted(Path("/dev").glob("nvidia*"))
+    return sorted(p for p in paths if not any(up in paths for up in p.parents)) + devices
+
+
+def _own_places(job: Job, root: Path) -> None:
+    for place in ("tmp", "dev/shm"):
+        (root / place).mkdir(parents=True, exist_ok=True)
+        _tmpfs(root / place, f"size={PRIVATE_BYTES},mode=1777")
+    (root / "var").mkdir(exist_ok=True)
+    (root / "var/tmp").symlink_to("/tmp")
+    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        (root / "dev" / name).symlink_to(f"/proc/self/fd{target}")
+    _bind(job.stage, root, read_only=False)
+    for path, folder in job.binds.items():
+        _bind(job.stage / folder, root, read_only=False, at=Path(path))
+
+
+def _processes(root: Path) -> None:
+    proc = root / "proc"
+    proc.mkdir()
+    quiet = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", str(proc), "proc", quiet)
+    for name in KEPT_FROM_WRITING:
+        if (proc / name).exists():
+            kernel.mount(str(proc / name), str(proc / name), None, kernel.MS_BIND)
+            kernel.set_read_only(str(proc / name), True)
+
+
+def _bind(source: Path, root: Path, read_only: bool, at: Path | None = None) -> None:
+    """Shows `source` inside, at its own path or another. A link stays the link that it is."""
+    target = root / str(at or source).lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if at is None and source.is_symlink() and not target.exists():
+        target.symlink_to(os.readlink(source))
+        if not source.resolve().is_relative_to("/usr"):
+            _bind(source.resolve(), root, read_only)
+        return
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+    else:
+        target.touch()
+    kernel.mount(str(source), str(target), None, kernel.MS_BIND | kernel.MS_REC)
+    is_device = source.is_relative_to("/dev")
+    kernel.set_read_only(str(target), read_only and not is_device)
+
+
+def _tmpfs(place: Path, options: str) -> None:
+    kernel.mount("tmpfs", str(place), "tmpfs", kernel.MS_NOSUID, options)

@@ -1,0 +1,125 @@
+"""One job from its start to its end, in a process of its own: the keeper.
+
+    nursery ── keeper ── first process ── rank 0, rank 1, ...      (then whatever the script starts)
+
+The keeper raises the walls, forks the first process into them, moves what the script prints to the
+log, watches the clock and the disk, and in the end kills everything below it: through the process
+namespace (the kernel does it) or, where there is none, as the adoptive parent of every orphan.
+Guarantees: `run_session` returns in about the time limit, and nothing of the run is alive then.
+"""
+
+import os
+import select
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from harness.upstream import kernel
+from harness.upstream.child import Rank
+from harness.upstream.disk import DiskWatch
+from harness.upstream.ending import outcome_of
+from harness.upstream.first import be_first
+from harness.upstream.job import How, Job, Outcome
+from harness.upstream.joblog import JobLog
+from harness.upstream.walls import Walls
+
+DISK_LOOK_S = 0.5
+PIPE_BYTES = 1 << 16  # all that fits a pipe, which is all that a rank says
+
+
+@dataclass(frozen=True)
+class _Pipe:
+    """A one-way channel between processes."""
+
+    read: int
+    write: int
+
+    @classmethod
+    def open(cls) -> "_Pipe":
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        return cls(read, write)
+
+    def content(self) -> str:
+        """What is in it now."""
+        try:
+            return os.read(self.read, PIPE_BYTES).decode(errors="replace")
+        except BlockingIOError:
+            return ""
+
+
+def run_session(job: Job) -> Outcome:
+    """Runs the job below this process, which is changed by it: fork first."""
+    kernel.adopt_orphans()
+    outs = [job.out / f"rank{rank}" for rank in range(job.ranks)]
+    for out in outs:
+        out.mkdir(parents=True, exist_ok=True)
+    log, statuses = JobLog(job.log), _Pipe.open()
+    messages = [_Pipe.open() for _ in outs]
+    begun = time.monotonic()
+    with Walls(job) as walls:
+        first = os.fork()
+        if first == 0:
+            _enter(job, walls, outs, messages, log.write_fd, statuses.write)
+        for write in (log.write_fd, statuses.write, *(pipe.write for pipe in messages)):
+            os.close(write)
+        stopped = _watch(job, log, first)
+        kernel.kill_descendants()
+    wall_s = time.monotonic() - begun
+    log.drain()
+    said = [pipe.content() for pipe in messages]
+    standing, *ended = statuses.content().split("\n")[:-1] or [""]
+    return outcome_of(job, wall_s, stopped, ended, said, tuple(standing.split()))
+
+
+def _enter(
+    job: Job,
+    walls: Walls,
+    outs: list[Path],
+    messages: list[_Pipe],
+    output_fd: int,
+    status_fd: int,
+) -> NoReturn:
+    kernel.die_with_parent()
+    stream = np.load(job.stream).astype(np.int64) if job.capture else None
+    folders = [os.open(out, os.O_PATH | os.O_DIRECTORY) for out in outs]
+    os.write(status_fd, (" ".join(walls.enter()) + "\n").encode())
+    port = _free_port() if job.ranks > 1 else 0
+    ranks = [
+        Rank(job, rank, port, stream, folders[rank], messages[rank].write)
+        for rank in range(job.ranks)
+    ]
+    be_first(ranks, output_fd, status_fd)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _watch(job: Job, log: JobLog, first: int) -> tuple[How, str] | None:
+    """Waits for the first process. Says how and why it was given up, None if it ended itself."""
+    deadline = time.monotonic() + job.time_limit_s
+    disk, next_look = DiskWatch(job.stage), 0.0
+    end = os.pidfd_open(first)
+    poller = select.poll()
+    poller.register(end, select.POLLIN)
+    poller.register(log.read_fd, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poller.poll(DISK_LOOK_S * 1000)}
+        if log.read_fd in ready and not log.pump():
+            poller.unregister(log.read_fd)
+        if end in ready:
+            return None
+        now = time.monotonic()
+        if now > deadline:
+            return How.TIMED_OUT, f"no end within its {job.time_limit_s:.0f} s"
+        if now > next_look:
+            next_look = now + DISK_LOOK_S
+            if overrun := disk.overrun():
+                return How.FAILED, overrun

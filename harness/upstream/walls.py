@@ -1,0 +1,127 @@
+"""Walls around a run, out of Linux namespaces: no other program, no extra right is needed.
+
+    mounts      a root of its own: system and Python read-only; the stage, a fresh /tmp and /dev/shm
+                writable; no home folders, no other files of this machine
+    network     loopback only
+    processes   sees and reaches none but its own
+    limits      size of a file, memory (CPU runs), processes, no core dumps; no capability
+
+As root the namespaces are made directly, else inside a user namespace. A wall that this machine
+refuses is left out, and `standing` names those that stand. Not covered: memory of the graphics
+card, time on the processor, and flaws of the kernel itself.
+"""
+
+import contextlib
+import fcntl
+import os
+import resource
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from harness.upstream import kernel
+from harness.upstream.job import Job
+from harness.upstream.root import build_root
+
+FILE_BYTES = 8 << 30
+PROCESSES = 4096  # threads count
+MEMORY_SHARE = 0.8  # of the machine's, per process
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+_SPACES = {
+    "network": kernel.CLONE_NEWNET,
+    "processes": kernel.CLONE_NEWPID,
+    "ipc": kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS,
+}
+
+
+class Walls:
+    """Raised in two steps: made in the keeper, `enter`ed in the first process below it."""
+
+    def __init__(self, job: Job) -> None:
+        """Makes what namespaces this machine allows."""
+        self._job = job
+        self._root = job.out / "root"
+        self._root.mkdir(exist_ok=True)
+        self._made = _unshared()
+        if not self._made and _own_user_space():
+            self._made = _unshared()
+
+    def __enter__(self) -> "Walls":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):  # still mounted where a wall fell half-way
+            self._root.rmdir()
+
+    def enter(self) -> tuple[str, ...]:
+        """Closes the walls around this process and its children. Returns those that stand."""
+        standing = []
+        if "processes" in self._made and _tried(self._mount):
+            standing.append("mounts")
+        if "network" in self._made and _tried(_loopback_up):
+            standing.append("network")
+        if "processes" in self._made:
+            standing.append("processes")
+        if _tried(lambda: _limit(self._job.device)) and _tried(kernel.drop_privileges):
+            standing.append("limits")
+        return tuple(standing)
+
+    def _mount(self) -> None:
+        # Here and not in the keeper, which still needs the machine's own root.
+        kernel.unshare(kernel.CLONE_NEWNS)
+        build_root(self._job, self._root)
+
+
+def _unshared() -> set[str]:
+    return {name for name, flag in _SPACES.items() if _tried(partial(kernel.unshare, flag))}
+
+
+def _tried(step: Callable[[], object]) -> bool:
+    try:
+        step()
+    except OSError as error:
+        print(f"a wall does not stand: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _own_user_space() -> bool:
+    """The same user in a space of its own, where it may make the other namespaces."""
+    user, group = os.geteuid(), os.getegid()
+    if not _tried(lambda: kernel.unshare(kernel.CLONE_NEWUSER)):
+        return False
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    return True
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def _limit(device: str) -> None:
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_BYTES}
+    limits[resource.RLIMIT_NPROC] = PROCESSES
+    if device == "cpu":  # CUDA reserves address space by the terabyte
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        limits[resource.RLIMIT_DATA] = int(memory * MEMORY_SHARE)
+    for limit, value in limits.items():
+        hard = resource.getrlimit(limit)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (bound, bound))
+    with contextlib.suppress(OSError):  # the first to go when memory runs out
+        Path("/proc/self/oom_score_adj").write_text("1000")
