@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.subscripts import ANY_NAME, SPELLED
 from audits.facts.trace import Accumulation, Moment, Site, Trace, Update
 from audits.facts.values import ACCUMULATED, ADAPTED, OUTPUT, REGION, TOKENS, Label, ids, kinds
 
@@ -94,8 +95,19 @@ def regions(trace: Trace, labels: frozenset[Label]) -> frozenset[str]:
 
 def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
     """Whether the fitted loss covers scored positions: it is unrestricted, or restricted alike."""
-    fitted = regions(trace, update.labels)
-    return not fitted or bool(fitted & regions(trace, score.labels))
+    fitted, scored = regions(trace, update.labels), regions(trace, score.labels)
+    return not fitted or any(_same_region(one, other) for one in fitted for other in scored)
+
+
+def _same_region(one: str, other: str) -> bool:
+    """Written alike, or with bounds that are computed alike."""
+    (text, *bounds), (other_text, *others) = one.split(SPELLED), other.split(SPELLED)
+    if text == other_text:
+        return True
+    if len(bounds) != 2 or len(others) != 2 or bounds[0] in ("", ANY_NAME):
+        return False
+    ends_alike = bounds[1] == others[1] or ANY_NAME in (bounds[1], others[1])
+    return bounds[0] == others[0] and ends_alike
 
 
 def rounds_discarded(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:

@@ -230,7 +230,7 @@ def _on_container(
     if name == "setdefault" and args:
         stores.note_write(m, frozenset({ref}), args[0], node, scope)
         if len(args) > 1:
-            stores.store(m, me, args[0], args[1], None)
+            stores.store(m, me, args[0], args[1])
         return subscripts.element(m, [ref], args[0], node, scope)
     if name in ("pop", "popleft"):
         return expressions.element_of(me)
@@ -256,7 +256,7 @@ def _on_tensor(
     if name in ("scatter_add_", "index_add_", "index_put_") and len(args) > 1:
         keys = args[1] if name != "index_put_" else args[0]
         stores.note_write(m, frozenset({ref}), keys, node, scope)
-        stores.store(m, me, keys, derive(*args), None)
+        stores.store(m, me, keys, derive(*args))
         return me
     if name == "add_" and args:
         added = totals.accumulate(m, derive(*args), node, scope, me.refs)

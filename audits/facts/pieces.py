@@ -44,8 +44,10 @@ def sliced(value: Value, node: ast.expr) -> Value:
 
 def replaced(value: Value, by: object) -> Value:
     """`piece.replace(mark, "")` or with a space."""
-    mark = Label(SPACED if by == " " else STRIPPED, 0)
-    return Value(labels=value.labels | {mark}) if PIECE in kinds(value.labels) else value
+    held = kinds(value.labels)
+    if PIECE not in held or STRIPPED in held:
+        return value  # without its mark, what is replaced stands inside the piece
+    return Value(labels=value.labels | {Label(SPACED if by == " " else STRIPPED, 0)})
 
 
 def joined(left: Value, right: Value, made: frozenset[Label]) -> frozenset[Label]:

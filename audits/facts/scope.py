@@ -6,6 +6,7 @@ Does not cover: `del`; a deleted name keeps its last value.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 
 from audits.facts.values import Value, join
@@ -14,12 +15,13 @@ from audits.facts.values import Value, join
 class Scope:
     """Names of one function activation, class body or module."""
 
-    __slots__ = ("file", "globals", "names", "outer", "rebinds")
+    __slots__ = ("definitions", "file", "globals", "names", "outer", "rebinds")
 
     def __init__(self, outer: Scope | None, file: str = "") -> None:
         self.outer = outer
         self.file: str = outer.file if outer else file
         self.names: dict[str, Value] = {}
+        self.definitions: dict[str, ast.expr] = {}  # what a name was last assigned, as written
         self.globals: Scope = outer.globals if outer else self
         self.rebinds: dict[str, Scope] = {}  # names declared global or nonlocal
 

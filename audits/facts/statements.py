@@ -97,6 +97,8 @@ def _assign(m: Machine, node: ast.Assign, scope: Scope) -> None:
     value = totals.note_self_update(m, node, value, scope)
     for target in node.targets:
         bind(m, target, value, scope)
+        if isinstance(target, ast.Name):
+            scope.definitions[target.id] = node.value
 
 
 def _if(m: Machine, node: ast.If, scope: Scope) -> bool:

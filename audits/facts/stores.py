@@ -16,6 +16,7 @@ from audits.facts.scope import Scope
 from audits.facts.trace import TableWrite
 from audits.facts.values import (
     BYTES,
+    GIVEN,
     OUTPUT,
     PIECE,
     PIECE_FLAG,
@@ -28,6 +29,7 @@ from audits.facts.values import (
     Obj,
     Value,
     derive,
+    ids,
     join,
     kinds,
     labels_of,
@@ -86,13 +88,13 @@ def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope
     note_write(m, base.refs, key, target, scope)
     if value.const is True or value.const == 1:
         value = _flagged(m, value)
-    store(m, base, key, value, target)
+    store(m, base, key, value, subscripts.region(target.slice, scope))
     if not base.refs and isinstance(target.value, ast.Name):
         scope.bind(target.value.id, join((base, derive(value))))
 
 
-def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscript | None) -> None:
-    """`base[key] = value` for each object that `base` may be."""
+def store(m: Machine, base: Value, key: Value, value: Value, region: str = "") -> None:
+    """`base[key] = value` for each object that `base` may be; the region it fills, if a slice."""
     for ref in base.refs:
         if ref.kind in ("list", "dict"):
             wanted = subscripts.key_class(key)
@@ -101,8 +103,8 @@ def store(m: Machine, base: Value, key: Value, value: Value, target: ast.Subscri
             )
         elif ref.kind == "tensor":
             ref.labels |= labels_of(value)
-            if target is not None and (text := subscripts.region(target.slice)):
-                _mark_region(m, ref, text, value)
+            if region:
+                _mark_region(m, ref, region, value)
 
 
 def _flagged(m: Machine, value: Value) -> Value:
@@ -140,7 +142,11 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
         key = subscripts.key_value(m, node.target.slice, scope)
         base = expressions.evaluate(m, node.target.value, scope)
         note_write(m, base.refs, key, node, scope)
-        store(m, base, key, Value(labels=labels_of(added)), None)
+        if OUTPUT in kinds(labels_of(base)):
+            m.trace.patched |= ids(labels_of(added), GIVEN)
+        store(m, base, key, Value(labels=labels_of(added)))
+        if not base.refs and isinstance(node.target.value, ast.Name):
+            scope.bind(node.target.value.id, join((base, derive(added))))
         return
     shared = [ref for ref in current.refs if ref.kind in ("tensor", "list")]
     for ref in shared:

@@ -37,6 +37,8 @@ from audits.facts.values import (
 )
 
 _HOLDERS = ("list", "dict")
+SPELLED = " \u2261 "  # between a slice as written and its bounds, spelled out
+ANY_NAME = "_"
 
 
 def load(m: Machine, node: ast.Subscript, scope: Scope) -> Value:
@@ -96,7 +98,7 @@ def _cut(m: Machine, base: Value, key: Value, node: ast.Subscript, scope: Scope)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
         labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
         index, labels = NOTHING, labels | {cut}
-    if OUTPUT in held and (text := region(node.slice) or selection(node.slice)):
+    if OUTPUT in held and (text := region(node.slice, scope) or selection(node.slice)):
         labels |= {Label(REGION, m.trace.region(text))}
     views = frozenset(ref for ref in base.refs if ref.kind == "module")
     made = Value(labels=labels | index, refs=views, switches=base.switches)
@@ -122,10 +124,32 @@ def selection(node: ast.expr) -> str:
     return "" if isinstance(node, ast.Constant | ast.Slice | ast.Tuple) else ast.unparse(node)
 
 
-def region(node: ast.expr) -> str:
-    """The text of the position slice, such as `s:wlen`; empty when all positions are taken."""
+def region(node: ast.expr, scope: Scope) -> str:
+    """The position slice, such as `s:wlen`, as written and with its bounds spelled out.
+
+    Empty when all positions are taken.
+    """
     parts: list[ast.expr] = node.elts if isinstance(node, ast.Tuple) else [node]
     for part in reversed(parts):
         if isinstance(part, ast.Slice) and (part.lower is not None or part.upper is not None):
-            return ast.unparse(part)
+            bounds = (_spelled(bound, scope) for bound in (part.lower, part.upper))
+            return ast.unparse(part) + SPELLED + SPELLED.join(bounds)
     return ""
+
+
+def _spelled(bound: ast.expr | None, scope: Scope) -> str:
+    """What a bound is computed by, whatever the names are called."""
+    if bound is None:
+        return ""
+    if isinstance(bound, ast.Name):
+        bound = scope.definitions.get(bound.id, bound)
+    renamed = _Anonymous().visit(ast.parse(ast.unparse(bound), mode="eval"))
+    return ast.unparse(renamed)
+
+
+class _Anonymous(ast.NodeTransformer):
+    """Takes the names away."""
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        known = node.id in ("max", "min", "len", "int")
+        return node if known else ast.Name(ANY_NAME, node.ctx)

@@ -39,6 +39,8 @@ MINIMA: Final = frozenset({"minimum", "fmin", "min"})
 def note_self_update(m: Machine, node: ast.Assign, value: Value, scope: Scope) -> Value:
     """`x = x + loss` is an accumulation, as `x += loss` is."""
     target, source = node.targets[0], node.value
+    if isinstance(target, ast.Subscript):
+        return _stored_minimum(m, target, source, value, scope)
     if not isinstance(target, ast.Name):
         return value
     match source:
@@ -136,6 +138,16 @@ def _running_minimum(
         return value
     m.trace.choices.append(Choice(m.site(node, scope), m.moment()))
     return Value(labels=labels | {Label(CHOICE, len(m.trace.choices) - 1)})
+
+
+def _stored_minimum(
+    m: Machine, target: ast.Subscript, source: ast.expr, value: Value, scope: Scope
+) -> Value:
+    """`best[places] = minimum(best[places], loss)`: the same, kept by position."""
+    if isinstance(source, ast.Call) and len(source.args) == 2 and _takes_minimum(source):
+        if ast.unparse(target) in map(ast.unparse, source.args):
+            return _running_minimum(m, Value(), value, source, scope)
+    return value
 
 
 def _takes_minimum(node: ast.Call) -> bool:

@@ -187,6 +187,7 @@ class Trace:
     native_calls: list[NativeCall] = field(default_factory=list)
     gates: list[Gate] = field(default_factory=list)
     given: list[Given] = field(default_factory=list)
+    patched: set[int] = field(default_factory=set)  # Given that losses were multiplied by in place
     weightings: list[Weighting] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     muted: set[int] = field(default_factory=set)  # Gates whose data was multiplied by zero

@@ -19,23 +19,21 @@ RULE = "DATA-1"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
+    used = set(trace.patched)
     for score in results(trace):
-        if OUTPUT not in kinds(score.labels):
-            continue
-        for number in sorted(ids(score.labels, GIVEN) - seen):
-            seen.add(number)
-            given = trace.given[number]
-            unsure = given.moment.doubtful or score.moment.doubtful
-            yield Match(
-                given.site.file,
-                given.site.line,
-                given.site.function,
-                "the tokens to be predicted are compared here with the content of a file that "
-                f"came with the script, and the outcome shapes the loss at line {score.site.line}",
-                Confidence.MEDIUM if unsure else Confidence.HIGH,
-                given.moment.off + score.moment.off,
-            )
+        if OUTPUT in kinds(score.labels):
+            used |= ids(score.labels, GIVEN)
+    for number in sorted(used):
+        given = trace.given[number]
+        yield Match(
+            given.site.file,
+            given.site.line,
+            given.site.function,
+            "the tokens to be predicted are compared here with the content of a file that came "
+            "with the script, and the outcome decides which losses count",
+            Confidence.MEDIUM if given.moment.doubtful else Confidence.HIGH,
+            given.moment.off,
+        )
 
 
 VALID = (

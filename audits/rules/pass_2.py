@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from audits.facts.trace import Trace
 from audits.facts.values import CHOICE, ids
 from audits.findings import Confidence, Match
-from audits.flow import scores
+from audits.flow import results
 from audits.rules.cases import script
 
 RULE = "PASS-2"
@@ -20,7 +20,7 @@ RULE = "PASS-2"
 
 def check(trace: Trace) -> Iterator[Match]:
     seen: set[int] = set()
-    for score in scores(trace):
+    for score in results(trace):
         for number in sorted(ids(score.labels, CHOICE) - seen):
             seen.add(number)
             choice = trace.choices[number]
