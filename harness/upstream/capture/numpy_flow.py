@@ -15,6 +15,12 @@ import numpy as np
 from torch import Tensor
 
 from harness.upstream.capture.marks import Mark, Positions, merged, mixed
+from harness.upstream.capture.python_scores import (
+    READ_AT_ONCE,
+    Placed,
+    placed,
+    placed_list,
+)
 from harness.upstream.capture.recorder import Recorder
 
 REARRANGE = """concatenate stack hstack vstack reshape ravel take repeat tile flip roll split
@@ -73,13 +79,11 @@ class MarkedArray(np.ndarray):
 
     def tolist(self) -> Any:
         """Read out as numbers."""
-        _guarded("tolist", _read_all, None, self)
-        return plain(self).tolist()
+        return _guarded("tolist", _read_all, plain(self).tolist(), self)
 
     def item(self, *place: Any) -> Any:
         """Read out as a number."""
-        _guarded("item", _read_item, None, self, place)
-        return plain(self).item(*place)
+        return _guarded("item", _read_item, plain(self).item(*place), self, place)
 
     def __float__(self) -> float:
         _guarded("float", _read_all, None, self)
@@ -307,8 +311,14 @@ def _item(rec: Recorder, result: Any, values: MarkedArray, key: Any) -> Any:
     moved = values.mark.positions[_plain_all(key)]
     if isinstance(result, np.ndarray):
         return marked(result, values.mark.moved(moved))
-    rec.total(values.mark.moved(np.array([moved], np.int32)), np.array([result]), "item")
-    return result
+    return _read_one(rec, result, int(moved), values.mark)
+
+
+def _read_one(rec: Recorder, result: Any, position: int, mark: Mark) -> Any:
+    if position < 0:
+        return result
+    rec.single(mark, position, float(result), "read")
+    return placed(result, position, mark) if isinstance(result, float) else result
 
 
 def _assigned(rec: Recorder, result: Any, target: MarkedArray, key: Any, value: Any) -> None:
@@ -331,15 +341,21 @@ def _is_zero(value: Any) -> bool:
     return isinstance(value, int | float) and value == 0
 
 
-def _read_all(rec: Recorder, result: Any, values: MarkedArray) -> None:
-    if values.mark is not None:
-        rec.total(values.mark, plain(values), "tolist")
+def _read_all(rec: Recorder, result: Any, values: MarkedArray) -> Any:
+    mark = values.mark
+    if mark is None or mark.positions is None:
+        return result
+    rec.total(mark, plain(values), "read")
+    if mark.positions.size > READ_AT_ONCE:
+        return result
+    return placed_list(result, mark.positions.tolist(), mark)
 
 
-def _read_item(rec: Recorder, result: Any, values: MarkedArray, place: Any) -> None:
-    if values.mark is not None and values.mark.positions is not None:
-        moved = np.array([values.mark.positions.item(*place)], np.int32)
-        rec.total(values.mark.moved(moved), np.array([plain(values).item(*place)]), "item")
+def _read_item(rec: Recorder, result: Any, values: MarkedArray, place: Any) -> Any:
+    mark = values.mark
+    if mark is None or mark.positions is None:
+        return result
+    return _read_one(rec, result, int(mark.positions.item(*place)), mark)
 
 
 class NumpyHooks:
@@ -381,6 +397,10 @@ def _converter(recorder: Recorder, function: Any) -> Any:
             return marked(out, recorder.marks.find(source))
         if isinstance(source, MarkedArray):
             return marked(out, source.mark)
+        if type(source) is list and source and any(isinstance(s, Placed) for s in source[:64]):
+            places = [s.position if isinstance(s, Placed) else -1 for s in source]
+            latest = max((s.mark for s in source if isinstance(s, Placed)), key=lambda m: m.loss)
+            return marked(out, latest.moved(np.array(places, np.int32)))
         return out
 
     made.__name__ = function.__name__

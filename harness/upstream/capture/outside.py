@@ -75,7 +75,9 @@ class Outside:
             if name == "open":
                 self._opened(*arguments)
             else:
-                self._recorder.event("network", repr(arguments[-1] if name[7] == "c" else arguments[0]))
+                self._recorder.event(
+                    "network", repr(arguments[-1] if name[7] == "c" else arguments[0])
+                )
         except Exception as error:  # noqa: BLE001 - ours must never reach the script
             self._recorder.failed("audit", error)
 
@@ -98,4 +100,10 @@ class Outside:
         for root in self._roots:
             if whole.startswith(root):
                 return whole.removeprefix(root)
-        return None if whole.startswith((sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")) else whole
+        return (
+            None
+            if whole.startswith(
+                (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")
+            )
+            else whole
+        )

@@ -23,7 +23,7 @@ from harness.upstream.capture.reader import Capture
 from harness.upstream.printed import Printed
 
 WORST_GAP = 5e-3  # relative; anything further off explains nothing
-FLOAT32 = 3e-6  # relative: a float32 mean of many losses
+FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 SITES = 6  # call sites nearest to the line that are combined
 LN2 = float(np.log(2.0))
 
@@ -90,7 +90,8 @@ def print_event(capture: Capture, printed: Printed) -> int:
 def _groups(capture: Capture, end: int) -> Iterator[Sums]:
     """Sums of one site, then of several, the nearest to the line first."""
     events = np.flatnonzero(capture.kind[:end] == "sum")
-    sites = capture.site[events]
+    read = np.array([str(t).endswith(" read") for t in capture.text[events]], bool)
+    sites = np.char.add(capture.site[events].astype(str), np.where(read, " read", ""))
     latest = {str(site): int(event) for event, site in zip(events, sites, strict=True)}
     nearest = sorted(latest, key=lambda s: -latest[s])
     for site in nearest[: 2 * SITES]:

@@ -62,11 +62,13 @@ class Recorder:
         self._pid = os.getpid()
         self._waiting: list[tuple[int, Positions, Tensor, Any]] = []
         self.pending = Pending()
+        self._singles: tuple[Site, Mark, str, list[tuple[int, float]]] | None = None
 
     # -- events ---------------------------------------------------------------------------------
 
     def event(self, kind: str, text: str = "", weights: int = 0, site: Site | None = None) -> int:
         """Notes an event here and now."""
+        self._close_singles()
         modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
         return self.writer.event(kind, site or self.sites.here(), modes, weights, text)
 
@@ -129,6 +131,25 @@ class Recorder:
             return
         self._scores(event, positions, _host(values), mark.factor)
 
+    def single(
+        self, mark: Mark, position: int, value: float, how: str, site: Site | None = None
+    ) -> None:
+        """One token's score enters a total in a loop; neighbours of one line become one event."""
+        site = site or self.sites.here()
+        held = self._singles
+        if held is None or held[0] != site or held[1].loss != mark.loss or held[2] != how:
+            self._close_singles()
+            held = self._singles = (site, mark, how, [])
+        held[3].append((position, value))
+
+    def _close_singles(self) -> None:
+        held, self._singles = self._singles, None
+        if held is not None:
+            site, mark, how, scores = held
+            event = self.event("sum", f"loss:{mark.loss} {how}", mark.weights, site)
+            places = np.array([position for position, _ in scores], np.int32)
+            self._scores(event, places, np.array([value for _, value in scores]), None)
+
     def read_pending(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
         entry = self.pending.pop(loss)
@@ -163,11 +184,13 @@ class Recorder:
 
     def flush(self) -> None:
         """Everything onto disk."""
+        self._close_singles()
         self.drain()
         self.writer.flush()
 
     def close(self) -> None:
         """The end of the watch."""
+        self._close_singles()
         self.active = False
         self.drain()
         self.weights.close()

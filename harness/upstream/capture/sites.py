@@ -17,7 +17,7 @@ class Sites:
     """Knows which code objects are the submission's."""
 
     def __init__(self, stage: Path) -> None:
-        self._roots = tuple({str(stage), str(stage.resolve())})
+        self._roots = tuple(f"{root}/" for root in {str(stage), str(stage.resolve())})
         self._names: dict[CodeType, str | None] = {}
 
     def here(self) -> Site:
@@ -36,7 +36,9 @@ class Sites:
     def _name(self, path: str) -> str | None:
         """Name under which a file of the submission is cited; None for anyone else's file."""
         if path.startswith("<"):
-            return None if path.startswith(("<frozen", "<__array", "<attrs", "<eval_with")) else path
+            return (
+                None if path.startswith(("<frozen", "<__array", "<attrs", "<eval_with")) else path
+            )
         if path.startswith(self._roots):
             return Path(path).name
         return Path(path).name if not path.startswith("/") else None

@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.upstream.capture.marks import Mark, Positions, merged, mixed
+from harness.upstream.capture.python_scores import READ_AT_ONCE, placed, placed_list
 from harness.upstream.capture.recorder import INTEGERS, Recorder
 from harness.upstream.capture.updates import note_uses
 
-Handler = Callable[[str, Any, tuple[Any, ...], dict[str, Any], Any], None]
+# Returns nothing, but for numbers that are read out: those come back with their places.
+Handler = Callable[[str, Any, tuple[Any, ...], dict[str, Any], Any], Any]
 
 REARRANGE = """reshape view flatten squeeze unsqueeze expand expand_as view_as reshape_as transpose t
     permute contiguous clone narrow select index_select masked_select take chunk split tensor_split
@@ -259,11 +261,20 @@ class TorchFlow:
         else:
             self._recorder.total(mark, values, how)
 
-    def _read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         self._recorder.read_pending(args[0])
         mark = self._marks.find(args[0])
-        if mark is not None and mark.positions is not None and mark.loss >= 0:
-            self._recorder.total(mark, args[0], name)
+        if mark is None or mark.positions is None or mark.loss < 0:
+            return None
+        if isinstance(out, float):
+            position = int(mark.positions.reshape(-1)[0])
+            if position >= 0:
+                self._recorder.single(mark, position, out, "read")
+            return placed(out, position, mark)
+        self._recorder.total(mark, args[0], "read")
+        if mark.positions.size <= READ_AT_ONCE:
+            return placed_list(out, mark.positions.tolist(), mark)
+        return None
 
     # -- assignments ----------------------------------------------------------------------------
 
@@ -280,7 +291,9 @@ class TorchFlow:
                 return
             old = Mark(np.full(tuple(target.shape), -1, np.int32), new.loss, new.weights)
         key = args[1:-1] if name != "copy_" else (...,)
-        self._write_map(func if name not in ("__setitem__", "copy_") else None, old, new, key, value, target)
+        self._write_map(
+            func if name not in ("__setitem__", "copy_") else None, old, new, key, value, target
+        )
 
     def _write_map(
         self, func: Any, old: Mark, new: Mark | None, key: Any, value: Any, target: Tensor

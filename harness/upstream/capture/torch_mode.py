@@ -44,7 +44,8 @@ class WatchMode(TorchFunctionMode):
         if handler is not None:
             if self._recorder.usable(name):
                 try:
-                    handler(name, func, args, kwargs, out)
+                    read = handler(name, func, args, kwargs, out)
+                    return out if read is None else read
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     self._recorder.failed(name, error)
         return out

@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.recorder import Recorder
@@ -94,7 +97,9 @@ class Updates:
     def _taken(self, roots: list[Tensor]) -> None:
         uses = losses_under(roots)
         if len(uses):
-            event = self._recorder.event("backward", f"{int((uses[:, 1] - uses[:, 0]).sum())} tokens")
+            event = self._recorder.event(
+                "backward", f"{int((uses[:, 1] - uses[:, 0]).sum())} tokens"
+            )
             self._recorder.writer.uses(event, uses)
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:

@@ -31,7 +31,9 @@ class UpdateView:
 
 def update_view(capture: Capture, counted: Pass, stream_length: int) -> UpdateView:
     """Joins the updates of a run with the scores of one pass."""
-    return UpdateView(_first_used(capture, stream_length), _counted_at(capture, counted, stream_length))
+    return UpdateView(
+        _first_used(capture, stream_length), _counted_at(capture, counted, stream_length)
+    )
 
 
 def _first_used(capture: Capture, stream_length: int) -> npt.NDArray[np.int64]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from harness.upstream.capture.numpy_flow import NumpyHooks, marked
 from harness.upstream.capture.outside import Outside
+from harness.upstream.capture.python_scores import MathHooks
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.torch_mode import Compiled, WatchMode
 from harness.upstream.capture.updates import Updates
@@ -36,7 +37,7 @@ def watching(
     recorder = Recorder(stream_tokens, out / f"rank{os.environ.get('RANK', '0')}", stage)
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     hooks: list[Any] = [Updates(recorder), NumpyHooks(recorder), Compiled(recorder)]
-    hooks += [Bridge(recorder), Outside(recorder, stage)]
+    hooks += [Bridge(recorder), MathHooks(recorder), Outside(recorder, stage)]
     try:
         with WatchMode(recorder):
             yield recorder
