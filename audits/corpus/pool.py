@@ -12,12 +12,13 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 J = TypeVar("J")
 S = TypeVar("S")
 Serve = Callable[[Connection, S], None]
 Answer = dict[str, Any]
+START_S: Final = 60.0  # for a process to start, on a machine with other work
 
 
 class _Slot(Generic[J, S]):
@@ -26,18 +27,24 @@ class _Slot(Generic[J, S]):
     def __init__(self, serve: Serve[S], settings: S) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, settings), daemon=True)
+        self.process = context.Process(target=_begin, args=(theirs, serve, settings), daemon=True)
         self.process.start()
         theirs.close()
         self.job: J | None = None
         self.deadline = float("inf")  # monotonic seconds
         self.started = 0.0
+        self.ready = False  # imported what it needs, and waits for jobs
 
     def give(self, job: J, limit_s: float) -> None:
         self.job, self.started = job, time.monotonic()
-        self.deadline = self.started + limit_s
+        self.deadline = self.started + limit_s + (0.0 if self.ready else START_S)
         with contextlib.suppress(BrokenPipeError):  # it died idle; the hang-up is seen next
             self.connection.send(job)
+
+    def starts(self, limit_s: float) -> None:
+        """The time that the process took to start is not the job's."""
+        self.ready, self.started = True, time.monotonic()
+        self.deadline = self.started + limit_s
 
     def end(self) -> None:
         """Hangs up, and does not wait long."""
@@ -46,6 +53,11 @@ class _Slot(Generic[J, S]):
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+def _begin(connection: Connection, serve: Serve[S], settings: S) -> None:
+    connection.send({})
+    serve(connection, settings)
 
 
 def run_jobs(
@@ -88,7 +100,9 @@ def _answer(slot: _Slot[J, S], ready: bool, limit_s: float) -> Answer | None:
     if ready:
         try:
             answer: Answer = slot.connection.recv()
-            return answer
+            if slot.ready:
+                return answer
+            slot.starts(limit_s)
         except (EOFError, ConnectionResetError):
             slot.end()
             return _unread(slot, "error", f"the process died (exit code {slot.process.exitcode})")

@@ -85,6 +85,7 @@ class Store:
             return
         self._file.truncate(sum(len(line) for line in whole))
         if json.loads(whole[0]) != header:
+            self.close()
             raise RepositoryError(
                 f"{self.path}: made by another version of the scanner, another profile or other "
                 "rules; give a new --out, or remove the file"
