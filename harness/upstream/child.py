@@ -2,8 +2,9 @@
 
 Guarantees: the script sees the job's environment and nothing of ours, its folder as working
 directory, fixed seeds, and the working directory first on its path; how it ended, with the
-innermost line of its own files, is written to a descriptor before the process ends. Does not cover a script
-that leaves through `os._exit` or becomes another program: its exit status is all there is.
+innermost line of its own files, is written to a descriptor before the process ends. Does not
+cover a script that leaves through `os._exit` or becomes another program: its exit status is all
+there is.
 """
 
 import atexit

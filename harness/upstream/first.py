@@ -1,8 +1,9 @@
 """The first process of a run: inside the walls, above the ranks.
 
-It forks the ranks, takes in orphans, and ends when all ranks have ended, or shortly after one
-has failed, as torchrun does. Where there is a process namespace it is process 1 there: no process inside
-can kill it, and its end is the end of all of them. It tells the keeper the ranks' exit statuses.
+It forks the ranks, takes in orphans, and ends when all ranks have ended, or shortly after one has
+failed, as torchrun does. Where there is a process namespace it is process 1 there: no process
+inside can kill it, and its end is the end of all of them. It tells the keeper the ranks' exit
+statuses.
 """
 
 import contextlib
