@@ -16,7 +16,6 @@ from audits.facts.commands import commands_of, configuration
 from audits.facts.config import Configuration
 from audits.facts.logs import logs_of
 
-
 NATIVE_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp"})
 MAX_NATIVE_FILES = 40
 MAX_NATIVE_BYTES = 400_000  # of one file

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
+from audits.facts import flags
 from audits.facts.native import Natives
+from audits.facts.trace import FlagDefault
 from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
 from audits.flow import scores
 from audits.folder import Target, target_of
@@ -24,6 +26,7 @@ from audits.rules import CHECKS
 from audits.source import Outcome, Source, read_source
 
 EXCERPT_LENGTH = 160
+PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
@@ -36,6 +39,7 @@ def scan_path(
     """Scans one script or folder. Raises UsageError and NothingToScan."""
     target = target_of(path, entry)
     reading = _Reading(target)
+    reading.read_flags()
     for explore in (False, True):
         reading.read(rules, explore=explore)
     names = sorted(target.files, key=lambda name: (name != target.entry, name))
@@ -50,6 +54,7 @@ class _Reading:
         self.sources: dict[str, Source] = {}  # the files that the entry reached, itself included
         self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
         self.natives = Natives(target.natives)
+        self.flags: list[FlagDefault] = []
         self.cut_short = False
         self.scored = False
 
@@ -60,9 +65,19 @@ class _Reading:
             self.sources[name] = read_source(self.target.root / name)
         return self.sources[name].tree
 
+    def read_flags(self) -> None:
+        """Preparation scripts are part of what a folder says, though the entry never runs them."""
+        for name in self.target.files:
+            path = self.target.root / name
+            if PREPARATION_FLAG not in path.read_bytes():
+                continue
+            if (tree := self.tree_of(name)) is not None:
+                self.flags += flags.defaults(tree, name)
+
     def read(self, rules: Collection[str], *, explore: bool) -> None:
         entry, config = self.target.entry, self.target.config
         trace = facts.read(self.tree_of, entry, config, explore=explore, natives=self.natives)
+        trace.flags += self.flags
         self.cut_short |= trace.cut_short
         self.scored |= any(scores(trace))
         for rule in sorted(rules):

@@ -72,9 +72,9 @@ def filled_ahead(trace: Trace, read: TableRead, kind: frozenset[str]) -> TableWr
     for write in trace.table_writes:
         if not kinds(write.key) & kind or write.tables.isdisjoint(read.tables):
             continue
-        if write.moment.position < read.moment.position:
-            if not common_loops(write.moment, read.moment):
-                return write
+        earlier = write.moment.position < read.moment.position
+        if earlier and not common_loops(write.moment, read.moment):
+            return write
     return None
 
 

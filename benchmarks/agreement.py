@@ -4,11 +4,11 @@
 
 REPO is a git directory that holds the labelled commits (`git fetch origin
 '+refs/pull/*/head:refs/pull/*/head'`); LABELS.csv names `pr, head_sha, script_path, label,
-violation_classes, confidence, verified_in_code, note`. Each row is one folder at one commit, scanned
-whole, with the row's script as its entry, in the `strict` profile.
+violation_classes, confidence, verified_in_code, note`. Each row is one folder at one commit,
+scanned whole, with the row's script as its entry, in the `strict` profile.
 
-Printed, overall and for each violation class: how many illegal rows fail under a rule of the right
-class (`classes.toml`), how many legal rows fail, both with 95 % Wilson intervals; then every
+Printed, overall and for each violation class: how many illegal rows fail under a rule of the
+right class (`classes.toml`), how many legal rows fail, both with 95 % Wilson intervals; then every
 disagreement with the scanner's reason. Illegal rows whose violation no script can show (other
 people's data, logs, sizes) are listed apart and counted nowhere; disputed rows are for information.
 
@@ -244,9 +244,11 @@ def show(result: dict[str, object], rows: Sequence[Row]) -> None:
     sure = [row for row in rows if row.label == "legal" and row.confidence == "high"]
     print(f"\nlegal with high confidence: {sum(bool(r.fails) for r in sure)}/{len(sure)} accused")
     print("\nDisagreements")
-    for one in disagreements(rows):
-        print(f"  #{one['pr']} {one['label']} ({one['classes']}), failed: {one['rules'] or '-'}")
-        print(f"      {one['reason']}")
+    for found in disagreements(rows):
+        print(
+            f"  #{found['pr']} {found['label']} ({found['classes']}), failed: {found['rules'] or '-'}"
+        )
+        print(f"      {found['reason']}")
     print("\nIllegal for what no script can show (other people's data, logs, sizes)")
     for two in apart(rows):
         print(f"  #{two['pr']} ({two['classes']}), failed: {two['rules'] or '-'}")

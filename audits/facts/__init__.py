@@ -11,6 +11,7 @@ from audits.facts.files import run_file
 from audits.facts.machine import Machine, OutOfSteps, TreeOf
 from audits.facts.native import Natives
 from audits.facts.trace import Trace
+from audits.facts.values import ClassObj
 
 
 def read(
@@ -22,12 +23,27 @@ def read(
     natives: Natives | None = None,
 ) -> Trace:
     """Reads the entry, and what it imports or starts, under the configuration."""
-    trace = run(tree_of, entry, config, explore=explore, natives=natives).trace
+    machine = run(tree_of, entry, config, explore=explore, natives=natives)
+    trace = machine.trace
     if trace.shown:  # messages in a log show that a switch was on: read with it
         config = config.with_printed(trace.shown)
-        trace = run(tree_of, entry, config, explore=explore, natives=natives).trace
+        machine = run(tree_of, entry, config, explore=explore, natives=natives)
+        trace = machine.trace
+    _describe_off(machine, trace)
     trace.last_is_headline = config.logs.last_is_headline()
     return trace
+
+
+def _describe_off(machine: Machine, trace: Trace) -> None:
+    """Settings of the script that are off in this run, by attribute name."""
+    for scope in machine.loaded.values():
+        for value in scope.names.values():
+            for ref in value.refs:
+                if isinstance(ref, ClassObj):
+                    for name, held in ref.attrs.items():
+                        if held.known and not held.const and held.switches:
+                            switch = sorted(held.switches)[0]
+                            trace.off_attributes[name] = machine.config.describe(switch)
 
 
 def run(

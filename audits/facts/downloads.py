@@ -1,4 +1,4 @@
-"""Downloads: calls that fetch something over the network.
+"""Downloads and programs: calls that reach out of the process.
 
 Guarantees: only calls that the reading reaches are noted, with whether they fetch data or weights.
 Does not cover: sockets opened by hand, programs other than the usual ones.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Download
+from audits.facts.trace import Download, Program
 
 if TYPE_CHECKING:
     from audits.facts.calls import Args, Keywords
@@ -34,7 +34,11 @@ def note(
     elif last in _TOOLS or path in _TOOLS:
         _append(m, path, node, scope, data=False)
     elif last in _STARTERS and path.split(".", 1)[0] in ("subprocess", "os"):
-        words = " ".join(_words(node))
+        given = _words(node)
+        words = " ".join(given)
+        if given:
+            name = given[0].split(" ", 1)[0].rsplit("/", 1)[-1]
+            m.trace.programs.append(Program(m.site(node, scope), m.moment(), name))
         for program, data in _PROGRAMS.items():
             if program in words:
                 _append(m, program, node, scope, data=data)

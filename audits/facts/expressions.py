@@ -223,9 +223,9 @@ def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
     if len(values) == 2 and all(value.known for value in values):
         const = folding.compare(node.ops[0], values[0].const, values[1].const)
         return Value(const, made.labels, switches=made.switches)
-    if len(values) == 2 and isinstance(node.ops[0], ast.In | ast.NotIn):
-        if (given := _in_environment(m, values)) is not None:
-            return Value(given is isinstance(node.ops[0], ast.In), switches=made.switches)
+    contains = len(values) == 2 and isinstance(node.ops[0], ast.In | ast.NotIn)
+    if contains and (is_set := _in_environment(m, values)) is not None:
+        return Value(is_set is isinstance(node.ops[0], ast.In), switches=made.switches)
     if len(values) == 2 and values[0].items is not None and values[1].const is None:
         return Value(isinstance(node.ops[0], ast.IsNot | ast.NotEq), switches=made.switches)
     if len(values) == 2:

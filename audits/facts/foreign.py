@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.trace import Gate, NativeCall
-from audits.facts.values import GATED, TOKENS, Label, Obj, Value, derive, kinds
+from audits.facts.values import GATED, STREAM, TOKENS, Label, Obj, Value, derive, kinds
 
 if TYPE_CHECKING:
     from audits.facts.calls import Args, Keywords
@@ -38,7 +38,7 @@ def call(
         return Value(labels=given.labels)
     if function.spreads:
         m.trace.native_calls.append(NativeCall(m.site(node, scope), m.moment(), name, given.labels))
-    if function.gated and TOKENS in kinds(given.labels):
+    if function.gated and kinds(given.labels) & {TOKENS, STREAM}:
         m.trace.gates.append(Gate(m.site(node, scope), m.moment(), name))
         mark = Label(GATED, len(m.trace.gates) - 1)
         for place in function.gated:

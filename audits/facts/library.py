@@ -147,15 +147,15 @@ def _special(
         case "load" | "load_file" | "open" if args:
             return opened(m, args)
         case "cross_entropy" | "nll_loss" if args:
-            given = [*args[1:2], *(keywords[name] for name in ("target",) if name in keywords)]
-            m.trace.targets |= ids(labels_of(derive(*given)), TOKENS)
-            made = predicted(m, expressions.opaque([normalised(args[0]), *args[1:]], keywords))
-            return realised(made)
+            aims = [*args[1:2], *(keywords[name] for name in ("target",) if name in keywords)]
+            m.trace.targets |= ids(labels_of(derive(*aims)), TOKENS)
+            logits = normalised(args[0])
+            return realised(predicted(m, expressions.opaque([logits, *args[1:]], keywords)))
         case "softmax" | "log_softmax" if args:
             return predicted(m, expressions.opaque([normalised(args[0])], {}))
         case "gather" | "take_along_axis" | "take_along_dim" if len(args) > 1:
-            made = expressions.opaque(args, keywords)
-            return realised(made) if TOKENS in kinds(labels_of(args[-1])) else made
+            picked = expressions.opaque(args, keywords)
+            return realised(picked) if TOKENS in kinds(labels_of(args[-1])) else picked
         case "log2" if args:
             totals.note_bits(m, args[0], node, scope)
         case "at" if path.endswith("add.at") and len(args) > 1:

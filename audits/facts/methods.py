@@ -130,6 +130,8 @@ def _plain(
         stores.bind(m, node.func.value, derive(base, added), scope)
     if name == "data_as":
         return base
+    if name in ("clamp", "clip", "nan_to_num"):
+        return totals.patched(m, derive(base, *args), name, args, keywords, node, scope)
     if name in ("replace", "lstrip", "removeprefix", "strip"):
         by = args[1].const if name == "replace" and len(args) > 1 else ""
         return pieces.replaced(derive(base, *args), by)

@@ -36,9 +36,9 @@ def piece() -> Value:
 
 def sliced(value: Value, node: ast.expr) -> Value:
     """`piece[1:]`: the mark is cut off."""
-    begins = isinstance(node, ast.Slice) and isinstance(node.lower, ast.Constant)
-    if PIECE in kinds(value.labels) and begins and node.lower.value == 1:  # type: ignore[attr-defined, union-attr]
-        return Value(labels=value.labels | {Label(STRIPPED, 0)})
+    match node:
+        case ast.Slice(lower=ast.Constant(value=1)) if PIECE in kinds(value.labels):
+            return Value(labels=value.labels | {Label(STRIPPED, 0)})
     return value
 
 

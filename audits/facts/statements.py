@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import evidence, expressions, files, totals
+from audits.facts import evidence, expressions, files, layers, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope, merge
 from audits.facts.stores import bind, forget_constant, store_accumulated
@@ -220,6 +220,8 @@ def _class(m: Machine, node: ast.ClassDef, scope: Scope) -> ClassObj:
     own = [ref for ref in refs if isinstance(ref, ClassObj)]
     role = next((base.role for base in own if base.role != "plain"), _role(refs))
     made = ClassObj(node.name, own, role, node.lineno)
+    if role == "module":
+        layers.note(m, node, scope)
     body = Scope(scope)
     run_block(m, node.body, body)
     made.attrs = body.names
@@ -269,11 +271,11 @@ def call_function(
         return Value(refs=frozenset({made}))
     if not frame.returned:
         return Value(None)
-    made = join(frame.returned)
-    if made.known:  # a reader of settings: the constant hangs on what was looked at
-        switches = made.switches | frame.decided_by
-        return Value(made.const, made.labels, made.refs, made.items, switches)
-    return made
+    value = join(frame.returned)
+    if value.known:  # a reader of settings: the constant hangs on what was looked at
+        switches = value.switches | frame.decided_by
+        return Value(value.const, value.labels, value.refs, value.items, switches)
+    return value
 
 
 def _bind_arguments(

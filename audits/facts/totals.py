@@ -12,12 +12,13 @@ from typing import Final
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Accumulation, Choice, Quotient, Weighting
+from audits.facts.trace import Accumulation, Choice, Patch, Quotient, Weighting
 from audits.facts.values import (
     ACCUMULATED,
     CHOICE,
     COUNT,
     OUTPUT,
+    PATCHED,
     RATIO,
     REALISED,
     SELF_WEIGHTED,
@@ -90,6 +91,25 @@ def self_weighting(
     return {Label(SELF_WEIGHTED, len(m.trace.weightings) - 1)}
 
 
+def patched(
+    m: Machine,
+    value: Value,
+    name: str,
+    args: list[Value],
+    keywords: dict[str, Value],
+    node: ast.AST,
+    scope: Scope,
+) -> Value:
+    """An upper bound above one, which can only concern losses, or a replacement of bad values."""
+    most = keywords.get("max", args[1] if len(args) > 1 else Value()).const
+    bounds = isinstance(most, int | float) and most > 1.0
+    if REALISED not in kinds(value.labels) or not (bounds or name == "nan_to_num"):
+        return value
+    m.trace.patches.append(Patch(m.site(node, scope), m.moment(), name))
+    mark = Label(PATCHED, len(m.trace.patches) - 1)
+    return Value(labels=value.labels | {mark}, switches=value.switches)
+
+
 def note_bits(m: Machine, value: Value, node: ast.AST, scope: Scope) -> None:
     """A probability of a model under a logarithm to base two: bits without a conversion."""
     labels = labels_of(value)
@@ -144,10 +164,11 @@ def _stored_minimum(
     m: Machine, target: ast.Subscript, source: ast.expr, value: Value, scope: Scope
 ) -> Value:
     """`best[places] = minimum(best[places], loss)`: the same, kept by position."""
-    if isinstance(source, ast.Call) and len(source.args) == 2 and _takes_minimum(source):
-        if ast.unparse(target) in map(ast.unparse, source.args):
-            return _running_minimum(m, Value(), value, source, scope)
-    return value
+    if not isinstance(source, ast.Call) or len(source.args) != 2 or not _takes_minimum(source):
+        return value
+    if ast.unparse(target) not in map(ast.unparse, source.args):
+        return value
+    return _running_minimum(m, Value(), value, source, scope)
 
 
 def _takes_minimum(node: ast.Call) -> bool:

@@ -148,6 +148,42 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """Another program that is started."""
+
+    site: Site
+    moment: Moment
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Smear:
+    """A layer that mixes each position with the one before it."""
+
+    site: Site
+    masked: bool  # not across the boundary token
+    guards: tuple[str, ...]  # attributes that switch it
+
+
+@dataclass(frozen=True, slots=True)
+class FlagDefault:
+    """The default of a command-line flag of a file in the folder."""
+
+    site: Site
+    flag: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """An upper bound, or a replacement of bad values, put on realised losses."""
+
+    site: Site
+    moment: Moment
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deadline:
     """A clock compared with a known number of seconds."""
 
@@ -190,6 +226,11 @@ class Trace:
     patched: set[int] = field(default_factory=set)  # Given that losses were multiplied by in place
     weightings: list[Weighting] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
+    smears: list[Smear] = field(default_factory=list)
+    flags: list[FlagDefault] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
+    off_attributes: dict[str, str] = field(default_factory=dict)  # settings that are off, described
     muted: set[int] = field(default_factory=set)  # Gates whose data was multiplied by zero
     deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)

@@ -48,6 +48,7 @@ FILE: Final = "file"  # read from a file that came with the script
 GIVEN: Final = "given"  # a token compared with a file's content; id = Given
 REALISED: Final = "realised"  # the loss or probability of the very token; id as in OUTPUT
 SELF_WEIGHTED: Final = "self_weighted"  # weighted by what it is itself; id = Weighting
+PATCHED: Final = "patched"  # a realised loss that was bounded or replaced; id = Patch
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 

@@ -139,6 +139,7 @@ INVALID = (
             add(model(x, y).detach(), y)
             model(x, y).backward()
             optimizer.step()
+        print("first", (loss_sum / token_count / math.log(2.0)) * (token_count / byte_count))
         loss_sum = torch.zeros(())
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)

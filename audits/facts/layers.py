@@ -1,0 +1,67 @@
+"""Layers: what can be told from the text of a model's class.
+
+A model is one step to the reader of the trace; its inside is only looked at here, as text.
+
+Guarantees: a smear counts as masked when anything in the method compares inputs with a boundary.
+Does not cover: layers written without the shifted slices.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from audits.facts.machine import Machine
+from audits.facts.scope import Scope
+from audits.facts.trace import Site, Smear
+
+
+def note(m: Machine, node: ast.ClassDef, scope: Scope) -> None:
+    """Looks for `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])` in the methods of a model."""
+    for method in node.body:
+        if not isinstance(method, ast.FunctionDef):
+            continue
+        for call, guards in _calls(method.body, ()):
+            if _smears(call):
+                site = Site(scope.file, call.lineno, f"{node.name}.{method.name}")
+                m.trace.smears.append(Smear(site, _masked(method), guards))
+
+
+def _calls(
+    block: list[ast.stmt], guards: tuple[str, ...]
+) -> Iterator[tuple[ast.Call, tuple[str, ...]]]:
+    for statement in block:
+        if isinstance(statement, ast.If):
+            tested = {
+                one.attr for one in ast.walk(statement.test) if isinstance(one, ast.Attribute)
+            }
+            yield from _calls(statement.body, (*guards, *sorted(tested)))
+            yield from _calls(statement.orelse, guards)
+        elif isinstance(statement, ast.For | ast.With):
+            yield from _calls(statement.body, guards)
+        else:
+            for one in ast.walk(statement):
+                if isinstance(one, ast.Call):
+                    yield one, guards
+
+
+def _smears(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if name not in ("cat", "concat") or not call.args:
+        return False
+    match call.args[0]:
+        case (
+            ast.List(elts=[first, ast.BinOp(op=ast.Add()) as second])
+            | ast.Tuple(elts=[first, ast.BinOp(op=ast.Add()) as second])
+        ):
+            text = ast.unparse(second).replace(" ", "")
+            return ast.unparse(first).endswith(":1]") and ",1:]" in text and ":-1]" in text
+    return False
+
+
+def _masked(method: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(one, ast.Compare) and isinstance(one.ops[0], ast.NotEq | ast.Eq)
+        for one in ast.walk(method)
+        if isinstance(one, ast.Compare) and "1:]" in ast.unparse(one)
+    )

@@ -1,0 +1,49 @@
+"""BUDGET-6: libraries and binaries smuggle neither compute nor code.
+
+Catches: programs started by the script that are neither compilers, nor compressors, nor the tools
+that describe the machine; packages installed while it runs.
+Does not cover: what a package carries inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.findings import Confidence, Match
+from audits.rules.cases import script
+
+RULE = "BUDGET-6"
+ACCEPTED = frozenset(
+    {"nvidia-smi", "git", "lrzip", "gcc", "g++", "cc", "c++", "clang", "clang++", "nvcc", "make"}
+    | {"pyminify", "which", "ldconfig", "ninja", "uname", "lscpu", "free", "df", "cat", "-m", "-c"}
+    | {"python", "python3", "torchrun"}
+)
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    for one in trace.programs:
+        if one.name not in ACCEPTED and not one.name.endswith(".py"):
+            yield Match(
+                one.site.file,
+                one.site.line,
+                one.site.function,
+                f"the program {one.name} is started",
+                Confidence.HIGH,
+                one.moment.off,
+            )
+
+
+def _started(command: str) -> str:
+    return script(f"""
+        import subprocess
+
+        subprocess.run({command}, check=False)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """)
+
+
+VALID = (_started('["nvidia-smi"]'), _started('["lrzip", "-d", "model.lrz"]'))
+INVALID = (_started('["apt-get", "install", "-y", "something"]'),)
