@@ -23,7 +23,8 @@ ACCEPTED = frozenset(
 
 def check(trace: Trace) -> Iterator[Match]:
     for one in trace.programs:
-        if one.name not in ACCEPTED and not one.name.endswith(".py"):
+        named = one.name and not one.name.startswith("-")
+        if named and one.name not in ACCEPTED and not one.name.endswith(".py"):
             yield Match(
                 one.site.file,
                 one.site.line,
