@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from audits.source.grammar import lowered
 from audits.source.unpack import Payload, find_payload
 
 MAX_BYTES = 8_000_000  # the largest real script is 1.4 MB
@@ -84,6 +83,8 @@ def _parse(text: str) -> Source:
         return Source(Outcome.PARSED, text, ast.parse(text))
     except (SyntaxError, ValueError, RecursionError) as error:
         problem = str(error)
+    from audits.source.grammar import lowered  # LibCST takes 0.1 s to load; few files need it
+
     if (rewritten := lowered(text)) is not None:
         try:
             note = "newer grammar: f-strings were rewritten to be read"
