@@ -87,4 +87,5 @@ def mixed(positions: Positions, axis: int | tuple[int, ...], keepdims: bool) -> 
     high = positions.max(axis=axis, keepdims=True)
     if ((positions >= 0) & (positions != high)).any():
         return None
-    return high if keepdims else np.squeeze(high, axis=axis)
+    kept: Positions = high if keepdims else np.squeeze(high, axis=axis)
+    return kept

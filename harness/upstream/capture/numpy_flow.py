@@ -1,8 +1,8 @@
 """The numpy side of the watch: arrays that carry a mark.
 
 Scores that leave torch by `.numpy()` (or `np.asarray(tensor)`) arrive as `MarkedArray`, a subclass
-that computes exactly what a plain array computes, on plain arrays, and then moves its map along: by the
-same function where elements are rearranged, by broadcasting where arithmetic is element-wise.
+that computes exactly what a plain array computes, on plain arrays, and then moves its map along: by
+the same function where elements are rearranged, by broadcasting where arithmetic is element-wise.
 Empty float buffers (`np.zeros`, `empty`, `full`) of moderate size are of that class too, so that
 scores may be assigned into them. Pickles and files hold plain arrays.
 Not covered: code compiled by numba or C, which sees the numbers and no mark.
@@ -23,11 +23,38 @@ from harness.upstream.capture.python_scores import (
 )
 from harness.upstream.capture.recorder import Recorder
 
-REARRANGE = """concatenate stack hstack vstack reshape ravel take repeat tile flip roll split
-    array_split squeeze expand_dims transpose copy delete compress take_along_axis moveaxis swapaxes
-    append broadcast_to atleast_1d atleast_2d column_stack extract""".split()
+REARRANGE = [
+    "concatenate",
+    "stack",
+    "hstack",
+    "vstack",
+    "reshape",
+    "ravel",
+    "take",
+    "repeat",
+    "tile",
+    "flip",
+    "roll",
+    "split",
+    "array_split",
+    "squeeze",
+    "expand_dims",
+    "transpose",
+    "copy",
+    "delete",
+    "compress",
+    "take_along_axis",
+    "moveaxis",
+    "swapaxes",
+    "append",
+    "broadcast_to",
+    "atleast_1d",
+    "atleast_2d",
+    "column_stack",
+    "extract",
+]
 ELEMENTWISE = ["where", "clip", "nan_to_num", "real", "round"]
-REDUCE = "sum mean average nansum nanmean dot vdot inner cumsum".split()
+REDUCE = ["sum", "mean", "average", "nansum", "nanmean", "dot", "vdot", "inner", "cumsum"]
 MIXES = (np.add, np.maximum, np.minimum, np.logaddexp)
 BUFFER = 5_000_000  # elements of the largest buffer that is watched
 _recorder: list[Recorder] = []  # the one that is listening; numpy builds arrays without a handle
@@ -89,7 +116,7 @@ class MarkedArray(np.ndarray):
         _guarded("float", _read_all, None, self)
         return float(plain(self))
 
-    def dot(self, other: Any, out: Any = None) -> Any:  # type: ignore[override]
+    def dot(self, other: Any, out: Any = None) -> Any:
         """Goes the way of np.dot."""
         return np.dot(self, other)
 
@@ -118,7 +145,17 @@ def _moving_method(name: str) -> Callable[..., Any]:
 
 for _name in ("astype", "copy", "clip", "round"):
     setattr(MarkedArray, _name, _same_shape_method(_name))
-for _name in "reshape ravel flatten squeeze transpose swapaxes take repeat compress".split():
+for _name in [
+    "reshape",
+    "ravel",
+    "flatten",
+    "squeeze",
+    "transpose",
+    "swapaxes",
+    "take",
+    "repeat",
+    "compress",
+]:
     setattr(MarkedArray, _name, _moving_method(_name))
 
 

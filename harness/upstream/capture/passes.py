@@ -1,11 +1,12 @@
 """Windows of `sum` events that could be behind a printed number, the likeliest first.
 
-A *pass* is a run of sums in which no position comes twice. Windows are the latest pass, earlier passes,
-then everything between two cuts, a cut being the start of a pass or a line that held a number.
+A *pass* is a run of sums in which no position comes twice. Windows are the latest pass, earlier
+passes, then everything between two cuts, a cut being the start of a pass or a line that held a number.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ def windows(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
     cuts = cuts[cuts < len(events)]
     for cut in cuts[::-1][:CUTS]:
         yield _part(whole, int(cut), len(events))
-    for start, stop in list(zip(cuts[:-1], cuts[1:], strict=True))[::-1][:CUTS]:
+    for start, stop in list(pairwise(cuts))[::-1][:CUTS]:
         yield _part(whole, int(start), int(stop))
 
 

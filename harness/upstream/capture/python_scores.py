@@ -2,8 +2,8 @@
 
 `tensor.item()` and its like give a `Score`: a float that computes exactly what a float computes and
 remembers its stream position through arithmetic, `math.log` and `math.exp`. Adding it to a total
-(`total += -math.log(p)`, `sum(list)`) is what enters the total. Whether `q + s` adds up tokens or mixes
-two probabilities of one token shows only at the next step, so it is held back until then: a
+(`total += -math.log(p)`, `sum(list)`) is what enters the total. Whether `q + s` adds up tokens or
+mixes two probabilities of one token shows only at the next step, so it is held back until then: a
 logarithm or exponential of it says *mixture*.
 """
 
@@ -17,7 +17,21 @@ from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.sites import Site
 
 READ_AT_ONCE = 1_000_000  # elements of the longest list that keeps its places
-ARITHMETIC = """add sub mul truediv pow radd rsub rmul rtruediv rpow neg pos abs""".split()
+ARITHMETIC = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "pow",
+    "radd",
+    "rsub",
+    "rmul",
+    "rtruediv",
+    "rpow",
+    "neg",
+    "pos",
+    "abs",
+]
 FUNCTIONS = ("log", "exp", "log2", "log1p", "expm1")
 
 
@@ -30,7 +44,7 @@ class Placed:
 
     def __reduce__(self) -> Any:
         plain = type(self).__mro__[2]  # the number's own type
-        return plain, (plain(self),)  # type: ignore[call-arg]
+        return plain, (plain(self),)
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self
@@ -40,7 +54,7 @@ class Score(Placed, float):
     """A Python float."""
 
 
-class NumpyScore(Placed, np.float64):
+class NumpyScore(Placed, np.float64):  # type: ignore[misc]
     """A numpy float64."""
 
 

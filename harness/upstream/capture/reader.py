@@ -53,7 +53,7 @@ class Capture:
 def load(out: Path) -> Capture:
     """All ranks of a run, merged by time."""
     ranks = sorted(out.glob("rank*"), key=lambda p: int(p.name.removeprefix("rank")))
-    tables = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
+    tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
     if not tables:
         tables = [[{f.name: [] for f in schema} for _, schema in _STREAMS]]
     counts = [len(events["event"]) for events, _, _ in tables]

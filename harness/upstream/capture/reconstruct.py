@@ -1,8 +1,8 @@
 """Finds which captured scores add up to a printed number.
 
 Candidates are runs of `sum` events before the line was printed: of one call site, or of a few sites
-together, cut where a position comes again (a pass) or where a number was printed. Each is weighed in
-three ways (by the captured weights, every token alike, every sum alike: a mean of batch means).
+together, cut where a position comes again (a pass) or where a number was printed. Each is weighed
+in three ways (by the captured weights, every token alike, every sum alike: a mean of batch means).
 The first candidate that agrees within the printed rounding is taken, in the order latest pass,
 earlier passes, other cuts; failing that, the closest, with its gap.
 

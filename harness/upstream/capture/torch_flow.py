@@ -22,23 +22,160 @@ from harness.upstream.capture.updates import note_uses
 # Returns nothing, but for numbers that are read out: those come back with their places.
 Handler = Callable[[str, Any, tuple[Any, ...], dict[str, Any], Any], Any]
 
-REARRANGE = """reshape view flatten squeeze unsqueeze expand expand_as view_as reshape_as transpose t
-    permute contiguous clone narrow select index_select masked_select take chunk split tensor_split
-    unbind cat concat concatenate stack hstack vstack roll flip unfold repeat repeat_interleave
-    movedim swapaxes ravel diagonal T mT moveaxis unflatten __iter__ split_with_sizes tile""".split()
-SAME = """to cuda cpu float double half bfloat16 long int short type type_as detach data detach_
-    requires_grad_ pin_memory __deepcopy__ alias""".split()
-ELEMENTWISE = """neg negative mul multiply div divide true_divide add sub subtract rsub log exp log1p
-    expm1 log2 abs clamp clamp_min clamp_max clip where nan_to_num maximum minimum logaddexp pow
-    sigmoid lerp square sqrt reciprocal addcmul fmax fmin __neg__ __add__ __radd__ __sub__ __rsub__
-    __mul__ __rmul__ __truediv__ __rtruediv__ __pow__ addcdiv""".split()
-IN_PLACE = """add_ sub_ mul_ div_ neg_ log_ exp_ clamp_ clamp_min_ clamp_max_ __iadd__ __isub__
-    __imul__ __itruediv__ nan_to_num_ logaddexp_""".split()
+REARRANGE = [
+    "reshape",
+    "view",
+    "flatten",
+    "squeeze",
+    "unsqueeze",
+    "expand",
+    "expand_as",
+    "view_as",
+    "reshape_as",
+    "transpose",
+    "t",
+    "permute",
+    "contiguous",
+    "clone",
+    "narrow",
+    "select",
+    "index_select",
+    "masked_select",
+    "take",
+    "chunk",
+    "split",
+    "tensor_split",
+    "unbind",
+    "cat",
+    "concat",
+    "concatenate",
+    "stack",
+    "hstack",
+    "vstack",
+    "roll",
+    "flip",
+    "unfold",
+    "repeat",
+    "repeat_interleave",
+    "movedim",
+    "swapaxes",
+    "ravel",
+    "diagonal",
+    "T",
+    "mT",
+    "moveaxis",
+    "unflatten",
+    "__iter__",
+    "split_with_sizes",
+    "tile",
+]
+SAME = [
+    "to",
+    "cuda",
+    "cpu",
+    "float",
+    "double",
+    "half",
+    "bfloat16",
+    "long",
+    "int",
+    "short",
+    "type",
+    "type_as",
+    "detach",
+    "data",
+    "detach_",
+    "requires_grad_",
+    "pin_memory",
+    "__deepcopy__",
+    "alias",
+]
+ELEMENTWISE = [
+    "neg",
+    "negative",
+    "mul",
+    "multiply",
+    "div",
+    "divide",
+    "true_divide",
+    "add",
+    "sub",
+    "subtract",
+    "rsub",
+    "log",
+    "exp",
+    "log1p",
+    "expm1",
+    "log2",
+    "abs",
+    "clamp",
+    "clamp_min",
+    "clamp_max",
+    "clip",
+    "where",
+    "nan_to_num",
+    "maximum",
+    "minimum",
+    "logaddexp",
+    "pow",
+    "sigmoid",
+    "lerp",
+    "square",
+    "sqrt",
+    "reciprocal",
+    "addcmul",
+    "fmax",
+    "fmin",
+    "__neg__",
+    "__add__",
+    "__radd__",
+    "__sub__",
+    "__rsub__",
+    "__mul__",
+    "__rmul__",
+    "__truediv__",
+    "__rtruediv__",
+    "__pow__",
+    "addcdiv",
+]
+IN_PLACE = [
+    "add_",
+    "sub_",
+    "mul_",
+    "div_",
+    "neg_",
+    "log_",
+    "exp_",
+    "clamp_",
+    "clamp_min_",
+    "clamp_max_",
+    "__iadd__",
+    "__isub__",
+    "__imul__",
+    "__itruediv__",
+    "nan_to_num_",
+    "logaddexp_",
+]
 KEEPS_IDS = {"clamp", "clamp_min", "clamp_max", "clip", "where", "maximum", "minimum"}
-REDUCE = "sum mean nansum nanmean logsumexp amax amin max min prod cumsum dot vdot inner".split()
+REDUCE = [
+    "sum",
+    "mean",
+    "nansum",
+    "nanmean",
+    "logsumexp",
+    "amax",
+    "amin",
+    "max",
+    "min",
+    "prod",
+    "cumsum",
+    "dot",
+    "vdot",
+    "inner",
+]
 MULTIPLY = {"mul", "multiply", "__mul__", "__rmul__"}
 DIVIDE = {"div", "divide", "true_divide", "__truediv__"}
-READ = "item tolist __float__".split()
+READ = ["item", "tolist", "__float__"]
 
 
 class TorchFlow:
@@ -174,7 +311,7 @@ class TorchFlow:
 
     def _where(self, args: Any, out: Tensor) -> Positions | None:
         condition = args[0].detach().cpu().numpy()
-        sides = []
+        sides: list[Any] = []
         for side in args[1:3]:
             mark = self._marks.find(side)
             known = mark is not None and mark.positions is not None

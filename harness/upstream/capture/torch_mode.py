@@ -1,7 +1,7 @@
 """The torch side of the watch: one function mode around the script's run.
 
-A `TorchFunctionMode` sees every call of torch's public functions, and not what they do inside: a few
-microseconds a call, nothing inside a compiled model. Callables made by `torch.compile` run with the
+A `TorchFunctionMode` sees every call of torch's public functions, and not what they do inside: a
+few microseconds a call, nothing inside a compiled model. Callables made by `torch.compile` run with the
 mode off, so that Dynamo traces what it would trace without us; what they return is marked by
 its shape (a number for each target, or one mean over all targets).
 Not covered: other threads, and code that switches torch functions off.
@@ -41,13 +41,12 @@ class WatchMode(TorchFunctionMode):
             name, handler = self._chosen[func]
         except KeyError:
             name, handler = self._chosen[func] = self._choose(func)
-        if handler is not None:
-            if self._recorder.usable(name):
-                try:
-                    read = handler(name, func, args, kwargs, out)
-                    return out if read is None else read
-                except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                    self._recorder.failed(name, error)
+        if handler is not None and self._recorder.usable(name):
+            try:
+                read = handler(name, func, args, kwargs, out)
+                return out if read is None else read
+            except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                self._recorder.failed(name, error)
         return out
 
     def _choose(self, func: Any) -> tuple[str, Handler | None]:
@@ -104,7 +103,7 @@ class Compiled:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._compile: Any = torch.compile
-        torch.compile = self._wrapped_compile  # type: ignore[assignment]
+        torch.compile = self._wrapped_compile
 
     def close(self) -> None:
         """Takes it back."""

@@ -27,7 +27,8 @@ NODES = 5_000  # autograd nodes looked at before a root counts as having no know
 def note_uses(loss: Tensor, positions: Positions | None) -> None:
     """Keeps the positions of a loss on its autograd node."""
     if loss.grad_fn is not None and positions is not None:
-        loss.grad_fn.metadata[KEY] = runs(positions)
+        metadata: Any = loss.grad_fn.metadata
+        metadata[KEY] = runs(positions)
 
 
 def runs(positions: Positions) -> npt.NDArray[np.int32]:
@@ -48,7 +49,8 @@ def losses_under(roots: list[Tensor]) -> npt.NDArray[np.int32]:
     seen: set[Any] = set(waiting)
     while waiting and len(seen) < NODES:
         node = waiting.pop(0)
-        noted = node.metadata.get(KEY)
+        metadata: Any = node.metadata
+        noted = metadata.get(KEY)
         if noted is not None:
             found.append(noted)
             continue
@@ -66,7 +68,7 @@ class Updates:
         self._recorder = recorder
         self._backward: Any = torch.autograd.backward
         self._grad: Any = torch.autograd.grad
-        torch.autograd.backward = self._heard(self._backward)  # type: ignore[assignment]
+        torch.autograd.backward = self._heard(self._backward)
         torch.autograd.grad = self._heard(self._grad)
         self._hooks = [
             register_optimizer_step_pre_hook(self._before_step),
@@ -84,7 +86,7 @@ class Updates:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             if self._recorder.usable("backward"):
                 try:
-                    roots = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
+                    roots: Any = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
                     self._taken([roots] if isinstance(roots, Tensor) else list(roots))
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     self._recorder.failed("backward", error)

@@ -54,8 +54,8 @@ class Bridge:
         self._recorder = recorder
         self._from_numpy: Any = torch.from_numpy
         self._numpy: Any = Tensor.numpy
-        torch.from_numpy = self._to_torch
-        Tensor.numpy = _to_numpy(recorder, self._numpy)  # type: ignore[assignment]
+        torch.from_numpy = self._to_torch  # type: ignore[assignment]
+        Tensor.numpy = _to_numpy(recorder, self._numpy)  # type: ignore[method-assign]
 
     def close(self) -> None:
         """Takes both back."""

@@ -14,7 +14,7 @@ from harness.upstream.capture.updates_seen import update_view
 from harness.upstream.printed import printed_numbers
 
 TOKENS = 1_025
-SCRIPT = '''
+SCRIPT = """
 import math, numpy as np, torch, torch.nn.functional as F
 torch.manual_seed(0)
 tokens = torch.from_numpy(np.load("stream.npy").astype(np.uint16)).long()
@@ -83,7 +83,7 @@ print(f"mixed val_loss:{mixed():.8f}")
 print(f"loop val_loss:{loop():.8f}")
 train()
 print(f"trained val_loss:{plain():.8f}")
-'''
+"""
 
 
 @pytest.fixture(scope="module")
