@@ -14,6 +14,7 @@ from audits.facts.trace import Trace, Update
 from audits.findings import Confidence, Match
 from audits.flow import doubtful, licensed, reaches, same_positions, same_tokens, scores, share_loop
 from audits.rules.cases import script
+from audits.stations import adaptation
 
 RULE = "CAUSAL-3"
 
@@ -39,6 +40,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"{score.site.line}",
                 Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
                 update.moment.off + score.moment.off,
+                adaptation(trace, update, score),
             )
             break
 

@@ -24,6 +24,7 @@ from audits.flow import (
     share_loop,
 )
 from audits.rules.cases import script
+from audits.stations import adaptation
 
 RULE = "ORDER-1"
 
@@ -46,6 +47,7 @@ def _last_round_only(trace: Trace) -> Iterator[Match]:
                 f"{score.site.line}, after training on the same tokens before",
                 Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
                 update.moment.off + score.moment.off,
+                adaptation(trace, update, score),
             )
 
 
@@ -71,6 +73,7 @@ def _updates_first(trace: Trace) -> Iterator[Match]:
                 f"scored, at line {score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
                 update.moment.off + score.moment.off,
+                adaptation(trace, update, score),
             )
 
 

@@ -22,6 +22,7 @@ from audits.flow import (
     share_loop,
 )
 from audits.rules.cases import script
+from audits.stations import adaptation
 
 RULE = "ORDER-2"
 
@@ -44,6 +45,7 @@ def check(trace: Trace) -> Iterator[Match]:
                     f"with the adapted weights only afterwards, at line {score.site.line}",
                     Confidence.HIGH if sure else Confidence.MEDIUM,
                     update.moment.off + score.moment.off,
+                    adaptation(trace, update, score),
                 )
                 break
 
