@@ -1,8 +1,9 @@
 """What the process does outside of its arithmetic: lines that hold a number, files, the network.
 
 Printed lines are heard at `sys.stdout.write` and `sys.stderr.write`, and written down in the same
-order as the losses, which is how a printed number is tied to the scores before it. Files and connections
-are heard through Python's audit events; torch writes archives in C++, so `torch.save` is wrapped.
+order as the losses, which is how a printed number is tied to the scores before it. Files and
+connections are heard through Python's audit events; torch writes archives in C++, so `torch.save`
+is wrapped.
 """
 
 import os

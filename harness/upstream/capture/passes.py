@@ -1,7 +1,8 @@
 """Windows of `sum` events that could be behind a printed number, the likeliest first.
 
 A *pass* is a run of sums in which no position comes twice. Windows are the latest pass, earlier
-passes, then everything between two cuts, a cut being the start of a pass or a line that held a number.
+passes, then everything between two cuts, a cut being the start of a pass or a line that held a
+number.
 """
 
 from collections.abc import Iterator

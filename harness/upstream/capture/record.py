@@ -6,10 +6,11 @@ however the process ended.
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
 
 Kinds of events: `loss` (per-token losses appeared: cross-entropy, gathered log-probabilities, or
-the logarithm of gathered probabilities), `sum` (per-token scores were added up, averaged or read out:
-what enters a total), `backward` (a gradient was taken of losses over `uses`), `step` (an optimiser
-stepped), `write` (weights differ from the last fingerprint and no step was seen), `print` (a line
-that holds a number), `read` and `save` (a file was opened), `network` (an attempt).
+the logarithm of gathered probabilities), `sum` (per-token scores were added up, averaged or read
+out: what enters a total), `backward` (a gradient was taken of losses over `uses`), `step` (an
+optimiser stepped), `write` (weights differ from the last fingerprint and no step was seen),
+`print` (a line that holds a number), `read` and `save` (a file was opened), `network` (an
+attempt).
 """
 
 import pyarrow as pa

@@ -1,10 +1,10 @@
 """The torch side of the watch: one function mode around the script's run.
 
 A `TorchFunctionMode` sees every call of torch's public functions, and not what they do inside: a
-few microseconds a call, nothing inside a compiled model. Callables made by `torch.compile` run with the
-mode off, so that Dynamo traces what it would trace without us; what they return is marked by
-its shape (a number for each target, or one mean over all targets).
-Not covered: other threads, and code that switches torch functions off.
+few microseconds a call, nothing inside a compiled model. Callables made by `torch.compile` run
+with the mode off, so that Dynamo traces what it would trace without us; what they return is
+marked by its shape (a number for each target, or one mean over all targets). Not covered: other
+threads, and code that switches torch functions off.
 """
 
 import functools
