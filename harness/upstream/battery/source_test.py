@@ -90,9 +90,9 @@ def source_test(
     log_q = law.log_q[view.position]
     source = float(view.weight @ -log_q)
     captured = float(view.weight @ view.nats)
-    claim, allowance = _claim(printed, view, captured, n_bytes)
+    claim, fine, allowance = _claim(printed, view, captured, n_bytes)
     resolution = MASS_NATS + half_unit_of(view.nats)  # (k,) nats
-    beyond = max(0.0, claim - captured - allowance)  # captured saves what was never printed
+    beyond = max(0.0, claim - captured - fine)  # captured saves what was never printed
     summed = source - captured - float(view.weight @ resolution) - beyond
     tokens = float(view.weight.sum())
     return SourceTest(
@@ -129,8 +129,8 @@ def _silent(printed: Printed, law: LawStream, needed: float, reason: str) -> Sou
 
 def _claim(
     printed: Printed, view: PerPosition, captured: float, n_bytes: float | None
-) -> tuple[float, float]:
-    """The printed total and what rounding may have taken from it, nats."""
+) -> tuple[float, float, float]:
+    """Nats: the printed total; what rounding in full precision explains; what is subtracted."""
     tokens = float(view.weight.sum())
     if printed.nats_per_token is not None:
         unit, total = tokens, printed.nats_per_token * tokens
@@ -138,10 +138,10 @@ def _claim(
         unit = math.log(2) * n_bytes
         total = printed.bits_per_byte * unit
     else:
-        return captured, 0.0  # nothing printed in nats: the captured scores stand alone
+        return captured, 0.0, 0.0  # nothing printed in nats: the captured scores stand alone
     fine = unit * printed.half_unit + len(view.nats) * FLOAT32_EPSILON * abs(total)
     explained = abs(total - captured) <= fine and not half_unit_of(view.nats).any()
-    return total, fine if explained else fine + tokens * BFLOAT16_NATS
+    return total, fine, fine if explained else fine + tokens * BFLOAT16_NATS
 
 
 def half_unit_of(
