@@ -38,6 +38,7 @@ class Target:
     files: tuple[str, ...]  # every Python file, the entry included
     config: Configuration
     natives: Mapping[str, str] = field(default_factory=dict)  # C and C++ beside the script
+    factory: str = ""  # the function that gives a native predictor
 
 
 def target_of(path: Path, entry: str | None) -> Target:
@@ -51,11 +52,13 @@ def target_of(path: Path, entry: str | None) -> Target:
         raise NothingToScan(f"{path}: no Python files and no harness manifest")
     commands = commands_of(path)
     started = [command.script for command in commands if command.script in files]
-    chosen = entry or manifest or _choose(path, files, started)
+    native, _, factory = (manifest or "").partition(":")
+    chosen = entry or native or _choose(path, files, started)
     if chosen not in files:
         raise UsageError(f"{path / chosen}: no such file; --entry takes a file inside the folder")
     config = configuration(commands, chosen, logs_of(path))
-    return Target(path, chosen, files, config, _natives(path))
+    factory = factory if chosen == native else ""
+    return Target(path, chosen, files, config, _natives(path), factory)
 
 
 def _natives(folder: Path) -> dict[str, str]:
@@ -69,7 +72,7 @@ def _natives(folder: Path) -> dict[str, str]:
 
 
 def _native_entry(folder: Path) -> str | None:
-    """`harness.program` or the file of `harness.predictor` in submission.json."""
+    """`harness.program` or `harness.predictor` ("file:factory") in submission.json."""
     try:
         manifest = json.loads((folder / "submission.json").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
@@ -80,7 +83,7 @@ def _native_entry(folder: Path) -> str | None:
     named = harness.get("program") or harness.get("predictor")
     if not isinstance(named, str):
         raise NothingToScan(f"{folder}: a declared engine; the submission has no code to read")
-    return named.partition(":")[0]
+    return named
 
 
 def _choose(folder: Path, files: tuple[str, ...], started: list[str]) -> str:

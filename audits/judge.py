@@ -75,8 +75,14 @@ class _Reading:
                 self.flags += flags.defaults(tree, name)
 
     def read(self, rules: Collection[str], *, explore: bool) -> None:
-        entry, config = self.target.entry, self.target.config
-        trace = facts.read(self.tree_of, entry, config, explore=explore, natives=self.natives)
+        trace = facts.read(
+            self.tree_of,
+            self.target.entry,
+            self.target.config,
+            explore=explore,
+            natives=self.natives,
+            factory=self.target.factory,
+        )
         trace.flags += self.flags
         self.cut_short |= trace.cut_short
         self.scored |= any(scores(trace))

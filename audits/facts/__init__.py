@@ -6,6 +6,7 @@ Does not cover: judging the trace; that is for `audits.flow` and `audits.rules`.
 
 from __future__ import annotations
 
+from audits.facts import contract
 from audits.facts.config import Configuration
 from audits.facts.files import run_file
 from audits.facts.machine import Machine, OutOfSteps, TreeOf
@@ -21,13 +22,14 @@ def read(
     *,
     explore: bool,
     natives: Natives | None = None,
+    factory: str = "",
 ) -> Trace:
     """Reads the entry, and what it imports or starts, under the configuration."""
-    machine = run(tree_of, entry, config, explore=explore, natives=natives)
+    machine = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
     trace = machine.trace
     if trace.shown:  # messages in a log show that a switch was on: read with it
         config = config.with_printed(trace.shown)
-        machine = run(tree_of, entry, config, explore=explore, natives=natives)
+        machine = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
         trace = machine.trace
     _describe_off(machine, trace)
     trace.last_is_headline = config.logs.last_is_headline()
@@ -53,11 +55,14 @@ def run(
     *,
     explore: bool,
     natives: Natives | None = None,
+    factory: str = "",
 ) -> Machine:
     """One reading; the machine holds the trace and what every name was at the end."""
     machine = Machine(tree_of, config, explore=explore, natives=natives)
     try:
-        run_file(machine, entry, "__main__")
+        scope = run_file(machine, entry, "__main__")
+        if scope is not None and (made := scope.lookup(factory)) is not None:
+            contract.drive(machine, made, scope)
     except OutOfSteps:
         machine.trace.cut_short = True
     return machine

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from audits.facts import (
     calls,
+    contract,
     deadlines,
     downloads,
     expressions,
@@ -90,6 +91,10 @@ def call(
         return _container(m, path, args, node)
     if path in deadlines.CLOCKS:
         return deadlines.now()
+    if path == contract.PROGRAM:
+        return contract.program()
+    if path == contract.MODEL:
+        return contract.model(node)
     if path == "len" and args:
         return pieces.length(args[0])
     downloads.note(m, path, args, keywords, node, scope)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from audits.facts import (
     calls,
+    contract,
     expressions,
     folding,
     foreign,
@@ -166,6 +167,8 @@ def _on(
             return calls.call_value(m, found, args, keywords, node, scope)
         return expressions.opaque([me, *args], keywords)
     match ref.kind:
+        case "program":
+            return contract.on_program(m, name, args, node, scope)
         case "native":
             return foreign.call(m, name, args, keywords, node, scope)
         case "hook":

@@ -134,7 +134,8 @@ def _mark_region(m: Machine, ref: Obj, text: str, value: Value) -> None:
 def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     added = expressions.evaluate(m, node.value, scope)
     current = _current(m, node.target, scope)
-    if isinstance(node.op, ast.Add):
+    takes_logs = isinstance(node.op, ast.Sub) and OUTPUT in kinds(labels_of(added))
+    if isinstance(node.op, ast.Add) or takes_logs:  # `nats -= log(p)` adds a loss, too
         added = totals.accumulate(m, added, node, scope, current.refs)
     if TALLY in kinds(labels_of(added)):
         note_write(m, current.refs, added, node, scope)
