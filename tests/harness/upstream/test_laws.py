@@ -101,7 +101,7 @@ def test_a_flip_changes_what_it_is_told_and_nothing_else():
 
 
 def test_controls():
-    """Training control: the validation stream again. Adaptation control: each chunk, then itself."""
+    """Training: the validation stream again. Adaptation: each chunk, then itself."""
     stream = draw([Uniform()], schedule(500, [1], 100, 5), ORDINARY, BOS, 5)
     assert np.array_equal(training_control(stream, 1200)[500:1000], stream.tokens)
 

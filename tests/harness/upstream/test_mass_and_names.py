@@ -1,0 +1,112 @@
+"""Mass as a bound, bytes recounted, power measured, and the rule that a proof is given."""
+
+import math
+
+import numpy as np
+import pytest
+from simulated_coders import BOS, ORDINARY, Scores, lucky, printed, score, stream
+from test_flip_cut import all_first, flip, honest
+
+from harness.checks.source_law import NEEDED_NATS
+from harness.checks.status import Level, RuleStatus, Status
+from harness.upstream.battery.bytes_test import check_bytes
+from harness.upstream.battery.controls import adaptation_control
+from harness.upstream.battery.mass_bound import alphabet_sum, check_alphabet_sums, mass_bound
+from harness.upstream.battery.naming import Proof, name_violation
+from harness.upstream.battery.order_test import Uses, order_view
+from harness.upstream.battery.power import adaptation_power, table_power, temper
+from harness.upstream.battery.source_test import source_test
+from harness.upstream.printed import Printed
+
+NEVER = np.full(1024, -1, np.int64)
+
+
+def heavy(scores: Scores, mass: float) -> Scores:
+    return Scores(scores.position, scores.nats - math.log(mass), scores.event)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_bound_is_below_the_mass(seed):
+    """Honest: one. A code of mass 3: a bound below 3, and not far."""
+    law = stream(seed)
+    code = lucky(law, seed)
+
+    assert mass_bound(code, law, NEEDED_NATS) == 1.0
+    assert 2.5 < mass_bound(heavy(code, 3.0), law, NEEDED_NATS) <= 3.0
+    assert mass_bound(None, law, NEEDED_NATS) == 1.0
+
+
+def test_sum_over_the_alphabet():
+    """A softmax passes; less than one passes; a lie of one in a hundred fails."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=68)
+    nats = np.log(np.exp(logits).sum()) - logits
+
+    assert alphabet_sum(nats) == pytest.approx(1.0)
+    statuses = [check_alphabet_sums({5: nats + shift}).status for shift in (0.0, 0.5, -0.01)]
+    assert statuses == [Status.PASS, Status.PASS, Status.FAIL]
+    assert check_alphabet_sums({}).status is Status.UNKNOWN
+
+
+def proof_of(law, scores, flipped, first_used=NEVER) -> RuleStatus | None:
+    view = order_view(scores, Uses(first_used, NEVER), np.arange(1, 1024))
+    mass = mass_bound(scores, law, NEEDED_NATS)
+    return name_violation(
+        Proof(source_test(printed(scores.mean), scores, law), flipped, view, mass)
+    )
+
+
+def test_names():
+    """Mass when all else is excluded; the ledger's rule when it explains; undecided otherwise."""
+    law = stream(7)
+    still, moved = flip(law, honest)[1], flip(law, all_first)[1]
+    twin = heavy(lucky(law, 7), 3.0)
+    before = all_first(law)
+    later = Scores(before.position, before.nats, before.event + 100)
+    used = np.full(1024, 5, np.int64)
+
+    assert proof_of(law, score(law), still) is None
+    mass = proof_of(law, twin, still)
+    assert mass is not None and (mass.rule, mass.level) == ("NORM-1", Level.BLACK_BOX)
+    assert 2.5 < mass.findings[0]["mass_at_least"] <= 3
+    names = [
+        proof_of(law, twin, None),
+        proof_of(law, later, moved),
+        proof_of(law, later, moved, used),
+    ]
+    assert [n and n.rule for n in names] == ["SOURCE-1", "CAUSAL-1", "ORDER-2"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "status"), [(1.0, Status.PASS), (1.05, Status.FAIL), (0.9, Status.PASS)]
+)
+def test_bytes(factor, status):
+    """The canonical count passes, also one token or a byte a document off; 5 % more fails."""
+    law = stream(8)
+    scores = score(law)
+    bytes_of = 1 + law.tokens % 5
+    count = bytes_of[1:].sum() * factor + (len(law.starts) if factor == 1.0 else 0)
+    bits = scores.nats.sum() / math.log(2) / count
+    pair = f"val_loss:{scores.mean:.4f} val_bpb:{bits:.4f}"
+    loss = round(scores.mean, 4)
+    line = Printed(1, "final", pair, loss, round(bits, 4), 5e-5, False)
+
+    assert check_bytes(line, scores, bytes_of, len(law.starts)).status is status
+    assert check_bytes(line, None, bytes_of, 1).status is Status.UNKNOWN
+
+
+def test_power():
+    """A coder that learns shows it on copies; one that does not is unknown; load decides tables."""
+    control = adaptation_control(2000, 64, 2, ORDINARY, BOS, 3)
+    learns = adaptation_power(score(control), control, NEEDED_NATS)
+    flat = Scores(np.arange(1, 1799, dtype=np.int32), np.full(1798, math.log(64)), np.arange(1798))
+    fixed = adaptation_power(flat, control, NEEDED_NATS)
+    passed = RuleStatus("ORDER-1", Status.PASS, Level.BLACK_BOX, "fine")
+
+    assert learns.shown and not fixed.shown
+    assert temper(passed, learns).status is Status.PASS
+    assert temper(passed, fixed).status is Status.UNKNOWN
+    assert temper(passed, None).status is Status.UNKNOWN
+    law = stream(1, n=2048)
+    shown = [table_power(law, buckets, NEEDED_NATS).shown for buckets in (1 << 22, 128)]
+    assert shown == [False, True]

@@ -1,0 +1,114 @@
+"""The order behind the headline: each legal look-alike passes, each break is named and explains."""
+
+import numpy as np
+import pytest
+from simulated_coders import Scores
+
+from harness.checks.status import Level, Status
+from harness.upstream.battery.order_test import (
+    Uses,
+    changed_while_scored,
+    check_order,
+    order_view,
+)
+
+T = 128
+EXPECTED = np.arange(1, T)
+
+
+def run(begin: int, nats: np.ndarray | float = 3.0) -> Scores:
+    """One pass: sixteen positions a step, a step every ten events."""
+    event = begin + 10 * (EXPECTED // 16)
+    return Scores(EXPECTED.astype(np.int32), np.full(T - 1, 1.0) * nats, event)
+
+
+def uses_at(first: np.ndarray | int, **weights: np.ndarray) -> Uses:
+    used = np.full(T, -1, np.int64)
+    used[1:] = first
+    return Uses(used, np.full(T, -1, np.int64), **weights)
+
+
+def rules(*args, **kwargs) -> list[str]:
+    return [b.rule for b in order_view(*args, EXPECTED, **kwargs).breaks]
+
+
+def test_score_first_passes_every_rule():
+    """Used right after it was counted; no use at all; a dropped tail."""
+    head = run(1000)
+    tail = Scores(head.position[:-10], head.nats[:-10], head.event[:-10])
+
+    assert rules(head, uses_at(head.event + 5)) == []
+    assert rules(head, uses_at(-1)) == []
+    assert rules(tail, uses_at(-1), tail=16) == []
+    assert rules(tail, uses_at(-1)) == ["PASS-3"]
+    found = check_order(order_view(head, uses_at(head.event + 5), EXPECTED))
+    assert {(s.status, s.level) for s in found} == {(Status.PASS, Level.INSTRUMENTED)}
+
+
+def test_a_diagnostic_score_licenses_no_update():
+    """Scored whole, trained on, scored again for the count: ORDER-2. Scored first step by step,
+    then again: PASS-1.
+    """
+    assert rules(run(1000), uses_at(500), earlier=[run(0)]) == ["ORDER-2"]
+    ttt = run(100)
+    assert rules(run(1000), uses_at(ttt.event + 5), earlier=[ttt]) == ["PASS-1"]
+
+
+def test_inside_the_pass():
+    """An update before the count is ORDER-1; by a tensor that leaves no trace, CAUSAL-3."""
+    head = run(1000)
+    same = np.full(T, 7, np.uint64)
+    early = np.maximum(head.event - 1, 1000)
+
+    assert rules(head, uses_at(early)) == ["ORDER-1"]
+    throw_away = uses_at(early, weights_before=same, weights_counted=same)
+    assert rules(head, throw_away) == ["CAUSAL-3"]
+
+
+def test_state_that_was_restored_convicts_nobody():
+    """A warm-up on validation tokens whose weights are back, or whose adapter is gone."""
+    same = np.full(T, 7, np.uint64)
+    warm = uses_at(10, weights_before=same, weights_counted=same)
+    changed = uses_at(10, weights_before=same, weights_counted=same + np.uint64(1))
+
+    assert rules(run(1000), warm) == []
+    assert rules(run(1000), changed) == ["ORDER-2"]
+
+
+def test_the_better_of_two_scores():
+    """Counted the minimum, each pass winning often; the later pass alone is no choice."""
+    rng = np.random.default_rng(0)
+    one, two = rng.uniform(1, 5, (2, T - 1))
+    passes = [run(0, one), run(200, two)]
+
+    assert rules(run(1000, np.minimum(one, two)), uses_at(-1), earlier=passes) == ["PASS-2"]
+    assert rules(run(1000, two), uses_at(-1), earlier=passes) == []
+
+
+def test_counted_twice():
+    """Unequal scores of one position in two steps; equal ones only share its weight."""
+    a, b, c = run(1000), run(1500), run(1500, 2.0)
+
+    def join(x: Scores, y: Scores) -> Scores:
+        names = ("position", "nats", "event")
+        return Scores(*(np.concatenate([getattr(x, n), getattr(y, n)]) for n in names))
+
+    assert rules(join(a, b), uses_at(-1)) == []
+    assert rules(join(a, c), uses_at(-1)) == ["PASS-1"]
+
+
+def test_a_break_alone_is_unknown():
+    """The hooks live inside the script's process."""
+    found = check_order(order_view(run(1000), uses_at(10), EXPECTED))
+    (broken,) = [s for s in found if s.status is not Status.PASS]
+
+    assert (broken.rule, broken.status) == ("ORDER-2", Status.UNKNOWN)
+    assert broken.findings[0]["positions"] == T - 1
+
+
+@pytest.mark.parametrize(("change", "rows"), [(15, [0]), (10, []), (20, []), (25, []), (35, [1])])
+def test_weights_while_a_batch_is_scored(change, rows):
+    """Between two batches is score-first; inside one is ORDER-7."""
+    batches = np.array([[10, 20], [30, 40]])
+
+    assert changed_while_scored(batches, np.array([change])).tolist() == rows
