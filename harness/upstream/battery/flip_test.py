@@ -12,9 +12,10 @@ In the middle event (a batch) the positions from its median on are flipped, so w
 document and phase edges all lie between the two sides; where the order is unknown, the two sides
 share one document. Length and boundaries stay.
 
-Decides: two identical runs bit-identical, then a move above 1e-3 nats that a second seed repeats
-(at any compared position: a sparse leak shows where the flipped tokens happen to meet); otherwise five identical runs give a band, and ten times its maximum counts, on two seeds. Anything
-else is *unknown*. Does not cover: leaks inside the flipped half, and those shorter than the cut.
+Decides: two identical runs bit-identical, then a move above 1e-3 nats that a second seed repeats,
+at any compared position: a sparse leak shows where the flipped tokens happen to meet. Otherwise
+five identical runs give a band, and ten times its maximum counts, on two seeds. Anything else is
+*unknown*. Does not cover: leaks inside the flipped half, and those shorter than the cut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -223,7 +224,8 @@ def _result(
     every: npt.NDArray[np.bool_] = np.zeros(len(was), bool)
     if threshold is not None and len(now):
         beyond = moves > threshold
-        every = beyond.all(axis=0) if beyond.all(axis=0).any() else beyond.any(axis=0)
+        always = np.asarray(beyond.all(axis=0))
+        every = always if always.any() else np.asarray(beyond.any(axis=0))
     moved = cut.compared[every]
     edges = {n: (len(p), int(np.isin(p, moved).sum())) for n, p in cut.edges.items()}
     return FlipResult(
