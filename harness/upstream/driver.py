@@ -116,11 +116,11 @@ class ScriptDriver:
 
     def _run(self, name: str, law: LawStream, rung: Rung, training: Tokens | None) -> ScriptRun:
         out = self.out / name
-        out.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(out, ignore_errors=True)  # of an earlier evaluation
+        out.mkdir(parents=True)
         shards = (training,) if training is not None else self._training(law)
         data = StageData(law.tokens, shards, self.vocabulary)
         place = out / "stage"
-        shutil.rmtree(place, ignore_errors=True)
         try:
             stage = build_stage(self.switches, data, rung, place)
             np.save(out / "stream.npy", law.tokens)

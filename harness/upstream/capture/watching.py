@@ -1,6 +1,6 @@
 """The watch around one script's run, in the process that runs it.
 
-    with watching(tokens, out, stage):
+    with watching(tokens, out / "rank0", stage):
         runpy.run_path("train_gpt.py", run_name="__main__")
 
 The hooks look and never touch: every number that the script computes is bit-identical with and
@@ -30,11 +30,11 @@ from harness.upstream.capture.updates import Updates
 @contextmanager
 def watching(
     stream_tokens: npt.NDArray[np.int64],  # (T,) the validation tokens
-    out: Path,
+    folder: Path,  # of this rank: OUT/rank0
     stage: Path,
 ) -> Iterator[Recorder]:
-    """Captures what happens inside the block into OUT/rankN."""
-    recorder = Recorder(stream_tokens, out / f"rank{os.environ.get('RANK', '0')}", stage)
+    """Captures what happens inside the block into `folder`."""
+    recorder = Recorder(stream_tokens, folder, stage)
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     hooks: list[Any] = [Updates(recorder), NumpyHooks(recorder), Compiled(recorder)]
     hooks += [Bridge(recorder), MathHooks(recorder), Outside(recorder, stage)]

@@ -7,6 +7,7 @@ Does not cover: programs in another language that need a GPU.
 import importlib
 
 _ON_CPU = (
+    "inference",
     "autocast",
     "attention",
     "flex",

@@ -102,7 +102,7 @@ def _run(stage: Path, stream, watched: bool) -> str:
     text = io.TextIOWrapper(io.BytesIO(), write_through=True)
     with contextlib.chdir(stage), contextlib.redirect_stdout(text):
         if watched:
-            with watching(stream, stage / "out", stage):
+            with watching(stream, stage / "out" / "rank0", stage):
                 runpy.run_path(str(stage / "train_gpt.py"), run_name="__main__")
         else:
             runpy.run_path(str(stage / "train_gpt.py"), run_name="__main__")
