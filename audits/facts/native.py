@@ -23,7 +23,7 @@ _HEADER = re.compile(
 )
 _TAKEN = re.compile(r"\b(\w+)\s*=\s*(?:\([\w\s]+\)\s*)?(\w+)\s*\[\s*(\w+)\s*\]\s*;")
 _STORE = re.compile(r"^\s*(\w+)\s*\[\s*(\w+)\s*\]\s*=[^=]")
-_ALIAS = re.compile(r"\b(\w+)\s*=\s*([^;{}]+);")
+_ALIAS = re.compile(r"\b(\w+)\s*=(?!=)\s*([^;{}]+);")
 _QUOTIENT = re.compile(
     r"=\s*-?\s*(\w+)\s*\[\s*(\w+)\s*\]\s*/\s*(?:\(\s*(?:double|float)\s*\)\s*)?(\w+)"
 )
