@@ -30,9 +30,6 @@ ADAPTS = script("""
 """)
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 DUMP = "\n".join(f"  {name}: 1" for name in NAMES)
-    f"  {name}: 1"
-    for name in ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"]
-)
 END = "\nfinal val_loss: 2.0 val_bpb: 1.2\n"
 
 
