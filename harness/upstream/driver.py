@@ -15,12 +15,12 @@ import numpy as np
 
 from audits.switches import Switches
 from harness.errors import SubmissionError
-from harness.upstream.battery.draw import LawStream, Schedule, draw, schedule
+from harness.upstream.battery.draw import LawStream, draw, schedule
 from harness.upstream.battery.laws import Law, Markov, Repeats, Tokens, Uniform
 from harness.upstream.battery.runs import ScriptRun, read_run
-from harness.upstream.job import How, Job, Outcome
+from harness.upstream.job import Job, Outcome
 from harness.upstream.ladder import Rung, first_rung, next_rung
-from harness.upstream.nursery import Nursery
+from harness.upstream.pool import Pool
 from harness.upstream.shards import StageData
 from harness.upstream.sizes import StreamShape
 from harness.upstream.stage import build_stage
@@ -58,7 +58,7 @@ class ScriptDriver:
     """One submission."""
 
     switches: Switches
-    nursery: Nursery
+    pool: Pool
     out: Path
     seed: int
     limits: Limits
@@ -137,7 +137,7 @@ class ScriptDriver:
                 ranks=self.limits.ranks,
                 time_limit_s=max(1.0, min(self.limits.run_s, self._left_s())),
             )
-            outcome = self.nursery.run(job)
+            outcome = self.pool.run(job)
         finally:
             shutil.rmtree(place, ignore_errors=True)
         return read_run(name, job, outcome, law, self.token_bytes(law))

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status, Witness
 from harness.upstream.battery.bytes_test import check_bytes
-from harness.upstream.battery.counted import per_position
+from harness.upstream.battery.counted import Counted, Floats, Ints, per_position
 from harness.upstream.battery.flip_test import MOVE_NATS, check_flip
 from harness.upstream.battery.mass_bound import mass_bound
 from harness.upstream.battery.naming import Proof, name_violation
 from harness.upstream.battery.order_test import OrderView, check_order, order_view
-from harness.upstream.battery.plan import Evidence
+from harness.upstream.battery.plan import Evidence, first_tokens
 from harness.upstream.battery.power import (
     CLASSES,
     Power,
@@ -138,6 +138,7 @@ def _powers(evidence: Evidence) -> dict[str, Power]:
         found["ORDER-2"] = _seen_by_moves(power, evidence.base, trained)
     if copied is not None:
         power = adaptation_power(copied.counted, copied.law, NEEDED_NATS)
+        power = _reached(power, evidence)
         found |= dict.fromkeys(("ORDER-1", "CAUSAL-3", "PASS-1"), power)
     return found
 
@@ -146,13 +147,31 @@ def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
     """The flip sees training too: had validation tokens been trained on, scores would move."""
     if base.counted is None or trained.counted is None:
         return power
-    one, two = per_position(base.counted), per_position(trained.counted)
-    common, left, right = np.intersect1d(one.position, two.position, return_indices=True)
-    if not len(common):
+    return _with_moves(power, *_moves(base.counted, trained.counted), "the scores")
+
+
+def _reached(power: Power, evidence: Evidence) -> Power:
+    """Updates that carry early tokens into later scores would carry the score's own token too."""
+    past, cut, base = evidence.get("past"), evidence.cut, evidence.base.counted
+    if past is None or past.counted is None or cut is None or base is None:
         return power
-    moves = np.abs(one.nats[left] - two.nats[right])
+    places, moves = _moves(base, past.counted)
+    far = places > first_tokens(cut).max(initial=0) + evidence.reach
+    return _with_moves(power, places[far], moves[far], "later scores")
+
+
+def _moves(one: Counted, two: Counted) -> tuple[Ints, Floats]:
+    """(c,) positions that both counted, and by how much their scores differ, nats."""
+    a, b = per_position(one), per_position(two)
+    common, left, right = np.intersect1d(a.position, b.position, return_indices=True)
+    return common, np.abs(a.nats[left] - b.nats[right])
+
+
+def _with_moves(power: Power, places: Ints, moves: Floats, what: str) -> Power:
+    if not len(places):
+        return power
     share = float((moves > MOVE_NATS).mean())
-    note = f"{share:.0%} of the scores moved, by {np.median(moves):.3g} nats in the median"
+    note = f"{share:.0%} of {what} moved, by {np.median(moves):.2g} nats in the median"
     return replace(power, note=note, by_moves=share > MOST)
 
 

@@ -4,7 +4,8 @@
     repeat     the same again: are two runs bit-identical?
     flip 1     tokens changed that are scored after the cut; flip 2 repeats a move, another seed
     training   the validation stream given as the training shards: what would training have shown?
-    adaptation each chunk followed by its own copy: what do the script's own updates show?
+    adaptation each chunk followed by its own copy: what do the script's own updates save?
+    past       tokens changed that are scored first: do updates reach scores that come later?
     band 1-3   where two runs were not bit-identical: five make a band
 
 `--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
@@ -55,6 +56,7 @@ class Evidence:
 
     base: ScriptRun
     runs: dict[str, ScriptRun] = field(default_factory=dict)
+    reach: int = 0  # tokens that a context may span: further back, only updates can carry
     cut: Cut | None = None
     flip: FlipResult | None = None
     skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
@@ -79,7 +81,7 @@ class Battery:
 
     def run(self, base: ScriptRun) -> Evidence:
         """Every run that the effort and the time left allow."""
-        evidence = Evidence(base, {base.name: base})
+        evidence = Evidence(base, {base.name: base}, self._driver.chunk_tokens)
         if self._effort is Effort.QUICK:
             return evidence
         if base.counted is not None and base.finished:
@@ -111,7 +113,8 @@ class Battery:
                 for k in (1, 2, 3):
                     more[f"band {k}"] = lambda k=k: run(f"band {k}", evidence.base.law)  # type: ignore[misc]
                 more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
-        if not more or self._effort is Effort.ALL:
+        if evidence.cut is not None and (not more or self._effort is Effort.ALL):
+            more["past"] = lambda: run("past", self._changed(evidence, first_tokens(evidence.cut)))
             more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
         return more
 
@@ -149,8 +152,11 @@ class Battery:
 
     def _flipped(self, evidence: Evidence, k: int) -> LawStream:
         assert evidence.cut is not None
+        return self._changed(evidence, evidence.cut.flipped, k)
+
+    def _changed(self, evidence: Evidence, positions: Tokens, k: int = 0) -> LawStream:
         law = evidence.base.law
-        return replace(law, tokens=redraw(law, evidence.cut.flipped, self._flip_seed(k)))
+        return replace(law, tokens=redraw(law, positions, self._flip_seed(k)))
 
     def _trained(self, base: ScriptRun) -> Tokens:
         return training_control(base.law, len(base.law.tokens))
@@ -162,6 +168,11 @@ class Battery:
         bos = int(law.tokens[law.starts[0]])
         stream = adaptation_control(len(law.tokens), chunk, pairs, law.ordinary, bos, self._seed)
         return _padded(stream, len(law.tokens))
+
+
+def first_tokens(cut: Cut) -> Tokens:
+    """(k,) the earlier half of what was scored before the cut."""
+    return np.sort(cut.compared)[: len(cut.compared) // 2]
 
 
 def _padded(stream: LawStream, n_tokens: int) -> LawStream:

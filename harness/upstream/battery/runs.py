@@ -32,6 +32,7 @@ class ScriptRun:
     headline: Printed | None
     capture: Capture
     passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
+    widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
 
     @property
     def counted(self) -> Pass | None:
@@ -66,7 +67,7 @@ class ScriptRun:
     @property
     def softmax_width(self) -> int:
         """Entries of the softmax whose cross-entropy every counted score is; 0: not known."""
-        return 0
+        return self.widths.get(self.headline.line, 0) if self.headline else 0
 
     @property
     def finished(self) -> bool:
@@ -85,18 +86,25 @@ def read_run(
     log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
     numbers = tuple(printed_numbers(log))
     capture = load(job.out)
-    passes = {}
+    passes, widths = {}, {}
     for number in numbers:
         found = reconstruct(capture, number, len(law.tokens), token_bytes)
         if found is not None:
+            widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
-    return ScriptRun(name, law, outcome, numbers, headline(numbers), capture, passes)
+    return ScriptRun(name, law, outcome, numbers, headline(numbers), capture, passes, widths)
 
 
 def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:
     """(n,) the forward behind each counted score."""
     loss = capture.loss[counted.event]
     return np.where(loss >= 0, loss, counted.event)
+
+
+def _softmax_width(capture: Capture, counted: Pass) -> int:
+    """The smallest that the sums of a pass tell of."""
+    sums = np.unique(counted.event)
+    return min((int(str(capture.text[e]).rpartition("softmax:")[2] or 0) for e in sums), default=0)
 
 
 def _or_never(events: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -24,10 +24,15 @@ class Mark:
     loss: int = -1  # the `loss` event that the numbers come from; -1: these are ids
     weights: int = 0  # fingerprint of the parameters at that loss
     factor: Any = None  # what the scores were multiplied by since, of the tensor's shape, or None
+    softmax: int = 0  # entries of the softmax whose cross-entropy they still are; 0: mixed since
 
     def moved(self, positions: Positions) -> "Mark":
-        """The same after an operation that rearranged or changed the elements."""
+        """The same after an operation that rearranged the elements."""
         return replace(self, positions=positions, factor=None)
+
+    def averaged(self, positions: Positions) -> "Mark":
+        """The same after a mixture of several scores of one token."""
+        return replace(self, positions=positions, factor=None, softmax=0)
 
 
 FOREIGN = Mark(None)

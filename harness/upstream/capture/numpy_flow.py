@@ -9,6 +9,7 @@ Not covered: code compiled by numba or C, which sees the numbers and no mark.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -221,7 +222,9 @@ def _arithmetic(rec: Recorder, result: Any, ufunc: Any, inputs: Any, outs: Any) 
     mark = None
     if positions is not None:
         latest = max(marks, key=lambda m: m.loss)
-        mark = Mark(positions, latest.loss, latest.weights, _factor(ufunc, inputs, marks))
+        factor = _factor(ufunc, inputs, marks)
+        width = latest.softmax if factor is not None else 0
+        mark = Mark(positions, latest.loss, latest.weights, factor, width)
     if outs is not None:
         if mark is not None and isinstance(target, MarkedArray):
             target.mark = mark
@@ -255,7 +258,7 @@ def _folded(rec: Recorder, result: Any, values: Any, axis: Any, mixes: bool, add
     if axis is not None and values.ndim > 1 and mixes and isinstance(result, np.ndarray):
         kept = mixed(mark.positions, axis, result.ndim == values.ndim)
         if kept is not None:
-            return marked(result, mark.moved(kept))
+            return marked(result, mark.averaged(kept))
     if adds:
         rec.total(mark, plain(values), "sum")
     return result
@@ -337,7 +340,7 @@ def _product(rec: Recorder, result: Any, inputs: Any) -> Any:
     for scores, weights in (inputs, inputs[::-1]):
         if isinstance(scores, MarkedArray) and scores.mark is not None:
             factor = np.array(plain(weights), dtype=np.float64)
-            mark = Mark(scores.mark.positions, scores.mark.loss, scores.mark.weights, factor)
+            mark = replace(scores.mark, factor=factor)
             rec.total(mark, plain(scores) * factor, "dot")
             break
     return result
@@ -368,10 +371,11 @@ def _assigned(rec: Recorder, result: Any, target: MarkedArray, key: Any, value: 
             old.positions[_plain_all(key)] = -1
         return
     if old is None or old.positions is None:
-        old = Mark(np.full(target.shape, -1, np.int32), new.loss, new.weights)
+        old = Mark(np.full(target.shape, -1, np.int32), new.loss, new.weights, softmax=new.softmax)
     assert old.positions is not None
     old.positions[_plain_all(key)] = new.positions
-    target.mark = Mark(old.positions, max(old.loss, new.loss), new.weights)
+    width = min(old.softmax, new.softmax)
+    target.mark = Mark(old.positions, max(old.loss, new.loss), new.weights, softmax=width)
 
 
 def _is_zero(value: Any) -> bool:

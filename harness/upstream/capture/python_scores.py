@@ -8,6 +8,7 @@ logarithm or exponential of it says *mixture*.
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _operator(base: Any, name: str) -> Any:
             return _held(value, other)
         _settle(self)
         _settle(other)
-        return placed(value, self.position, self.mark)
+        return placed(value, self.position, replace(self.mark, softmax=0))
 
     return operator
 
@@ -132,7 +133,7 @@ def _function(compute: Any) -> Any:
         first = arguments[0] if arguments else None
         if isinstance(first, Placed):
             first.held = None  # a mixture, not a total
-            return placed(value, first.position, first.mark)
+            return placed(value, first.position, replace(first.mark, softmax=0))
         return value
 
     function.__name__ = compute.__name__

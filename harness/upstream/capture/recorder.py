@@ -108,20 +108,20 @@ class Recorder:
 
     # -- losses and sums ------------------------------------------------------------------------
 
-    def loss(self, positions: Positions) -> Mark:
-        """Per-token losses appeared."""
+    def loss(self, positions: Positions, softmax: int = 0) -> Mark:
+        """Per-token losses appeared; `softmax`: as the cross-entropy of so many entries."""
         fingerprint, written = self.weights.look()
         if written:
             self.event("write", weights=fingerprint)
         number = self.event("loss", f"{int((positions >= 0).sum())} tokens", fingerprint)
-        return Mark(positions, number, fingerprint)
+        return Mark(positions, number, fingerprint, softmax=softmax)
 
     def total(self, mark: Mark, values: Any, how: str) -> None:
         """Per-token scores enter a total. `values`: the numbers, of the map's shape."""
         positions = mark.positions
         if positions is None or not (positions >= 0).any():
             return
-        event = self.event("sum", f"loss:{mark.loss} {how}", mark.weights)
+        event = self.event("sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights)
         if isinstance(values, Tensor) and values.device.type != "cpu":
             factor = mark.factor.detach() if isinstance(mark.factor, Tensor) else mark.factor
             copy = values.detach().clone()  # the script may write into it before it is read
@@ -146,7 +146,9 @@ class Recorder:
         held, self._singles = self._singles, None
         if held is not None:
             site, mark, how, scores = held
-            event = self.event("sum", f"loss:{mark.loss} {how}", mark.weights, site)
+            event = self.event(
+                "sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights, site
+            )
             places = np.array([position for position, _ in scores], np.int32)
             self._scores(event, places, np.array([value for _, value in scores]), None)
 

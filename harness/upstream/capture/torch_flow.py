@@ -7,6 +7,7 @@ Functions that are in no group end a mark: what is lost is *not rebuilt*, never 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -306,7 +307,9 @@ class TorchFlow:
         positions = self._where(args, out) if name == "where" else merged(tuple(out.shape), maps)
         if positions is not None:
             latest = max(marks, key=lambda m: m.loss)
-            mark = Mark(positions, latest.loss, latest.weights, self._factor(name, args, marks))
+            factor = self._factor(name, args, marks)
+            width = latest.softmax if factor is not None else 0
+            mark = Mark(positions, latest.loss, latest.weights, factor, width)
             self._marks.put(out, mark)
 
     def _where(self, args: Any, out: Tensor) -> Positions | None:
@@ -357,7 +360,8 @@ class TorchFlow:
             latest = max(marks, key=lambda m: m.loss)
             plain = name.strip("_").removeprefix("i")
             factor = self._factor(plain, args, marks) if plain in MULTIPLY | DIVIDE else None
-            self._marks.put(target, Mark(positions, latest.loss, latest.weights, factor))
+            width = latest.softmax if factor is not None else 0
+            self._marks.put(target, Mark(positions, latest.loss, latest.weights, factor, width))
 
     def _reduce(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         values = args[0] if args else kwargs.get("input")
@@ -375,7 +379,7 @@ class TorchFlow:
             axes = tuple(axis) if isinstance(axis, list | tuple) else axis
             kept = mixed(mark.positions, axes, result.ndim == values.ndim)
             if kept is not None and kept.shape == tuple(result.shape):
-                self._marks.put(result, mark.moved(kept))
+                self._marks.put(result, mark.averaged(kept))
                 return
         if name in ("sum", "mean", "nansum", "nanmean", "cumsum"):
             self._total(mark, values, result, name)
@@ -387,7 +391,7 @@ class TorchFlow:
         for scores, weights in ((args[0], args[1]), (args[1], args[0])):
             mark = self._marks.find(scores)
             if mark is not None and mark.positions is not None and mark.loss >= 0:
-                weighted = Mark(mark.positions, mark.loss, mark.weights, weights.detach())
+                weighted = replace(mark, factor=weights.detach())
                 self._total(weighted, scores.detach() * weights.detach(), out, "dot")
                 return
 
@@ -426,7 +430,8 @@ class TorchFlow:
         if old is None or old.positions is None:
             if new is None or new.positions is None:
                 return
-            old = Mark(np.full(tuple(target.shape), -1, np.int32), new.loss, new.weights)
+            blank = np.full(tuple(target.shape), -1, np.int32)
+            old = Mark(blank, new.loss, new.weights, softmax=new.softmax)
         key = args[1:-1] if name != "copy_" else (...,)
         self._write_map(
             func if name not in ("__setitem__", "copy_") else None, old, new, key, value, target
@@ -450,7 +455,8 @@ class TorchFlow:
             else:
                 func(positions, *_on_host(key), moved)
         latest = new if known and new is not None and new.loss >= old.loss else old
-        self._marks.put(target, Mark(old.positions, latest.loss, latest.weights))
+        width = min(old.softmax, latest.softmax)
+        self._marks.put(target, Mark(old.positions, latest.loss, latest.weights, softmax=width))
 
     # -- scores appear --------------------------------------------------------------------------
 
@@ -499,7 +505,8 @@ class TorchFlow:
             positions = np.where(target.numpy() == ignored, np.int32(-1), positions)
         if not (positions >= 0).any():
             return
-        mark = self._recorder.loss(positions)
+        width = logits.shape[1] if name == "cross_entropy" and logits.ndim > 1 else 0
+        mark = self._recorder.loss(positions, width)
         if out.numel() == target.numel() and call.get("reduction", "mean") == "none":
             self._marks.put(out, mark)
             return

@@ -2,8 +2,8 @@
 
 Replaces: the context and decorator, served by `no_grad`; `torch.is_inference_mode_enabled` still
 answers as the script asked. Why the numbers stay right: inference mode changes bookkeeping, no
-arithmetic. Why at all: caches that a compiled model makes anew are, in eager mode, inference tensors
-that a later training step may not save (rotary tables of #549, #518, #490).
+arithmetic. Why at all: caches that a compiled model makes anew are, in eager mode, inference
+tensors that a later training step may not save (rotary tables of #549, #518, #490).
 """
 
 import threading

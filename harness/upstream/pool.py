@@ -1,0 +1,42 @@
+"""Several nurseries, so that as many runs go side by side as there are cores; each serves one job
+at a time.
+"""
+
+import contextlib
+import queue
+from types import TracebackType
+
+from harness.upstream.job import Job, Outcome
+from harness.upstream.nursery import Nursery
+
+
+class Pool:
+    """`size` nurseries, each started when it is first needed. Threads may share one pool."""
+
+    def __init__(self, size: int, device: str = "cpu") -> None:
+        self._device = device
+        self._idle: queue.LifoQueue[Nursery | None] = queue.LifoQueue()
+        self._open = contextlib.ExitStack()
+        for _ in range(size):
+            self._idle.put(None)
+
+    def run(self, job: Job) -> Outcome:
+        """Waits for an idle nursery and runs the job there."""
+        nursery = self._idle.get()
+        try:
+            if nursery is None:
+                nursery = self._open.enter_context(Nursery(device=self._device))
+            return nursery.run(job)
+        finally:
+            self._idle.put(nursery)
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
