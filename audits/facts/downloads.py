@@ -41,7 +41,7 @@ def note(
             m.trace.programs.append(Program(m.site(node, scope), m.moment(), name))
         for program, data in _PROGRAMS.items():
             if program in words:
-                _append(m, program, node, scope, data=data)
+                _append(m, program, node, scope, data=data and "pip" not in words)
 
 
 def _words(node: ast.Call) -> list[str]:
