@@ -20,6 +20,8 @@ from harness.errors import HarnessError
 from harness.evaluation import Evaluation, Options
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
+from harness.upstream.battery.plan import Effort
+from harness.upstream.examination import Request
 from harness.verdict import EXIT_CODES, Verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
@@ -30,6 +32,8 @@ examples:
   python -m harness.evaluate submissions/legal/score_first_ttt
   python -m harness.evaluate my_submission --data data/fineweb10B_sp1024 --device cuda
   python -m harness.evaluate my_submission --no-static --seed 7 --out /tmp/report
+  python -m harness.evaluate records/2026-03-23_LeakyReLU --jobs 2
+  python -m harness.evaluate train_gpt.py --quick
 
 exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable
 (--exit-zero: 0 whenever a verdict was reached)
@@ -74,6 +78,7 @@ def _evaluate(arguments: argparse.Namespace, argv: list[str]) -> Verdict:
         entry=arguments.entry,
         time_limit_s=arguments.time_limit,
         progress=_progress,
+        drive=_drive_request(arguments, out),
     )
     report = Evaluation(options).run()
     path = report.write(out)
@@ -83,6 +88,22 @@ def _evaluate(arguments: argparse.Namespace, argv: list[str]) -> Verdict:
     print(render_terminal(as_json))
     print(f"report.md, report.json and the ledgers are in\n{path.parent}")
     return report.verdict
+
+
+def _drive_request(arguments: argparse.Namespace, out: Path) -> Request:
+    effort = Effort.QUICK if arguments.quick else Effort.ALL if arguments.all else Effort.DEFAULT
+    return Request(
+        path=arguments.submission,
+        out=out / "runs",
+        seed=arguments.seed,
+        effort=effort,
+        entry=arguments.entry,
+        device=arguments.device,
+        ranks=arguments.ranks,
+        jobs=arguments.jobs,
+        time_limit_s=arguments.budget,
+        tokenizers=tuple(arguments.tokenizer),
+    )
 
 
 def _progress(phase: str, total: int) -> Callable[[int], None]:
@@ -114,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("submission", type=Path, help="the submission's folder")
+    parser.add_argument("submission", type=Path, help="the submission's folder, or a lone script")
     parser.add_argument("--out", type=Path, help="report folder (default reports/NAME-SEED)")
     parser.add_argument(
         "--data", type=Path, help="folder of shards with a tokenizer (default embedded)"
@@ -126,6 +147,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-static", action="store_true", help="do not read the code")
     parser.add_argument(
         "--time-limit", type=float, default=3600.0, metavar="S", help="seconds per run (3600)"
+    )
+    driven = parser.add_argument_group("unmodified record folders")
+    effort = driven.add_mutually_exclusive_group()
+    effort.add_argument("--quick", action="store_true", help="one run: source, order, bytes")
+    effort.add_argument("--all", action="store_true", help="every run, also after a proof")
+    driven.add_argument("--ranks", type=int, default=1, metavar="N", help="processes of a run (1)")
+    driven.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="runs side by side, one core each (1)"
+    )
+    driven.add_argument(
+        "--budget", type=float, default=600.0, metavar="S", help="seconds for all runs (600)"
+    )
+    driven.add_argument(
+        "--tokenizer",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="SentencePiece model to use where its vocabulary is the script's; may be repeated"
+        " (default: the folder's own, else one trained on the embedded corpus)",
     )
     parser.add_argument("--exit-zero", action="store_true", help="exit 0 whatever the verdict")
     return parser

@@ -39,7 +39,8 @@ from harness.runs.source_run import draw_source, score_source, source_evidence
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.submission import Submission, read_submission
-from harness.verdict import merge
+from harness.upstream.examination import Examination, Request
+from harness.verdict import against_reading, merge
 from reference_model.data.folder import DataFolder
 
 
@@ -54,9 +55,10 @@ class Options:
     seed: int
     profile: str
     static: bool
-    entry: str | None  # the script to read, where the folder leaves it open
-    time_limit_s: float
+    entry: str | None  # the script to read or run, where the folder leaves it open
+    time_limit_s: float  # per run of a native submission
     progress: Progress
+    drive: Request  # how an unmodified folder is driven
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Evaluation:
     artifact: Path | None = None
     main: Run | None = None
     source: SourceRun | None = None
+    examination: Examination | None = None
     failure: str | None = None
 
     def run(self) -> Report:
@@ -89,10 +92,10 @@ class Evaluation:
             with self._phase("scan"):
                 self._scan()
         if self.submission.kind == "upstream":
-            raise SubmissionError(
-                f"{self.options.folder}: submission.json has no `harness` object; this version runs"
-                " engines, predictors and programs, and reads unmodified record folders statically"
-            )
+            with self._phase("drive"):
+                self.examination = Examination(self.options.drive)
+                self.examination.run()
+            return
         with self._phase("artifact"):
             self.artifact = resolve_artifact(self.submission, self.options.data)
         setup = self._setup(self.submission, self.artifact)
@@ -148,6 +151,8 @@ class Evaluation:
         if self.main is not None:
             found = _refereed(self.main) if self.main.refereed else _watched(self.main, proved)
             self.statuses += [s for s in found if self.main.complete or s.status is Status.FAIL]
+        if self.examination is not None:
+            self.statuses = against_reading(self.statuses, self.examination.statuses)
 
     def _report(self) -> Report:
         submission, run = self.submission, self.main
@@ -161,7 +166,7 @@ class Evaluation:
                 "artifact_sha256": _sha256(self.artifact) if self.artifact else None,
             },
             profile=self.options.profile,
-            score=_score_of(run) if run and run.complete else None,
+            score=self._score_shown(),
             rules=merge(self.statuses),
             ran=self.failure is None,
             seconds=self.seconds,
@@ -175,9 +180,15 @@ class Evaluation:
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
                 "worst_mass_gap": worst_gap(run) if run else None,
+                "driven": self.examination.as_json() if self.examination else None,
                 "evidence": ["main/ledger.jsonl", "main/scores.npz", "source/ledger.jsonl"],
             },
         )
+
+    def _score_shown(self) -> Score | None:
+        if self.examination is not None:
+            return self.examination.score
+        return _score_of(self.main) if self.main and self.main.complete else None
 
     def _setup(self, submission: Submission, artifact: Path) -> Setup:
         o = self.options

@@ -80,6 +80,8 @@ def code_files(folder: Path) -> list[Path]:
 
 def read_submission(folder: Path) -> Submission:
     """Reads a folder. Raises SubmissionError that names the file, the cause and the cure."""
+    if folder.is_file() and folder.suffix == ".py":
+        return Submission(folder.parent, folder.name, "upstream", folder.name, "", DEFAULTS)
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
     manifest_path = folder / MANIFEST

@@ -10,7 +10,8 @@ refereed pass thus outranks a failure by reading, an instrumented pass does not 
 measured).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from audits.catalogue import RULES
@@ -47,6 +48,25 @@ def merge(statuses: Iterable[RuleStatus]) -> dict[str, RuleStatus]:
         if known is None or _outranks(status, known):
             merged[status.rule] = status
     return dict(sorted(merged.items()))
+
+
+def against_reading(read: Sequence[RuleStatus], tested: Sequence[RuleStatus]) -> list[RuleStatus]:
+    """A failure by reading that a powered test contradicts becomes *unknown*, with both sides.
+
+    Everything else stays beside the tests' statuses; `merge` lets the stronger one speak.
+    """
+    passed = {s.rule: s for s in tested if s.status is Status.PASS}
+    kept = []
+    contradicted = set()
+    for status in read:
+        test = passed.get(status.rule)
+        if status.status is Status.FAIL and test is not None:
+            contradicted.add(status.rule)
+            both = f"reading: {status.message}; running: {test.message}"
+            kept.append(replace(status, status=Status.UNKNOWN, message=both))
+        else:
+            kept.append(status)
+    return kept + [s for s in tested if s.rule not in contradicted]
 
 
 def severity(rule: str, profile: str) -> str:

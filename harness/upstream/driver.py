@@ -1,8 +1,8 @@
 """Runs one submission's script on streams of ours: finds a configuration that it accepts, keeps it,
 and stages every run of the battery alike.
 
-Guarantees: all runs of a battery differ in their tokens alone; every rung that was tried is kept with
-its outcome. Does not cover: judging.
+Guarantees: all runs of a battery differ in their tokens alone; every rung that was tried is kept
+with its outcome. Does not cover: judging.
 """
 
 import shutil

@@ -114,7 +114,8 @@ class Battery:
                     more[f"band {k}"] = lambda k=k: run(f"band {k}", evidence.base.law)  # type: ignore[misc]
                 more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
         if evidence.cut is not None and (not more or self._effort is Effort.ALL):
-            more["past"] = lambda: run("past", self._changed(evidence, first_tokens(evidence.cut)))
+            early = first_tokens(evidence.cut)
+            more["past"] = lambda: run("past", self._changed(evidence, early))
             more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
         return more
 

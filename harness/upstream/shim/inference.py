@@ -53,5 +53,5 @@ class InferenceMode(_DecoratorContextManager):
 def install() -> None:
     """For the whole process."""
     torch.inference_mode = InferenceMode  # type: ignore[assignment,misc]
-    torch.autograd.inference_mode = InferenceMode  # type: ignore[attr-defined]
+    torch.autograd.inference_mode = InferenceMode  # type: ignore[assignment,misc]
     torch.is_inference_mode_enabled = lambda: _state.on

@@ -1,0 +1,157 @@
+"""An unmodified record folder, examined: read its switches, drive its script, judge the evidence.
+
+Guarantees: what was proved before a run broke off, or before the time was over, stays proved.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audits.folder import NothingToScan, UsageError
+from audits.switches import read_switches
+from harness.checks.status import RuleStatus
+from harness.errors import HarnessError, SubmissionError
+from harness.report.model import Score
+from harness.upstream.battery.judge import Judged, judge
+from harness.upstream.battery.plan import Battery, Effort, Evidence
+from harness.upstream.battery.runs import ScriptRun
+from harness.upstream.battery.source_test import SourceTest
+from harness.upstream.driver import Limits, ScriptDriver
+from harness.upstream.pool import Pool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller chose."""
+
+    path: Path  # a record folder, or a lone script
+    out: Path
+    seed: int
+    effort: Effort = Effort.DEFAULT
+    entry: str | None = None
+    device: str = "cpu"
+    ranks: int = 1
+    jobs: int = 1  # runs side by side
+    run_limit_s: float = 240.0
+    time_limit_s: float = 600.0  # for everything
+    tokenizers: Sequence[Path] = ()
+
+
+@dataclass
+class Examination:
+    """Fills itself while it goes; holds what a report needs."""
+
+    request: Request
+    evidence: Evidence | None = None
+    judged: Judged | None = None
+    driver: ScriptDriver | None = field(default=None, repr=False)
+
+    def run(self) -> None:
+        """Drives and judges. Raises SubmissionError where the script printed no number."""
+        request = self.request
+        try:
+            switches = read_switches(request.path, request.entry)
+        except NothingToScan as error:
+            raise SubmissionError(str(error)) from error
+        except UsageError as error:
+            raise HarnessError(str(error)) from error
+        deadline = time.monotonic() + request.time_limit_s
+        limits = Limits(request.device, request.ranks, request.run_limit_s, deadline)
+        with Pool(request.jobs, request.device) as pool:
+            self.driver = ScriptDriver(
+                switches, pool, request.out, request.seed, limits, request.tokenizers
+            )
+            base = self.driver.climb()
+            battery = Battery(self.driver, request.effort, request.seed, deadline, request.jobs)
+            self.evidence = battery.run(base)
+        tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
+        self.judged = judge(self.evidence, self.driver.token_bytes(base.law), tail)
+
+    @property
+    def statuses(self) -> list[RuleStatus]:
+        """One a rule; empty until it was judged."""
+        return self.judged.statuses if self.judged else []
+
+    @property
+    def score(self) -> Score | None:
+        """The headline of the base run, on our stream."""
+        if self.evidence is None or self.driver is None:
+            return None
+        base = self.evidence.base
+        counted, head = base.counted, base.headline
+        if counted is None or head is None:
+            return None
+        positions = sorted(set(counted.position.tolist()))
+        n_bytes = int(self.driver.token_bytes(base.law)[positions].sum())
+        return Score(counted.mean * len(positions), len(positions), n_bytes, head.bits_per_byte)
+
+    def as_json(self) -> dict[str, Any]:
+        """The `driven` part of the report."""
+        if self.driver is None:
+            return {}
+        shown: dict[str, Any] = {
+            "entry": self.driver.switches.target.entry,
+            "attempts": [
+                {
+                    "why": attempt.rung.why,
+                    "how": attempt.outcome.how,
+                    "cause": attempt.outcome.cause,
+                    "where": attempt.outcome.where,
+                    "wall_s": attempt.outcome.wall_s,
+                }
+                for attempt in self.driver.tried
+            ],
+            "configuration": self._configuration(),
+            "headline": None,
+            "reconstruction": None,
+        }
+        if self.evidence is not None and self.judged is not None:
+            shown |= _driven(self.evidence, self.judged)
+        return shown
+
+    def _configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Every value that the script was told, and who says so."""
+        assert self.driver is not None
+        if not self.driver.tried:
+            return {}
+        rung = self.driver.tried[-1].rung
+        given = {**rung.environment, **rung.patches}
+        return {k: {"value": v.text, "source": v.source} for k, v in sorted(given.items())}
+
+
+def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
+    base = evidence.base
+    return {
+        "headline": base.headline.text if base.headline else None,
+        "reconstruction": base.counted.gap if base.counted else None,
+        "coverage": base.counted.coverage if base.counted else None,
+        "numbers": [_number(base, test) for test in judged.tests],
+        "runs": {
+            name: {"how": run.outcome.how, "wall_s": run.outcome.wall_s, "cause": run.outcome.cause}
+            for name, run in evidence.runs.items()
+        },
+        "not_run": evidence.skipped,
+        "power": [
+            {"class": p.name, "shown": p.shown, "saved_nats": p.saved, "text": p.text}
+            for p in judged.powers
+        ],
+        "walls": list(base.outcome.walls),
+        "capture_errors": base.capture.errors,
+    }
+
+
+def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
+    """One printed number: what was saved against the source, and how well it was rebuilt."""
+    counted = base.passes.get(test.printed.line)
+    return {
+        "line": test.printed.line,
+        "tag": test.printed.tag,
+        "nats_per_token": test.printed.nats_per_token,
+        "bits_per_byte": test.printed.bits_per_byte,
+        "diagnostic": test.printed.diagnostic,
+        "saved_nats": test.saved,
+        "saved_nats_per_token": test.saved_per_token,
+        "reconstruction": counted.gap if counted else None,
+    }
