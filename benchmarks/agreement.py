@@ -245,9 +245,8 @@ def show(result: dict[str, object], rows: Sequence[Row]) -> None:
     print(f"\nlegal with high confidence: {sum(bool(r.fails) for r in sure)}/{len(sure)} accused")
     print("\nDisagreements")
     for found in disagreements(rows):
-        print(
-            f"  #{found['pr']} {found['label']} ({found['classes']}), failed: {found['rules'] or '-'}"
-        )
+        failed = found["rules"] or "-"
+        print(f"  #{found['pr']} {found['label']} ({found['classes']}), failed: {failed}")
         print(f"      {found['reason']}")
     print("\nIllegal for what no script can show (other people's data, logs, sizes)")
     for two in apart(rows):

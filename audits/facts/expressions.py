@@ -10,21 +10,15 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from audits.facts import calls, deadlines, folding, pieces, statements, stores, subscripts, totals
-from audits.facts.config import LAUNCHER
+from audits.facts import calls, comparisons, folding, pieces, statements, stores, subscripts, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope
-from audits.facts.trace import Given
 from audits.facts.values import (
     BLANK,
     BYTES,
     COUNT,
-    FILE,
     GATED,
-    GIVEN,
     HASHED,
-    LAST_ROUND,
-    LOOP,
     OUTPUT,
     REGION,
     STREAM,
@@ -68,7 +62,7 @@ def evaluate(m: Machine, node: ast.expr, scope: Scope) -> Value:
         case ast.BinOp():
             return _binary(m, node, scope)
         case ast.Compare():
-            return _compare(m, node, scope)
+            return comparisons.compare(m, node, scope)
         case ast.BoolOp():
             return _boolean(m, node, scope)
         case ast.UnaryOp():
@@ -215,58 +209,6 @@ def _lists(value: Value) -> bool:
 
 def _concatenated(m: Machine, left: Value, right: Value, node: ast.AST) -> Value:
     return _container(m, "list", [element_of(left), element_of(right)], node)
-
-
-def _compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
-    values = [evaluate(m, part, scope) for part in (node.left, *node.comparators)]
-    made = derive(*values)
-    if len(values) == 2 and all(value.known for value in values):
-        const = folding.compare(node.ops[0], values[0].const, values[1].const)
-        return Value(const, made.labels, switches=made.switches)
-    contains = len(values) == 2 and isinstance(node.ops[0], ast.In | ast.NotIn)
-    if contains and (is_set := _in_environment(m, values)) is not None:
-        return Value(is_set is isinstance(node.ops[0], ast.In), switches=made.switches)
-    if len(values) == 2 and values[0].items is not None and values[1].const is None:
-        return Value(isinstance(node.ops[0], ast.IsNot | ast.NotEq), switches=made.switches)
-    if len(values) == 2:
-        deadlines.note(m, values[0], values[1], node, scope)
-        if isinstance(node.ops[0], ast.Eq) and (given := _given(m, values, node, scope)):
-            return Value(labels=made.labels | given, switches=made.switches)
-    mask = Label(REGION, m.trace.region(ast.unparse(node)))  # it may select positions
-    rounds = _last_rounds(m, node, values) if len(values) == 2 else frozenset()
-    return Value(labels=made.labels | {mask} | rounds, switches=made.switches)
-
-
-def _given(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> frozenset[Label]:
-    """Tokens compared with a file's content, entry by entry."""
-    for tokens, held in (map(_kinds_of, values), map(_kinds_of, values[::-1])):
-        if TOKENS in tokens and FILE not in tokens and FILE in held and TOKENS not in held:
-            m.trace.given.append(Given(m.site(node, scope), m.moment()))
-            return frozenset({Label(GIVEN, len(m.trace.given) - 1)})
-    return frozenset()
-
-
-def _last_rounds(m: Machine, node: ast.Compare, values: list[Value]) -> frozenset[Label]:
-    """`round == rounds - 1`: true in the last of several rounds of a loop."""
-    if not isinstance(node.ops[0], ast.Eq | ast.GtE):
-        return frozenset()
-    found: set[Label] = set()
-    for one, other in (values, values[::-1]):
-        for loop in ids(one.labels, LOOP) - ids(other.labels, LOOP):
-            count = m.rounds.get(loop, 0)
-            if count > 1 and other.const == count - 1:
-                found.add(Label(LAST_ROUND, loop))
-    return frozenset(found)
-
-
-def _in_environment(m: Machine, values: list[Value]) -> bool | None:
-    """`"NAME" in os.environ`: whether the run set it, as far as the folder tells."""
-    name, where = values
-    if not isinstance(name.const, str) or name.const in LAUNCHER | m.config.doubtful:
-        return None
-    if not any(isinstance(ref, Library) and ref.path == "os.environ" for ref in where.refs):
-        return None
-    return m.config.setting(name.const) is not None
 
 
 def _boolean(m: Machine, node: ast.BoolOp, scope: Scope) -> Value:
