@@ -11,7 +11,7 @@ from typing import Any
 
 from audits.folder import NothingToScan, UsageError
 from audits.switches import read_switches
-from harness.checks.status import RuleStatus
+from harness.checks.status import Level, RuleStatus, Status
 from harness.errors import HarnessError, SubmissionError
 from harness.report.model import Score
 from harness.upstream.battery.judge import Judged, judge
@@ -72,7 +72,19 @@ class Examination:
     @property
     def statuses(self) -> list[RuleStatus]:
         """One a rule; empty until it was judged."""
-        return self.judged.statuses if self.judged else []
+        return [*self.judged.statuses, *self._left_out()] if self.judged else []
+
+    def _left_out(self) -> list[RuleStatus]:
+        """A setting of the folder that could not be served was not examined."""
+        assert self.driver is not None
+        names = sorted(self.driver.tried[-1].rung.size.without)
+        if not names:
+            return []
+        text = (
+            f"the folder ran with {', '.join(names)}, which names files that it does not hold; the"
+            " script was run without"
+        )
+        return [RuleStatus("MISC-3", Status.UNKNOWN, Level.BLACK_BOX, text)]
 
     @property
     def score(self) -> Score | None:

@@ -55,7 +55,7 @@ def judge(
     head = next((t for t in tests if t.printed is base.headline), None)
     order = _order(base, tail)
     mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
-    proof = Proof(head, evidence.flip, order, mass)
+    proof = Proof(head, evidence.flip, order, mass, bool(base.softmax_width))
     powers = _powers(evidence)
     statuses = [check_source(tests, lambda number: number is base.headline, base.law)]
     statuses += _named(proof)

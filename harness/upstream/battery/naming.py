@@ -1,7 +1,8 @@
 """From what was refuted to the rule that was broken.
 
     an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
-    scores moved with later tokens  CAUSAL-1
+    scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
+                                    mixed in, CAUSAL-5 where the score is a plain softmax
     refuted, and the flip showed that scores do not depend on later tokens, and the ledger shows no
     early use                       what remains is mass above one: NORM-1, with its bound
     refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
@@ -27,6 +28,7 @@ class Proof:
     flip: FlipResult | None
     order: OrderView | None
     mass: float = 1.0  # lower bound, from the same run as `source`
+    softmax: bool = False  # every counted score is the cross-entropy of a whole softmax
 
     @property
     def refuted(self) -> bool:
@@ -55,7 +57,7 @@ def _rule(proof: Proof) -> tuple[str, str]:
             f"the ledger explains it, {len(cause.positions):,} positions were {cause.what}"
         )
     if proof.moved:
-        return "CAUSAL-1", "scores depend on tokens that are scored later"
+        return _long_range(proof)
     if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
         return "NORM-1", (
             f"{proof.flip.compared:,} scores did not move with later tokens and no update used a"
@@ -63,6 +65,26 @@ def _rule(proof: Proof) -> tuple[str, str]:
             f" {proof.mass:.4g}"
         )
     return "SOURCE-1", "causal, order or mass, undecided"
+
+
+def _long_range(proof: Proof) -> tuple[str, str]:
+    """No update carried the later tokens: what else holds them, and how far does it reach?"""
+    assert proof.flip is not None
+    moved = {edge: count for edge, (_, count) in proof.flip.by_edge.items()}
+    far = sum(n for edge, n in moved.items() if "earlier step" in edge)
+    # A script that mixes arrays adds the whole stream up in one step: documents tell instead.
+    far += 0 if proof.softmax else moved.get("same step, other document", 0)
+    if not far:
+        return "CAUSAL-1", "scores depend on later tokens of the same step"
+    if proof.softmax:
+        return "CAUSAL-5", (
+            f"{far:,} scores of earlier steps depend on tokens scored in later ones, and no update"
+            " was seen: something was computed from the stream before it was scored"
+        )
+    return "PASS-1", (
+        f"{far:,} scores depend on tokens of later steps or documents, through tables that were"
+        " mixed in: they were filled before these scores were counted"
+    )
 
 
 def _contradicted(cause: OrderBreak, proof: Proof) -> bool:

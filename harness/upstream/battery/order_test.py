@@ -22,6 +22,7 @@ from harness.checks.status import Level, RuleStatus, Status
 from harness.upstream.battery.counted import Counted, Ints, PerPosition, per_position
 
 NEVER = -1
+INTERLEAVED = 0.2  # of the early uses lie inside the pass: use and score take turns
 HINDSIGHT_SHARE = 0.02  # each of two passes must win at least so often to be a choice
 
 
@@ -33,6 +34,7 @@ class Uses:
     counted_at: Ints  # (T,) event; NEVER
     weights_before: npt.NDArray[np.uint64] | None = None  # (T,) fingerprint before the first use
     weights_counted: npt.NDArray[np.uint64] | None = None  # (T,) fingerprint when counted; 0 unseen
+    thrown_away: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,12 @@ def order_view(
     missing = np.setdiff1d(expected, view.position)
     first_kept = expected[-tail] if tail and tail <= len(expected) else np.inf
     dropped = missing[missing < first_kept]
+    twice = _twice(counted, view)
+    if len(expected):  # windows cut short by the end of the stream overlap there, in any script
+        twice = twice[twice < expected[-1] + 1 - tail]
     breaks = [
         OrderBreak("PASS-3", "never counted", dropped),
-        OrderBreak("PASS-1", "counted more than once, with unequal scores", _twice(counted, view)),
+        OrderBreak("PASS-1", "counted more than once, with unequal scores", twice),
         *_early_uses(view, uses, earlier),
         OrderBreak("PASS-2", "the better of two scores was counted", _hindsight(view, earlier)),
     ]
@@ -105,7 +110,11 @@ def _early_uses(
     first = uses.first_used[view.position]
     early = (first != NEVER) & (first < view.last)
     inside = first >= view.first.min(initial=np.iinfo(np.int64).max)
+    if (early & inside).sum() >= INTERLEAVED * early.sum():
+        inside = np.ones_like(inside)  # the first batch's use comes before the first score
     same = _same_weights(view, uses)
+    if uses.thrown_away is not None:
+        same |= uses.thrown_away[view.position]
     honest_before = _scored_first(view, first, earlier)
     kinds = (
         ("CAUSAL-3", "optimised on by a throw-away tensor, then counted", inside & same),

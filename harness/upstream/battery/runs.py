@@ -17,6 +17,7 @@ from harness.upstream.battery.order_test import NEVER, Uses
 from harness.upstream.capture import updates_seen
 from harness.upstream.capture.reader import Capture, load
 from harness.upstream.capture.reconstruct import Pass, reconstruct
+from harness.upstream.capture.updates import LEAVES
 from harness.upstream.job import How, Job, Outcome
 from harness.upstream.printed import Printed, headline, printed_numbers
 
@@ -52,7 +53,10 @@ class ScriptRun:
         if counted is None:
             return None
         seen = updates_seen.update_view(self.capture, counted, length)
-        return Uses(_or_never(seen.first_used), _or_never(seen.counted_at))
+        first_used = _or_never(seen.first_used)
+        texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
+        thrown = np.char.endswith(texts[first_used], LEAVES)
+        return Uses(first_used, _or_never(seen.counted_at), thrown_away=thrown)
 
     @property
     def adapts(self) -> bool:

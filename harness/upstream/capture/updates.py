@@ -20,6 +20,7 @@ from torch.optim.optimizer import (
 from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.recorder import Recorder
 
+LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
 KEY = "scorefirst.positions"
 NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
 
@@ -113,4 +114,7 @@ class Updates:
     def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         if self._recorder.usable("step"):
             self._recorder.weights.stepped = True
-            self._recorder.event("step", type(optimizer).__name__)
+            stepped = [p for group in optimizer.param_groups for p in group["params"]]
+            plain = not any(isinstance(p, torch.nn.Parameter) for p in stepped)
+            name = type(optimizer).__name__ + (LEAVES if plain else "")
+            self._recorder.event("step", name)
