@@ -65,14 +65,17 @@ class ScriptDriver:
     tokenizers: Sequence[Path] = ()
     tried: list[Attempt] = field(default_factory=list)
     vocabulary: Vocabulary = field(init=False)
+    chosen: Rung = field(init=False)  # the rung of the base run
 
     def climb(self) -> ScriptRun:
-        """The base run: rung after rung until the script prints a number.
+        """The base run: rung after rung until the script prints a number and ends well.
 
-        Raises SubmissionError with the last complaint when the ladder ends.
+        A run that broke off behind a number is kept for want of a better one. Raises
+        SubmissionError with the last complaint when no rung printed any.
         """
         shape = StreamShape(N_TOKENS, 0, N_TOKENS // DOCUMENT_TOKENS, DOCUMENT_TOKENS)
         rung: Rung | None = first_rung(self.switches, shape)
+        best: ScriptRun | None = None
         while rung is not None:
             self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
             shape = replace(shape, vocab_size=self.vocabulary.size)
@@ -81,23 +84,25 @@ class ScriptDriver:
             law = self.draw(self.seed, (N_TOKENS - 1) * rung.stream_factor + 1)
             run = self._run(name, law, rung, None)
             self.tried.append(Attempt(rung, run.outcome))
-            if run.headline is not None or time.monotonic() > self.limits.deadline:
+            if run.headline is not None and (best is None or run.finished):
+                best, self.chosen = run, rung
+            if (best and best.finished) or time.monotonic() > self.limits.deadline:
                 break
             complaint = _tail(self.out / name / "output.log")
             tried = [attempt.rung for attempt in self.tried]
             rung = next_rung(self.switches, shape, tried, _cause(run.outcome), complaint)
-        if run.headline is None:
+        if best is None:
             raise SubmissionError(_unrunnable(self.switches, run.outcome, len(self.tried)))
-        return replace(run, name="base")
+        return replace(best, name="base")
 
     def run(self, name: str, law: LawStream, training: Tokens | None = None) -> ScriptRun:
         """One more run in the configuration that the base run found."""
-        return self._run(name, law, self.tried[-1].rung, training)
+        return self._run(name, law, self.chosen, training)
 
     @property
     def chunk_tokens(self) -> int:
         """Longer than any context of the configuration."""
-        return 2 * self.tried[-1].rung.size.seq_len
+        return 2 * self.chosen.size.seq_len
 
     def draw(self, seed: int, n_tokens: int, split: int = 0) -> LawStream:
         """The mixture of laws by document."""

@@ -77,7 +77,7 @@ class Examination:
     def _left_out(self) -> list[RuleStatus]:
         """A setting of the folder that could not be served was not examined."""
         assert self.driver is not None
-        names = sorted(self.driver.tried[-1].rung.size.without)
+        names = sorted(self.driver.chosen.size.without)
         if not names:
             return []
         text = (
@@ -128,7 +128,7 @@ class Examination:
         assert self.driver is not None
         if not self.driver.tried:
             return {}
-        rung = self.driver.tried[-1].rung
+        rung = self.driver.chosen if self.evidence else self.driver.tried[-1].rung
         given = {**rung.environment, **rung.patches}
         return {k: {"value": v.text, "source": v.source} for k, v in sorted(given.items())}
 

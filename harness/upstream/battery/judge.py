@@ -52,12 +52,14 @@ def judge(
     """Every rule that the battery can speak about."""
     base = evidence.base
     tests = [_source(base, number.line) for number in base.numbers]
-    head = next((t for t in tests if t.printed is base.headline), None)
+    head = next((t for t in tests if t.printed is base.headline and base.finished), None)
     order = _order(base, tail)
     mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
     proof = Proof(head, evidence.flip, order, mass, bool(base.softmax_width))
     powers = _powers(evidence)
-    statuses = [check_source(tests, lambda number: number is base.headline, base.law)]
+    # A script that broke off may not have come to the number it stands for.
+    convicts = base.headline if base.finished else None
+    statuses = [check_source(tests, lambda number: number is convicts, base.law)]
     statuses += _named(proof)
     statuses += [_flip(evidence)]
     statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head)]

@@ -44,8 +44,8 @@ class Placed:
     held: "tuple[Placed, Site] | None"  # the score whose addition made this number, not yet told
 
     def __reduce__(self) -> Any:
-        plain = type(self).__mro__[2]  # the number's own type
-        return plain, (plain(self),)
+        plain = float if isinstance(self, Score) else np.float64
+        return plain, (plain(self),)  # type: ignore[arg-type]
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self
@@ -55,8 +55,11 @@ class Score(Placed, float):
     """A Python float."""
 
 
-class NumpyScore(Placed, np.float64):  # type: ignore[misc]
-    """A numpy float64."""
+class NumpyScore(np.float64, Placed):  # type: ignore[misc]
+    """A numpy float64; numpy reads the base out of the second place of the resolution order."""
+
+    __reduce__ = Placed.__reduce__
+    __deepcopy__ = Placed.__deepcopy__
 
 
 _recorder: list[Recorder] = []
