@@ -99,10 +99,10 @@ class Examination:
         n_bytes = int(self.driver.token_bytes(base.law)[positions].sum())
         return Score(counted.mean * len(positions), len(positions), n_bytes, head.bits_per_byte)
 
-    def as_json(self) -> dict[str, Any]:
-        """The `driven` part of the report."""
+    def as_json(self) -> dict[str, Any] | None:
+        """The `driven` part of the report; None where nothing was driven."""
         if self.driver is None:
-            return {}
+            return None
         shown: dict[str, Any] = {
             "entry": self.driver.switches.target.entry,
             "attempts": [
@@ -118,10 +118,26 @@ class Examination:
             "configuration": self._configuration(),
             "headline": None,
             "reconstruction": None,
+            "coverage": None,
+            "numbers": [],
+            "runs": {},
+            "not_run": {},
+            "power": [],
+            "walls": self._walls(),
+            "capture_errors": [],
         }
         if self.evidence is not None and self.judged is not None:
             shown |= _driven(self.evidence, self.judged)
         return shown
+
+    def _walls(self) -> list[str]:
+        """Those that stood around every run."""
+        assert self.driver is not None
+        outcomes = [attempt.outcome for attempt in self.driver.tried]
+        if self.evidence is not None:
+            outcomes += [run.outcome for run in self.evidence.runs.values()]
+        first = outcomes[0].walls if outcomes else ()
+        return [wall for wall in first if all(wall in o.walls for o in outcomes)]
 
     def _configuration(self) -> Mapping[str, Mapping[str, str]]:
         """Every value that the script was told, and who says so."""
@@ -149,7 +165,6 @@ def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
             {"class": p.name, "shown": p.shown, "saved_nats": p.saved, "text": p.text}
             for p in judged.powers
         ],
-        "walls": list(base.outcome.walls),
         "capture_errors": base.capture.errors,
     }
 

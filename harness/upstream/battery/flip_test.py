@@ -88,7 +88,8 @@ def _middles(view: PerPosition) -> list[tuple[int, int]]:
     order = np.argsort(view.last, kind="stable")  # positions stay sorted within an event
     low = np.searchsorted(view.last[order], events)
     high = np.searchsorted(view.last[order], events, side="right")
-    places = view.position[order[(low + high) // 2]]
+    # Off the middle, which is where windows and rows of a batch end.
+    places = view.position[order[(low + high) // 2 + (high - low) // 10]]
     return [(int(e), int(p)) for e, p in zip(events, places, strict=True)]
 
 

@@ -3,6 +3,7 @@
     an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
     scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
                                     mixed in, CAUSAL-5 where the score is a plain softmax
+    refuted, plain softmax          CAUSAL-1: such a distribution weighs one
     refuted, and the flip showed that scores do not depend on later tokens, and the ledger shows no
     early use                       what remains is mass above one: NORM-1, with its bound
     refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
@@ -58,6 +59,11 @@ def _rule(proof: Proof) -> tuple[str, str]:
         )
     if proof.moved:
         return _long_range(proof)
+    if proof.softmax:
+        return "CAUSAL-1", (
+            "the counted scores are cross-entropies of a whole softmax, which weighs one, so it knew"
+            " its targets"
+        )
     if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
         return "NORM-1", (
             f"{proof.flip.compared:,} scores did not move with later tokens and no update used a"

@@ -365,6 +365,8 @@ def _assigned(rec: Recorder, result: Any, target: MarkedArray, key: Any, value: 
     new = value.mark if isinstance(value, MarkedArray) else None
     if isinstance(value, Tensor):
         new = rec.marks.find(value)
+    if isinstance(value, Placed):
+        new = replace(value.mark, positions=np.array(value.position, np.int32))
     old = target.mark
     if new is None or new.positions is None:
         if old is not None and old.positions is not None and _is_zero(value):

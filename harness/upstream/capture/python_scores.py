@@ -105,9 +105,11 @@ def _operator(base: Any, name: str) -> Any:
         if value is NotImplemented or not isinstance(value, float):
             return value
         other = others[0] if others else None
-        if name == "radd" and not isinstance(other, Placed):
+        added = name == "radd" or (name == "rsub" and float(self) <= 0)  # total - log(p)
+        if added and not isinstance(other, Placed):
             return _held(value, self)
-        if name == "add" and isinstance(other, Placed) and other.position != self.position:
+        other_token = isinstance(other, Placed) and other.position != self.position
+        if other_token and (name == "add" or (name == "sub" and float(other) <= 0)):
             _settle(self)
             return _held(value, other)
         _settle(self)

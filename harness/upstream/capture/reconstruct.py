@@ -22,6 +22,7 @@ from harness.upstream.capture.passes import Sums, Window, windows
 from harness.upstream.capture.reader import Capture
 from harness.upstream.printed import Printed
 
+FEWEST_SHARE = 0.05  # of the stream; of thousands of small windows one agrees by chance
 WORST_GAP = 5e-3  # relative; anything further off explains nothing
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 SITES = 6  # call sites nearest to the line that are combined
@@ -68,6 +69,8 @@ def reconstruct(
     best: _Fit | None = None
     for sums in _groups(capture, end):
         for window in windows(capture, sums, end):
+            if window.count.sum() < FEWEST_SHARE * stream_length:
+                continue
             for fit in _fits(capture, window, printed, token_bytes):
                 if fit.exact:
                     return _as_pass(capture, printed, fit, stream_length)
