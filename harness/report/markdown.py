@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from harness.report.driven import driven_lines
+
 STATUS_ORDER = {"fail": 0, "unknown": 1, "pass": 2, "not_applicable": 3}
 
 MEANING = {
@@ -22,6 +24,7 @@ def render_markdown(report: dict[str, Any], replay: str) -> str:
         _failure(report),
         "| Rule | Status | Level | Seen by | What was found |\n|---|---|---|---|---|",
         "\n".join(_row(rule, status) for rule, status in _sorted(report["rules"])) + "\n",
+        _driven(report.get("driven")),
         "Not covered:\n",
         "\n".join(f"* {line}" for line in report["not_covered"]) + "\n",
         f"Replay: `{replay}`\n",
@@ -51,6 +54,12 @@ def _score(report: dict[str, Any]) -> str:
 
 def _failure(report: dict[str, Any]) -> str:
     return f"Could not finish:\n\n```\n{report['failure']}\n```\n" if report["failure"] else ""
+
+
+def _driven(driven: dict[str, Any] | None) -> str:
+    if not driven:
+        return ""
+    return "Driven:\n\n" + "\n".join(f"* {line}" for line in driven_lines(driven)) + "\n"
 
 
 def _row(rule: str, status: dict[str, Any]) -> str:

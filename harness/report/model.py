@@ -13,19 +13,11 @@ from typing import Any
 
 from audits.catalogue import PROFILES, RULES
 from harness.checks.status import RuleStatus
+from harness.report.gaps import gaps
 from harness.verdict import Verdict, decide
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
-
-# What no check of this version looks at, said in every report.
-NOT_COVERED = (
-    "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined",
-    "walls: the worker is a process of its own, not kept from files and network (DATA-2, DATA-6)",
-    "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
-    "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging",
-)
-
 
 @dataclass(frozen=True)
 class Score:
@@ -65,7 +57,7 @@ class Report:
             "submission": dict(self.submission),
             "score": asdict(self.score) if self.score else None,
             "rules": {rule: _rule_json(status) for rule, status in self.rules.items()},
-            "not_covered": [*NOT_COVERED, _unexamined(self.rules)],
+            "not_covered": [*gaps(self.extra.get("driven")), _unexamined(self.rules)],
             "failure": self.failure,
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             "platform": {"python": platform.python_version(), "system": platform.platform()},

@@ -3,6 +3,7 @@
 import textwrap
 from typing import Any
 
+from harness.report.driven import driven_lines
 from harness.report.markdown import MEANING, STATUS_ORDER
 
 WIDTH = 100
@@ -24,9 +25,15 @@ def render_terminal(report: dict[str, Any]) -> str:
         lines += ["could not finish:", textwrap.indent(report["failure"], "    ")]
     rules = sorted(report["rules"].items(), key=lambda r: (STATUS_ORDER[r[1]["status"]], r[0]))
     lines += [_rule(rule, status) for rule, status in rules]
+    if report.get("driven"):
+        lines += ["driven:", *(_fact(line) for line in driven_lines(report["driven"]))]
     gaps = "not covered: " + "; ".join(report["not_covered"][:-1])
     lines.append(textwrap.fill(gaps, WIDTH, subsequent_indent="  "))
     return "\n".join(lines)
+
+
+def _fact(line: str) -> str:
+    return textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="      ")
 
 
 def _rule(rule: str, status: dict[str, Any]) -> str:

@@ -1,0 +1,61 @@
+"""What was driven, in words: the same lines for the screen and for report.md.
+
+Guarantees: every printed number, every class of power and every run that was not made is listed.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def driven_lines(driven: Json) -> list[str]:
+    """One fact a line."""
+    return [
+        *_configuration(driven),
+        f"walls: {', '.join(driven['walls']) or 'none'} stood",
+        *(_number(number, driven["headline"]) for number in driven["numbers"]),
+        *(f"power: {power['text']}" for power in driven["power"]),
+        *_runs(driven),
+        *(f"the capture broke: {error}" for error in driven["capture_errors"]),
+    ]
+
+
+def _configuration(driven: Json) -> Iterator[str]:
+    attempts = driven["attempts"]
+    if not attempts:
+        yield f"{driven['entry']}: it was never started"
+        return
+    values = driven["configuration"].values()
+    own = sum(1 for value in values if not value["source"].startswith(("ladder", "stage")))
+    yield (
+        f"{driven['entry']}, configuration {len(attempts)}: {attempts[-1]['why']}"
+        f" ({len(values)} values set, {own} of them as the folder says)"
+    )
+    for number, attempt in enumerate(attempts, 1):
+        if attempt["cause"]:
+            where = f" ({attempt['where']})" if attempt["where"] else ""
+            yield f"configuration {number} {attempt['how']}: {attempt['cause']}{where}"
+
+
+def _number(number: Json, headline: str | None) -> str:
+    saved, each = number["saved_nats"], number["saved_nats_per_token"]
+    gap = number["reconstruction"]
+    parts = [
+        f"val_loss {number['nats_per_token']}" if number["nats_per_token"] is not None else "",
+        f"val_bpb {number['bits_per_byte']}" if number["bits_per_byte"] is not None else "",
+        f"saved {saved:+,.1f} nats ({each:+.4f} a token)" if saved is not None else "",
+        "not rebuilt from captured scores" if gap is None else f"rebuilt to {gap:.1g}",
+        "a diagnostic" if number["diagnostic"] else "",
+    ]
+    return f"line {number['line']}, {number['tag']}: {', '.join(part for part in parts if part)}"
+
+
+def _runs(driven: Json) -> Iterator[str]:
+    if driven["runs"]:
+        seconds = sum(run["wall_s"] for run in driven["runs"].values())
+        yield f"runs: {', '.join(driven['runs'])} ({seconds:.1f} s)"
+    for name, run in driven["runs"].items():
+        if run["cause"]:
+            yield f"{name} {run['how']}: {run['cause']}"
+    yield from (f"not run: {name} ({why})" for name, why in driven["not_run"].items())

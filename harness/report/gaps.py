@@ -1,0 +1,48 @@
+"""What no check of a run looked at, said in every report.
+
+A native submission and a driven script leave different gaps: the script's process stands behind
+walls and every class of test has a measured power, but its own artifact is never loaded.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+NATIVE = (
+    "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined",
+    "walls: the worker is a process of its own, not kept from files and network (DATA-2, DATA-6)",
+    "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
+    "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging",
+)
+DRIVEN = (
+    "the submitted artifact, its size (BUDGET-1) and what it was trained on (DATA-1, DATA-4): the"
+    " script trained small weights of its own",
+    "reading training shards while evaluating (DATA-2): the stage holds them",
+    "full size: what a small run on drawn tokens does not do; a pass of SOURCE-1 says 'not"
+    " refuted', not 'proved'",
+)
+WALLS = {
+    "mounts": "other files of this machine (DATA-7)",
+    "network": "the network (DATA-6)",
+    "processes": "other processes",
+    "limits": "memory and file sizes",
+}
+
+
+def gaps(driven: Mapping[str, Any] | None) -> list[str]:
+    """One sentence a gap; `driven` is that part of the report."""
+    if driven is None:
+        return list(NATIVE)
+    return [*DRIVEN, *_fallen(driven["walls"]), *_powerless(driven), NATIVE[-1]]
+
+
+def _fallen(standing: list[str]) -> list[str]:
+    open_to = [what for wall, what in WALLS.items() if wall not in standing]
+    return [f"walls that did not stand: the script was not kept from {', '.join(open_to)}"] * bool(
+        open_to
+    )
+
+
+def _powerless(driven: Mapping[str, Any]) -> list[str]:
+    """Classes whose control showed nothing."""
+    names = [power["class"] for power in driven["power"] if not power["shown"]]
+    return [f"the power of {', '.join(names)}: its control showed nothing here"] * bool(names)
