@@ -36,13 +36,11 @@ def gaps(driven: Mapping[str, Any] | None) -> list[str]:
 
 
 def _fallen(standing: list[str]) -> list[str]:
-    open_to = [what for wall, what in WALLS.items() if wall not in standing]
-    return [f"walls that did not stand: the script was not kept from {', '.join(open_to)}"] * bool(
-        open_to
-    )
+    reach = ", ".join(what for wall, what in WALLS.items() if wall not in standing)
+    return [f"walls that did not stand: the script was not kept from {reach}"] if reach else []
 
 
 def _powerless(driven: Mapping[str, Any]) -> list[str]:
     """Classes whose control showed nothing."""
-    names = [power["class"] for power in driven["power"] if not power["shown"]]
-    return [f"the power of {', '.join(names)}: its control showed nothing here"] * bool(names)
+    names = ", ".join(power["class"] for power in driven["power"] if not power["shown"])
+    return [f"power of {names}: its control showed nothing here"] if names else []

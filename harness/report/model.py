@@ -19,6 +19,7 @@ from harness.verdict import Verdict, decide
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 
+
 @dataclass(frozen=True)
 class Score:
     """The number in question."""
