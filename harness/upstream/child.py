@@ -16,6 +16,7 @@ import random
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -55,6 +56,7 @@ class Rank:
     stream: npt.NDArray[np.int64] | None  # (T,) validation tokens; None without capture
     out_fd: int  # folder of this rank's capture: open, since the walls hide its path
     message_fd: int  # where the `Message` goes
+    deadline: float  # of the run, on the monotonic clock, s
 
 
 def be_the_script(rank: Rank) -> NoReturn:
@@ -69,7 +71,7 @@ def be_the_script(rank: Rank) -> NoReturn:
         traceback.print_exc()
         where = blame.where_of(error, rank.job.stage)
         message = Message(started, 1, blame.cause_of(error), where)
-    _say(rank.message_fd, message)
+    say(rank.message_fd, message)
     os._exit(message.exit_code)
 
 
@@ -110,9 +112,8 @@ def _settle(rank: Rank) -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
-    faulthandler.dump_traceback_later(
-        max(job.time_limit_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd
-    )
+    left_s = rank.deadline - time.monotonic()
+    faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
     _shim(job)
     patches.install(job.patches, blame.is_theirs)
 
@@ -133,9 +134,6 @@ def _watched(rank: Rank) -> Iterator[None]:
         return
     from harness.upstream import capture
 
-    if not hasattr(capture, "watching"):
-        yield
-        return
     out = Path(f"/proc/self/fd/{rank.out_fd}")
     with capture.watching(rank.stream, out, rank.job.stage):
         yield
@@ -185,7 +183,8 @@ def _end_interpreter() -> None:
             traceback.print_exc()
 
 
-def _say(descriptor: int, message: Message) -> None:
+def say(descriptor: int, message: Message) -> None:
+    """The last word of a process, after all that it printed."""
     faulthandler.cancel_dump_traceback_later()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # closed by the script

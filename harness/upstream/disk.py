@@ -7,26 +7,28 @@ looked at twice a second. Does not cover what it writes between two looks.
 import os
 from pathlib import Path
 
-STAGE_BYTES = 16 << 30  # real runs leave below 1 GB
-STAGE_FILES = 100_000
+from harness.upstream.job import Quota
+
 FREE_BYTES = 1 << 30  # or half of what was free at the start, if that is less
 
 
 class DiskWatch:
     """Compares a folder and its disk with their limits."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, quota: Quota) -> None:
+        self._folder, self._quota = folder, quota
         self._least_free = min(FREE_BYTES, _free(folder) // 2)
 
     def overrun(self) -> str:
         """The limit that is passed; empty while there is none."""
-        n_bytes, n_files = _usage(self._folder)
-        if n_bytes > STAGE_BYTES:
-            return f"filled its folder with more than {STAGE_BYTES >> 30} GiB"
-        if n_files >= STAGE_FILES:
-            return f"filled its folder with more than {STAGE_FILES} files"
-        if self._folder.exists() and _free(self._folder) < self._least_free:
+        most_bytes, most_files = self._quota.stage_bytes, self._quota.stage_files
+        n_bytes, n_files = _usage(self._folder, most_files)
+        if n_bytes > most_bytes:
+            return f"filled its folder with more than {most_bytes:,} bytes"
+        if n_files > most_files:
+            return f"filled its folder with more than {most_files:,} files"
+        # The parent: where no wall keeps it from that, a script may delete its folder.
+        if _free(self._folder.parent) < self._least_free:
             return "the disk is nearly full"
         return ""
 
@@ -36,8 +38,8 @@ def _free(folder: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-def _usage(folder: Path) -> tuple[int, int]:
-    """Bytes on the disk and number of files; stops counting at the limit of files."""
+def _usage(folder: Path, most_files: int) -> tuple[int, int]:
+    """Bytes on the disk and number of files; stops counting past `most_files`."""
     n_bytes = n_files = 0
     for root, _, files in os.walk(folder):
         for name in files:
@@ -46,6 +48,6 @@ def _usage(folder: Path) -> tuple[int, int]:
                 n_bytes += os.lstat(os.path.join(root, name)).st_blocks * 512
             except OSError:  # deleted meanwhile
                 continue
-        if n_files >= STAGE_FILES:
+        if n_files > most_files:
             break
     return n_bytes, n_files

@@ -29,6 +29,9 @@ def outcome_of(
         how, cause = stopped
         return Outcome(how, wall_s, cause, blame.where_of_dump(said[0], job.stage), None, walls)
     if len(statuses) != job.ranks:
+        message = _message(said[0])
+        if message is not None and not message.started:
+            return Outcome(How.NOT_STARTED, wall_s, message.cause, "", None, walls)
         return Outcome(How.FAILED, wall_s, NO_STATUS, "", None, walls)
     codes = [None if s == "-" else os.waitstatus_to_exitcode(int(s)) for s in statuses]
     rank = _rank_to_report(codes)

@@ -13,6 +13,18 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Quota:
+    """What a run may take; one that takes more is stopped, or refused it by the kernel."""
+
+    stage_bytes: int = 16 << 30  # real runs leave below 1 GB
+    stage_files: int = 100_000
+    private_bytes: int = 2 << 30  # of /tmp, and of /dev/shm: they are memory
+    file_bytes: int = 8 << 30
+    log_bytes: int = 64 << 20  # the largest real log of the contest is below 10 MB
+    processes: int = 1024  # real runs start below 100
+
+
+@dataclass(frozen=True)
 class Job:
     """What one run of a script is given."""
 
@@ -28,6 +40,7 @@ class Job:
     ranks: int = 1
     time_limit_s: float = 600.0
     capture: bool = True
+    quota: Quota = Quota()
 
     @property
     def log(self) -> Path:
@@ -43,7 +56,8 @@ class Job:
         """The inverse of `as_json`."""
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
-        return cls(**{**raw, **paths, "arguments": tuple(raw["arguments"])})
+        plain = {"arguments": tuple(raw["arguments"]), "quota": Quota(**raw["quota"])}
+        return cls(**{**raw, **paths, **plain})
 
 
 class How(StrEnum):

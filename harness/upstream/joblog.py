@@ -1,6 +1,6 @@
 """What a script prints: a pipe on its side, a bounded file on ours.
 
-Guarantees: the file never grows past `LIMIT_BYTES` and a note says where it was cut; a script that
+Guarantees: the file never grows past its limit and a note says where it was cut; a script that
 floods it is slowed by nothing and fills no disk. Does not cover output that the script sends
 elsewhere.
 """
@@ -8,7 +8,6 @@ elsewhere.
 import os
 from pathlib import Path
 
-LIMIT_BYTES = 64 << 20  # the largest real log of the contest is below 10 MB
 READ_BYTES = 1 << 16
 NOTE = b"\n[the log ends here: it had reached its limit]\n"
 
@@ -16,11 +15,11 @@ NOTE = b"\n[the log ends here: it had reached its limit]\n"
 class JobLog:
     """Owns both ends of the pipe; `write_fd` becomes the script's stdout and stderr."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit_bytes: int) -> None:
         self.read_fd, self.write_fd = os.pipe()
         os.set_blocking(self.read_fd, False)
         self._file = path.open("wb", buffering=0)
-        self._left = LIMIT_BYTES
+        self._left = limit_bytes
 
     def pump(self) -> bool:
         """Moves what is in the pipe to the file. False once every writer is gone."""

@@ -7,7 +7,10 @@ import contextlib
 import ctypes
 import os
 import signal
+import time
 from pathlib import Path
+
+from harness.errors import SandboxError
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -21,7 +24,8 @@ AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 MOUNT_ATTR_RDONLY = 1
 SYS_MOUNT_SETATTR = 442  # the same number on every architecture since Linux 5.12
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-KILL_ROUNDS = 50  # a tree that forks while it is killed is smaller after each
+DEAD_WITHIN_S = 30.0  # a killed process that holds gigabytes takes a while to go
+LOOK_S = 0.005
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -63,14 +67,25 @@ def set_read_only(target: str, read_only: bool, recursive: bool = True) -> None:
     _checked(result, f"mount_setattr {target}")
 
 
+def unmount(target: str) -> None:
+    """Takes a mount, and all below it, out of sight; what is open on it stays open."""
+    _checked(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
+
+
 def change_root(new_root: str) -> None:
-    """This process sees `new_root` as `/`, and nothing else any more."""
+    """This process sees `new_root` as `/`, and nothing else any more.
+
+    OSError: nothing has changed. SandboxError: it has, but the old root could not be taken away.
+    """
     os.chdir(new_root)
     number = SYS_PIVOT_ROOT[os.uname().machine]
     # Both "." : the old root ends up on top of the new one and is taken off (pivot_root(2), notes).
     result = _libc.syscall(ctypes.c_long(number), ctypes.c_char_p(b"."), ctypes.c_char_p(b"."))
     _checked(result, "pivot_root")
-    _checked(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+    try:
+        unmount(".")
+    except OSError as error:
+        raise SandboxError(f"the old root is still there: {error}") from error
     os.chdir("/")
 
 
@@ -91,9 +106,9 @@ def hide_memory() -> None:
     _prctl(PR_SET_DUMPABLE, 0)
 
 
-def die_with_parent() -> None:
-    """The kernel kills this process when its parent ends."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """The kernel sends this process a signal when its parent ends."""
+    _prctl(PR_SET_PDEATHSIG, by)
 
 
 def adopt_orphans() -> None:
@@ -103,24 +118,32 @@ def adopt_orphans() -> None:
 
 def kill_descendants() -> None:
     """Ends every process below this one, and waits for each. Needs `adopt_orphans` before."""
-    for _ in range(KILL_ROUNDS):
-        for process in _descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
-        try:
-            while True:
-                os.waitpid(-1, 0)  # all were killed: each ends
-        except ChildProcessError:
-            if not _descendants(os.getpid()):
-                return
+    deadline = time.monotonic() + DEAD_WITHIN_S
+    while alive := descendants():
+        # All are stopped before any is killed: a tree that forks on would be a race.
+        for stroke in (signal.SIGSTOP, signal.SIGKILL):
+            for process in alive:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process, stroke)
+        _reap()
+        if time.monotonic() > deadline:
+            raise OSError(f"processes {alive} do not end")
+        time.sleep(LOOK_S)
 
 
-def _descendants(ancestor: int) -> list[int]:
+def descendants() -> list[int]:
+    """All processes below this one, parents before their children; those not waited for count."""
     parents = {int(entry.name): _parent(entry) for entry in Path("/proc").glob("[0-9]*")}
-    found = [ancestor]
+    found = [os.getpid()]
     for process in found:  # grows while it is read
         found += [child for child, parent in parents.items() if parent == process]
     return found[1:]
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            continue
 
 
 def _parent(entry: Path) -> int:

@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -28,7 +27,7 @@ from harness.upstream.job import How, Job, Outcome
 PRELOADED = ("torch", "numpy", "sentencepiece", "torch.distributed", "torch._dynamo")
 START_LIMIT_S = 120.0
 GRACE_S = 60.0  # after a job's own limit: the keeper answers long before, if it lives
-LOOK_S = 0.1
+END_LIMIT_S = 40.0  # a run's processes are killed and waited for meanwhile
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
 
 
@@ -40,25 +39,24 @@ class Nursery:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
         self._start()
 
-    def run(self, job: Job, on_line: Callable[[str], None] | None = None) -> Outcome:
-        """Runs the job to its end; `on_line` gets each line of its log as it comes."""
+    def run(self, job: Job) -> Outcome:
+        """Runs the job to its end."""
         if self._process.poll() is not None:
             self._start()
-        lines = _lines(job.log)
-        next(lines)  # empties the log of an earlier run
-        with contextlib.suppress(OSError):  # a dead nursery shows in `_answer`
-            self._socket.sendall(job.as_json().encode() + b"\n")
-        for _ in self._waiting(job.time_limit_s + GRACE_S):
-            for line in next(lines):
-                if on_line is not None:
-                    on_line(line)
-        return self._answer()
+        job.out.mkdir(parents=True, exist_ok=True)
+        job.log.write_bytes(b"")  # of an earlier run
+        try:
+            with contextlib.suppress(OSError):  # a dead nursery shows in `_answer`
+                self._socket.sendall(job.as_json().encode() + b"\n")
+            return self._answer(job.time_limit_s + GRACE_S)
+        except BaseException:  # whoever goes on must not get this job's answer for the next one
+            self._end()
+            raise
 
     def close(self) -> None:
         """Ends the nursery, and with it a run that is under way."""
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        self._end()
+        self._errors.close()
 
     def __enter__(self) -> "Nursery":
         return self
@@ -70,7 +68,6 @@ class Nursery:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        self._errors.close()
 
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -84,31 +81,33 @@ class Nursery:
             start_new_session=True,
         )
         theirs.close()
-        for _ in self._waiting(START_LIMIT_S):
-            pass
-        if self._socket.recv(16) != b"ready\n":
-            self._process.kill()
+        if self._line(START_LIMIT_S) != b"ready\n":
+            self._end()
             raise SandboxError(f"the nursery did not start:\n{self._last_words()}")
 
-    def _waiting(self, limit_s: float) -> Iterator[None]:
-        """Yields now and then until the nursery has something to say, or the time is up."""
-        for _ in range(int(limit_s / LOOK_S)):
-            ready, _, _ = select.select([self._socket], [], [], LOOK_S)
-            yield
-            if ready:
-                return
-        self._process.kill()  # `recv` then ends at once
+    def _end(self) -> None:
+        """The nursery sees the closed channel, ends a run that is under way, and ends."""
+        self._socket.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_LIMIT_S)
+        self._process.kill()
+        self._process.wait()
 
-    def _answer(self) -> Outcome:
+    def _line(self, limit_s: float) -> bytes:
+        """What the nursery says; not a whole line if it died or is silent for too long."""
         text = b""
-        while not text.endswith(b"\n"):
-            chunk = self._socket.recv(1 << 16)
-            if not chunk:
-                self._process.kill()
-                self._process.wait()
-                return Outcome(How.NOT_STARTED, 0.0, f"the nursery died: {self._last_words()}")
-            text += chunk
-        raw = json.loads(text)
+        self._socket.settimeout(limit_s)
+        with contextlib.suppress(OSError):
+            while not text.endswith(b"\n") and (chunk := self._socket.recv(1 << 16)):
+                text += chunk
+        return text
+
+    def _answer(self, limit_s: float) -> Outcome:
+        line = self._line(limit_s)
+        if not line.endswith(b"\n"):
+            self._end()
+            return Outcome(How.NOT_STARTED, 0.0, f"the nursery died: {self._last_words()}")
+        raw = json.loads(line)
         return Outcome(**{**raw, "how": How(raw["how"]), "walls": tuple(raw["walls"])})
 
     def _last_words(self) -> str:
@@ -126,17 +125,6 @@ def _environment(device: str, threads: int) -> dict[str, str]:
     return inherited | fixed | ({"TRITON_INTERPRET": "1"} if device == "cpu" else {})
 
 
-def _lines(path: Path) -> Iterator[list[str]]:
-    """Each time: the lines that the file has gained."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"")
-    with path.open("rb") as file:
-        rest = b""
-        while True:
-            *whole, rest = (rest + file.read()).split(b"\n")
-            yield [line.decode(errors="replace") for line in whole]
-
-
 def serve(socket_fd: int) -> None:
     """Forks a keeper a job until the harness is gone."""
     import importlib
@@ -152,9 +140,10 @@ def serve(socket_fd: int) -> None:
 
 
 def _serve_one(job: Job, harness: socket.socket) -> None:
+    nursery = os.getpid()
     keeper = os.fork()
     if keeper == 0:
-        _be_keeper(job, harness)
+        _be_keeper(job, harness, nursery)
     end = os.pidfd_open(keeper)
     ready, _, _ = select.select([end, harness.fileno()], [], [])
     if harness.fileno() in ready:  # nothing is asked during a job: the harness is gone
@@ -165,11 +154,13 @@ def _serve_one(job: Job, harness: socket.socket) -> None:
         _tell(harness, Outcome(How.NOT_STARTED, 0.0, f"the keeper died, status {status}"))
 
 
-def _be_keeper(job: Job, harness: socket.socket) -> None:
+def _be_keeper(job: Job, harness: socket.socket, nursery: int) -> None:
     from harness.upstream import kernel
     from harness.upstream.session import run_session
 
-    kernel.die_with_parent()
+    kernel.die_with_parent(signal.SIGTERM)  # on which it ends the run, then itself
+    if os.getppid() != nursery:
+        os._exit(1)
     try:
         _tell(harness, run_session(job))
     except BaseException:  # noqa: BLE001 - never back into the nursery's loop

@@ -2,34 +2,63 @@
 
 Listed is what is visible; everything else does not exist inside: home folders, sockets of services
 (a read-only socket would still answer), other users' files, the harness's results.
-Needs a mount and a process namespace of its own. Raises OSError where the machine refuses.
+The folders of the capture have no path inside: each is an open descriptor on a mount of its own, so
+that no `..` leads from it to the machine's files.
+Needs a mount and a process namespace of its own. Where the machine refuses, OSError is raised and
+everything is as it was before.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.upstream import kernel
 from harness.upstream.job import Job
 
-PRIVATE_BYTES = 2 << 30  # of /tmp, and of /dev/shm
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/sys")
 SETTINGS = ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "localtime", "alternatives")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 KEPT_FROM_WRITING = ("sys", "irq", "bus", "sysrq-trigger")  # of /proc: user 0 may write them
 
 
-def build_root(job: Job, root: Path) -> None:
-    """Puts this process, and all it starts, into a root built at the folder `root`."""
+def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
+    """Puts this process, and all it starts, into a root built at the folder `root`.
+
+    Returns open descriptors of the folders `outs`, which have no path inside.
+    """
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     _tmpfs(root, "mode=0755")
+    folders: list[int] = []
+    try:
+        folders += [_without_path(out, root / "out") for out in outs]
+        _furnish(job, root)
+        kernel.change_root(str(root))
+    except OSError:
+        os.chdir("/")
+        kernel.unmount(str(root))
+        for folder in folders:
+            os.close(folder)
+        raise
+    return folders
+
+
+def _furnish(job: Job, root: Path) -> None:
     for path in _visible():
         _bind(path, root, read_only=True)
     _own_places(job, root)
     _processes(root)
-    kernel.change_root(str(root))
-    kernel.set_read_only("/", True, recursive=False)
-    os.chdir(job.stage)
+    kernel.set_read_only(str(root), True, recursive=False)
+
+
+def _without_path(folder: Path, place: Path) -> int:
+    """An open descriptor of the folder whose parent is the folder itself."""
+    place.mkdir()
+    kernel.mount(str(folder), str(place), None, kernel.MS_BIND)
+    descriptor = os.open(place, os.O_PATH | os.O_DIRECTORY)
+    kernel.unmount(str(place))  # a mount that is nowhere: its top has nothing above it
+    place.rmdir()
+    return descriptor
 
 
 def _visible() -> list[Path]:
@@ -49,7 +78,7 @@ def _visible() -> list[Path]:
 def _own_places(job: Job, root: Path) -> None:
     for place in ("tmp", "dev/shm"):
         (root / place).mkdir(parents=True, exist_ok=True)
-        _tmpfs(root / place, f"size={PRIVATE_BYTES},mode=1777")
+        _tmpfs(root / place, f"size={job.quota.private_bytes},mode=1777")
     (root / "var").mkdir(exist_ok=True)
     (root / "var/tmp").symlink_to("/tmp")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):

@@ -5,21 +5,25 @@
 The keeper raises the walls, forks the first process into them, moves what the script prints to the
 log, watches the clock and the disk, and in the end kills everything below it: through the process
 namespace (the kernel does it) or, where there is none, as the adoptive parent of every orphan.
-Guarantees: `run_session` returns in about the time limit, and nothing of the run is alive then.
+Guarantees: `run_session` ends in about the time limit, or when it is asked to by SIGTERM, and
+nothing of the run is alive then.
 """
 
 import os
 import select
+import signal
 import socket
+import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
-from harness.upstream import kernel
-from harness.upstream.child import Rank
+from harness.upstream import blame, kernel
+from harness.upstream.child import Message, Rank, say
 from harness.upstream.disk import DiskWatch
 from harness.upstream.ending import outcome_of
 from harness.upstream.first import be_first
@@ -27,8 +31,12 @@ from harness.upstream.job import How, Job, Outcome
 from harness.upstream.joblog import JobLog
 from harness.upstream.walls import Walls
 
-DISK_LOOK_S = 0.5
+LOOK_S = 0.5  # between two looks at what the run takes
 PIPE_BYTES = 1 << 16  # all that fits a pipe, which is all that a rank says
+
+
+class HarnessGone(BaseException):
+    """Nobody waits for the outcome any more."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +63,23 @@ class _Pipe:
 def run_session(job: Job) -> Outcome:
     """Runs the job below this process, which is changed by it: fork first."""
     kernel.adopt_orphans()
+    signal.signal(signal.SIGTERM, _on_term)
     outs = [job.out / f"rank{rank}" for rank in range(job.ranks)]
     for out in outs:
         out.mkdir(parents=True, exist_ok=True)
-    log, statuses = JobLog(job.log), _Pipe.open()
+    log, statuses = JobLog(job.log, job.quota.log_bytes), _Pipe.open()
     messages = [_Pipe.open() for _ in outs]
     begun = time.monotonic()
     with Walls(job) as walls:
         first = os.fork()
         if first == 0:
             _enter(job, walls, outs, messages, log.write_fd, statuses.write)
-        for write in (log.write_fd, statuses.write, *(pipe.write for pipe in messages)):
-            os.close(write)
-        stopped = _watch(job, log, first)
-        kernel.kill_descendants()
+        try:
+            for write in (log.write_fd, statuses.write, *(pipe.write for pipe in messages)):
+                os.close(write)
+            stopped = _watch(job, log, first)
+        finally:
+            kernel.kill_descendants()
     wall_s = time.monotonic() - begun
     log.drain()
     said = [pipe.content() for pipe in messages]
@@ -85,15 +96,26 @@ def _enter(
     status_fd: int,
 ) -> NoReturn:
     kernel.die_with_parent()
-    stream = np.load(job.stream).astype(np.int64) if job.capture else None
-    folders = [os.open(out, os.O_PATH | os.O_DIRECTORY) for out in outs]
-    os.write(status_fd, (" ".join(walls.enter()) + "\n").encode())
-    port = _free_port() if job.ranks > 1 else 0
-    ranks = [
-        Rank(job, rank, port, stream, folders[rank], messages[rank].write)
-        for rank in range(job.ranks)
-    ]
-    be_first(ranks, output_fd, status_fd)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    deadline = time.monotonic() + job.time_limit_s
+    try:
+        stream = np.load(job.stream).astype(np.int64) if job.capture else None
+        inside = walls.enter(outs)
+        os.write(status_fd, (" ".join(inside.standing) + "\n").encode())
+        port = _free_port() if job.ranks > 1 else 0
+        ranks = [
+            Rank(job, rank, port, stream, inside.out_fds[rank], messages[rank].write, deadline)
+            for rank in range(job.ranks)
+        ]
+        be_first(ranks, output_fd, status_fd)
+    except BaseException as error:  # noqa: BLE001 - never back into the keeper's code
+        traceback.print_exc(file=sys.stderr)
+        say(messages[0].write, Message(False, 1, blame.cause_of(error), ""))
+        os._exit(1)
+
+
+def _on_term(*_: object) -> NoReturn:
+    raise HarnessGone
 
 
 def _free_port() -> int:
@@ -105,13 +127,13 @@ def _free_port() -> int:
 def _watch(job: Job, log: JobLog, first: int) -> tuple[How, str] | None:
     """Waits for the first process. Says how and why it was given up, None if it ended itself."""
     deadline = time.monotonic() + job.time_limit_s
-    disk, next_look = DiskWatch(job.stage), 0.0
+    disk, next_look = DiskWatch(job.stage, job.quota), 0.0
     end = os.pidfd_open(first)
     poller = select.poll()
     poller.register(end, select.POLLIN)
     poller.register(log.read_fd, select.POLLIN)
     while True:
-        ready = {descriptor for descriptor, _ in poller.poll(DISK_LOOK_S * 1000)}
+        ready = {descriptor for descriptor, _ in poller.poll(LOOK_S * 1000)}
         if log.read_fd in ready and not log.pump():
             poller.unregister(log.read_fd)
         if end in ready:
@@ -120,6 +142,11 @@ def _watch(job: Job, log: JobLog, first: int) -> tuple[How, str] | None:
         if now > deadline:
             return How.TIMED_OUT, f"no end within its {job.time_limit_s:.0f} s"
         if now > next_look:
-            next_look = now + DISK_LOOK_S
-            if overrun := disk.overrun():
+            if overrun := disk.overrun() or _too_many(job):
                 return How.FAILED, overrun
+            next_look = time.monotonic() + LOOK_S
+
+
+def _too_many(job: Job) -> str:
+    most = job.quota.processes
+    return f"started more than {most:,} processes" if len(kernel.descendants()) > most else ""

@@ -4,7 +4,7 @@
                 writable; no home folders, no other files of this machine
     network     loopback only
     processes   sees and reaches none but its own
-    limits      size of a file, memory (CPU runs), processes, no core dumps; no capability
+    limits      size of a file, memory (CPU runs), threads, no core dumps; no capability
 
 As root the namespaces are made directly, else inside a user namespace. A wall that this machine
 refuses is left out, and `standing` names those that stand. Not covered: memory of the graphics
@@ -18,17 +18,17 @@ import resource
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from harness.upstream import kernel
 from harness.upstream.job import Job
-from harness.upstream.root import build_root
+from harness.upstream.root import enter_root
 
-FILE_BYTES = 8 << 30
-PROCESSES = 4096  # threads count
+TASKS = 4096  # of the user, threads count; the kernel does not hold user 0 to it, the keeper does
 MEMORY_SHARE = 0.8  # of the machine's, per process
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
@@ -60,26 +60,37 @@ class Walls:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(OSError):  # still mounted where a wall fell half-way
+        with contextlib.suppress(OSError):  # not empty: no wall kept the script from it
             self._root.rmdir()
 
-    def enter(self) -> tuple[str, ...]:
-        """Closes the walls around this process and its children. Returns those that stand."""
-        standing = []
-        if "processes" in self._made and _tried(self._mount):
+    def enter(self, outs: Sequence[Path]) -> "Inside":
+        """Closes the walls around this process and its children."""
+        standing, folders = [], list[int]()
+        if "processes" in self._made and _tried(lambda: folders.extend(self._mount(outs))):
             standing.append("mounts")
+        else:
+            folders = [os.open(out, os.O_PATH | os.O_DIRECTORY) for out in outs]
         if "network" in self._made and _tried(_loopback_up):
             standing.append("network")
         if "processes" in self._made:
             standing.append("processes")
-        if _tried(lambda: _limit(self._job.device)) and _tried(kernel.drop_privileges):
+        os.chdir(self._job.stage)
+        if _tried(lambda: _limit(self._job)) and _tried(kernel.drop_privileges):
             standing.append("limits")
-        return tuple(standing)
+        return Inside(tuple(standing), folders)
 
-    def _mount(self) -> None:
+    def _mount(self, outs: Sequence[Path]) -> list[int]:
         # Here and not in the keeper, which still needs the machine's own root.
         kernel.unshare(kernel.CLONE_NEWNS)
-        build_root(self._job, self._root)
+        return enter_root(self._job, self._root, outs)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a process has once it is inside the walls."""
+
+    standing: tuple[str, ...]
+    out_fds: list[int]  # open descriptors of the folders that it may write besides the stage
 
 
 def _unshared() -> set[str]:
@@ -113,10 +124,10 @@ def _loopback_up() -> None:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
 
 
-def _limit(device: str) -> None:
-    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_BYTES}
-    limits[resource.RLIMIT_NPROC] = PROCESSES
-    if device == "cpu":  # CUDA reserves address space by the terabyte
+def _limit(job: Job) -> None:
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: job.quota.file_bytes}
+    limits[resource.RLIMIT_NPROC] = TASKS
+    if job.device == "cpu":  # CUDA reserves address space by the terabyte
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         limits[resource.RLIMIT_DATA] = int(memory * MEMORY_SHARE)
     for limit, value in limits.items():
