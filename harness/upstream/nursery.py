@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar, NoReturn
 
 from harness.errors import SandboxError
 from harness.upstream.job import How, Job, Outcome
@@ -33,6 +34,8 @@ INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
 
 class Nursery:
     """The harness's handle. Use as a context manager."""
+
+    COMMAND: ClassVar = (sys.executable, "-m", "harness.upstream.nursery")  # then a descriptor
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
         self._device, self._threads = device, threads
@@ -53,6 +56,11 @@ class Nursery:
             self._end()
             raise
 
+    @property
+    def process_id(self) -> int:
+        """Of the process that forks the runs."""
+        return self._process.pid
+
     def close(self) -> None:
         """Ends the nursery, and with it a run that is under way."""
         self._end()
@@ -72,7 +80,7 @@ class Nursery:
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.upstream.nursery", str(theirs.fileno())],
+            [*self.COMMAND, str(theirs.fileno())],
             env=_environment(self._device, self._threads),
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
@@ -140,21 +148,28 @@ def serve(socket_fd: int) -> None:
 
 
 def _serve_one(job: Job, harness: socket.socket) -> None:
+    answer_fd, keeper_fd = os.pipe()
     nursery = os.getpid()
     keeper = os.fork()
     if keeper == 0:
-        _be_keeper(job, harness, nursery)
+        harness.close()
+        os.close(answer_fd)
+        _be_keeper(job, keeper_fd, nursery)
+    os.close(keeper_fd)
     end = os.pidfd_open(keeper)
     ready, _, _ = select.select([end, harness.fileno()], [], [])
     if harness.fileno() in ready:  # nothing is asked during a job: the harness is gone
         os.kill(keeper, signal.SIGTERM)
     _, status = os.waitpid(keeper, 0)
     os.close(end)
-    if status != 0:
-        _tell(harness, Outcome(How.NOT_STARTED, 0.0, f"the keeper died, status {status}"))
+    with open(answer_fd, "rb") as file:
+        answer = file.read()
+    lost = Outcome(How.NOT_STARTED, 0.0, f"the keeper died, status {status}")
+    with contextlib.suppress(OSError):  # the harness is gone
+        harness.sendall((answer if status == 0 else _line_of(lost)) + b"\n")
 
 
-def _be_keeper(job: Job, harness: socket.socket, nursery: int) -> None:
+def _be_keeper(job: Job, answer_fd: int, nursery: int) -> NoReturn:
     from harness.upstream import kernel
     from harness.upstream.session import run_session
 
@@ -162,7 +177,7 @@ def _be_keeper(job: Job, harness: socket.socket, nursery: int) -> None:
     if os.getppid() != nursery:
         os._exit(1)
     try:
-        _tell(harness, run_session(job))
+        os.write(answer_fd, _line_of(run_session(job)))
     except BaseException:  # noqa: BLE001 - never back into the nursery's loop
         import traceback
 
@@ -171,9 +186,8 @@ def _be_keeper(job: Job, harness: socket.socket, nursery: int) -> None:
     os._exit(0)
 
 
-def _tell(harness: socket.socket, outcome: Outcome) -> None:
-    with contextlib.suppress(OSError):  # it is gone
-        harness.sendall(json.dumps(dataclasses.asdict(outcome)).encode() + b"\n")
+def _line_of(outcome: Outcome) -> bytes:
+    return json.dumps(dataclasses.asdict(outcome)).encode()
 
 
 if __name__ == "__main__":

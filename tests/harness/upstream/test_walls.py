@@ -1,0 +1,209 @@
+"""Walls on machines that allow less: what cannot stand is left out and said, the rest still holds.
+
+Three machines are played by taking rights away from a nursery: none taken; no capability, where a
+user namespace must do; no namespace at all.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driven_jobs import BEATING, is_silent, make_job, printed
+
+from harness.upstream.capture.reader import load
+from harness.upstream.job import How, Quota
+from harness.upstream.nursery import Nursery
+
+_WEAKENED = """
+import sys
+from harness.upstream import kernel, nursery
+
+def no_namespaces():
+    def refused(flags):
+        raise PermissionError(1, "unshare: refused by this machine")
+    kernel.unshare = refused
+
+def everything():
+    pass
+
+def no_capabilities():
+    # What drop_privileges does, less the promise that no program gives any back.
+    kernel.drop_privileges()
+
+{rights}()
+nursery.serve(int(sys.argv[1]))
+"""
+# The n-th call of `function` of the module `kernel` fails, n as the job's environment says.
+_FAILING = """
+import os, sys
+from harness.upstream import kernel, nursery, session
+
+def fail(name, at):
+    real, calls = getattr(kernel, name), [0]
+    def failing(*arguments, **options):
+        calls[0] += 1
+        if calls[0] == at:
+            raise OSError(28, f"{name} fails at call {at}")
+        return real(*arguments, **options)
+    setattr(kernel, name, failing)
+
+run = session.run_session
+def run_failing(job):
+    name, at = job.environment["FAIL"].split()
+    fail(name, int(at))
+    return run(job)
+session.run_session = run_failing
+nursery.serve(int(sys.argv[1]))
+"""
+
+
+def _nursery(program: str) -> Nursery:
+    class Weakened(Nursery):
+        COMMAND = (sys.executable, "-c", program)
+
+    return Weakened()
+
+
+@pytest.fixture(scope="module", params=["everything", "no_capabilities", "no_namespaces"])
+def machine(request) -> Iterator[Nursery]:
+    with _nursery(_WEAKENED.format(rights=request.param)) as one:
+        one.rights = request.param
+        yield one
+
+
+def _mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+def test_the_walls_that_stand_are_named(machine, tmp_path):
+    """The outcome names no wall that is not there, and a run is watched with or without walls."""
+    text = """
+    import os, torch
+    print(os.path.exists("../stream.npy"), len(os.listdir("/sys/class/net")))
+    print(int(open("/proc/self/status").read().split("CapEff:")[1].split()[0], 16))
+    print(torch.nn.functional.cross_entropy(torch.zeros(4, 2), torch.zeros(4).long()).item())
+    """
+    before = _mounts()
+    job = make_job(tmp_path, text, capture=True)
+    outcome = machine.run(job)
+    (outside, _), (capabilities,), _ = (line.split() for line in printed(job))
+
+    assert outcome.how == How.ENDED, outcome
+    assert (outside == "False") == ("mounts" in outcome.walls)
+    assert "limits" in outcome.walls and capabilities == "0"
+    assert machine.rights != "no_namespaces" or set(outcome.walls) == {"limits"}
+    assert len(load(job.out).kind) > 0 and load(job.out).errors == []
+    assert _mounts() == before and not (job.out / "root").exists()
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "time.sleep(600)", "os.kill(os.getpid(), 9)"])
+def test_no_process_is_left(machine, tmp_path, end):
+    """With or without namespaces: children and daemons end with the run."""
+    start = 'beat("child", "child"); beat("daemon", "daemon"); wait_for("child", "daemon")\n'
+    job = make_job(tmp_path, BEATING + start + end, time_limit_s=1.5)
+    machine.run(job)
+
+    assert is_silent([job.stage / name for name in ("child", "daemon")])
+
+
+def test_a_fork_bomb_is_stopped(machine, tmp_path):
+    """A tree that forks while it is being killed ends all the same."""
+    text = BEATING + "while True:\n    beat(f'{os.getpid()}', 'daemon')"
+    job = make_job(tmp_path, text, quota=Quota(processes=30))
+    outcome = machine.run(job)
+
+    assert outcome.how == How.FAILED and "processes" in outcome.cause
+    assert is_silent(list(job.stage.glob("[0-9]*")))
+
+
+def test_a_folder_may_be_deleted_or_filled(machine, tmp_path):
+    """Neither is the end of the keeper."""
+    deleting = make_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
+    filling = "import time; open('x', 'wb').write(bytes(3 << 20)); time.sleep(9)"
+    filled = make_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
+
+    assert machine.run(deleting).how == How.ENDED
+    assert "more than 1,048,576 bytes" in machine.run(filled).cause
+
+
+def test_two_ranks_meet(machine, tmp_path):
+    """The process group of a run works with every kind of wall."""
+    text = """
+    import torch, torch.distributed as dist
+    dist.init_process_group("gloo")
+    x = torch.ones(1)
+    dist.all_reduce(x)
+    print(x.item())
+    dist.destroy_process_group()
+    """
+    job = make_job(tmp_path, text, ranks=2)
+
+    assert machine.run(job).how == How.ENDED
+    assert printed(job).count("2.0") == 2
+
+
+# --- A root that cannot be built ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory) -> Iterator[Nursery]:
+    with _nursery(_FAILING) as one:
+        job = make_job(tmp_path_factory.mktemp("whole"), "", environment={"FAIL": "mount 9999"})
+        if "mounts" not in one.run(job).walls:
+            pytest.skip("this machine does not allow the wall 'mounts'")
+        yield one
+
+
+@pytest.mark.parametrize(
+    "fail",
+    ["mount 1", "mount 2", "mount 3", "mount 4", "mount 9", "mount 14"]
+    + ["set_read_only 1", "set_read_only 9", "change_root 1", "unmount 1"],
+)
+def test_half_a_root_is_none(failing, tmp_path, fail):
+    """Wherever its building fails: the run goes on without that wall, in a file system that holds
+    no piece of it, and the other walls stand.
+    """
+    text = """
+    import os, torch
+    print([line for line in open("/proc/self/mountinfo") if "out/root" in line])
+    print(os.path.exists("../stream.npy"), os.listdir("../out/root"))
+    torch.nn.functional.cross_entropy(torch.zeros(4, 2), torch.zeros(4).long())
+    """
+    before = _mounts()
+    job = make_job(tmp_path, text, capture=True, environment={"FAIL": fail})
+    outcome = failing.run(job)
+
+    assert outcome.how == How.ENDED, outcome
+    assert set(outcome.walls) == {"network", "processes", "limits"}
+    assert printed(job) == ["[]", "True []"]
+    assert len(load(job.out).kind) > 0
+    assert _mounts() == before and not (job.out / "root").exists()
+
+
+def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
+    """Once inside, with the machine's own root still in reach: nothing of the script runs."""
+    environment = {"FAIL": "unmount 2"}  # the first is of the capture's folder
+    job = make_job(tmp_path, "print('ran')", environment=environment)
+    outcome = failing.run(job)
+
+    assert outcome.how == How.NOT_STARTED and "old root" in outcome.cause
+    assert printed(job) == []
+
+
+def test_a_bind_is_a_place_of_its_own(failing, tmp_path):
+    """What a script writes at an insisted-on absolute path lies in its stage, and only there."""
+    place = f"/scorefirst_data_{os.getpid()}/deep"
+    text = f"""
+    print(open("{place}/shard.bin").read())
+    open("{place}/made", "w").write("x")
+    """
+    job = make_job(tmp_path, text, binds={place: "data"}, environment={"FAIL": "mount 9999"})
+    (job.stage / "data").mkdir()
+    (job.stage / "data" / "shard.bin").write_text("tokens")
+    outcome = failing.run(job)
+
+    assert outcome.how == How.ENDED, outcome
+    assert printed(job) == ["tokens"]
+    assert (job.stage / "data" / "made").exists() and not Path(place).exists()
