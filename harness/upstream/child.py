@@ -104,6 +104,8 @@ def _settle(rank: Rank) -> None:
     os.environ.clear()
     os.environ.update(settings)
     Path(settings["HOME"]).mkdir(exist_ok=True)
+    for stream in (sys.stdout, sys.stderr):  # whole lines, or those of two ranks get mixed
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     tempfile.tempdir = None  # the nursery may have looked its own up already
     os.chdir(job.stage)
     script = job.stage / job.script

@@ -27,7 +27,8 @@ def outcome_of(
     """The outcome of the job: of the rank that failed first in order, else of rank 0."""
     if stopped is not None:
         how, cause = stopped
-        return Outcome(how, wall_s, cause, blame.where_of_dump(said[0], job.stage), None, walls)
+        places = (blame.where_of_dump(text, job.stage) for text in said)  # none of one that ended
+        return Outcome(how, wall_s, cause, next(filter(None, places), ""), None, walls)
     if len(statuses) != job.ranks:
         message = _message(said[0])
         if message is not None and not message.started:

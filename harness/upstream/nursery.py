@@ -129,7 +129,7 @@ def _environment(device: str, threads: int) -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     fixed = {name: str(threads) for name in names}
     fixed |= {"OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "COMPATIBLE", "PYTHONHASHSEED": "0"}
-    fixed |= {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    fixed |= {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1"}
     return inherited | fixed | ({"TRITON_INTERPRET": "1"} if device == "cpu" else {})
 
 

@@ -1,4 +1,4 @@
-"""The nursery: one start serves many runs, which know nothing of each other and never outlive it."""
+"""The nursery: one start serves many runs, which know nothing of each other nor outlive it."""
 
 import os
 import signal
@@ -91,7 +91,7 @@ def test_a_script_is_main_and_sees_only_its_environment(nursery, tmp_path, monke
 
 
 def test_patches_reach_attributes_without_a_switch(nursery, tmp_path):
-    """A patched class attribute has its value while the class body runs, and what follows from it."""
+    """A patched attribute has its value while the class body runs; what is derived follows."""
     text = """
     import os
     from dataclasses import dataclass
@@ -100,10 +100,11 @@ def test_patches_reach_attributes_without_a_switch(nursery, tmp_path):
         width = 512
         half = width // 2
         wide = True
+        all = (iterations, width, half)
     @dataclass
     class Other:
         width: int = 7
-    print(Hyperparameters.iterations, Hyperparameters.width, Hyperparameters.half, Hyperparameters.wide)
+    print(*Hyperparameters.all, Hyperparameters.wide)
     print(Other().width)
     """
     patches = {"Hyperparameters.width": "64", "Hyperparameters.wide": "0", "iterations": "5"}
@@ -168,11 +169,11 @@ def test_a_hanging_rank_is_found(nursery, tmp_path, hanging):
 
 
 def test_what_was_captured_before_a_timeout_is_kept(nursery, tmp_path):
-    """A run that is stopped keeps what it had scored."""
+    """A run that is stopped keeps the scores behind all that it had printed."""
     text = """
     import numpy as np, time, torch, torch.nn.functional as F
     tokens = torch.from_numpy(np.load("stream.npy"))
-    F.cross_entropy(torch.zeros(len(tokens) - 1, 64), tokens[1:])
+    print("val_loss:", F.cross_entropy(torch.zeros(len(tokens) - 1, 64), tokens[1:]).item())
     time.sleep(600)
     """
     job = make_job(tmp_path, text, capture=True, time_limit_s=2.0)
