@@ -68,7 +68,7 @@ def be_the_script(rank: Rank) -> NoReturn:
             started = True
             message = _run(rank.job)
     except BaseException as error:  # noqa: BLE001 - of ours, before the script or after it
-        traceback.print_exc()
+        _print_error()
         where = blame.where_of(error, rank.job.stage)
         message = Message(started, 1, blame.cause_of(error), where)
     say(rank.message_fd, message)
@@ -151,7 +151,7 @@ def _run(job: Job) -> Message:
     except SystemExit as stop:
         message = _stopped(stop, job.stage)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything; all of it is reported
-        traceback.print_exc()
+        _print_error()
         message = Message(True, 1, blame.cause_of(error), blame.where_of(error, job.stage))
     _end_interpreter()
     return message
@@ -182,14 +182,19 @@ def _end_interpreter() -> None:
         try:
             finish()
         except BaseException:  # noqa: BLE001 - Python itself prints these and goes on
-            traceback.print_exc()
+            _print_error()
+
+
+def _print_error() -> None:
+    with contextlib.suppress(Exception):  # the script may have closed or replaced its stderr
+        traceback.print_exc()
 
 
 def say(descriptor: int, message: Message) -> None:
     """The last word of a process, after all that it printed."""
     faulthandler.cancel_dump_traceback_later()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed by the script
+        with contextlib.suppress(Exception):  # closed or replaced by the script
             stream.flush()
     with contextlib.suppress(OSError):  # closed by the script: the exit status must do
         os.write(descriptor, json.dumps(asdict(message)).encode()[:MESSAGE_BYTES] + b"\n")

@@ -43,7 +43,10 @@ def _be_rank(rank: Rank, output_fd: int) -> NoReturn:
     for descriptor, source in ((0, null), (1, output_fd), (2, output_fd)):
         os.dup2(source, descriptor)
     _close_all_but(0, 1, 2, rank.message_fd, rank.out_fd)
-    be_the_script(rank)
+    try:
+        be_the_script(rank)
+    finally:
+        os._exit(1)  # whatever the script did to the code that ends it: never back into ours
 
 
 def _close_all_but(*kept: int) -> None:

@@ -69,7 +69,10 @@ def _need(walls: tuple[str, ...], wall: str) -> None:
         ("\nimport no_such_package", How.FAILED, 1, "no_such_package", "train_gpt.py:2"),
         ("def f():\n  return 1 +", How.FAILED, 1, "SyntaxError", "train_gpt.py:2"),
         ("raise KeyboardInterrupt('no')", How.FAILED, 1, "KeyboardInterrupt: no", "train_gpt.py:1"),
-        ("import os\nos.closerange(0, 99)\n1 / 0", How.FAILED, 1, "", ""),
+        ("import os\nos.closerange(0, 99)\n1 / 0", How.FAILED, 1, "exit code 1", ""),
+        ("import os\nos.closerange(0, 3)\n1 / 0", How.FAILED, 1, "division", "train_gpt.py:3"),
+        ("import sys\nsys.stderr = None\n1 / 0", How.FAILED, 1, "division", "train_gpt.py:3"),
+        ("import sys\nsys.stdout = sys.stderr = 7", How.ENDED, 0, "", ""),
         ("import threading as t\nt.Thread(target=lambda: 1 / 0).start()", How.ENDED, 0, "", ""),
         ("import ctypes\nctypes.string_at(0)", How.FAILED, -11, "killed by SIGSEGV", ""),
     ],
@@ -310,7 +313,7 @@ def test_a_folder_that_is_filled_stops_the_run(nursery, tmp_path, quota, cause):
     import time
     for i in range(10_000):
         open(f"{i}.bin", "wb").write(b"x" * (2 << 20) if i < 40 else b"")
-        time.sleep(0.01 if i < 200 else 0.5)
+        time.sleep(0.002 if i < 200 else 0.5)
     """
     outcome, _ = _run(nursery, tmp_path, text, quota=quota, time_limit_s=10.0)
 

@@ -194,7 +194,7 @@ def test_a_job_that_cannot_start_says_why(nursery, tmp_path):
 # --- The end of the harness ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_ends_with_the_harness(tmp_path, how):
     """Whatever ends the harness, nothing of a run that was under way stays behind."""
     job = make_job(tmp_path, _HANGING)
@@ -207,20 +207,37 @@ def test_a_run_ends_with_the_harness(tmp_path, how):
     assert _falls_silent(job)
 
 
-def test_a_nursery_that_is_killed_is_started_anew(tmp_path):
+def test_a_nursery_that_is_killed_is_started_anew(nursery, tmp_path):
     """The run that was under way ends, its outcome says so, and the next one is served."""
     job = make_job(tmp_path / "a", _HANGING)
-    with Nursery() as nursery:
 
-        def kill() -> None:
-            _wait_for(job)
-            os.kill(nursery.process_id, signal.SIGKILL)
+    def kill() -> None:
+        _wait_for(job)
+        os.kill(nursery.process_id, signal.SIGKILL)
 
-        thread = threading.Thread(target=kill)
-        thread.start()
-        outcome = nursery.run(job)
-        thread.join()
+    thread = threading.Thread(target=kill)
+    thread.start()
+    outcome = nursery.run(job)
+    thread.join()
 
-        assert outcome.how == How.NOT_STARTED and "died" in outcome.cause
-        assert _falls_silent(job)
-        assert nursery.run(make_job(tmp_path / "b", "")).how == How.ENDED
+    assert outcome.how == How.NOT_STARTED and "died" in outcome.cause
+    assert _falls_silent(job)
+    assert nursery.run(make_job(tmp_path / "b", "")).how == How.ENDED
+
+
+def test_an_interrupted_run_is_not_answered_to_the_next(nursery, tmp_path):
+    """Ctrl-C during a run ends it; the same nursery then serves another job with its own answer."""
+    job = make_job(tmp_path / "a", _HANGING)
+
+    def interrupt() -> None:
+        _wait_for(job)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        nursery.run(job)
+    thread.join()
+
+    assert is_silent(_beats(job))
+    assert nursery.run(make_job(tmp_path / "b", "import sys; sys.exit(5)")).exit_code == 5
