@@ -41,11 +41,14 @@ def where_of(error: BaseException, stage: Path) -> str:
 
 
 def where_of_dump(text: str, stage: Path) -> str:
-    """The same of a dump by `faulthandler` (innermost first); of the main thread, dumped last."""
-    main = text.rpartition("most recent call first")[2]
-    for frame in _DUMPED_FRAME.finditer(main):
-        if is_theirs(frame["file"]):
-            return _place(frame["file"], int(frame["line"]), stage)
+    """The same of a dump by `faulthandler` (innermost first); of the main thread, dumped last.
+
+    Of another thread, where the main one is not in a file of theirs: it waits for it at its end.
+    """
+    for thread in reversed(text.split("most recent call first")):
+        for frame in _DUMPED_FRAME.finditer(thread):
+            if is_theirs(frame["file"]):
+                return _place(frame["file"], int(frame["line"]), stage)
     return ""
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from harness.upstream import blame, kernel
 from harness.upstream.child import Message, Rank, say
-from harness.upstream.disk import DiskWatch
+from harness.upstream.disk import DiskWatch, keep_plain_files
 from harness.upstream.ending import outcome_of
 from harness.upstream.first import be_first
 from harness.upstream.job import How, Job, Outcome
@@ -77,11 +77,13 @@ def run_session(job: Job) -> Outcome:
         try:
             for write in (log.write_fd, statuses.write, *(pipe.write for pipe in messages)):
                 os.close(write)
-            stopped = _watch(job, log, first)
+            stopped = _watch(job, DiskWatch(job.stage, outs, job.quota), log, first)
         finally:
             kernel.kill_descendants()
     wall_s = time.monotonic() - begun
     log.drain()
+    for out in outs:
+        keep_plain_files(out)
     said = [pipe.content() for pipe in messages]
     standing, *ended = statuses.content().split("\n")[:-1] or [""]
     return outcome_of(job, wall_s, stopped, ended, said, tuple(standing.split()))
@@ -124,10 +126,10 @@ def _free_port() -> int:
         return port
 
 
-def _watch(job: Job, log: JobLog, first: int) -> tuple[How, str] | None:
+def _watch(job: Job, disk: DiskWatch, log: JobLog, first: int) -> tuple[How, str] | None:
     """Waits for the first process. Says how and why it was given up, None if it ended itself."""
     deadline = time.monotonic() + job.time_limit_s
-    disk, next_look = DiskWatch(job.stage, job.quota), 0.0
+    next_look = 0.0
     end = os.pidfd_open(first)
     poller = select.poll()
     poller.register(end, select.POLLIN)

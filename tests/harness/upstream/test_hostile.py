@@ -12,6 +12,7 @@ from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed, processes
 
 from harness.upstream.capture.reader import load
 from harness.upstream.capture.reconstruct import reconstruct
+from harness.upstream.disk import remove
 from harness.upstream.ending import LEFT_EARLY
 from harness.upstream.job import How, Outcome, Quota
 from harness.upstream.nursery import Nursery
@@ -74,6 +75,7 @@ def _need(walls: tuple[str, ...], wall: str) -> None:
         ("import sys\nsys.stderr = None\n1 / 0", How.FAILED, 1, "division", "train_gpt.py:3"),
         ("import sys\nsys.stdout = sys.stderr = 7", How.ENDED, 0, "", ""),
         ("import threading as t\nt.Thread(target=lambda: 1 / 0).start()", How.ENDED, 0, "", ""),
+        ("\nx = bytearray(1 << 46)", How.FAILED, 1, "MemoryError", "train_gpt.py:2"),
         ("import ctypes\nctypes.string_at(0)", How.FAILED, -11, "killed by SIGSEGV", ""),
     ],
 )
@@ -102,6 +104,15 @@ def test_a_hang_ends_in_time_and_is_found(nursery, tmp_path):
 
     assert outcome.how == How.TIMED_OUT and outcome.where == "train_gpt.py:4"
     assert lines == ["begun"] and 1.9 < outcome.wall_s < 4.0
+
+
+def test_a_thread_that_hangs_is_found(nursery, tmp_path):
+    """The script has ended, one of its threads has not: that one's line is named."""
+    text = "import threading, time\ndef forever():\n    time.sleep(600)\n"
+    text += "threading.Thread(target=forever).start()"
+    outcome, _ = _run(nursery, tmp_path, text, time_limit_s=2.0)
+
+    assert outcome.how == How.TIMED_OUT and outcome.where == "train_gpt.py:3"
 
 
 def test_a_hang_that_refuses_signals_ends_too(nursery, tmp_path):
@@ -167,7 +178,7 @@ def test_children_and_daemons_end_with_the_run(nursery, tmp_path, end):
     start = 'beat("child", "child"); beat("daemon", "daemon"); wait_for("child", "daemon")\n'
     word = f"60{uuid.uuid4().int % 10**9}"
     program = f'import subprocess; subprocess.Popen(["sleep", "{word}"], start_new_session=True)\n'
-    _run(nursery, tmp_path, BEATING + start + program + end, time_limit_s=2.0)
+    _run(nursery, tmp_path, BEATING + start + program + end, time_limit_s=1.2)
 
     assert is_silent([tmp_path / "stage" / name for name in ("child", "daemon")])
     assert processes_named(word) == []
@@ -297,6 +308,49 @@ def test_a_folder_that_deletes_itself(nursery, tmp_path):
 
     assert outcome.how == How.ENDED and lines == ["[]"]
     assert (tmp_path / "stream.npy").exists() and (tmp_path / "out").exists()
+
+
+def test_a_folder_of_any_depth_and_mode_is_watched_and_taken_away(nursery, tmp_path):
+    """Depth is no way out of the quota, and nothing that a script leaves behind is there to stay."""
+    text = """
+    import os, time
+    os.symlink("/etc", "link")
+    os.mkfifo("pipe")
+    for _ in range(1_500):
+        os.mkdir("d")
+        os.chdir("d")
+    open("big", "wb").write(bytes(3 << 20))
+    open("none", "w")
+    os.chmod("none", 0)
+    os.chmod(".", 0)
+    time.sleep(600)
+    """
+    outcome, _ = _run(nursery, tmp_path, text, quota=Quota(stage_bytes=2 << 20), time_limit_s=9.0)
+    remove(tmp_path / "stage")
+
+    assert outcome.how == How.FAILED and "bytes" in outcome.cause
+    assert not (tmp_path / "stage").exists() and Path("/etc/passwd").exists()
+
+
+def test_the_folder_of_the_capture_is_no_trap(nursery, tmp_path):
+    """What a script plants among its captures (links, pipes, folders) is gone when it ends."""
+    text = """
+    import os
+    for fd in os.listdir("/proc/self/fd"):
+        folder = f"/proc/self/fd/{fd}/"
+        if os.path.exists(folder + "events.arrow"):
+            os.unlink(folder + "events.arrow")
+            os.mkfifo(folder + "events.arrow")
+            os.unlink(folder + "uses.arrow")
+            os.symlink("/dev/zero", folder + "uses.arrow")
+            os.makedirs(folder + "deep/er")
+            print("planted")
+    """
+    outcome, lines = _run(nursery, tmp_path, text, capture=True)
+    left = sorted(path.name for path in (tmp_path / "out" / "rank0").iterdir())
+
+    assert outcome.how == How.ENDED and lines == ["planted"]
+    assert left == ["scores.arrow"] and len(load(tmp_path / "out").nats) == 0
 
 
 @pytest.mark.parametrize(
