@@ -311,7 +311,7 @@ def test_a_folder_that_deletes_itself(nursery, tmp_path):
 
 
 def test_a_folder_of_any_depth_and_mode_is_watched_and_taken_away(nursery, tmp_path):
-    """Depth is no way out of the quota, and nothing that a script leaves behind is there to stay."""
+    """Depth is no way out of the quota, and nothing that is left behind is there to stay."""
     text = """
     import os, time
     os.symlink("/etc", "link")
