@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.errors import SandboxError
 from harness.upstream import kernel
 from harness.upstream.job import Job
 
@@ -44,8 +45,10 @@ def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
 
 
 def _furnish(job: Job, root: Path) -> None:
+    _insisted_on(job, root)  # first: Python or the stage may lie below such a path
     for path in _visible():
-        _bind(path, root, read_only=True)
+        if str(path) not in job.binds:
+            _bind(path, root, read_only=True)
     _own_places(job, root)
     _processes(root)
     kernel.set_read_only(str(root), True, recursive=False)
@@ -75,17 +78,26 @@ def _visible() -> list[Path]:
     return sorted(p for p in paths if not any(up in paths for up in p.parents)) + devices
 
 
+def _insisted_on(job: Job, root: Path) -> None:
+    """The absolute paths that the script asks for, as folders of its stage."""
+    for path, folder in sorted(job.binds.items()):
+        at = Path(path)
+        if not at.is_absolute() or ".." in at.parts or at == Path("/"):
+            raise SandboxError(f"no folder can stand at {path!r}")
+        _bind(job.stage / folder, root, read_only=False, at=at)
+
+
 def _own_places(job: Job, root: Path) -> None:
     for place in ("tmp", "dev/shm"):
         (root / place).mkdir(parents=True, exist_ok=True)
-        _tmpfs(root / place, f"size={job.quota.private_bytes},mode=1777")
+        if f"/{place}" not in job.binds:
+            _tmpfs(root / place, f"size={job.quota.private_bytes},mode=1777")
     (root / "var").mkdir(exist_ok=True)
-    (root / "var/tmp").symlink_to("/tmp")
+    if not os.path.lexists(root / "var/tmp"):
+        (root / "var/tmp").symlink_to("/tmp")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         (root / "dev" / name).symlink_to(f"/proc/self/fd{target}")
     _bind(job.stage, root, read_only=False)
-    for path, folder in job.binds.items():
-        _bind(job.stage / folder, root, read_only=False, at=Path(path))
 
 
 def _processes(root: Path) -> None:

@@ -6,6 +6,7 @@ namespace; of a user 0 who may make none that it is user 0 of; no namespace at a
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,18 +204,43 @@ def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
     assert printed(job) == []
 
 
-def test_a_bind_is_a_place_of_its_own(failing, tmp_path):
-    """What a script writes at an insisted-on absolute path lies in its stage, and only there."""
-    place = f"/scorefirst_data_{os.getpid()}/deep"
-    text = f"""
-    print(open("{place}/shard.bin").read())
-    open("{place}/made", "w").write("x")
+# --- Paths that a script insists on -------------------------------------------------------------
+
+
+def _tops() -> list[str]:
+    """Paths above Python, above the stage, and above what every program needs."""
+    above = {Path(place).parts[1] for place in (sys.prefix, sys.base_prefix, tempfile.gettempdir())}
+    return sorted({f"/{name}" for name in above - {"usr"}} | {"/scorefirst_data", "/opt", "/var"})
+
+
+@pytest.mark.parametrize("top", _tops())
+def test_a_path_that_is_insisted_on_is_in_the_stage(failing, tmp_path, top):
+    """What a script reads and writes at an absolute path lies in its stage, and only there; Python
+    and the stage itself stay where they are, even below that path.
     """
-    job = make_job(tmp_path, text, binds={place: "data"}, environment={"FAIL": "mount 9999"})
-    (job.stage / "data").mkdir()
-    (job.stage / "data" / "shard.bin").write_text("tokens")
+    name = f"scorefirst_{os.getpid()}"
+    text = f"""
+    import colorsys, os, subprocess, sys
+    print(open("{top}/{name}/shard.bin").read(), os.path.exists("train_gpt.py"))
+    open("{top}/{name}/made", "w").write("x")
+    subprocess.run([sys.executable, "-c", "import this_is_absent"], stderr=subprocess.DEVNULL)
+    open("/tmp/x", "w")
+    """
+    job = make_job(tmp_path, text, binds={top: "data"}, environment={"FAIL": "mount 9999"})
+    (job.stage / "data" / name).mkdir(parents=True)
+    (job.stage / "data" / name / "shard.bin").write_text("tokens")
     outcome = failing.run(job)
 
-    assert outcome.how == How.ENDED, outcome
-    assert printed(job) == ["tokens"]
-    assert (job.stage / "data" / "made").exists() and not Path(place).exists()
+    assert outcome.how == How.ENDED and "mounts" in outcome.walls, outcome
+    assert printed(job) == ["tokens True"]
+    assert (job.stage / "data" / name / "made").exists() and not Path(top, name).exists()
+
+
+@pytest.mark.parametrize("path", ["/", "/data/../../../../tmp", "data"])
+def test_a_path_where_no_folder_can_stand_starts_nothing(failing, tmp_path, path):
+    """A place that would leave the run's own file system costs the run, never the wall."""
+    job = make_job(tmp_path, "", binds={path: "data"}, environment={"FAIL": "mount 9999"})
+    (job.stage / "data").mkdir()
+    outcome = failing.run(job)
+
+    assert outcome.how == How.NOT_STARTED and "no folder can stand" in outcome.cause
