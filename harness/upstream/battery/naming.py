@@ -29,7 +29,7 @@ class Proof:
     flip: FlipResult | None
     order: OrderView | None
     mass: float = 1.0  # lower bound, from the same run as `source`
-    softmax: bool = False  # every counted score is the cross-entropy of a whole softmax
+    softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
 
     @property
     def refuted(self) -> bool:
@@ -61,8 +61,8 @@ def _rule(proof: Proof) -> tuple[str, str]:
         return _long_range(proof)
     if proof.softmax:
         return "CAUSAL-1", (
-            "the counted scores are cross-entropies of a whole softmax, which weighs one, so it knew"
-            " its targets"
+            "the counted scores are cross-entropies of a whole softmax, which weighs one, so it"
+            " knew its targets"
         )
     if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
         return "NORM-1", (
@@ -76,6 +76,8 @@ def _rule(proof: Proof) -> tuple[str, str]:
 def _long_range(proof: Proof) -> tuple[str, str]:
     """No update carried the later tokens: what else holds them, and how far does it reach?"""
     assert proof.flip is not None
+    if proof.softmax is None:
+        return "CAUSAL-1", "scores depend on tokens that are scored later"
     moved = {edge: count for edge, (_, count) in proof.flip.by_edge.items()}
     far = sum(n for edge, n in moved.items() if "earlier step" in edge)
     # A script that mixes arrays adds the whole stream up in one step: documents tell instead.

@@ -104,12 +104,11 @@ def _operator(base: Any, name: str) -> Any:
         value = compute(self, *others)
         if value is NotImplemented or not isinstance(value, float):
             return value
-        other = others[0] if others else None
-        added = name == "radd" or (name == "rsub" and float(self) <= 0)  # total - log(p)
-        if added and not isinstance(other, Placed):
+        other: Any = others[0] if others else None
+        if name in ("radd", "rsub") and not isinstance(other, Placed) and _enters(name, self):
             return _held(value, self)
-        other_token = isinstance(other, Placed) and other.position != self.position
-        if other_token and (name == "add" or (name == "sub" and float(other) <= 0)):
+        another = isinstance(other, Placed) and other.position != self.position
+        if name in ("add", "sub") and another and _enters(name, other):
             _settle(self)
             return _held(value, other)
         _settle(self)
@@ -117,6 +116,11 @@ def _operator(base: Any, name: str) -> Any:
         return placed(value, self.position, replace(self.mark, softmax=0))
 
     return operator
+
+
+def _enters(name: str, score: Any) -> bool:
+    """A total takes a loss in by adding it, a log-probability by subtracting it."""
+    return name.endswith("add") or float(score) <= 0
 
 
 def _held(value: Any, added: Any) -> Any:

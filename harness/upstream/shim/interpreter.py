@@ -54,7 +54,7 @@ class _Kept:
 
 
 def _patched_once() -> None:
-    """Launches share one change of the language: made and undone each time, it was half the cost."""
+    """Launches share one change of the language; made and undone each time, it is half the cost."""
     from triton.runtime import interpreter
 
     patch = interpreter._patch_lang

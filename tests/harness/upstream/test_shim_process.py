@@ -25,20 +25,23 @@ torch.cuda.set_device(device)
 torch.cuda.manual_seed_all(7)
 model = nn.Linear(4, 8, device="cuda").to(device, non_blocking=True).cuda()
 x = torch.randn(16, 4, device=device)
-made = [torch.zeros(2, device="cuda:0"), torch.zeros_like(x, device=device), x.new_ones(3, device=device),
-        torch.tensor([1], device=device), torch.empty(2, pin_memory=True), torch.arange(3).pin_memory().to(0)]
+made = [torch.zeros(2, device="cuda:0"), torch.zeros_like(x, device=device),
+        x.new_ones(3, device=device), torch.tensor([1], device=device),
+        torch.empty(2, pin_memory=True), torch.arange(3).pin_memory().to(0)]
 with torch.device("cuda"):
     made.append(torch.ones(2))
 thread = threading.Thread(target=lambda: made.append(torch.ones(2, device="cuda")))
 thread.start(); thread.join()
 answers["devices"] = sorted({str(one.device) for one in made + list(model.parameters())})
-answers["available"] = [torch.cuda.is_available(), torch.cuda.device_count(), torch.cuda.get_device_capability()]
+answers["available"] = [torch.cuda.is_available(), torch.cuda.device_count(),
+                        torch.cuda.get_device_capability()]
 
 # random state
 state = torch.cuda.get_rng_state()
 first = torch.rand(3, device="cuda"); torch.cuda.set_rng_state(state)
 answers["repeats"] = torch.equal(first, torch.rand(3, device="cuda"))
-draws = [torch.rand(3, device="cuda", generator=torch.Generator(device=device).manual_seed(3)) for _ in range(2)]
+draws = [torch.rand(3, device="cuda", generator=torch.Generator(device=device).manual_seed(3))
+         for _ in range(2)]
 answers["generator"] = torch.equal(*draws)
 
 # snapshots
@@ -84,7 +87,8 @@ torch.optim.AdamW(model.parameters(), fused=True).step()
 def twice(x: torch.Tensor) -> torch.Tensor: return x * 2
 answers["operator"] = float(twice(torch.ones(1)))
 a, b = torch.randn(3, 4), torch.randn(4, 5)
-answers["cutlass"] = torch.equal(torch.ops.cutlass_evt.gemm_mul(a, b, torch.full((3, 5), 2.0)), (a @ b) * 2)
+product = torch.ops.cutlass_evt.gemm_mul(a, b, torch.full((3, 5), 2.0))
+answers["cutlass"] = torch.equal(product, (a @ b) * 2)
 
 # packages
 from flash_attn_interface import flash_attn_func
@@ -102,7 +106,8 @@ for name, call in (("mamba_ssm", lambda: __import__("no_such_package")),
 # collectives
 import torch.distributed as dist
 os.environ.update(RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT="0")
-dist.init_process_group(backend="nccl", device_id=device, store=dist.HashStore(), rank=0, world_size=1)
+store = dist.HashStore()
+dist.init_process_group(backend="nccl", device_id=device, store=store, rank=0, world_size=1)
 value = torch.full((2,), 3.0, device="cuda"); dist.all_reduce(value, op=dist.ReduceOp.AVG)
 dist.barrier(device_ids=[0])
 wrapped = nn.parallel.DistributedDataParallel(nn.Linear(2, 2).to(device), device_ids=[0])
@@ -121,7 +126,8 @@ answers["bfloat16"] = torch.equal(out, expected)
 a, b = torch.randn(16, 16).bfloat16(), torch.randn(16, 16).bfloat16()
 c = torch.empty_like(a)
 law_kernels.product[(1,)](*(TensorDescriptor.from_tensor(t, [16, 16]) for t in (a, b, c)), M=16)
-answers["product"] = float((c.float() - a.float() @ b.float().T).abs().max() / c.float().abs().max())
+gap = (c.float() - a.float() @ b.float().T).abs().max()
+answers["product"] = float(gap / c.float().abs().max())
 print(json.dumps(answers))
 """
 

@@ -52,7 +52,7 @@ def test_lrzip_names_files_like_the_original(folder: Path, tmp_path: Path) -> No
 
 
 def test_pyminify_keeps_the_program(folder: Path) -> None:
-    """Comments and literal statements go, results stay; text it cannot parse comes back as it is."""
+    """Comments and literal statements go, results stay; text it cannot parse comes back whole."""
     text = b'"""Docs."""\ndef double(x):\n    """More."""\n    return x * 2  # twice\n'
     small = _run(folder, "pyminify", "--no-rename-locals", "-", given=text)
     assert len(small) < len(text)
