@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
+
+from harness.closing import Closing
 
 Ranges = tuple[tuple[int, int], ...]  # half-open runs of stream positions
 
@@ -74,7 +75,7 @@ class Mark:
 Event = Score | Update | Mark
 
 
-class Ledger:
+class Ledger(Closing):
     """Evidence of one run over one stream."""
 
     def __init__(self, folder: Path, n_tokens: int) -> None:
@@ -128,14 +129,3 @@ class Ledger:
             mass=self.mass,
             times_scored=self.times_scored,
         )
-
-    def __enter__(self) -> "Ledger":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -19,9 +19,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, NoReturn
 
+from harness.closing import Closing
 from harness.errors import SandboxError
 from harness.upstream.job import How, Job, Outcome
 
@@ -32,7 +32,7 @@ END_LIMIT_S = 40.0  # a run's processes are killed and waited for meanwhile
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
 
 
-class Nursery:
+class Nursery(Closing):
     """The harness's handle. Use as a context manager."""
 
     COMMAND: ClassVar = (sys.executable, "-m", "harness.upstream.nursery")  # then a descriptor
@@ -65,17 +65,6 @@ class Nursery:
         """Ends the nursery, and with it a run that is under way."""
         self._end()
         self._errors.close()
-
-    def __enter__(self) -> "Nursery":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()

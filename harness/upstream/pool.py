@@ -4,13 +4,13 @@ at a time.
 
 import contextlib
 import queue
-from types import TracebackType
 
+from harness.closing import Closing
 from harness.upstream.job import Job, Outcome
 from harness.upstream.nursery import Nursery
 
 
-class Pool:
+class Pool(Closing):
     """`size` nurseries, each started when it is first needed. Threads may share one pool."""
 
     def __init__(self, size: int, device: str = "cpu") -> None:
@@ -30,13 +30,6 @@ class Pool:
         finally:
             self._idle.put(nursery)
 
-    def __enter__(self) -> "Pool":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends every nursery."""
         self._open.close()

@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
+from harness.closing import Closing
 from harness.upstream import kernel
 from harness.upstream.job import Job
 from harness.upstream.root import enter_root
@@ -39,7 +39,7 @@ _SPACES = {
 }
 
 
-class Walls:
+class Walls(Closing):
     """Raised in two steps: made in the keeper, `enter`ed in the first process below it."""
 
     def __init__(self, job: Job) -> None:
@@ -52,15 +52,8 @@ class Walls:
             _own_user_space()
             self._made = _unshared()
 
-    def __enter__(self) -> "Walls":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Takes the root's folder away."""
         with contextlib.suppress(OSError):  # not empty: no wall kept the script from it
             self._root.rmdir()
 

@@ -17,11 +17,11 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy.typing as npt
 
+from harness.closing import Closing
 from harness.errors import ContractError, SandboxError, SubmissionError, WorkerDied
 from harness.submission import code_files
 from harness.wire.channel import Channel, ChannelClosed, Message
@@ -32,7 +32,7 @@ INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM
 LOG_TAIL_LINES = 20
 
 
-class WorkerProcess:
+class WorkerProcess(Closing):
     """A running worker. Use as a context manager: leaving it ends the process group."""
 
     def __init__(
@@ -97,17 +97,6 @@ class WorkerProcess:
         self._process.wait()
         self._channel.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def __enter__(self) -> "WorkerProcess":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _spawn(self, extra: dict[str, str]) -> tuple[Channel, "subprocess.Popen[bytes]"]:
         ours, theirs = socket.socketpair()
