@@ -69,6 +69,9 @@ def keep_plain_files(folder: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Takes a folder away, of any depth and whatever the modes of what is in it."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
     word, numbers = secrets.token_hex(8), itertools.count()
     os.chmod(folder, 0o700)
     while names := os.listdir(folder):

@@ -5,16 +5,18 @@ Guarantees: all runs of a battery differ in their tokens alone; every rung that 
 with its outcome. Does not cover: judging.
 """
 
-import shutil
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from audits.switches import Switches
 from harness.errors import SubmissionError
+from harness.upstream import disk
 from harness.upstream.battery.draw import LawStream, draw, schedule
 from harness.upstream.battery.laws import Law, Markov, Repeats, Tokens, Uniform
 from harness.upstream.battery.runs import ScriptRun, read_run
@@ -26,7 +28,6 @@ from harness.upstream.sizes import StreamShape
 from harness.upstream.stage import build_stage
 from harness.upstream.text import reference_tokens
 from harness.upstream.vocabulary import BOS, Vocabulary, vocabulary_of
-from reference_model.data.byte_count import ByteTable
 
 N_TOKENS = 2_049  # 32 sequences of 64 and the token before the first target
 TRAIN_TOKENS = 16_384  # a shard; streams wrap round
@@ -81,7 +82,8 @@ class ScriptDriver:
             shape = replace(shape, vocab_size=self.vocabulary.size)
             rung = rung if self.tried else first_rung(self.switches, shape)
             name = "base" if not self.tried else f"base, rung {len(self.tried) + 1}"
-            law = self.draw(self.seed, (N_TOKENS - 1) * rung.stream_factor + 1)
+            n_tokens = (N_TOKENS - 1) * rung.stream_factor + 1
+            law = drawn(self.vocabulary, self.seed, n_tokens)
             run = self._run(name, law, rung, None)
             self.tried.append(Attempt(rung, run.outcome))
             if run.headline is not None and (best is None or run.finished):
@@ -104,26 +106,12 @@ class ScriptDriver:
         """Longer than any context of the configuration."""
         return 2 * self.chosen.size.seq_len
 
-    def draw(self, seed: int, n_tokens: int, split: int = 0) -> LawStream:
-        """The mixture of laws by document."""
-        plan = schedule(n_tokens, SHARES, DOCUMENT_TOKENS, seed, split)
-        ordinary = self.vocabulary.ordinary
-        return draw(self._laws(), plan, ordinary[ordinary != BOS], BOS, seed, split)
-
-    def token_bytes(self, law: LawStream) -> Tokens:
-        """(T,) canonical bytes of each token after its predecessor; 0 for the given one."""
-        table: ByteTable = self.vocabulary.table
-        counted = np.asarray(table.count(law.tokens[:-1], law.tokens[1:]), np.int64)
-        return np.concatenate([np.zeros(1, np.int64), counted])
-
-    def _laws(self) -> list[Law]:
-        return [Uniform(), Repeats(), Markov(reference_tokens(self.vocabulary))]
-
     def _run(self, name: str, law: LawStream, rung: Rung, training: Tokens | None) -> ScriptRun:
         out = self.out / name
-        shutil.rmtree(out, ignore_errors=True)  # of an earlier evaluation
+        with contextlib.suppress(FileNotFoundError):
+            disk.remove(out)  # of an earlier evaluation
         out.mkdir(parents=True)
-        shards = (training,) if training is not None else self._training(law)
+        shards = (training,) if training is not None else _training(self.vocabulary, self.seed)
         data = StageData(law.tokens, shards, self.vocabulary)
         place = out / "stage"
         try:
@@ -144,15 +132,27 @@ class ScriptDriver:
             )
             outcome = self.pool.run(job)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
-        return read_run(name, job, outcome, law, self.token_bytes(law))
-
-    def _training(self, law: LawStream) -> tuple[Tokens, ...]:
-        """Two shards of the same laws; nothing shared with the validation stream."""
-        return tuple(self.draw(law.seed, TRAIN_TOKENS, split).tokens for split in (1, 2))
+            # What cannot be taken away is no reason to lose the run.
+            with contextlib.suppress(OSError):
+                disk.remove(place)
+        return read_run(name, job, outcome, law, self.vocabulary.token_bytes(law.tokens))
 
     def _left_s(self) -> float:
         return self.limits.deadline - time.monotonic()
+
+
+def drawn(vocabulary: Vocabulary, seed: int, n_tokens: int, split: int = 0) -> LawStream:
+    """The mixture of laws by document."""
+    laws: list[Law] = [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
+    plan = schedule(n_tokens, SHARES, DOCUMENT_TOKENS, seed, split)
+    ordinary = vocabulary.ordinary
+    return draw(laws, plan, ordinary[ordinary != BOS], BOS, seed, split)
+
+
+@lru_cache(maxsize=2)
+def _training(vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
+    """Two shards of the same laws, for every run; nothing shared with the validation stream."""
+    return tuple(drawn(vocabulary, seed, TRAIN_TOKENS, split).tokens for split in (1, 2))
 
 
 def _cause(outcome: Outcome) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from audits.folder import NothingToScan, UsageError
 from audits.switches import read_switches
 from harness.checks.status import Level, RuleStatus, Status
@@ -67,7 +69,8 @@ class Examination:
             battery = Battery(self.driver, request.effort, request.seed, deadline, request.jobs)
             self.evidence = battery.run(base)
         tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
-        self.judged = judge(self.evidence, self.driver.token_bytes(base.law), tail)
+        token_bytes = self.driver.vocabulary.token_bytes(base.law.tokens)
+        self.judged = judge(self.evidence, token_bytes, tail)
 
     @property
     def statuses(self) -> list[RuleStatus]:
@@ -95,8 +98,8 @@ class Examination:
         counted, head = base.counted, base.headline
         if counted is None or head is None:
             return None
-        positions = sorted(set(counted.position.tolist()))
-        n_bytes = int(self.driver.token_bytes(base.law)[positions].sum())
+        positions = np.unique(counted.position)
+        n_bytes = int(self.driver.vocabulary.token_bytes(base.law.tokens)[positions].sum())
         return Score(counted.mean * len(positions), len(positions), n_bytes, head.bits_per_byte)
 
     def as_json(self) -> dict[str, Any] | None:

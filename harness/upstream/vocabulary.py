@@ -57,6 +57,15 @@ class Vocabulary:
         processor.LoadFromSerializedProto(self.model)
         return ByteTable.from_tokenizer(processor)
 
+    def token_bytes(self, tokens: np.ndarray) -> np.ndarray:
+        """(T,) int64 canonical bytes of each of (T,) ids after its predecessor.
+
+        The first is counted as if behind a boundary.
+        """
+        ids = np.asarray(tokens, dtype=np.int64)
+        before = np.concatenate([np.flatnonzero(self.table.boundary)[:1], ids[:-1]])
+        return self.table.count(before, ids)
+
     def as_json(self) -> str:
         """How scripts describe a tokenizer without a model."""
         specials = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
