@@ -97,10 +97,8 @@ class Layout:
             place.write_text(vocabulary.as_json())
 
     def validation_bytes(self) -> np.ndarray:
-        """(T,) int64, the bytes of each validation token after its predecessor."""
-        tokens = np.asarray(self.data.validation, dtype=np.int64)
-        before = np.concatenate([tokens[:1] * 0, tokens[:-1]])  # id 0 is a boundary
-        return self.data.vocabulary.table.count(before, tokens)
+        """(T,) int64: what the byte sidecar holds."""
+        return self.data.vocabulary.token_bytes(self.data.validation)
 
     def place(self, path: str) -> Path | None:
         """The place in the stage; None where the script must not be served."""
@@ -109,7 +107,13 @@ class Layout:
             if f"{pure}/".startswith(_SYSTEM) or len(pure.parts) < 3:
                 return None
             root = str(PurePosixPath(*pure.parts[:2]))  # "/workspace", "/home"
-            self.binds[root] = f"{OUTSIDE}{root}"
-            return self.stage / OUTSIDE / pure.relative_to("/")
-        made = (self.stage / pure).resolve()
+            made = self._inside(self.stage / OUTSIDE / pure.relative_to("/"))
+            if made is not None:
+                self.binds[root] = f"{OUTSIDE}{root}"
+            return made
+        return self._inside(self.stage / pure)
+
+    def _inside(self, path: Path) -> Path | None:
+        """The path without links and `..`; None where it leaves the stage."""
+        made = path.resolve()
         return made if made.is_relative_to(self.stage.resolve()) else None

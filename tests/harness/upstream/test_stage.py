@@ -82,11 +82,12 @@ def test_the_byte_sidecar_only_for_scripts_that_know_it(tmp_path: Path, known: b
         assert read_shard(sidecar).tolist() == [0] + [1] * (TOKENS.size - 1)
 
 
-def test_nothing_is_written_outside(tmp_path: Path) -> None:
-    """A path with `..` is not followed."""
-    script = 'class H:\n    data_path = "../../escaped"\n'
-    _stage(_folder(tmp_path, script), tmp_path / "a" / "stage")
+@pytest.mark.parametrize("way", ["../../escaped", "/workspace/../../../../escaped"])
+def test_nothing_is_written_outside(tmp_path: Path, way: str) -> None:
+    """A path with `..` is not followed, be it relative or absolute."""
+    stage = _stage(_folder(tmp_path, f'class H:\n    data_path = "{way}"\n'), tmp_path / "a/stage")
     assert not (tmp_path / "escaped").exists()
+    assert stage.binds == {}
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads the grammar itself")
