@@ -25,7 +25,6 @@ from audits.facts.values import (
 )
 
 READERS: Final = frozenset({"id_to_piece", "IdToPiece"})
-MARK: Final = "\u2581"
 # What a length counts of a marked piece; ids of PIECE_LENGTH labels.
 AS_IT_IS, WITHOUT_SPACE, WITH_SPACE = range(3)
 

@@ -141,13 +141,9 @@ def _ways_up(size: Size, complaint: str) -> Iterator[tuple[Size, str, int]]:
 _COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
     (r"mutually exclusive|cannot both|incompatible|not compatible|conflict|requires? \w+=",
      {"only_commands": True}, "only what the folder's commands set", 1),
-        (
-        r"modulo by zero|modulo or division by zero",
-        {"val_every": 100_000},
-        "validation at long intervals instead of never",
-        1,
-    ),
-(r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
+    (r"modulo by zero|modulo or division by zero",
+     {"val_every": 100_000}, "validation at long intervals instead of never", 1),
+    (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
      {"wallclock_s": 100_000}, "a clock that does not stop the training", 1),
     (r"timed out|time limit",
      {"iterations": 2, "epochs": 1, "steps": 2, "stride": 32, "batch_seqs": 16},
@@ -215,12 +211,9 @@ def _small_values(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given
     for name in switches.switches:
         if _MACHINE.search(name):
             continue
-        if (text := _small_text(name, switches.value(name), ratio)) is not None:
-            was = switches.value(name)
-            yield (
-                name,
-                Given(text, f"ladder: {text} for {was if was is not None else 'no default'}"),
-            )
+        was = switches.value(name)
+        if (text := _small_text(name, was, ratio)) is not None:
+            yield name, Given(text, f"ladder: {text} for {'no default' if was is None else was}")
 
 
 def _small_text(name: str, was: str | None, ratio: Ratio) -> str | None:
@@ -270,13 +263,10 @@ def _written(value: float, was: str | None) -> str:
     """Whole numbers as such; `600.0` stays a float, `True` a word."""
     if was is not None and was.strip().lower() in ("true", "false"):
         return str(bool(value))
-    if float(value).is_integer():
-        return (
-            f"{value:.1f}"
-            if was is not None and re.fullmatch(r"-?\d+\.\d+", was)
-            else f"{value:.0f}"
-        )
-    return f"{value:g}"
+    if not float(value).is_integer():
+        return f"{value:g}"
+    as_float = was is not None and re.fullmatch(r"-?\d+\.\d+", was)
+    return f"{value:.1f}" if as_float else f"{value:.0f}"
 
 
 def _patches(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:

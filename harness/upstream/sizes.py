@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 CONTEST_TOKENS = {1024: 62_021_632, 4096: 45_000_000, 8192: 40_540_160}  # validation tokens
-CONTEST_DOCUMENTS = 50_000
 HUGE = 65_536  # a table of at least this many entries is filled by the stream, not trained
 
 

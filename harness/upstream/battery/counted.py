@@ -69,6 +69,15 @@ def per_position(counted: Counted) -> PerPosition:
     return PerPosition(position, total / scale, mean, log_p, first, last)
 
 
+def nats_at(counted: Counted, positions: Ints) -> Floats:
+    """(c,) nats at stream positions; NaN where one was not counted."""
+    view = per_position(counted)
+    if not len(view.position):
+        return np.full(len(positions), np.nan)
+    row = np.searchsorted(view.position, positions).clip(max=len(view.position) - 1)
+    return np.where(view.position[row] == positions, view.nats[row], np.nan)
+
+
 def weights_known(counted: Counted) -> bool:
     """Finite, none negative, some positive: the total is a mean that can be scaled."""
     weight = counted.weight

@@ -25,7 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.upstream.battery.counted import Counted, Floats, Ints, PerPosition, per_position
+from harness.upstream.battery.counted import (
+    Counted,
+    Floats,
+    Ints,
+    PerPosition,
+    nats_at,
+    per_position,
+)
 
 MOVE_NATS = 1e-3  # design section 2, fact 2
 STILL_NATS = 1e-5  # some twenty float32 roundings near 7 nats
@@ -145,8 +152,8 @@ def compare(
     cut: Cut,
 ) -> FlipResult:
     """Judges the scores on the compared side."""
-    was, again = _at(base, cut), [_at(r, cut) for r in repeats]
-    now = [_at(run, cut) for _, run in flips]
+    was, again = nats_at(base, cut.compared), [nats_at(r, cut.compared) for r in repeats]
+    now = [nats_at(run, cut.compared) for _, run in flips]
     if problem := _incomparable(base, was, again, [run for _, run in flips], now, cut):
         return _result(Status.UNKNOWN, problem, cut, None, was, flips, now)
     threshold = _threshold(was, again)
@@ -166,15 +173,6 @@ def compare(
         reason = f"only {len(cut.compared)} scores could be compared"
         return _result(Status.UNKNOWN, reason, cut, threshold, was, flips, now)
     return _result(Status.PASS, "no score moved", cut, threshold, was, flips, now)
-
-
-def _at(counted: Counted, cut: Cut) -> Floats:
-    """(c,) nats at the compared positions; NaN where one was not counted."""
-    view = per_position(counted)
-    if not len(view.position):
-        return np.full(len(cut.compared), np.nan)
-    row = np.searchsorted(view.position, cut.compared).clip(max=len(view.position) - 1)
-    return np.where(view.position[row] == cut.compared, view.nats[row], np.nan)
 
 
 def _incomparable(

@@ -32,7 +32,6 @@ from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest, check_source, source_test
 
 MOST = 0.5  # of the scores must move for the flip to have power
-RECONSTRUCTED = 1e-3  # relative; a headline further off is at best a case for review
 
 
 @dataclass(frozen=True)

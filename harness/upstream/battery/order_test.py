@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.upstream.battery.counted import Counted, Ints, PerPosition, per_position
+from harness.upstream.battery.counted import Counted, Ints, PerPosition, nats_at, per_position
 
 NEVER = -1
 INTERLEAVED = 0.2  # of the early uses lie inside the pass: use and score take turns
@@ -166,22 +166,13 @@ def _hindsight(view: PerPosition, earlier: Sequence[Counted]) -> Ints:
     """Positions where the count is the smaller of two earlier scores, each winning often."""
     for i, one in enumerate(earlier):
         for two in earlier[i + 1 :]:
-            a, b = (_nats_at(view, run) for run in (one, two))
+            a, b = (nats_at(run, view.position) for run in (one, two))
             differ = np.abs(a - b) > 1e-3
             best = np.isclose(view.nats, np.fmin(a, b), atol=1e-5) & differ
             wins = [(best & (a < b)).mean(), (best & (b < a)).mean()] if len(best) else [0.0]
             if min(wins) >= HINDSIGHT_SHARE and best.sum() >= 0.99 * differ.sum():
                 return view.position[best]
     return np.empty(0, np.int64)
-
-
-def _nats_at(view: PerPosition, run: Counted) -> npt.NDArray[np.float64]:
-    """(k,) another pass at this one's positions; NaN where it has none."""
-    past = per_position(run)
-    if not len(past.position):
-        return np.full(len(view.position), np.nan)
-    row = np.searchsorted(past.position, view.position).clip(max=len(past.position) - 1)
-    return np.where(past.position[row] == view.position, past.nats[row], np.nan)
 
 
 def changed_while_scored(
