@@ -7,6 +7,7 @@ Does not cover: several programs in one folder; the entry is one file.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from audits.facts.commands import commands_of, configuration
 from audits.facts.config import Configuration
 from audits.facts.logs import logs_of
+from audits.source import Source, read_source
 
 NATIVE_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp"})
 MAX_NATIVE_FILES = 40
@@ -39,6 +41,22 @@ class Target:
     config: Configuration
     natives: Mapping[str, str] = field(default_factory=dict)  # C and C++ beside the script
     factory: str = ""  # the function that gives a native predictor
+
+
+class Files:
+    """The Python files of a target, each read once, when it is first asked for."""
+
+    def __init__(self, target: Target, sources: Mapping[str, Source] | None = None) -> None:
+        self.target = target
+        self.sources: dict[str, Source] = dict(sources or {})
+
+    def tree_of(self, name: str) -> ast.Module | None:
+        """The syntax tree; None for what is no file of the target, or cannot be read."""
+        if name not in self.target.files:
+            return None
+        if name not in self.sources:
+            self.sources[name] = read_source(self.target.root / name)
+        return self.sources[name].tree
 
 
 def target_of(path: Path, entry: str | None) -> Target:

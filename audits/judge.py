@@ -9,7 +9,6 @@ Does not cover: files that the entry neither imports nor starts; they are listed
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,9 @@ from audits.facts.native import Natives
 from audits.facts.trace import FlagDefault
 from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
 from audits.flow import scores
-from audits.folder import Target, target_of
+from audits.folder import Files, Target, target_of
 from audits.rules import CHECKS
-from audits.source import Outcome, Source, read_source
+from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
@@ -46,24 +45,16 @@ def scan_path(
     return ScanReport(profile, tuple(_file_report(name, reading, profile) for name in names))
 
 
-class _Reading:
+class _Reading(Files):
     """Two passes over one target: as the run was configured, and with every switch both ways."""
 
     def __init__(self, target: Target) -> None:
-        self.target = target
-        self.sources: dict[str, Source] = {}  # the files that the entry reached, itself included
+        super().__init__(target)
         self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
         self.natives = Natives(target.natives)
         self.flags: list[FlagDefault] = []
         self.cut_short = False
         self.scored = False
-
-    def tree_of(self, name: str) -> ast.Module | None:
-        if name not in self.target.files:
-            return None
-        if name not in self.sources:
-            self.sources[name] = read_source(self.target.root / name)
-        return self.sources[name].tree
 
     def read_flags(self) -> None:
         """Preparation scripts are part of what a folder says, though the entry never runs them."""

@@ -22,8 +22,8 @@ from audits.facts.config import Configuration, Setting
 from audits.facts.logs import Logs
 from audits.facts.machine import Machine
 from audits.facts.values import BLANK, ClassObj, Obj, Value
-from audits.folder import Target, target_of
-from audits.source import Source, read_source
+from audits.folder import Files, Target, target_of
+from audits.source import Source
 
 Literal = str | int | float | bool | tuple[object, ...] | None
 
@@ -141,19 +141,8 @@ class _Reading:
     seen: dict[str, Value]
 
 
-class _Reader:
-    """The files of one target, read once."""
-
-    def __init__(self, target: Target, sources: Mapping[str, Source] | None = None) -> None:
-        self.target = target
-        self.sources: dict[str, Source] = dict(sources or {})
-
-    def tree_of(self, name: str) -> ast.Module | None:
-        if name not in self.target.files:
-            return None
-        if name not in self.sources:
-            self.sources[name] = read_source(self.target.root / name)
-        return self.sources[name].tree
+class _Reader(Files):
+    """One target under several configurations."""
 
     def read(self, config: Configuration) -> _Reading:
         recording = _Recording(config.settings, config.doubtful, config.logs)

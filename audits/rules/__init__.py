@@ -10,33 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 from audits.facts.trace import Trace
 from audits.findings import Match
-from audits.rules import (
-    budget_3,
-    budget_6,
-    bytes_2,
-    causal_2,
-    causal_3,
-    causal_5,
-    causal_6,
-    data_1,
-    data_2,
-    data_3,
-    data_4,
-    data_6,
-    data_7,
-    norm_2,
-    norm_3,
-    norm_5,
-    norm_6,
-    order_1,
-    order_2,
-    order_4,
-    pass_1,
-    pass_2,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +28,11 @@ class Check:
     sure: bool = True  # whether the pattern can be told from legal code by reading alone
 
 
-_MODULES = (
-    budget_3,
-    budget_6,
-    bytes_2,
-    causal_2,
-    causal_3,
-    causal_5,
-    causal_6,
-    data_1,
-    data_2,
-    data_3,
-    data_4,
-    data_6,
-    data_7,
-    norm_2,
-    norm_3,
-    norm_5,
-    norm_6,
-    order_1,
-    order_2,
-    order_4,
-    pass_1,
-    pass_2,
-)
+_MODULES = [
+    import_module(f"{__name__}.{module.name}")
+    for module in iter_modules(__path__)
+    if module.name != "cases"
+]
 CHECKS: Mapping[str, Check] = {
     module.RULE: Check(
         module.RULE, module.check, module.VALID, module.INVALID, getattr(module, "SURE", True)
