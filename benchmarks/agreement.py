@@ -22,21 +22,17 @@ import argparse
 import csv
 import json
 import math
-import os
-import subprocess
 import sys
 import tempfile
-import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from labelled import CLASSES, extract
+
 from audits.judge import scan_path
 
-CLASSES: dict[str, list[str]] = tomllib.loads(
-    Path(__file__).with_name("classes.toml").read_text(encoding="utf-8")
-)
 # Sizes and times are in logs, overlapping documents in the shards: no script shows them.
 ELSEWHERE = frozenset({"artifact_oversize", "eval_overtime", "other"})
 UNVERIFIED = ("no", "yes (size")  # of the column verified_in_code: nothing in the code was found
@@ -97,42 +93,13 @@ def row_of(entry: dict[str, str]) -> Row:
     )
 
 
-def extract(repo: Path, sha: str, folder: str, into: Path) -> None:
-    """Writes the folder at the commit; blobs that the git directory lacks are left out."""
-    environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}
-    git = ["git", "-C", str(repo)]
-    tree = ["ls-tree", "-r", "-z", "-l", sha, "--", f"{folder}/"]
-    listed = subprocess.run([*git, *tree], capture_output=True, check=True, env=environment)
-    wanted: list[tuple[str, str]] = []
-    for one in filter(None, listed.stdout.decode("utf-8", "replace").split("\0")):
-        head, _, path = one.partition("\t")
-        mode, kind, blob, size = head.split()
-        if kind == "blob" and mode != "120000" and size.isdigit() and int(size) <= LARGEST:
-            wanted.append((blob, str(PurePosixPath(path).relative_to(folder))))
-    asked = "".join(f"{blob}\n" for blob, _ in wanted).encode()
-    batch = [*git, "cat-file", "--batch"]
-    answer = subprocess.run(batch, input=asked, capture_output=True, check=False, env=environment)
-    data, position = answer.stdout, 0
-    for _, name in wanted:
-        end = data.find(b"\n", position)
-        head_line = data[position:end].decode().split()
-        position = end + 1
-        if len(head_line) != 3:  # "<blob> missing"
-            continue
-        length = int(head_line[2])
-        target = into / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data[position : position + length])
-        position += length + 1
-
-
 def scanned(entry: dict[str, str], repo: Path) -> Row:
     """The row with the scanner's answer; an error of the scanner is kept, and the run goes on."""
     row = row_of(entry)
     script = PurePosixPath(entry["script_path"])
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            extract(repo, row.sha, str(script.parent), Path(scratch))
+            extract(repo, row.sha, str(script.parent), Path(scratch), LARGEST)
             report = scan_path(Path(scratch), "strict", script.name)
         except Exception as error:  # noqa: BLE001 - one bad row must not end the comparison
             last = traceback.extract_tb(error.__traceback__)[-1]

@@ -23,16 +23,17 @@ import json
 import statistics
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from labelled import CLASSES, extract
 from tqdm import tqdm
 
-CLASSES = tomllib.loads(Path(__file__).with_name("classes.toml").read_text(encoding="utf-8"))
+from audits.corpus.repository import RepositoryError
+
 TOOL_FAILED = 2
 
 
@@ -54,29 +55,6 @@ class Row:
     cause: str
 
 
-def extract(repo: Path, sha: str, script: str, into: Path) -> Path:
-    """Writes the script's folder at a commit; returns it. Missing blobs are left out."""
-    folder = str(PurePosixPath(script).parent)
-    listed = _git(repo, "ls-tree", "-r", "-z", sha, "--", folder + "/").decode().split("\0")
-    for entry in filter(None, listed):
-        head, _, path = entry.partition("\t")
-        mode, kind, blob = head.split()
-        if kind != "blob" or mode == "120000":
-            continue
-        target = into / PurePosixPath(path).relative_to(folder)
-        if not target.resolve().is_relative_to(into.resolve()):
-            continue
-        content = subprocess.run(
-            ["git", "-C", str(repo), "cat-file", "blob", blob], capture_output=True, check=False
-        )
-        if content.returncode:
-            print(f"{sha[:7]}:{path} is not in {repo}", file=sys.stderr)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content.stdout)
-    return into
-
-
 def drive(repo: Path, label: dict[str, str], out: Path, options: list[str]) -> Row:
     """One row: from the kept result when there is one."""
     key = f"{label['pr']}-{label['head_sha'][:9]}-{PurePosixPath(label['script_path']).parent.name}"
@@ -84,9 +62,14 @@ def drive(repo: Path, label: dict[str, str], out: Path, options: list[str]) -> R
     kept = home / "row.json"
     if kept.exists():
         return Row(**json.loads(kept.read_text(encoding="utf-8")))
-    folder = extract(repo, label["head_sha"], label["script_path"], home / "submission")
-    script = PurePosixPath(label["script_path"]).name
-    command = [sys.executable, "-m", "harness.evaluate", str(folder), "--entry", script]
+    path, folder = PurePosixPath(label["script_path"]), home / "submission"
+    try:
+        left_out = extract(repo, label["head_sha"], str(path.parent), folder)
+    except RepositoryError as error:
+        sys.exit(str(error))
+    for lacking in left_out:
+        print(f"{label['head_sha'][:7]}:{lacking} is not in {repo}", file=sys.stderr)
+    command = [sys.executable, "-m", "harness.evaluate", str(folder), "--entry", path.name]
     with (home / "evaluate.log").open("wb") as log:
         done = subprocess.run(
             [*command, "--out", str(home / "report"), *options],
@@ -121,13 +104,6 @@ def _row(label: dict[str, str], code: int, home: Path) -> Row:
         seconds=round(sum(report.get("seconds", {}).values()), 1),
         cause=" ".join(str(cause).split())[:300],
     )
-
-
-def _git(repo: Path, *words: str) -> bytes:
-    done = subprocess.run(["git", "-C", str(repo), *words], capture_output=True, check=False)
-    if done.returncode:
-        sys.exit(f"git {' '.join(words)}: {done.stderr.decode().strip()}")
-    return done.stdout
 
 
 def table(rows: list[Row]) -> Iterator[str]:
