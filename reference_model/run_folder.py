@@ -34,6 +34,7 @@ class RunFolder:
     def claim(cls, root: Path, settings: dict) -> "RunFolder":
         """The folder, made if missing, once it is known to belong to these settings."""
         folder = cls(root)
+        settings = json.loads(json.dumps(settings))  # as they will be read back: lists, no tuples
         try:
             root.mkdir(parents=True, exist_ok=True)
             found = folder._read("settings.json")
