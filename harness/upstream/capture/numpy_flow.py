@@ -23,6 +23,7 @@ from harness.upstream.capture.python_scores import (
     placed_list,
 )
 from harness.upstream.capture.recorder import Recorder
+from harness.upstream.capture.unseen import seen_through
 
 REARRANGE = [
     "concatenate",
@@ -428,8 +429,7 @@ def _buffer(function: Any) -> Any:
         out = function(*args, **kwargs)
         return marked(out, None) if out.dtype.kind == "f" and 8 <= out.size <= BUFFER else out
 
-    made.__name__ = function.__name__
-    return made
+    return seen_through(made, function)
 
 
 def _converter(recorder: Recorder, function: Any) -> Any:
@@ -446,5 +446,4 @@ def _converter(recorder: Recorder, function: Any) -> Any:
             return marked(out, latest.moved(np.array(places, np.int32)))
         return out
 
-    made.__name__ = function.__name__
-    return made
+    return seen_through(made, function)

@@ -16,6 +16,7 @@ import numpy as np
 from harness.upstream.capture.marks import Mark
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.sites import Site
+from harness.upstream.capture.unseen import seen_through
 
 READ_AT_ONCE = 1_000_000  # elements of the longest list that keeps its places
 ARITHMETIC = [
@@ -145,9 +146,7 @@ def _function(compute: Any) -> Any:
             return placed(value, first.position, replace(first.mark, softmax=0))
         return value
 
-    function.__name__ = compute.__name__
-    function.__doc__ = compute.__doc__
-    return function
+    return seen_through(function, compute)
 
 
 class MathHooks:

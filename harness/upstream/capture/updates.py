@@ -16,9 +16,11 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from torch.overrides import TorchFunctionMode
 
 from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.recorder import Recorder
+from harness.upstream.capture.unseen import absent, seen_through
 
 LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
 KEY = "scorefirst.positions"
@@ -65,8 +67,8 @@ def losses_under(roots: list[Tensor]) -> npt.NDArray[np.int32]:
 class Updates:
     """Hears gradients and steps while installed."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
+        self._recorder, self._mode = recorder, mode
         self._backward: Any = torch.autograd.backward
         self._grad: Any = torch.autograd.grad
         torch.autograd.backward = self._heard(self._backward)
@@ -91,11 +93,10 @@ class Updates:
                     self._taken([roots] if isinstance(roots, Tensor) else list(roots))
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     self._recorder.failed("backward", error)
-            return function(*args, **kwargs)
+            with absent(self._mode):  # as in `Tensor.backward`; compiled backwards are made here
+                return function(*args, **kwargs)
 
-        wrapped.__name__ = function.__name__
-        wrapped.__wrapped__ = function  # type: ignore[attr-defined]
-        return wrapped
+        return seen_through(wrapped, function)
 
     def _taken(self, roots: list[Tensor]) -> None:
         uses = losses_under(roots)

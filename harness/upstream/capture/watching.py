@@ -19,11 +19,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from harness.upstream.capture.compiled import Compiled
 from harness.upstream.capture.numpy_flow import NumpyHooks, marked
 from harness.upstream.capture.outside import Outside
 from harness.upstream.capture.python_scores import MathHooks
 from harness.upstream.capture.recorder import Recorder
-from harness.upstream.capture.torch_mode import Compiled, WatchMode
+from harness.upstream.capture.torch_mode import WatchMode
+from harness.upstream.capture.unseen import load_dynamo, seen_through
 from harness.upstream.capture.updates import Updates
 
 
@@ -36,10 +38,12 @@ def watching(
     """Captures what happens inside the block into `folder`."""
     recorder = Recorder(stream_tokens, folder, stage)
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
-    hooks: list[Any] = [Updates(recorder), NumpyHooks(recorder), Compiled(recorder)]
+    load_dynamo()
+    mode = WatchMode(recorder)
+    hooks: list[Any] = [Updates(recorder, mode), NumpyHooks(recorder), Compiled(recorder, mode)]
     hooks += [Bridge(recorder), MathHooks(recorder), Outside(recorder, stage)]
     try:
-        with WatchMode(recorder):
+        with mode:
             yield recorder
     finally:
         for hook in reversed(hooks):
@@ -51,10 +55,9 @@ class Bridge:
     """`Tensor.numpy` and `torch.from_numpy` carry marks from one world into the other."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
         self._from_numpy: Any = torch.from_numpy
         self._numpy: Any = Tensor.numpy
-        torch.from_numpy = self._to_torch  # type: ignore[assignment]
+        torch.from_numpy = _to_torch(recorder, self._from_numpy)
         Tensor.numpy = _to_numpy(recorder, self._numpy)  # type: ignore[method-assign]
 
     def close(self) -> None:
@@ -62,21 +65,26 @@ class Bridge:
         torch.from_numpy = self._from_numpy
         Tensor.numpy = self._numpy  # type: ignore[method-assign]
 
-    def _to_torch(self, array: Any) -> Any:
-        tensor = self._from_numpy(array)
-        if self._recorder.usable("from_numpy"):
+
+def _to_torch(recorder: Recorder, function: Any) -> Any:
+    def from_numpy(array: Any) -> Any:
+        tensor = function(array)
+        if recorder.usable("from_numpy"):
             try:
-                self._marked(array, tensor)
+                _marked(recorder, array, tensor)
             except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                self._recorder.failed("from_numpy", error)
+                recorder.failed("from_numpy", error)
         return tensor
 
-    def _marked(self, array: Any, tensor: Tensor) -> None:
-        mark = getattr(array, "mark", None)
-        if mark is not None:
-            self._recorder.marks.put(tensor, mark)
-        elif not tensor.is_floating_point() and tensor.numel() >= 64:
-            self._recorder.align(tensor)
+    return seen_through(from_numpy, function)
+
+
+def _marked(recorder: Recorder, array: Any, tensor: Tensor) -> None:
+    mark = getattr(array, "mark", None)
+    if mark is not None:
+        recorder.marks.put(tensor, mark)
+    elif not tensor.is_floating_point() and tensor.numel() >= 64:
+        recorder.align(tensor)
 
 
 def _to_numpy(recorder: Recorder, function: Any) -> Any:
@@ -84,4 +92,4 @@ def _to_numpy(recorder: Recorder, function: Any) -> Any:
         array = function(self, *args, **kwargs)
         return marked(array, recorder.marks.find(self)) if recorder.active else array
 
-    return numpy
+    return seen_through(numpy, function)
