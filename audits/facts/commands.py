@@ -19,6 +19,7 @@ from audits.facts.logs import Logs
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
 _STARTERS = ("torchrun", "python", "python3", "accelerate")
+_BRANCHES = {"if": 1, "case": 1, "fi": -1, "esac": -1}
 _DEFAULTED = re.compile(r"^\$\{(\w+):?-([^}]*)\}$")  # ${NAME:-value}
 
 
@@ -28,6 +29,7 @@ class Command:
 
     script: str  # base name, or "" for a shell script it hands over to
     settings: dict[str, Setting]
+    undecided: frozenset[str] = frozenset()  # set otherwise in another branch of the shell script
 
 
 def commands_of(folder: Path) -> list[Command]:
@@ -48,6 +50,7 @@ def configuration(commands: list[Command], entry: str, logs: Logs | None = None)
     doubtful: set[str] = set()
     mine = [command for command in commands if command.script == entry]
     for command in mine:
+        doubtful |= command.undecided
         for name, setting in command.settings.items():
             if name in settings and settings[name].value != setting.value:
                 doubtful.add(name)
@@ -74,8 +77,11 @@ def _from_markdown(name: str, text: str) -> list[Command]:
 
 def _from_shell(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Command]:
     exported: dict[str, Setting] = {}
+    undecided: set[str] = set()
+    depth = 0  # of `if` and `case`, which this reading does not follow
     for number, line in _joined(lines):
         words = _words(line)
+        depth += sum(_BRANCHES.get(word.strip(";"), 0) for word in words if words[0] != "echo")
         given: dict[str, Setting] = {}
         while words and (match := _ASSIGNMENT.match(words[0])):
             _set(given, match, f"{name} line {number}")
@@ -84,14 +90,21 @@ def _from_shell(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Command
             for word in words[1:]:
                 if match := _ASSIGNMENT.match(word):
                     _set(given, match, f"{name} line {number}")
-            if words[0] == "export":
-                exported |= given
-                continue
-        if not words:
+        if not words or words[0] == "export":
+            undecided |= _overridden(exported, given) if depth else set()
             exported |= given
             continue
         if (script := _started(words)) is not None:
-            yield Command(script, exported | given | _world_size(words, name, number))
+            settings = exported | given | _world_size(words, name, number)
+            yield Command(script, settings, frozenset(undecided - set(given)))
+
+
+def _overridden(before: dict[str, Setting], given: dict[str, Setting]) -> set[str]:
+    return {
+        name
+        for name, setting in given.items()
+        if name in before and before[name].value != setting.value
+    }
 
 
 def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:

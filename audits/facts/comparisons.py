@@ -38,6 +38,9 @@ def compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
         const = folding.compare(node.ops[0], values[0].const, values[1].const)
         return Value(const, made.labels, switches=made.switches)
     contains = len(values) == 2 and isinstance(node.ops[0], ast.In | ast.NotIn)
+    if contains and (listed := _listed(values[1])) is not None and values[0].known:
+        const = folding.compare(node.ops[0], values[0].const, listed)
+        return Value(const, made.labels, switches=made.switches)
     if contains and (is_set := _in_environment(m, values)) is not None:
         return Value(is_set is isinstance(node.ops[0], ast.In), switches=made.switches)
     if len(values) == 2 and values[0].items is not None and values[1].const is None:
@@ -81,6 +84,15 @@ def _in_environment(m: Machine, values: list[Value]) -> bool | None:
     if not any(isinstance(ref, Library) and ref.path == "os.environ" for ref in where.refs):
         return None
     return m.config.setting(name.const) is not None
+
+
+def _listed(value: Value) -> tuple[object, ...] | None:
+    """The elements of a list or set that was written out and not added to since."""
+    holders = [ref for ref in value.refs if ref.kind == "list"]
+    if len(holders) != 1 or len(value.refs) != 1 or None in holders[0].entries:
+        return None
+    entries = holders[0].entries.values()
+    return tuple(one.const for one in entries) if all(one.known for one in entries) else None
 
 
 def _kinds_of(value: Value) -> set[str]:

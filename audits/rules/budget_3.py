@@ -35,7 +35,7 @@ def check(trace: Trace) -> Iterator[Match]:
 
 
 def _trained(seconds: str) -> str:
-    return "import time\n" + script(TRAINED.replace("600.0", seconds).format(reserve="") + SCORED)
+    return "import time\n" + script(TRAINED.format(reserve="", budget=seconds) + SCORED)
 
 
 VALID = (_trained("600.0"), _trained("590.0"))

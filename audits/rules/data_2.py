@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.phases import TRAINING, calibrations, deadline_before, scored_after
+from audits.phases import TRAINING, another_budget, calibrations, deadline_before, scored_after
 from audits.rules.data_3 import calibrated
 
 RULE = "DATA-2"
@@ -22,13 +22,14 @@ def check(trace: Trace) -> Iterator[Match]:
         limit, score = deadline_before(trace, one), scored_after(trace, one.moment.position)
         if limit is None or score is None:
             continue
+        unsure = one.moment.doubtful or another_budget(limit)
         yield Match(
             one.site.file,
             one.site.line,
             one.site.function,
             f"training shards are read here, after the training time of {limit.seconds:.0f} s "
             f"ended at line {limit.site.line}, for what is scored at line {score.site.line}",
-            Confidence.MEDIUM if one.moment.doubtful else Confidence.HIGH,
+            Confidence.MEDIUM if unsure else Confidence.HIGH,
             one.moment.off + score.moment.off,
         )
 

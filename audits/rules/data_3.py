@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.phases import TRAINING, calibrations, deadline_before, scored_after
+from audits.phases import TRAINING, another_budget, calibrations, deadline_before, scored_after
 from audits.rules.cases import script
 
 RULE = "DATA-3"
@@ -22,7 +22,7 @@ def check(trace: Trace) -> Iterator[Match]:
         limit, score = deadline_before(trace, one), scored_after(trace, one.moment.position)
         if limit is None or score is None:
             continue
-        unsure = one.moment.doubtful or limit.moment.doubtful
+        unsure = one.moment.doubtful or limit.moment.doubtful or another_budget(limit)
         yield Match(
             one.site.file,
             one.site.line,
@@ -36,7 +36,7 @@ def check(trace: Trace) -> Iterator[Match]:
 
 
 TRAINED = """
-limit_ms = 1000.0 * float(os.environ.get("MAX_WALLCLOCK_SECONDS", 600.0))
+limit_ms = 1000.0 * float(os.environ.get("MAX_WALLCLOCK_SECONDS", {budget}))
 began = time.perf_counter()
 for step in range(20000):
     x, y = batch(train_tokens, step)
@@ -68,15 +68,17 @@ for start in range(0, len(val_tokens), 512):
 """
 
 
-def calibrated(stream: str, reserve: str = "") -> str:
+def calibrated(stream: str, reserve: str = "", budget: float = 600.0) -> str:
     """A script that trains until the clock says so, collects statistics and scores."""
-    trained = TRAINED.format(reserve=reserve)
+    trained = TRAINED.format(reserve=reserve, budget=budget)
     return "import time\n" + script(trained + COLLECTED.format(stream=stream) + SCORED)
 
 
 VALID = (
     # Fourteen seconds of the training time are kept for it.
     calibrated("train_tokens", " - 14000.0"),
+    # Outside the record track: twelve seconds are kept of twenty minutes.
+    calibrated("train_tokens", " - 12000.0", 1200.0),
     # Text that the model writes itself, or noise.
     calibrated("torch.randint(0, 1024, (8192,))"),
 )

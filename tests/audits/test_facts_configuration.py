@@ -101,3 +101,35 @@ def test_the_declared_figure_tells_the_headline(declared: float, last: bool | No
     text = "step:10/20 val_bpb:9.0\nfirst val_bpb:1.3\nsecond val_bpb: 1.1\n"
 
     assert from_texts({"a.log": text}, {"val_bpb": declared}).last_is_headline() is last
+
+
+CASES = """
+base() {
+  export ADAPT_FIRST=0
+}
+case "$1" in
+  plain) ;;
+  adapted) export ADAPT_FIRST=1 ;;
+esac
+torchrun train_gpt.py
+"""
+
+
+def test_one_arm_of_a_shell_script_decides_nothing(scan: Scan) -> None:
+    """An ablation script that sets a switch in one of its cases does not say what was reported."""
+    findings = scan({"train_gpt.py": ADAPTS, "run.sh": CASES})
+
+    assert failed(findings) == set()
+    assert any("ADAPT_FIRST" in one.message or one.status == "warn" for one in findings)
+
+
+@pytest.mark.parametrize("shown", ["0", "1"])
+def test_a_setting_compared_with_spelt_out_values(scan: Scan, shown: str) -> None:
+    """`value.lower() in {"1", "true"}` is decided by what the folder sets."""
+    code = ADAPTS.replace(
+        'bool(int(os.environ.get("ADAPT_FIRST", "0")))',
+        'os.environ.get("ADAPT_FIRST", "1").strip().lower() in {"1", "true", "yes"}',
+    )
+    run = {"run.sh": f"ADAPT_FIRST={shown} torchrun train_gpt.py\n"}
+
+    assert ("ORDER-2" in failed(scan({"train_gpt.py": code, **run}))) is (shown == "1")
