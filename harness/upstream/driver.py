@@ -135,7 +135,9 @@ class ScriptDriver:
             # What cannot be taken away is no reason to lose the run.
             with contextlib.suppress(OSError):
                 disk.remove(place)
-        return read_run(name, job, outcome, law, self.vocabulary.token_bytes(law.tokens))
+        drawn = _training(self.vocabulary, self.seed)
+        token_bytes = self.vocabulary.token_bytes(law.tokens)
+        return read_run(name, job, outcome, law, token_bytes, drawn)
 
     def _left_s(self) -> float:
         return self.limits.deadline - time.monotonic()

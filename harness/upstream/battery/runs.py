@@ -5,7 +5,7 @@ broke off keeps what it had printed and captured. In every pass `event` is the f
 a score, not the later sum that counted it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.laws import Tokens
 from harness.upstream.battery.order_test import NEVER, Uses
 from harness.upstream.capture import updates_seen
+from harness.upstream.capture.alignment import SAMPLED_FROM, Aligner, K
 from harness.upstream.capture.reader import Capture, load
 from harness.upstream.capture.reconstruct import Pass, reconstruct
 from harness.upstream.capture.updates import LEAVES
@@ -34,6 +36,7 @@ class ScriptRun:
     capture: Capture
     passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
     widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
+    training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
 
     @property
     def counted(self) -> Pass | None:
@@ -54,6 +57,7 @@ class ScriptRun:
             return None
         seen = updates_seen.update_view(self.capture, counted, length)
         first_used = _or_never(seen.first_used)
+        first_used[_in_both(self.law.tokens, self.training)] = NEVER  # whose use it was is unknown
         texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
         thrown = np.char.endswith(texts[first_used], LEAVES)
         return Uses(first_used, _or_never(seen.counted_at), thrown_away=thrown)
@@ -85,6 +89,7 @@ def read_run(
     outcome: Outcome,
     law: LawStream,
     token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
+    training: Sequence[Tokens] = (),  # the drawn training shards
 ) -> ScriptRun:
     """Reads the log and the capture of a run."""
     log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
@@ -96,7 +101,8 @@ def read_run(
         if found is not None:
             widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
-    return ScriptRun(name, law, outcome, numbers, headline(numbers), capture, passes, widths)
+    head = headline(numbers)
+    return ScriptRun(name, law, outcome, numbers, head, capture, passes, widths, training)
 
 
 def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:
@@ -109,6 +115,21 @@ def _softmax_width(capture: Capture, counted: Pass) -> int:
     """The smallest that the sums of a pass tell of."""
     sums = np.unique(counted.event)
     return min((int(str(capture.text[e]).rpartition("softmax:")[2] or 0) for e in sums), default=0)
+
+
+def _in_both(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:
+    """Positions of the stream whose passage a training shard holds too, as language repeats."""
+    aligner = Aligner(stream)
+    found = [aligner.positions(part) for part in _parts(shards)]
+    places = np.concatenate([np.empty(0, np.int64), *(p for p in found if p is not None)])
+    return np.unique(places[places >= 0]).astype(np.int64)
+
+
+def _parts(shards: Sequence[Tokens]) -> Iterator[Tokens]:
+    """Short enough to be looked at whole; overlapping, so that no passage is cut."""
+    for shard in shards:
+        for start in range(0, len(shard), SAMPLED_FROM - K):
+            yield shard[start : start + SAMPLED_FROM]
 
 
 def _or_never(events: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
