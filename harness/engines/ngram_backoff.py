@@ -3,18 +3,19 @@
 p = (1 - a) p_model + a p_ngram, where p_ngram comes from the highest order whose exact context has
 been seen, smoothed by adding one over the whole alphabet, and a = 0.08 + 0.65 sigmoid(2 (H - 3.5))
 from the model's own entropy H in nats: context only, never the target (rules NORM-4, CAUSAL-2).
-Tables learn from scored chunks alone. Both parts sum to one, so the mixture does.
+Counts learn from scored chunks alone. Both parts sum to one, so the mixture does. The counts and
+their cost are `context_counts`'.
 """
 
 import dataclasses
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from harness.engines.context_counts import BREAK, ContextCounts
 from harness.engines.score_first_ttt import ScoreFirstTTT, TTTSettings
 from harness.engines.settings import read_settings
 from harness.engines.sliding_window import SlidingWindow
@@ -28,41 +29,18 @@ class NgramSettings(TTTSettings):
 
     over: str = "score_first_ttt"  # or "sliding_window": the neural predictor below
     min_order: int = 2  # an order n predicts from n - 1 tokens
-    max_order: int = 9
-    alpha_base: float = 0.08
-    alpha_range: float = 0.65
+    max_order: int = 9  # NGRAM_ORDER
+    across_chunks: bool = False  # contexts reach into the chunk before; #1185 begins each anew
+    alpha_base: float = 0.08  # NGRAM_ALPHA_BASE
+    alpha_range: float = 0.65  # NGRAM_ALPHA_RANGE
     alpha_slope: float = 2.0
     alpha_center: float = 3.5  # nats of entropy at which half of the range is used
 
-
-class CountTables:
-    """How often each token followed each exact context, per order."""
-
-    def __init__(self, min_order: int, max_order: int) -> None:
-        self._orders = range(max_order, min_order - 1, -1)
-        self._counts: dict[bytes, dict[int, int]] = defaultdict(dict)
-        self._tail: npt.NDArray[np.int64] = np.empty(0, np.int64)
-
-    def lookup(self, context: npt.NDArray[np.int64]) -> dict[int, int] | None:
-        """Counts after the longest known suffix of a context; None where nothing is known."""
-        raw = context.tobytes()
-        for order in self._orders:
-            start = len(raw) - 8 * (order - 1)
-            if start >= 0 and (counts := self._counts.get(raw[start:])) is not None:
-                return counts
-        return None
-
-    def learn(self, tokens: npt.NDArray[np.int64]) -> None:  # (n + 1,) int64
-        """Adds the tokens after the first; contexts reach back into earlier chunks."""
-        stream = np.concatenate([self._tail, tokens])
-        raw = stream.tobytes()
-        for position in range(len(stream) - len(tokens) + 1, len(stream)):
-            target = int(stream[position])
-            for order in self._orders:
-                if position >= order - 1:
-                    counts = self._counts[raw[8 * (position - order + 1) : 8 * position]]
-                    counts[target] = counts.get(target, 0) + 1
-        self._tail = stream[max(len(stream) - self._orders.start, 0) : -1]
+    def alpha(self, entropy: Tensor) -> Tensor:  # (...) nats -> (...) weight of the counts
+        """The share of the n-gram distribution in the mixture."""
+        return self.alpha_base + self.alpha_range * torch.sigmoid(
+            self.alpha_slope * (entropy - self.alpha_center)
+        )
 
 
 class NgramBackoff:
@@ -72,41 +50,43 @@ class NgramBackoff:
         self.neural = neural
         self.vocab_size = neural.vocab_size
         self._settings = settings
-        self._tables = CountTables(settings.min_order, settings.max_order)
+        self._counts = ContextCounts(settings.min_order, settings.max_order)
 
     def log_probs(self, windows: Tensor, scored: int) -> Tensor:  # -> (B, scored, V) float32, nats
         """The mixture at the last `scored` positions of each window."""
         log_p = self.neural.log_probs(windows, scored)
-        p = log_p.exp()
-        alpha = self._alpha(-(p * log_p).sum(-1))
-        for b, window in enumerate(windows.cpu().numpy()):
-            for i in range(scored):
-                end = len(window) - scored + i + 1
-                context = window[max(0, end - self._settings.max_order + 1) : end]
-                counts = self._tables.lookup(context)
-                if counts is not None:
-                    _mix(p[b, i], alpha[b, i], counts)
-        return p.log()
+        flat = log_p.flatten(0, 1)
+        nodes = self._counts.match(_contexts(windows, scored, self._settings.max_order - 1))
+        known = torch.from_numpy(np.flatnonzero(nodes)).to(flat.device)
+        flat[known] = self._mixed(flat[known], nodes[nodes != 0])
+        return log_p
 
     def adapt(self, tokens: Tensor) -> None:
-        """Tables and, where declared, weights learn from the scored chunk."""
-        self._tables.learn(tokens.cpu().numpy())
+        """Counts and, where declared, weights learn from the scored chunk."""
+        self._counts.learn(tokens.cpu().numpy(), joined=self._settings.across_chunks)
         self.neural.adapt(tokens)
 
-    def _alpha(self, entropy: Tensor) -> Tensor:  # (B, scored) nats -> weight in [0, 1]
-        s = self._settings
-        return s.alpha_base + s.alpha_range * torch.sigmoid(
-            s.alpha_slope * (entropy - s.alpha_center)
+    def _mixed(
+        self,
+        log_p: Tensor,  # (n, V) nats, of the model
+        nodes: np.ndarray,  # (n,) int64 the context that answers for each row
+    ) -> Tensor:
+        """log((1 - alpha) p + alpha (counts + 1) / (total + V)), (n, V) nats."""
+        p = log_p.exp()
+        alpha = self._settings.alpha(-(p * log_p).sum(-1))
+        totals = torch.from_numpy(self._counts.total(nodes)).to(p)
+        share = alpha / (totals + self.vocab_size)  # of one count
+        row, token, count = (
+            torch.from_numpy(x).to(p.device) for x in self._counts.followers(nodes)
         )
+        p = p * (1 - alpha)[:, None] + share[:, None]
+        return p.index_put_((row, token), share[row] * count, accumulate=True).log()
 
 
-def _mix(p: Tensor, alpha: Tensor, counts: dict[int, int]) -> None:  # p: (V,), changed in place
-    """p <- (1 - alpha) p + alpha (counts + 1) / (total + V)."""
-    denominator = sum(counts.values()) + len(p)
-    p.mul_(1 - alpha).add_(alpha / denominator)
-    ids = torch.tensor(list(counts), device=p.device)
-    add = torch.tensor(list(counts.values()), device=p.device, dtype=p.dtype)
-    p[ids] += alpha * add / denominator
+def _contexts(windows: Tensor, scored: int, width: int) -> np.ndarray:
+    """(B x scored, width) int64, the tokens up to each scored position; BREAK before the window."""
+    padded = F.pad(windows, (width - 1, 0), value=BREAK)
+    return padded.unfold(1, width, 1)[:, -scored:].flatten(0, 1).cpu().numpy()
 
 
 def ngram_backoff(context: PredictorContext) -> NgramBackoff:
@@ -117,6 +97,11 @@ def ngram_backoff(context: PredictorContext) -> NgramBackoff:
     )
     if settings.over not in ("sliding_window", "score_first_ttt"):
         raise ContractError(f"`over` is {settings.over!r}; sliding_window or score_first_ttt")
+    if not 2 <= settings.min_order <= settings.max_order:
+        raise ContractError(
+            f"orders {settings.min_order} to {settings.max_order}: an order n predicts from n - 1"
+            " tokens, so the least is 2, and min_order is at most max_order"
+        )
     neural = (
         SlidingWindow(context) if settings.over == "sliding_window" else ScoreFirstTTT(context, ttt)
     )
