@@ -25,6 +25,18 @@ class Quota:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One score that is asked again, for one token after the other."""
+
+    event: int  # of the capture, behind which the run stands still
+    position: int  # in the validation stream, whose token is exchanged
+    site: str  # what counted it: a line, with " read" behind it where numbers were read out
+    tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
+    enough: float  # mass at which the asking ends
+    limit_s: float
+
+
+@dataclass(frozen=True)
 class Job:
     """What one run of a script is given."""
 
@@ -40,6 +52,7 @@ class Job:
     ranks: int = 1
     time_limit_s: float = 600.0
     capture: bool = True
+    questions: tuple[Question, ...] = ()  # asked on a single rank; the run ends behind the last
     quota: Quota = Quota()
 
     @property
@@ -57,7 +70,8 @@ class Job:
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
         plain = {"arguments": tuple(raw["arguments"]), "quota": Quota(**raw["quota"])}
-        return cls(**{**raw, **paths, **plain})
+        asked = [{**question, "tokens": tuple(question["tokens"])} for question in raw["questions"]]
+        return cls(**{**raw, **paths, **plain, "questions": tuple(Question(**q) for q in asked)})
 
 
 class How(StrEnum):

@@ -7,6 +7,7 @@ Maps are numpy arrays because tensors made in inference mode may not be written 
 """
 
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +59,13 @@ class Marks:
                 del known[key]
 
         known[key] = (weakref.ref(thing, forget), mark)
+
+    def live(self) -> Iterator[tuple[Any, Mark]]:
+        """Every marked object that is still there."""
+        for reference, mark in list(self._known.values()):
+            thing = reference()
+            if thing is not None:
+                yield thing, mark
 
     def drop(self, thing: Any) -> None:
         """Takes a mark away."""

@@ -76,6 +76,11 @@ def load(out: Path) -> Capture:
     )
 
 
+def load_answers(out: Path) -> dict[str, Column]:
+    """Columns of `record.ANSWERS`; empty where nothing was asked."""
+    return _read(out / "rank0" / "answers.arrow", record.ANSWERS)
+
+
 _STREAMS = (("events", record.EVENTS), ("scores", record.SCORES), ("uses", record.USES))
 
 

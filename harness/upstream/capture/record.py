@@ -4,6 +4,7 @@ however the process ended.
     OUT/rank0/events.arrow   one row an event, in the order in which they happened
     OUT/rank0/scores.arrow   one row a token of a `loss` or `sum` event
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
+    OUT/rank0/answers.arrow  one row a token that a score was asked again for (`asking`)
 
 Kinds of events: `loss` (per-token losses appeared: cross-entropy, gathered log-probabilities, or
 the logarithm of gathered probabilities), `sum` (per-token scores were added up, averaged or read
@@ -36,6 +37,16 @@ SCORES = pa.schema(
         ("target", pa.int32()),
         ("nats", pa.float64()),
         ("weight", pa.float64()),  # what the score was multiplied by on its way into a sum, else 1
+    ]
+)
+
+ANSWERS = pa.schema(
+    [
+        ("position", pa.int32()),
+        ("token", pa.int32()),  # that stood at the position instead
+        ("nats", pa.float64()),  # what was counted for it
+        ("before", pa.float64()),  # nats counted meanwhile of earlier positions
+        ("used", pa.bool_()),  # a gradient was taken of the position before it was counted
     ]
 )
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.upstream.capture.alignment import Aligner, K
+from harness.upstream.capture.asking import Asker
 from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions
 from harness.upstream.capture.sites import Site, Sites
 from harness.upstream.capture.weights import Weights
@@ -62,6 +63,7 @@ class Recorder:
         self._pid = os.getpid()
         self._waiting: list[tuple[int, Positions, Tensor, Any]] = []
         self.pending = Pending()
+        self.asker: Asker | None = None  # where scores are to be asked again
         self._singles: tuple[Site, Mark, str, list[tuple[int, float]]] | None = None
 
     # -- events ---------------------------------------------------------------------------------
@@ -70,7 +72,10 @@ class Recorder:
         """Notes an event here and now."""
         self._close_singles()
         modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
-        return self.writer.event(kind, site or self.sites.here(), modes, weights, text)
+        number = self.writer.event(kind, site or self.sites.here(), modes, weights, text)
+        if self.asker is not None:
+            self.asker.passed(self, number)
+        return number
 
     def failed(self, hook: str, error: BaseException) -> None:
         """The capture itself failed in a hook."""
@@ -121,7 +126,10 @@ class Recorder:
         positions = mark.positions
         if positions is None or not (positions >= 0).any():
             return
-        event = self.event("sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights)
+        site = self.sites.here()
+        event = self.event(
+            "sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights, site
+        )
         if isinstance(values, Tensor) and values.device.type != "cpu":
             factor = mark.factor.detach() if isinstance(mark.factor, Tensor) else mark.factor
             copy = values.detach().clone()  # the script may write into it before it is read
@@ -129,7 +137,7 @@ class Recorder:
             if len(self._waiting) >= QUEUED:
                 self.drain()
             return
-        self._scores(event, positions, _host(values), mark.factor)
+        self._scores(event, positions, _host(values), mark.factor, counter(site, how))
 
     def single(
         self, mark: Mark, position: int, value: float, how: str, site: Site | None = None
@@ -150,7 +158,8 @@ class Recorder:
                 "sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights, site
             )
             places = np.array([position for position, _ in scores], np.int32)
-            self._scores(event, places, np.array([value for _, value in scores]), None)
+            values = np.array([value for _, value in scores])
+            self._scores(event, places, values, None, counter(site, how))
 
     def read_pending(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
@@ -170,7 +179,15 @@ class Recorder:
             self._scores(event, positions, together[start:stop], factor)
             start = stop
 
-    def _scores(self, event: int, positions: Positions, values: Any, factor: Any) -> None:
+    def uses(self, event: int, runs: npt.NDArray[np.int32]) -> None:
+        """(n, 2) runs of positions [start, stop) that a gradient was taken of."""
+        self.writer.uses(event, runs)
+        if self.asker is not None and self.asker.copy is not None:
+            self.asker.copy.learnt(runs)
+
+    def _scores(
+        self, event: int, positions: Positions, values: Any, factor: Any, counted_by: str = ""
+    ) -> None:
         places = positions.reshape(-1)
         numbers = np.asarray(values, np.float64).reshape(-1)
         weights = np.ones(len(places))
@@ -183,6 +200,8 @@ class Recorder:
         if len(nats) and np.nanmax(nats, initial=-np.inf) <= 0:
             nats, weights = -nats, weights  # log-probabilities were summed
         self.writer.scores(event, places, self.stream[places], nats, np.abs(weights))
+        if self.asker is not None and self.asker.copy is not None:
+            self.asker.copy.counted(counted_by, places, nats)
 
     def flush(self) -> None:
         """Everything onto disk."""
@@ -197,6 +216,11 @@ class Recorder:
         self.drain()
         self.weights.close()
         self.writer.close()
+
+
+def counter(site: Site, how: str) -> str:
+    """What counted scores: a line, and apart from it the numbers that were only read out there."""
+    return site[0] + (" read" if how == "read" else "")
 
 
 def _host(values: Any) -> npt.NDArray[np.float64]:

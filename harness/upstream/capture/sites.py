@@ -25,13 +25,21 @@ class Sites:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
-            name = self._names.get(code, "")
-            if name == "":
-                name = self._names[code] = self._name(code.co_filename)
+            name = self._known(code)
             if name is not None:
                 return f"{name}:{frame.f_lineno}", code.co_name
             frame = frame.f_back
         return NOWHERE
+
+    def is_theirs(self, code: CodeType) -> bool:
+        """Whether code was compiled from the submission."""
+        return self._known(code) is not None
+
+    def _known(self, code: CodeType) -> str | None:
+        name = self._names.get(code, "")
+        if name == "":
+            name = self._names[code] = self._name(code.co_filename)
+        return name
 
     def _name(self, path: str) -> str | None:
         """Name under which a file of the submission is cited; None for anyone else's file."""

@@ -104,7 +104,7 @@ class Updates:
             event = self._recorder.event(
                 "backward", f"{int((uses[:, 1] - uses[:, 0]).sum())} tokens"
             )
-            self._recorder.writer.uses(event, uses)
+            self._recorder.uses(event, uses)
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         if self._recorder.usable("step"):

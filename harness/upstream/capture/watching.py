@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from harness.upstream.capture.asking import Asker
 from harness.upstream.capture.compiled import Compiled
 from harness.upstream.capture.numpy_flow import NumpyHooks, marked
 from harness.upstream.capture.outside import Outside
@@ -27,6 +28,8 @@ from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.torch_mode import WatchMode
 from harness.upstream.capture.unseen import load_dynamo, seen_through
 from harness.upstream.capture.updates import Updates
+from harness.upstream.capture.writer import AnswerWriter
+from harness.upstream.job import Question
 
 
 @contextmanager
@@ -34,9 +37,12 @@ def watching(
     stream_tokens: npt.NDArray[np.int64],  # (T,) the validation tokens
     folder: Path,  # of this rank: OUT/rank0
     stage: Path,
+    questions: tuple[Question, ...] = (),  # scores to ask again; the run ends behind them
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
     recorder = Recorder(stream_tokens, folder, stage)
+    if questions:
+        recorder.asker = Asker(questions, AnswerWriter(folder))
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     load_dynamo()
     mode = WatchMode(recorder)

@@ -107,6 +107,23 @@ class Writer:
             file.close()
 
 
+class AnswerWriter:
+    """The answers to what was asked again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "answers.arrow").open("wb", buffering=0)
+        self._stream = pa.ipc.new_stream(self._file, record.ANSWERS)
+
+    def answer(self, position: int, token: int, nats: float, before: float, used: bool) -> None:
+        """On disk at once: the run may be ended at any moment."""
+        _write(self._stream, record.ANSWERS, [[position], [token], [nats], [before], [used]])
+
+    def close(self) -> None:
+        """Ends the stream."""
+        self._stream.close()
+        self._file.close()
+
+
 def _write(stream: Any, schema: pa.Schema, columns: list[Any]) -> None:
     arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
     stream.write_batch(pa.record_batch(arrays, schema=schema))

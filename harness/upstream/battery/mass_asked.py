@@ -1,0 +1,252 @@
+"""NORM-1 asked again: the sum over the alphabet at chosen positions, at one state of the script.
+
+    questions_for   the positions at which the base run saved most, each with the whole alphabet
+    read_sums       what the copies counted, and why a position tells nothing
+    check_sums      the status of NORM-1; only with an answer that a whole run confirmed
+
+Per position sum exp(-score(v)) over the tokens v that were asked: more than one is a mass above
+one, however few were asked; a pass needs all of them. Told nothing: the token that stands there got
+another score than in the base run; scores of earlier positions moved with the token; an update used
+the token before it was counted (then the score follows its target, not the mass). A copy inherits
+what was computed from the stream before it was forked, so one answer, drawn by its probability, is
+compared with a run of the whole script on the stream that holds that token.
+
+Does not cover: positions that were not chosen; scripts that add up outside of the main thread.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.checks.mass import MASS_TOLERANCE
+from harness.checks.status import Level, RuleStatus, Status
+from harness.upstream.battery.counted import Floats, Ints, nats_at, per_position
+from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.runs import ScriptRun
+from harness.upstream.battery.source_test import half_unit_of
+from harness.upstream.capture.reader import Capture, load_answers
+from harness.upstream.capture.reconstruct import Pass
+from harness.upstream.job import Question
+
+POSITIONS = 3
+ENOUGH = 2.0  # mass at which a position need not be asked further
+ASK_S = 12.0  # a position
+SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
+CONFIRMED_NATS = 0.25  # a whole run also trains on the token, where a copy's weights are fixed
+STANDS = ("sum", "step", "write", "print", "read", "save")  # events behind which a run may stop
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One position."""
+
+    position: int
+    tokens: Ints  # (k,) asked; the first is the one that stands there
+    nats: Floats  # (k,) what was counted for each
+    alphabet: int  # tokens there are
+    silent: str = ""  # why it tells nothing
+    confirmed: float | None = None  # nats by which a whole run differed, where one was made
+
+    @property
+    def mass(self) -> float:
+        """Of the tokens that were asked, rounding taken off: a lower bound of the whole."""
+        resolution = half_unit_of(self.nats) + math.log1p(MASS_TOLERANCE)
+        return float(np.exp(-self.nats - resolution).sum())
+
+    @property
+    def whole(self) -> bool:
+        """Every token was asked."""
+        return len(self.tokens) == self.alphabet
+
+    @property
+    def estimate(self) -> float:
+        """Of the whole: the tokens that were not asked weigh what the others do in the mean."""
+        others = np.exp(-self.nats[1:])
+        mean = float(others.mean()) if len(others) else 0.0
+        return float(np.exp(-self.nats[0])) + mean * (self.alphabet - 1)
+
+    @property
+    def heavy(self) -> bool:
+        """Weighs more than one, and a whole run agrees."""
+        return not self.silent and self.mass > 1 and self.agrees
+
+    @property
+    def light(self) -> bool:
+        """Weighs one or less over the whole alphabet, and a whole run agrees."""
+        return not self.silent and self.whole and self.mass <= 1 and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """A whole run gave the same score to the token of an answer."""
+        return self.confirmed is not None and abs(self.confirmed) <= CONFIRMED_NATS
+
+
+def questions_for(
+    base: ScriptRun,
+    alphabet: int,
+    seed: int,
+    ask_s: float = ASK_S,  # a position
+    early: bool = False,
+) -> tuple[Question, ...]:
+    """Positions whose score can be asked again, those first where most was saved.
+
+    Copies are forked behind the last event before the forward that fixed the score; `early`: before
+    the first forward over the position with these weights, for scripts that keep scores and mix
+    them in a later pass.
+    """
+    counted, capture = base.counted, base.capture
+    if counted is None or len(np.unique(capture.rank)) != 1:
+        return ()
+    view = per_position(counted)
+    saved = np.where(base.law.drawn[view.position], view.log_p - base.law.log_q[view.position], -99)
+    found: list[Question] = []
+    for row in np.argsort(-saved):
+        place = _place(capture, counted, int(view.position[row]), early)
+        if place is None:
+            continue
+        order = _order(int(base.law.tokens[view.position[row]]), alphabet, [seed, len(found)])
+        found.append(Question(place[0], int(view.position[row]), place[1], order, ENOUGH, ask_s))
+        if len(found) == POSITIONS:
+            break
+    return tuple(found)
+
+
+def _place(capture: Capture, counted: Pass, position: int, early: bool) -> tuple[int, str] | None:
+    """(event behind which the run stands still, what counts the position first after it)."""
+    fixed = int(counted.event[counted.position == position].min())
+    sums = np.unique(capture.score_event[capture.position == position])
+    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in counted.site.split(" + ")]
+    if early:
+        changes = np.flatnonzero(np.isin(capture.kind[:fixed], ("step", "write")))
+        forwards = capture.loss[sums]
+        same = forwards[forwards > changes.max(initial=-1)]
+        fixed = min(fixed, int(same.min(initial=fixed)))
+    before = np.flatnonzero(np.isin(capture.kind[:fixed], STANDS))
+    if not len(before) or not mine:
+        return None
+    read = " read" if str(capture.text[mine[0]]).endswith(" read") else ""
+    return int(before[-1]), f"{capture.site[mine[0]]}{read}"
+
+
+def _order(token: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:
+    """The token that stands there, then all others in an order of our own."""
+    others = np.random.default_rng([*seed, 0xA5C]).permutation(alphabet)
+    return (token, *others[others != token].tolist())
+
+
+def read_sums(out: Path, base: ScriptRun, alphabet: int) -> list[Asked]:
+    """What the copies of a run counted; `out`: its folder."""
+    answers = load_answers(out)
+    sums = []
+    for position in dict.fromkeys(answers["position"].tolist()):
+        rows = answers["position"] == position
+        tokens = answers["token"][rows].astype(np.int64)
+        nats, before = answers["nats"][rows], answers["before"][rows]
+        why = _why_silent(base, position, tokens, nats, before, bool(answers["used"][rows].any()))
+        sums.append(Asked(int(position), tokens, nats, alphabet, why))
+    return sums
+
+
+def _why_silent(
+    base: ScriptRun, position: int, tokens: Ints, nats: Floats, before: Floats, used: bool
+) -> str:
+    assert base.counted is not None
+    was = nats_at(base.counted, np.array([position]))[0]
+    if tokens[0] != base.law.tokens[position] or not abs(nats[0] - was) <= SAME_NATS:
+        return "the token that stands there was not given its score again"
+    if not np.isfinite(nats).all():
+        return "some scores are not finite"
+    if np.ptp(before) > SAME_NATS:
+        return "scores of earlier positions moved with the token"
+    return "an update used the token before it was counted" if used else ""
+
+
+def to_confirm(sums: Sequence[Asked], seed: int) -> tuple[int, int] | None:
+    """(position, token) of an answer for a whole run: drawn by its probability, of the heaviest."""
+    speaking = [asked for asked in sums if not asked.silent and len(asked.tokens) > 1]
+    if not speaking:
+        return None
+    heaviest = max(speaking, key=lambda asked: asked.mass)
+    weight = np.exp(-heaviest.nats[1:])
+    rng = np.random.default_rng([seed, 0xC0F])
+    token = rng.choice(heaviest.tokens[1:], p=weight / weight.sum())
+    return heaviest.position, int(token)
+
+
+def with_token(law: LawStream, position: int, token: int) -> LawStream:
+    """The stream with another token at one position."""
+    tokens = law.tokens.copy()
+    tokens[position] = token
+    return replace(law, tokens=tokens)
+
+
+def stale(sums: Sequence[Asked]) -> bool:
+    """A whole run contradicts: copies kept something that was made of the old token."""
+    return any(asked.confirmed is not None and not asked.agrees for asked in sums)
+
+
+def confirmed(sums: Sequence[Asked], run: ScriptRun) -> list[Asked]:
+    """The sums with what a whole run says of one of their answers."""
+    if run.counted is None:
+        return list(sums)
+    found = []
+    for asked in sums:
+        token = int(run.law.tokens[asked.position])
+        mine = asked.nats[asked.tokens == token]
+        other = token != int(asked.tokens[0])
+        now = nats_at(run.counted, np.array([asked.position]))[0]
+        found.append(replace(asked, confirmed=float(now - mine[0])) if other else asked)
+    confirmed_by = [asked.confirmed for asked in found if asked.confirmed is not None]
+    # One way of scoring for all positions: what holds at one of them holds at the others.
+    return [replace(a, confirmed=confirmed_by[0]) for a in found] if confirmed_by else found
+
+
+def check_sums(sums: Sequence[Asked], skipped: str = "") -> RuleStatus:
+    """NORM-1 from the sums over the alphabet."""
+    heavy, light = [a for a in sums if a.heavy], [a for a in sums if a.light]
+    findings = tuple(_numbers(asked) for asked in sums)
+    if heavy:
+        worst = max(heavy, key=lambda asked: asked.mass)
+        text = (
+            f"asked again at one state: at position {worst.position}, {len(worst.tokens):,} of"
+            f" {worst.alphabet:,} tokens already weigh {worst.mass:.4g}"
+            + ("" if worst.whole else f" (about {worst.estimate:.4g} in all)")
+        )
+        return RuleStatus("NORM-1", Status.FAIL, Level.BLACK_BOX, text, findings=findings)
+    if len(light) > 1:
+        most = max(asked.mass for asked in light)
+        text = (
+            f"asked again at {len(light)} positions, where most was saved: the whole alphabet"
+            f" weighs at most {most:.6g}"
+        )
+        return RuleStatus("NORM-1", Status.PASS, Level.BLACK_BOX, text, findings=findings)
+    return RuleStatus(
+        "NORM-1", Status.UNKNOWN, Level.BLACK_BOX, _why(sums, skipped), findings=findings
+    )
+
+
+def _why(sums: Sequence[Asked], skipped: str) -> str:
+    reasons = dict.fromkeys(asked.silent for asked in sums if asked.silent)
+    if any(not a.silent and a.confirmed is None for a in sums):
+        reasons["no whole run confirmed an answer"] = None
+    if any(not a.silent and a.confirmed is not None and not a.heavy and a.mass > 1 for a in sums):
+        reasons["a whole run gave an answer another score"] = None
+    if part := [a for a in sums if not a.silent and not a.whole and a.mass <= 1]:
+        reasons[f"{len(part[0].tokens):,} of {part[0].alphabet:,} tokens were asked"] = None
+    why = "; ".join(reasons) or skipped or "no score could be asked again"
+    return f"the sum over the alphabet was not taken: {why}"
+
+
+def _numbers(asked: Asked) -> dict[str, object]:
+    return {
+        "position": asked.position,
+        "asked": len(asked.tokens),
+        "alphabet": asked.alphabet,
+        "mass_at_least": asked.mass,
+        "estimate": asked.estimate,
+        "confirmed_within_nats": asked.confirmed,
+        "silent": asked.silent,
+    }
