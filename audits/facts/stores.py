@@ -135,8 +135,11 @@ def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     added = expressions.evaluate(m, node.value, scope)
     current = _current(m, node.target, scope)
     takes_logs = isinstance(node.op, ast.Sub) and OUTPUT in kinds(labels_of(added))
+    into = current.refs
+    if isinstance(node.target, ast.Subscript):  # `totals[row] += loss` adds to the whole array
+        into |= expressions.evaluate(m, node.target.value, scope).refs
     if isinstance(node.op, ast.Add) or takes_logs:  # `nats -= log(p)` adds a loss, too
-        added = totals.accumulate(m, added, node, scope, current.refs)
+        added = totals.accumulate(m, added, node, scope, into)
     if TALLY in kinds(labels_of(added)):
         note_write(m, current.refs, added, node, scope)
     if isinstance(node.target, ast.Subscript):
