@@ -32,6 +32,10 @@ from harness.upstream import blame, patches
 from harness.upstream.job import Job
 
 MESSAGE_BYTES = 60_000  # fits a pipe (64 KiB) that nobody reads before the end
+INHERITED = (
+    *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET"),
+    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC"),
+)
 PROGRAMS = ".bin"  # folder of the stage with the command-line programs that the machine lacks
 DUMP_BEFORE_END_S = 1.0  # the place where a script hangs is noted this long before its time is up
 
@@ -81,8 +85,7 @@ def environment(job: Job, rank: int, port: int) -> dict[str, str]:
     tools = [*ours, str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
     home = str(job.stage / ".home")
     basic = {"PATH": os.pathsep.join(tools), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
-    kept = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET", "LD_LIBRARY_PATH")
-    inherited = {name: os.environ[name] for name in kept if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return basic | inherited | dict(job.environment) | _process_group(job, rank, port)
 
 
@@ -137,7 +140,7 @@ def _watched(rank: Rank) -> Iterator[None]:
     from harness.upstream import capture
 
     out = Path(f"/proc/self/fd/{rank.out_fd}")
-    with capture.watching(rank.stream, out, rank.job.stage, rank.job.questions):
+    with capture.watching(rank.stream, out, rank.job.stage):
         yield
 
 

@@ -1,5 +1,5 @@
 """Runs one submission's script on streams of ours: finds a configuration that it accepts, keeps it,
-and stages every run of the battery alike.
+and stages every run of the battery alike. On a GPU the script keeps its own sizes.
 
 Guarantees: all runs of a battery differ in their tokens alone; every rung that was tried is kept
 with its outcome. Does not cover: judging.
@@ -7,7 +7,7 @@ with its outcome. Does not cover: judging.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,22 +17,18 @@ import numpy as np
 from audits.switches import Switches
 from harness.errors import SubmissionError
 from harness.upstream import disk
-from harness.upstream.battery.draw import LawStream, draw, schedule
-from harness.upstream.battery.laws import Law, Markov, Repeats, Tokens, Uniform
+from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.laws import Tokens
 from harness.upstream.battery.runs import ScriptRun, read_run
 from harness.upstream.job import Job, Outcome
-from harness.upstream.ladder import Rung, first_rung, next_rung
+from harness.upstream.ladder import Rung, first_rung, native_size, next_rung
 from harness.upstream.pool import Pool
+from harness.upstream.scale import Scale
 from harness.upstream.shards import StageData
-from harness.upstream.sizes import StreamShape
+from harness.upstream.sizes import Size, StreamShape
 from harness.upstream.stage import build_stage
-from harness.upstream.text import reference_tokens
-from harness.upstream.vocabulary import BOS, Vocabulary, vocabulary_of
+from harness.upstream.vocabulary import Vocabulary, vocabulary_of
 
-N_TOKENS = 2_049  # 32 sequences of 64 and the token before the first target
-TRAIN_TOKENS = 16_384  # a shard; streams wrap round
-DOCUMENT_TOKENS = 160  # mean
-SHARES = (2, 1, 1)  # of the documents: uniform, repeats, text
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 
 
@@ -42,7 +38,6 @@ class Limits:
 
     device: str = "cpu"
     ranks: int = 1
-    run_s: float = 240.0
     deadline: float = float("inf")  # time.monotonic() at which everything ends
 
 
@@ -63,6 +58,7 @@ class ScriptDriver:
     out: Path
     seed: int
     limits: Limits
+    scale: Scale
     tokenizers: Sequence[Path] = ()
     tried: list[Attempt] = field(default_factory=list)
     vocabulary: Vocabulary = field(init=False)
@@ -74,16 +70,17 @@ class ScriptDriver:
         A run that broke off behind a number is kept for want of a better one. Raises
         SubmissionError with the last complaint when no rung printed any.
         """
-        shape = StreamShape(N_TOKENS, 0, N_TOKENS // DOCUMENT_TOKENS, DOCUMENT_TOKENS)
-        rung: Rung | None = first_rung(self.switches, shape)
+        tokens, mean = self.scale.stream_tokens, self.scale.document_tokens
+        shape = StreamShape(tokens, 0, tokens // mean, mean)
+        size = native_size(self.switches) if self.limits.device == "cuda" else Size()
+        rung: Rung | None = first_rung(self.switches, shape, size)
         best: ScriptRun | None = None
         while rung is not None:
             self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
             shape = replace(shape, vocab_size=self.vocabulary.size)
-            rung = rung if self.tried else first_rung(self.switches, shape)
+            rung = rung if self.tried else first_rung(self.switches, shape, size)
             name = "base" if not self.tried else f"base, rung {len(self.tried) + 1}"
-            n_tokens = (N_TOKENS - 1) * rung.stream_factor + 1
-            law = drawn(self.vocabulary, self.seed, n_tokens)
+            law = self.scale.drawn(self.vocabulary, self.seed, factor=rung.stream_factor)
             run = self._run(name, law, rung, None)
             self.tried.append(Attempt(rung, run.outcome))
             if run.headline is not None and (best is None or run.finished):
@@ -107,17 +104,35 @@ class ScriptDriver:
         return 2 * self.chosen.size.seq_len
 
     def _run(self, name: str, law: LawStream, rung: Rung, training: Tokens | None) -> ScriptRun:
+        with self._staged(name, law, rung, training) as job:
+            limit_s = max(1.0, min(job.time_limit_s, self.limits.deadline - time.monotonic()))
+            job = replace(job, time_limit_s=limit_s)
+            outcome = self.pool.run(job)
+        drawn = _training(self.scale, self.vocabulary, self.seed)
+        token_bytes = self.vocabulary.token_bytes(law.tokens)
+        return read_run(name, job, outcome, law, token_bytes, drawn)
+
+    def staged(self, name: str, law: LawStream) -> contextlib.AbstractContextManager[Job]:
+        """The stage of a run in that configuration, for whoever runs it more than once."""
+        return self._staged(name, law, self.chosen, None)
+
+    @contextlib.contextmanager
+    def _staged(
+        self, name: str, law: LawStream, rung: Rung, training: Tokens | None
+    ) -> Iterator[Job]:
         out = self.out / name
         with contextlib.suppress(FileNotFoundError):
             disk.remove(out)  # of an earlier evaluation
         out.mkdir(parents=True)
-        shards = (training,) if training is not None else _training(self.vocabulary, self.seed)
+        shards = (
+            _training(self.scale, self.vocabulary, self.seed) if training is None else (training,)
+        )
         data = StageData(law.tokens, shards, self.vocabulary)
         place = out / "stage"
         try:
             stage = build_stage(self.switches, data, rung, place)
             np.save(out / "stream.npy", law.tokens)
-            job = Job(
+            yield Job(
                 stage=place.resolve(),
                 script=stage.script,
                 stream=(out / "stream.npy").resolve(),
@@ -128,33 +143,18 @@ class ScriptDriver:
                 arguments=stage.arguments,
                 device=self.limits.device,
                 ranks=self.limits.ranks,
-                time_limit_s=max(1.0, min(self.limits.run_s, self._left_s())),
+                time_limit_s=self.scale.run_s,
             )
-            outcome = self.pool.run(job)
         finally:
             # What cannot be taken away is no reason to lose the run.
             with contextlib.suppress(OSError):
                 disk.remove(place)
-        drawn = _training(self.vocabulary, self.seed)
-        token_bytes = self.vocabulary.token_bytes(law.tokens)
-        return read_run(name, job, outcome, law, token_bytes, drawn)
-
-    def _left_s(self) -> float:
-        return self.limits.deadline - time.monotonic()
-
-
-def drawn(vocabulary: Vocabulary, seed: int, n_tokens: int, split: int = 0) -> LawStream:
-    """The mixture of laws by document."""
-    laws: list[Law] = [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
-    plan = schedule(n_tokens, SHARES, DOCUMENT_TOKENS, seed, split)
-    ordinary = vocabulary.ordinary
-    return draw(laws, plan, ordinary[ordinary != BOS], BOS, seed, split)
 
 
 @lru_cache(maxsize=2)
-def _training(vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
+def _training(scale: Scale, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
     """Two shards of the same laws, for every run; nothing shared with the validation stream."""
-    return tuple(drawn(vocabulary, seed, TRAIN_TOKENS, split).tokens for split in (1, 2))
+    return tuple(scale.drawn(vocabulary, seed, split).tokens for split in (1, 2))
 
 
 def _cause(outcome: Outcome) -> str:

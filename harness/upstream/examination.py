@@ -22,6 +22,7 @@ from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest
 from harness.upstream.driver import Limits, ScriptDriver
 from harness.upstream.pool import Pool
+from harness.upstream.scale import SCALES
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,6 @@ class Request:
     device: str = "cpu"
     ranks: int = 1
     jobs: int = 1  # runs side by side
-    run_limit_s: float = 240.0
     time_limit_s: float = 600.0  # for everything
     tokenizers: Sequence[Path] = ()
 
@@ -60,10 +60,11 @@ class Examination:
         except UsageError as error:
             raise HarnessError(str(error)) from error
         deadline = time.monotonic() + request.time_limit_s
-        limits = Limits(request.device, request.ranks, request.run_limit_s, deadline)
+        limits = Limits(request.device, request.ranks, deadline)
+        scale = SCALES[request.device]
         with Pool(request.jobs, request.device) as pool:
             self.driver = ScriptDriver(
-                switches, pool, request.out, request.seed, limits, request.tokenizers
+                switches, pool, request.out, request.seed, limits, scale, request.tokenizers
             )
             base = self.driver.climb()
             battery = Battery(self.driver, request.effort, request.seed, deadline, request.jobs)

@@ -16,6 +16,8 @@ from audits.switches import Switches, as_number
 from harness.upstream.sizes import Ratio, Size, StreamShape, small
 
 MAX_RUNGS = 4
+NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
+NATIVE = "as the folder says it ran, only shorter"
 RUN_ID = "scorefirst"
 
 # The folder's values for these say something about its machine, not about its technique.
@@ -54,10 +56,22 @@ class Rung:
         """The patches as a `Job` takes them."""
         return {name: given.text for name, given in self.patches.items()}
 
+    def tells(self) -> tuple[object, ...]:
+        """All that a script is told: another rung that tells the same ends the same."""
+        return self.variables(), self.attributes(), self.arguments, self.stream_factor
+
 
 def first_rung(switches: Switches, stream: StreamShape, size: Size | None = None) -> Rung:
-    """The usual rung: everything small."""
-    return _rung(switches, stream, size or Size())
+    """The usual rung: everything small; on a GPU everything native."""
+    rung = _rung(switches, stream, size or Size())
+    return replace(rung, why=NATIVE) if rung.size.native else rung
+
+
+def native_size(switches: Switches) -> Size:
+    """For a GPU: everything as the folder ran it, only shorter."""
+    lengths = [_was(switches, name, 0.0) for name in ("TRAIN_SEQ_LEN", "EVAL_SEQ_LEN", "SEQ_LEN")]
+    longest = int(max(lengths)) or 2_048
+    return Size(native=True, shrink_model=False, seq_len=longest, iterations=NATIVE_ITERATIONS)
 
 
 def next_rung(
@@ -78,7 +92,9 @@ def next_rung(
     for size, why, factor in ways:
         if size not in used or (factor > 1 and last.stream_factor == 1):
             grown = replace(stream, tokens=stream.tokens * factor)
-            return replace(_rung(switches, grown, size), why=why, stream_factor=factor)
+            rung = replace(_rung(switches, grown, size), why=why, stream_factor=factor)
+            if all(rung.tells() != other.tells() for other in tried):
+                return rung
     return None
 
 

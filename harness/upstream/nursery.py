@@ -25,17 +25,19 @@ from harness.closing import Closing
 from harness.errors import SandboxError
 from harness.upstream.job import How, Job, Outcome
 
-PRELOADED = ("torch", "numpy", "sentencepiece", "torch.distributed", "torch._dynamo")
+PRELOADED = ("torch", "numpy", "sentencepiece", "torch.distributed")
+PRELOADED_ON_CPU = ("torch._dynamo",)  # on a GPU its import may ask for devices, before the fork
 START_LIMIT_S = 120.0
 GRACE_S = 60.0  # after a job's own limit: the keeper answers long before, if it lives
 END_LIMIT_S = 40.0  # a run's processes are killed and waited for meanwhile
-INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC")
 
 
 class Nursery(Closing):
     """The harness's handle. Use as a context manager."""
 
-    COMMAND: ClassVar = (sys.executable, "-m", "harness.upstream.nursery")  # then a descriptor
+    # What follows it: a descriptor and the device.
+    COMMAND: ClassVar = (sys.executable, "-m", "harness.upstream.nursery")
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
         self._device, self._threads = device, threads
@@ -69,7 +71,7 @@ class Nursery(Closing):
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [*self.COMMAND, str(theirs.fileno())],
+            [*self.COMMAND, str(theirs.fileno()), self._device],
             env=_environment(self._device, self._threads),
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
@@ -115,18 +117,20 @@ class Nursery(Closing):
 def _environment(device: str, threads: int) -> dict[str, str]:
     checkout = str(Path(__file__).resolve().parents[2])
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    fixed = {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    if device != "cpu":
+        return inherited | fixed
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    fixed = {name: str(threads) for name in names}
-    fixed |= {"OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "COMPATIBLE", "PYTHONHASHSEED": "0"}
-    fixed |= {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1"}
-    return inherited | fixed | ({"TRITON_INTERPRET": "1"} if device == "cpu" else {})
+    fixed |= {name: str(threads) for name in names}
+    fixed |= {"OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "COMPATIBLE", "TRITON_INTERPRET": "1"}
+    return inherited | fixed
 
 
-def serve(socket_fd: int) -> None:
+def serve(socket_fd: int, device: str) -> None:
     """Forks a keeper a job until the harness is gone."""
     import importlib
 
-    for module in PRELOADED:
+    for module in (*PRELOADED, *(PRELOADED_ON_CPU if device == "cpu" else ())):
         importlib.import_module(module)
     from harness.upstream import session  # noqa: F401 - loaded before the first fork
 
@@ -180,5 +184,5 @@ def _line_of(outcome: Outcome) -> bytes:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), sys.argv[2])
     os._exit(0)  # nothing to save, and torch takes a second to unload

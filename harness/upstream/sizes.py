@@ -45,6 +45,7 @@ class Size:
     only_common: bool = False  # only the names that hundreds of scripts share
     only_commands: bool = False  # of the folder's settings, only those of its commands
     without: frozenset[str] = frozenset()  # settings of the folder that are left out
+    native: bool = False  # the folder's own sizes: only how long it runs shrinks
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ Shrink = Callable[[float, Ratio], float | None]  # the value as it was -> the sm
 
 def small(name: str, value: float, ratio: Ratio) -> float | None:
     """The small value of a switch; None where it stays as it was."""
-    for pattern, shrink, common in _RULES:
+    for pattern, shrink, common in _NATIVE_RULES if ratio.size.native else _RULES:
         if pattern.search(name):
             return shrink(value, ratio) if common or not ratio.size.only_common else None
     return None
@@ -221,7 +222,7 @@ def _batch(value: float, ratio: Ratio) -> float | None:
 
 def _documents(value: float, ratio: Ratio) -> float | None:
     """A quarter of the documents, as many phases as ever: 2,000 of 50,000 would be none."""
-    return max(2, ratio.stream.documents // 4) if value > 4 else None
+    return min(value, max(2, ratio.stream.documents // 4)) if value > 4 else None
 
 
 def _epochs(value: float, ratio: Ratio) -> float | None:
@@ -273,13 +274,8 @@ def _rule(
     return re.compile(pattern), shrink, common
 
 
-_RULES = (
-    _rule(r"^VOCAB_SIZE$|SEED|_BYTES$|^TARGET_MB$|^MASTER_|^(LOCAL_)?RANK$|^WORLD_SIZE$", _leave),
-    _rule(
-        r"(^|_)(NO|DISABLE|SKIP)_.*COMPILE|COMPILE_DISABLE|DYNAMO_DISABLE", _fixed(1), common=True
-    ),
-    _rule(r"COMPILE(?!_MODE|_BACKEND)|^FUSED_CE|CUDA_?GRAPH", _mostly_off, common=True),
-    # length of the run
+_DOCUMENTS = _rule(r"PREFIX_DOCS|NUM_DOCS$|_DOCS$", _documents, common=True)
+_RUN_LENGTH = (
     _rule(
         r"^(ITERATIONS|NUM_ITERATIONS|MAX_STEPS|MAX_ITERS|TRAIN_STEPS|NUM_STEPS)$",
         _iterations,
@@ -291,6 +287,17 @@ _RULES = (
     _rule(r"WARMDOWN_(ITERS|STEPS)|COOLDOWN_(ITERS|STEPS)", _at_most(1), common=True),
     _rule(r"WARMUP_(STEPS|ITERS)$|_WARMUP$", _at_most(1), common=True),
     _rule(r"^VAL_(LOSS_)?EVERY$|^EVAL_EVERY$", _validation_cadence, common=True),
+)
+
+_NATIVE_RULES = (*_RUN_LENGTH, _DOCUMENTS)  # documents of a stream that is shorter, too
+
+_RULES = (
+    _rule(r"^VOCAB_SIZE$|SEED|_BYTES$|^TARGET_MB$|^MASTER_|^(LOCAL_)?RANK$|^WORLD_SIZE$", _leave),
+    _rule(
+        r"(^|_)(NO|DISABLE|SKIP)_.*COMPILE|COMPILE_DISABLE|DYNAMO_DISABLE", _fixed(1), common=True
+    ),
+    _rule(r"COMPILE(?!_MODE|_BACKEND)|^FUSED_CE|CUDA_?GRAPH", _mostly_off, common=True),
+    *_RUN_LENGTH,
     _rule(
         r"DOC_FREQ|(CKPT|CHECKPOINT|SAVE|AUTO_SAVE|DIAG|SNAPSHOT).*(EVERY|INTERVAL|SECONDS)", _leave
     ),
@@ -334,7 +341,7 @@ _RULES = (
         r"(ATTN|SWA|LOCAL|SLIDING|REGIME)_?WINDOW(_SIZE)?$|^WINDOW(_SIZE)?$|WINDOW_(ATTN_)?SIZE$",
         _window,
     ),
-    _rule(r"PREFIX_DOCS|NUM_DOCS$|_DOCS$", _documents, common=True),
+    _DOCUMENTS,
     _rule(r"CHUNK_TOKENS$|_CHUNK_?LEN$", _chunk, common=True),
     _rule(r"(TWO_?PASS|RESCORE|MAX|TRAIN|NUM|N)\w*_CHUNKS$", _many_chunks),
     _rule(r"CHUNK(_SIZE)?$", _piece, common=True),

@@ -28,7 +28,10 @@ def load_dynamo() -> None:
 
     Before any of them is wrapped: what it finds then, it would take for ours ever after.
     """
-    torch.compile(_of_both, backend="eager")(torch.zeros(1))
+    traced = torch.compile(_of_both, backend="eager")
+    if traced is _of_both:  # served eagerly: there is no compiler
+        return
+    traced(torch.zeros(1))
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
 

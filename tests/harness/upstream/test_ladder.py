@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from audits.switches import Switches, read_switches
-from harness.upstream.ladder import MAX_RUNGS, Rung, first_rung, next_rung
+from harness.upstream.ladder import MAX_RUNGS, Rung, first_rung, native_size, next_rung
 from harness.upstream.sizes import Ratio, Size, StreamShape, small
 
 STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32, doc_tokens=128)
@@ -166,3 +166,76 @@ def test_no_size_cures_a_missing_package(switches: Switches) -> None:
     assert (
         next_rung(switches, STREAM, tried, "ModuleNotFoundError: No module named 'fla'", "") is None
     )
+
+
+# -------------------------------------------------------------------------------------------------
+# on a GPU: as the folder ran it, only shorter
+
+NATIVE = Ratio(512.0, 8.0, 4.0, 2_048.0, Size(native=True, iterations=10), STREAM)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ITERATIONS", 20_000, 10),
+        ("WARMUP_STEPS", 20, 1),
+        ("MUON_MOMENTUM_WARMUP_STEPS", 1_500, 1),
+        ("WARMDOWN_ITERS", 3_500, 1),
+        ("MAX_WALLCLOCK_SECONDS", 600.0, 0),
+        ("VAL_LOSS_EVERY", 4_000, 0),
+        ("PHASED_TTT_PREFIX_DOCS", 2_000, 8),
+        ("PHASED_TTT_PREFIX_DOCS", 6, 6),
+    ],
+)
+def test_a_native_run_is_shorter(name: str, value: float, expected: float) -> None:
+    """Steps, warm-up, the clock and validation in between; documents as the stream has them."""
+    assert small(name, value, NATIVE) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODEL_DIM", 512),
+        ("NUM_HEADS", 8),
+        ("NUM_KV_HEADS", 4),
+        ("NUM_LAYERS", 11),
+        ("HEAD_DIM", 64),
+        ("ROPE_DIMS", 16),
+        ("BIGRAM_VOCAB_SIZE", 2_048),
+        ("TRAIN_SEQ_LEN", 2_048),
+        ("EVAL_STRIDE", 64),
+        ("SLIDING_WINDOW", 512),
+        ("TRAIN_BATCH_TOKENS", 786_432),
+        ("TTT_CHUNK_TOKENS", 32_768),
+        ("TTT_EPOCHS", 3),
+        ("TTT_LR", 0.002),
+        ("TTT_RANK", 96),
+        ("EMA_DECAY", 0.997),
+        ("NGRAM_BUCKETS", 4_194_304),
+        ("TORCH_COMPILE", 1),
+    ],
+)
+def test_a_native_run_keeps_every_other_size(name: str, value: float) -> None:
+    """The model, its batches, its technique and its compiler are what is to be measured."""
+    assert small(name, value, NATIVE) is None
+
+
+def test_a_native_rung_tells_only_the_length(switches: Switches) -> None:
+    """What the folder says it ran stays; chunks of the battery are longer than any context."""
+    size = native_size(switches)
+    rung = first_rung(switches, STREAM, size)
+    shrunk = {n for n, given in rung.environment.items() if given.source.startswith("ladder")}
+    assert shrunk == {"ITERATIONS", "MAX_WALLCLOCK_SECONDS"}
+    assert rung.variables()["TTT_ENABLED"] == "1" and not rung.attributes()
+    assert size.seq_len == 2_048 and rung.why == "as the folder says it ran, only shorter"
+
+
+def test_a_native_ladder_never_shrinks_the_model_and_never_repeats_itself(
+    switches: Switches,
+) -> None:
+    """A rung that tells the script nothing new would end as the last one did."""
+    tried = [first_rung(switches, STREAM, native_size(switches))]
+    while rung := next_rung(switches, STREAM, tried, "RuntimeError: size mismatch", ""):
+        tried.append(rung)
+    assert all("MODEL_DIM" not in rung.environment for rung in tried)
+    assert len({str(rung.tells()) for rung in tried}) == len(tried)

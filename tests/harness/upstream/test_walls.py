@@ -35,7 +35,7 @@ def no_capability():
     kernel.drop_privileges()
 
 {rights}()
-nursery.serve(int(sys.argv[1]))
+nursery.serve(int(sys.argv[1]), sys.argv[2])
 os._exit(0)
 """
 # The n-th call of `function` of the module `kernel` fails, n as the job's environment says.
@@ -58,7 +58,7 @@ def run_failing(job):
     fail(name, int(at))
     return run(job)
 session.run_session = run_failing
-nursery.serve(int(sys.argv[1]))
+nursery.serve(int(sys.argv[1]), sys.argv[2])
 os._exit(0)
 """
 _SCORING = """
