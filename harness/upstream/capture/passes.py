@@ -2,7 +2,8 @@
 
 A *pass* is a run of sums in which no position comes twice. Windows are the latest pass, earlier
 passes, then everything between two cuts, a cut being the start of a pass or a line that held a
-number.
+number. Where a script scores every epoch of an adaptation into the same accumulators, only the last
+score of a token counts, and where it keeps the better of two, the smaller one.
 """
 
 from collections.abc import Iterator
@@ -36,17 +37,22 @@ class Window:
     weight: npt.NDArray[np.float64]  # (m,) sum of weights
     nats: npt.NDArray[np.float64]  # (m,) sum of nats
     count: npt.NDArray[np.int64]  # (m,) tokens
+    kept: npt.NDArray[np.int64] | None = None  # rows, where not all scores of the events count
 
     def mean(self, weigh: str) -> float:
-        """Nats per token under one way of weighing."""
+        """Nats per token under one way of weighing; `scaled`: the factors are part of the score."""
         if weigh == "captured":
             return float(self.weighted.sum() / max(self.weight.sum(), 1e-300))
         if weigh == "tokens":
             return float(self.nats.sum() / max(self.count.sum(), 1))
+        if weigh == "scaled":
+            return float(self.weighted.sum() / max(self.count.sum(), 1))
         return float((self.nats / np.maximum(self.count, 1)).mean())
 
     def rows(self, capture: Capture) -> npt.NDArray[np.int64]:
         """Row numbers of its scores."""
+        if self.kept is not None:
+            return self.kept
         wanted = np.zeros(len(capture.kind) + 1, bool)
         wanted[self.events] = True
         return np.flatnonzero(wanted[capture.score_event])
@@ -74,6 +80,32 @@ def windows(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
         yield _part(whole, int(cut), len(events))
     for start, stop in list(pairwise(cuts))[::-1][:CUTS]:
         yield _part(whole, int(start), int(stop))
+
+
+def one_a_token(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
+    """Since each line that held a number: the last score of every token, then the smallest."""
+    prints = np.flatnonzero(capture.kind[:end] == "print")
+    for cut in np.unique(np.append(np.searchsorted(sums.events, prints), 0))[::-1][:PASSES]:
+        events = sums.events[cut:]
+        rows = np.flatnonzero(np.isin(capture.score_event, events))
+        places = capture.position[rows]
+        if len(np.unique(places)) == len(rows):
+            continue  # no token came twice
+        for order in (np.lexsort((-rows, places)), np.lexsort((capture.nats[rows], places))):
+            first = np.unique(places[order], return_index=True)[1]
+            yield _of_rows(capture, events, np.sort(rows[order[first]]))
+
+
+def _of_rows(capture: Capture, events: Events, kept: npt.NDArray[np.int64]) -> Window:
+    owner = np.searchsorted(events, capture.score_event[kept])
+    used, nats, weight = np.unique(owner), capture.nats[kept], capture.weight[kept]
+
+    def total(column: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        finite = np.nan_to_num(column, posinf=0.0, neginf=0.0)
+        return np.bincount(owner, finite, len(events))[used].astype(np.float64)
+
+    count = np.bincount(owner, minlength=len(events))[used]
+    return Window(events[used], total(nats * weight), total(weight), total(nats), count, kept)
 
 
 def _window(capture: Capture, events: Events) -> Window:

@@ -2,23 +2,24 @@
 
 Candidates are runs of `sum` events before the line was printed: of one call site, or of a few sites
 together, cut where a position comes again (a pass) or where a number was printed. Each is weighed
-in three ways (by the captured weights, every token alike, every sum alike: a mean of batch means).
-The first candidate that agrees within the printed rounding is taken, in the order latest pass,
-earlier passes, other cuts; failing that, the closest, with its gap.
+in four ways (by the captured weights, every token alike, every sum alike: a mean of batch means,
+and with the factors as part of the scores: `0.98 * loss`). The first candidate that agrees within
+the printed rounding is taken, in the order latest pass, earlier passes, other cuts, one score a
+token; failing that, the closest, with its gap.
 
 Guarantees: what is returned was captured before the line was printed. Does not cover: scores that
 were mixed where no hook sees them (C extensions, byte-level mixers): then nothing fits, or the gap
 says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.upstream.capture.passes import Sums, Window, windows
+from harness.upstream.capture.passes import Sums, Window, one_a_token, windows
 from harness.upstream.capture.reader import Capture
 from harness.upstream.printed import Printed
 
@@ -67,18 +68,26 @@ def reconstruct(
     """The scores behind a printed number; None when nothing captured comes near it."""
     end = print_event(capture, printed)
     best: _Fit | None = None
-    for sums in _groups(capture, end):
-        for window in windows(capture, sums, end):
+    for candidates in (windows, one_a_token):
+        for window in _candidates(capture, end, candidates):
             if window.count.sum() < FEWEST_SHARE * stream_length:
                 continue
             for fit in _fits(capture, window, printed, token_bytes):
                 if fit.exact:
                     return _as_pass(capture, printed, fit, stream_length)
-                if best is None or fit.gap < best.gap:
+                usual = candidates is windows and fit.weigh != "scaled"
+                if usual and (best is None or fit.gap < best.gap):
                     best = fit
     if best is None or best.gap > WORST_GAP:
         return None
     return _as_pass(capture, printed, best, stream_length)
+
+
+def _candidates(
+    capture: Capture, end: int, cut: Callable[[Capture, Sums, int], Iterator[Window]]
+) -> Iterator[Window]:
+    for sums in _groups(capture, end):
+        yield from cut(capture, sums, end)
 
 
 def print_event(capture: Capture, printed: Printed) -> int:
@@ -115,7 +124,7 @@ def _fits(
     token_bytes: npt.NDArray[np.int64] | None,
 ) -> Iterator[_Fit]:
     """How well a window explains the number, under each way of weighing."""
-    for weigh in ("captured", "tokens", "sums"):
+    for weigh in ("captured", "tokens", "sums", "scaled"):
         rebuilt = window.mean(weigh)
         wanted = printed.nats_per_token
         if wanted is None:
@@ -133,8 +142,10 @@ def _fits(
 def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) -> Pass:
     rows = fit.window.rows(capture)
     position, event = capture.position[rows], capture.score_event[rows]
-    weight = capture.weight[rows]
-    if fit.weigh == "tokens":
+    nats, weight = capture.nats[rows], capture.weight[rows]
+    if fit.weigh == "scaled":
+        nats = nats * weight
+    if fit.weigh in ("tokens", "scaled"):
         weight = np.ones(len(rows))
     elif fit.weigh == "sums":
         _, inverse, counts = np.unique(event, return_inverse=True, return_counts=True)
@@ -144,7 +155,7 @@ def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) 
         printed=printed,
         position=position,
         target=capture.target[rows],
-        nats=capture.nats[rows],
+        nats=nats,
         weight=weight,
         event=event,
         site=" + ".join(sorted({str(s) for s in capture.site[fit.window.events]})),
