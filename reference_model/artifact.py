@@ -99,7 +99,7 @@ def _encode(model: GPT) -> dict[str, Tensor]:
     for name, p in model.state_dict().items():
         p = p.detach().cpu()
         if is_matrix(name, p):
-            q = quantize(p, bits=6)
+            q = quantize(p.flatten(0, -2), bits=6)
             tensors[f"{name}.q6"] = torch.from_numpy(pack(q.values.flatten().numpy()))
             tensors[f"{name}.scale"] = q.scales
         elif p.ndim == 2 and name.endswith(".weight"):
@@ -132,12 +132,14 @@ def _decode(name: str, shape: torch.Size, tensors: dict[str, Tensor]) -> Tensor:
 
     if f"{name}.q6" in tensors:
         packed = take(f"{name}.q6", (packed_bytes(shape.numel()),), torch.uint8)
-        values = torch.from_numpy(unpack(packed.numpy(), shape.numel())).view(shape)
-    elif f"{name}.q8" in tensors:
+        rows = torch.from_numpy(unpack(packed.numpy(), shape.numel())).view(-1, shape[-1])
+        scales = take(f"{name}.scale", rows.shape[:1], torch.float16)
+        return QuantizedMatrix(rows, scales).dequantize().view(shape)
+    if f"{name}.q8" in tensors:
         values = take(f"{name}.q8", shape, torch.int8)
-    else:
-        return take(name, shape, torch.float16).float()
-    return QuantizedMatrix(values, take(f"{name}.scale", shape[:1], torch.float16)).dequantize()
+        scales = take(f"{name}.scale", shape[:1], torch.float16)
+        return QuantizedMatrix(values, scales).dequantize()
+    return take(name, shape, torch.float16).float()
 
 
 def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

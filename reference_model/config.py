@@ -97,6 +97,8 @@ class ModelConfig:
         for name in ("n_unique_layers", "xsa_last_n"):
             if getattr(self, name) > self.n_layer:
                 raise ConfigError(f"{name} must be at most n_layer {self.n_layer}")
+        if self.skips and self.n_layer < 2:
+            raise ConfigError("skips need an n_layer of 2 or more: one to write, one to read")
         layers = self.value_embed_layers
         whole = type(layers) is tuple and all(type(layer) is int for layer in layers)
         if not whole or list(layers) != sorted(set(layers) & set(range(self.n_layer))):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from reference_model.banks import is_bank
 from reference_model.muon import Muon
 
 ADAM_BETAS = (0.9, 0.95)  # #549
@@ -53,8 +54,8 @@ def make_optimizers(model: nn.Module, settings: OptimSettings) -> list[torch.opt
 
 
 def is_matrix(name: str, parameter: torch.Tensor) -> bool:
-    """Whether Muon may have it: a linear map inside a block, alone or in a bank."""
-    return name.startswith("blocks.") and name.endswith(".weight") and parameter.ndim >= 2
+    """Whether Muon may have it: a bank of linear maps."""
+    return is_bank(name)
 
 
 def lr_scale(

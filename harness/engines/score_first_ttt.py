@@ -37,14 +37,8 @@ class ScoreFirstTTT(SlidingWindow):
         self._seq_len = context.geometry.seq_len
         self._n_chunks = context.geometry.n_chunks
         self._chunk = 0
-        frozen = {
-            id(p)
-            for block in self.model.blocks[: settings.freeze_blocks]
-            for p in block.parameters()
-        }
-        self._trained = [p for p in self.model.parameters() if id(p) not in frozen]
-        for p in self.model.parameters():
-            p.requires_grad_(id(p) not in frozen)
+        self.model.freeze_blocks(settings.freeze_blocks)
+        self._trained = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.SGD(self._trained, lr=settings.lr, momentum=settings.momentum)
 
     def adapt(self, tokens: Tensor) -> None:  # (n + 1,) int64

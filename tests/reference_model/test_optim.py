@@ -69,7 +69,7 @@ def test_every_parameter_has_one_optimizer():
     owned = [p for o in (muon, adamw) for g in o.param_groups for p in g["params"]]
 
     assert sorted(map(id, owned)) == sorted(map(id, model.parameters()))
-    assert {p.ndim for g in muon.param_groups for p in g["params"]} == {2}
+    assert {p.ndim for g in muon.param_groups for p in g["params"]} == {3}
     assert sum(len(g["params"]) for g in muon.param_groups) == 6 * NANO.config.n_layer
     assert [g["weight_decay"] > 0 for g in adamw.param_groups] == [True, False]
 
