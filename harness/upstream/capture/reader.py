@@ -66,6 +66,7 @@ def load(out: Path) -> Capture:
     events["rank"] = np.repeat(np.arange(len(tables)), counts)[order]
     events["loss"] = _losses(events["text"], events["kind"], events["rank"], place, starts)
     scores = _numbered(tables, 1, record.SCORES, place, starts)
+    scores["nats"] = _as_nats(scores["nats"], events["site"][scores["event"]])
     uses = _numbered(tables, 2, record.USES, place, starts)
     return Capture(
         **{k: v for k, v in events.items() if k != "event"},
@@ -92,6 +93,18 @@ def _losses(text: Column, kind: Column, rank: Column, place: Column, starts: Col
         if number >= 0:
             out[i] = place[starts[rank[i]] + number]
     return out
+
+
+def _as_nats(
+    scores: Column,  # (S,) float64
+    site: Column,  # (S,) str, the line that added each up
+) -> Column:
+    """Log-probabilities turned round. They are mostly below zero, on every line that adds them up;
+    nats are below zero only where a "probability" is above one.
+    """
+    lines, of = np.unique(site.astype(str), return_inverse=True)
+    above = np.bincount(of, scores > 0, len(lines))
+    return np.where(above[of] < 0.5 * np.bincount(of, minlength=len(lines))[of], -scores, scores)
 
 
 def _joined(tables: Any, stream: int, name: str) -> Column:

@@ -194,14 +194,13 @@ class Recorder:
         if factor is not None:
             weights = np.broadcast_to(_host(factor), positions.shape).reshape(-1).astype(np.float64)
         kept = (places >= 0) & (weights != 0)
-        places, numbers, weights = places[kept], numbers[kept], weights[kept]
+        places, numbers, weights = places[kept], numbers[kept], np.abs(weights[kept])
         with np.errstate(over="ignore", invalid="ignore"):
             nats = numbers / weights
-        if len(nats) and np.nanmax(nats, initial=-np.inf) <= 0:
-            nats, weights = -nats, weights  # log-probabilities were summed
-        self.writer.scores(event, places, self.stream[places], nats, np.abs(weights))
+        self.writer.scores(event, places, self.stream[places], nats, weights)
         if self.asker is not None and self.asker.copy is not None:
-            self.asker.copy.counted(counted_by, places, nats)
+            sign = -1.0 if len(nats) and np.nanmedian(nats) < 0 else 1.0  # log-probabilities
+            self.asker.copy.counted(counted_by, places, sign * nats)
 
     def flush(self) -> None:
         """Everything onto disk."""
