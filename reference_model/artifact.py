@@ -1,22 +1,30 @@
-"""The file that is counted: a model, quantised, packed, compressed, and described.
+"""The file that is counted: a model, quantised, compressed, and described.
 
-One zstd frame around one safetensors file (`zstd -d` opens it, then any safetensors reader):
+One zstd frame or xz stream around one safetensors file (`zstd -d` or `xz -d` opens it, then any
+safetensors reader):
 
-    <name>.q6, <name>.scale   block matrices: int6 packed in bytes, float16 scale a row
-    <name>.q8, <name>.scale   the embedding: int8, float16 scale a row
-    <name>                    everything small (gains, scales, mixes): float16
-    metadata "scorefirst"     JSON: format, config, and what the caller wants to be remembered
+    <name>.q5, .q6 or .q8   int8 values of that many bits' range, and
+    <name>.scale            one float16 scale a row
+    <name>                  everything small, and what its class passes through: float16
+    metadata "scorefirst"   JSON: format, config, and what the caller wants to be remembered
+
+Values of 5 and 6 bits lie in bytes of their own: the compressor's entropy coder makes them smaller
+than packing would (a bell curve on 63 levels carries about 5 bits, not 6).
 
 Guarantees: the same weights and metadata give the same bytes; nothing in the file can run code;
 memory is bounded before anything is decompressed or built; a foreign, cut or altered file raises
-ArtifactError with its name. What is loaded is what was shipped, never the float weights.
+ArtifactError with its name. What is loaded is what was shipped, never the float weights. What only
+training needs (prediction heads) is left out.
 Does not cover: who made it. The metadata is the author's word.
 """
 
 import hashlib
 import json
+import lzma
 import os
 import struct
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,14 +36,20 @@ from torch import Tensor
 
 from reference_model.config import ConfigError, ModelConfig
 from reference_model.gpt import GPT
-from reference_model.optim import is_matrix
-from reference_model.packing import pack, packed_bytes, unpack
-from reference_model.quantize import QuantizedMatrix, quantize
+from reference_model.quantize import (
+    BITS,
+    QuantizedMatrix,
+    QuantSettings,
+    prune,
+    quantize,
+    tensor_class,
+)
 
-FORMAT = "scorefirst-artifact-1"
-# The contest allows 16,000,000 bytes compressed; its 27 million parameters unpack to 20 MB.
-MAX_RAW_BYTES = 256_000_000
-COMPRESSION_LEVEL = 19
+FORMAT = "scorefirst-artifact-2"
+MAX_BYTES = 16_000_000  # the contest's limit, for the artifact and its code together
+MAX_RAW_BYTES = 256_000_000  # read at most; the contest's 27 million parameters unpack to 27 MB
+XZ_MAGIC = b"\xfd7zXZ\x00"
+XZ_MEMORY = 512 << 20  # bytes; preset 9 needs 65 MiB to unpack
 
 # What reading somebody else's bytes may raise; a RecursionError comes of JSON nested without end.
 DAMAGE = (
@@ -45,6 +59,7 @@ DAMAGE = (
     SafetensorError,
     TypeError,
     ValueError,
+    lzma.LZMAError,
     zstandard.ZstdError,
 )
 
@@ -58,18 +73,29 @@ class ArtifactInfo:
     path: Path
     n_bytes: int  # as stored, what a budget counts
     sha256: str  # hex digest of the file
+    calibration_s: float  # seconds that choosing clips and rounding took
 
 
-def save_artifact(path: Path, model: GPT, metadata: dict) -> ArtifactInfo:
-    """Quantise and write; `metadata` is any JSON object (its format and config are ours)."""
-    header = {**metadata, "format": FORMAT, "config": model.config.as_dict()}
-    raw = safetensors.torch.save(_encode(model), {"scorefirst": json.dumps(header, sort_keys=True)})
-    blob = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compress(raw)
+def save_artifact(
+    path: Path,
+    model: GPT,
+    metadata: dict,  # any JSON object; its format and config are ours
+    settings: QuantSettings = QuantSettings(),  # noqa: B008 - frozen
+    compressor: str = "zstd",  # or "lzma"
+) -> ArtifactInfo:
+    """Quantise and write. Raises QuantizationError where the training diverged."""
+    config = model.config.shipped
+    header = {**metadata, "format": FORMAT, "config": config.as_dict()}
+    start = time.perf_counter()
+    tensors = _encode(dict(model.shipped_parameters()), settings)
+    calibration_s = time.perf_counter() - start
+    raw = safetensors.torch.save(tensors, {"scorefirst": json.dumps(header, sort_keys=True)})
+    blob = COMPRESSORS[compressor](raw)
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(blob)
     os.replace(partial, path)
-    return ArtifactInfo(path, len(blob), hashlib.sha256(blob).hexdigest())
+    return ArtifactInfo(path, len(blob), hashlib.sha256(blob).hexdigest(), calibration_s)
 
 
 def load_artifact(path: Path, device: str | torch.device = "cpu") -> tuple[GPT, dict]:
@@ -90,23 +116,27 @@ def load_artifact(path: Path, device: str | torch.device = "cpu") -> tuple[GPT, 
     return model.to(device).eval(), metadata
 
 
+def code_bytes() -> int:
+    """Bytes of this package's sources: the code that the contest counts beside the artifact."""
+    package = Path(__file__).parent
+    return sum(source.stat().st_size for source in package.rglob("*.py"))
+
+
 # ---------------------------------------------------------------------------------------------
 # weights to tensors and back
 
 
-def _encode(model: GPT) -> dict[str, Tensor]:
+def _encode(weights: Mapping[str, Tensor], settings: QuantSettings) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for name, p in model.state_dict().items():
-        p = p.detach().cpu()
-        if is_matrix(name, p):
-            q = quantize(p.flatten(0, -2), bits=6)
-            tensors[f"{name}.q6"] = torch.from_numpy(pack(q.values.flatten().numpy()))
-            tensors[f"{name}.scale"] = q.scales
-        elif p.ndim == 2 and name.endswith(".weight"):
-            q = quantize(p, bits=8)
-            tensors[f"{name}.q8"], tensors[f"{name}.scale"] = q.values, q.scales
-        else:
-            tensors[name] = p.half()
+    for name, p in weights.items():
+        p, kind = p.detach().float(), tensor_class(name, p.shape, settings)
+        if kind == "fp16":
+            tensors[name] = p.half().cpu()
+            continue
+        p = prune(p, settings.prune_fraction)
+        q = quantize(p, BITS[kind], settings.clip_quantiles)
+        tensors[f"{name}.q{BITS[kind]}"] = q.values.cpu()
+        tensors[f"{name}.scale"] = q.scales.cpu()
     return tensors
 
 
@@ -126,23 +156,18 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> GPT:
 
 def _decode(name: str, shape: torch.Size, tensors: dict[str, Tensor]) -> Tensor:
     """The float32 weight, its pieces taken out of `tensors`."""
-
-    def take(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        return _checked(name, tensors.pop(name), shape, dtype)
-
-    if f"{name}.q6" in tensors:
-        packed = take(f"{name}.q6", (packed_bytes(shape.numel()),), torch.uint8)
-        rows = torch.from_numpy(unpack(packed.numpy(), shape.numel())).view(-1, shape[-1])
-        scales = take(f"{name}.scale", rows.shape[:1], torch.float16)
-        return QuantizedMatrix(rows, scales).dequantize().view(shape)
-    if f"{name}.q8" in tensors:
-        values = take(f"{name}.q8", shape, torch.int8)
-        scales = take(f"{name}.scale", shape[:1], torch.float16)
-        return QuantizedMatrix(values, scales).dequantize()
-    return take(name, shape, torch.float16).float()
+    for bits in BITS.values():
+        if f"{name}.q{bits}" in tensors:
+            values = _take(tensors, f"{name}.q{bits}", shape, torch.int8)
+            scales = _take(tensors, f"{name}.scale", shape[:-1], torch.float16)
+            return QuantizedMatrix(values, scales).dequantize()
+    return _take(tensors, name, shape, torch.float16).float()
 
 
-def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _take(
+    tensors: dict[str, Tensor], name: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> Tensor:
+    tensor = tensors.pop(name)
     if tensor.shape != shape or tensor.dtype != dtype:
         raise ValueError(
             f"tensor {name} is {tuple(tensor.shape)} {tensor.dtype} where its config asks for "
@@ -157,15 +182,38 @@ def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dty
 # bytes
 
 
+def _zstd(raw: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=22, write_checksum=True).compress(raw)  # #754
+
+
+def _xz(raw: bytes) -> bytes:
+    """#549 has lzma's preset 6; literals of int8 weights need no context (lc=0: 1 % smaller)."""
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 0, "pb": 0}]
+    return lzma.compress(raw, check=lzma.CHECK_SHA256, filters=filters)
+
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "lzma": _xz}
+
+
 def _decompress(path: Path) -> bytes:
     if (n_bytes := path.stat().st_size) > MAX_RAW_BYTES:
         raise ValueError(f"it has {n_bytes} bytes; {MAX_RAW_BYTES} is the most that is read")
     blob = path.read_bytes()
+    if blob.startswith(XZ_MAGIC):
+        return _unxz(blob)
     n_raw = zstandard.frame_content_size(blob)
     if not 0 <= n_raw <= MAX_RAW_BYTES:
         raise ValueError(f"it unpacks to {n_raw} bytes; {MAX_RAW_BYTES} is the most that is read")
     # In one call: the output buffer has the promised size, and a frame that gives more is an error.
     return zstandard.ZstdDecompressor().decompress(blob, allow_extra_data=False)
+
+
+def _unxz(blob: bytes) -> bytes:
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    raw = unpacker.decompress(blob, max_length=MAX_RAW_BYTES)
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError(f"its stream is cut, goes on, or gives more than {MAX_RAW_BYTES} bytes")
+    return raw
 
 
 def _read_metadata(raw: bytes) -> dict:

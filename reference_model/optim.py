@@ -1,75 +1,140 @@
-"""Who optimises what, and how fast: Muon for the blocks' matrices, AdamW for all the rest.
+"""Who optimises what: Muon for the banks of block matrices, AdamW for all the rest.
 
-The learning rate is a function of the step alone (no state), so a resumed run cannot differ.
-Guarantees: every parameter belongs to exactly one optimiser group.
-Does not cover: gradient clipping and accumulation (the trainer's loop).
+    banks               Muon, matrix_lr
+    embeddings          AdamW, embed_lr      (tokens, bigrams, value embeddings)
+    head                AdamW, head_lr       (only where it is not tied to the embedding)
+    everything else     AdamW, scalar_lr     (gains, scales, mixes, small projections: #549)
+
+One `step` clips, then updates, overlapping with transfers where there are several processes.
+Guarantees: every parameter belongs to exactly one group; the gradient is clipped by the norm of the
+whole mean gradient, so the number of processes changes nothing (the public scripts clip each
+process's own). No tensor is read back from the device. Does not cover: the course of the rates
+(`schedule`) and the micro-batches (`trainer`).
 """
 
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+import torch.distributed as dist
+from torch import Tensor, nn
 
-from reference_model.banks import is_bank
 from reference_model.muon import Muon
+from reference_model.parallel_muon import ParallelMuon
 
 ADAM_BETAS = (0.9, 0.95)  # #549
-ADAM_EPS = 1e-8
+ADAM_EPS = 1e-8  # #549
+CLIP_EPS = 1e-6  # torch.nn.utils.clip_grad_norm_ has it
 
 
 @dataclass(frozen=True)
 class OptimSettings:
-    """Peak learning rates and their course over the run."""
+    """Peak learning rates and decays."""
 
-    matrix_lr: float  # Muon, block matrices
-    embed_lr: float  # AdamW, the tied embedding
-    scalar_lr: float  # AdamW, gains, scales and mixes
-    muon_momentum: float
-    weight_decay: float  # matrices and embedding; scalars are never decayed
-    warmup_steps: int  # linear, from 1 / warmup_steps to one
-    warmdown_fraction: float  # of all steps, linear to zero at the end
-
-
-def make_optimizers(model: nn.Module, settings: OptimSettings) -> list[torch.optim.Optimizer]:
-    """Muon first, AdamW second; each group remembers its peak as `peak_lr`."""
-    named = dict(model.named_parameters())
-    embed = [p for name, p in named.items() if name == "tok_emb.weight"]
-    matrices = [p for name, p in named.items() if is_matrix(name, p)]
-    taken = {id(p) for p in (*embed, *matrices)}
-    scalars = [p for p in named.values() if id(p) not in taken]
-    muon = Muon(
-        matrices,
-        lr=settings.matrix_lr,
-        momentum=settings.muon_momentum,
-        weight_decay=settings.weight_decay,
-    )
-    groups = [
-        {"params": embed, "lr": settings.embed_lr, "weight_decay": settings.weight_decay},
-        {"params": scalars, "lr": settings.scalar_lr, "weight_decay": 0.0},
-    ]
-    adamw = torch.optim.AdamW(groups, betas=ADAM_BETAS, eps=ADAM_EPS)
-    for group in (*muon.param_groups, *adamw.param_groups):
-        group["peak_lr"] = group["lr"]
-    return [muon, adamw]
+    matrix_lr: float  # Muon, banks
+    embed_lr: float  # AdamW, embeddings
+    scalar_lr: float  # AdamW, gains, scales, mixes and small projections
+    head_lr: float  # AdamW, an untied head
+    matrix_decay: float
+    embed_decay: float
+    scalar_decay: float
+    grad_clip: float  # global norm; 0: never
 
 
-def is_matrix(name: str, parameter: torch.Tensor) -> bool:
-    """Whether Muon may have it: a bank of linear maps."""
-    return is_bank(name)
+class Optimizers:
+    """Muon and AdamW as one; made after the model is on its device."""
+
+    def __init__(self, model: nn.Module, settings: OptimSettings):
+        named = dict(model.named_parameters())
+        device = next(iter(named.values())).device
+        groups = group_names(named)
+        self.grad_clip = settings.grad_clip
+        several = dist.is_initialized() and dist.get_world_size() > 1
+        self.muon = (ParallelMuon if several else Muon)(
+            [named[name] for name in groups["banks"]],
+            lr=settings.matrix_lr,
+            weight_decay=settings.matrix_decay,
+            dtype=torch.bfloat16 if device.type == "cuda" else None,  # #549
+        )
+        rates = {
+            "embeddings": (settings.embed_lr, settings.embed_decay),
+            "head": (settings.head_lr, 0.0),  # #549: plain Adam
+            "scalars": (settings.scalar_lr, settings.scalar_decay),
+        }
+        self.adamw = torch.optim.AdamW(
+            [
+                {"params": [named[n] for n in groups[kind]], "lr": lr, "weight_decay": decay}
+                for kind, (lr, decay) in rates.items()
+                if groups[kind]
+            ],
+            betas=ADAM_BETAS,
+            eps=ADAM_EPS,
+            fused=device.type == "cuda",  # one kernel for a hundred small tensors
+        )
+        self.small = [p for group in self.adamw.param_groups for p in group["params"]]
+        for group in self._groups():
+            group["peak_lr"] = group["lr"]
+
+    def set(self, lr_scale: float, momentum: float) -> None:
+        for group in self._groups():
+            group["lr"] = group["peak_lr"] * lr_scale
+        self.muon.param_groups[0]["momentum"] = momentum
+
+    def step(self) -> None:
+        """One update from the gradients, each process holding its part of the mean."""
+        self.muon.reduce()
+        grads = [p.grad for p in self.small if p.grad is not None]
+        _all_reduce(grads)
+        scale = self._clip_scale(grads)
+        self.muon.step(scale)
+        torch._foreach_mul_(grads, scale)
+        self.adamw.step()
+        self.muon.finish()
+
+    def zero_grad(self) -> None:
+        self.muon.zero_grad(set_to_none=True)
+        self.adamw.zero_grad(set_to_none=True)
+
+    def state(self) -> dict:
+        """Tensors and numbers only. Every process must call it; each gets the whole."""
+        return {"adamw": self.adamw.state_dict(), "momenta": self.muon.momenta()}
+
+    def load(self, state: dict) -> None:
+        self.adamw.load_state_dict(state["adamw"])
+        self.muon.load_momenta(state["momenta"])
+
+    def _clip_scale(self, grads: list[Tensor]) -> Tensor:  # -> () float32, at most one
+        norms = torch.stack(torch._foreach_norm(grads)).float()
+        norm = (self.muon.squared_norm() + norms.square().sum()).sqrt()
+        if not self.grad_clip:
+            return torch.ones_like(norm)
+        return (self.grad_clip / (norm + CLIP_EPS)).clamp(max=1.0)
+
+    def _groups(self) -> list[dict]:
+        return [*self.muon.param_groups, *self.adamw.param_groups]
 
 
-def lr_scale(
-    step: int,  # 0 is the first
-    n_steps: int,
-    settings: OptimSettings,
-) -> float:
-    """The share of the peak rate at this step: up, flat, down to zero."""
-    up = (step + 1) / max(1, settings.warmup_steps)
-    down = (n_steps - step) / max(1.0, settings.warmdown_fraction * n_steps)
-    return min(1.0, up, down)
+def group_names(named: dict[str, Tensor]) -> dict[str, list[str]]:
+    """The names of a model's parameters by the group that trains them."""
+    groups: dict[str, list[str]] = {"banks": [], "embeddings": [], "head": [], "scalars": []}
+    for name in named:
+        if name.endswith("_bank"):
+            groups["banks"].append(name)
+        elif name.endswith(("tok_emb.weight", "embed.weight")):
+            groups["embeddings"].append(name)
+        else:
+            groups["head" if name == "lm_head.weight" else "scalars"].append(name)
+    return groups
 
 
-def set_lr(optimizers: list[torch.optim.Optimizer], scale: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * scale
+def _all_reduce(grads: list[Tensor]) -> None:
+    """Sum small gradients over the processes as one message: a hundred would be a hundred waits."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return
+    by_dtype: dict[torch.dtype, list[Tensor]] = {}
+    for grad in grads:
+        by_dtype.setdefault(grad.dtype, []).append(grad)
+    for same in by_dtype.values():
+        flat = torch.cat([grad.flatten() for grad in same])
+        dist.all_reduce(flat)
+        pieces = flat.split([grad.numel() for grad in same])
+        torch._foreach_copy_(same, [x.view_as(g) for x, g in zip(pieces, same, strict=True)])

@@ -2,72 +2,134 @@
 
 Per row, five clips are tried (quantiles of the absolute values, the last one the maximum) and the
 one with the smallest squared error is kept: a few outliers then do not coarsen the whole row. The
-record family (#549, "GPTQ-lite") chooses among the same five per matrix; a row is never worse.
+record family ("GPTQ-lite") does it a matrix at a time in #549 and a row at a time in #754; by rows,
+none is ever worse. Which tensor gets how many bits is its class: `tensor_class`.
 
 Guarantees: the error of no row exceeds that of plain scaling by its maximum; the result depends on
 the weights alone, so no calibration data is needed.
-Does not cover: error compensation between columns (GPTQ) and training through the rounding (QAT).
+Does not cover: error compensation between columns (GPTQ) and training through the rounding (`qat`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 CLIP_QUANTILES = (0.999, 0.9995, 0.9999, 0.99999, 1.0)  # #549
-LEVELS = {6: 31, 8: 127}  # largest integer by bits; symmetric, zero is exact
+LEVELS = {5: 15, 6: 31, 8: 127}  # largest integer by bits; symmetric, zero is exact
 # Scales are stored in float16: below its smallest normal number they would lose their digits.
 MIN_SCALE = torch.finfo(torch.float16).tiny
 MAX_SCALE = torch.finfo(torch.float16).max
+MIN_QUANTIZED = 65_536  # values; smaller tensors stay float16, as in #549
+BITS = {"int5": 5, "int6": 6, "int8": 8}  # by class; the class "fp16" has none
 
 
 class QuantizationError(ValueError):
     """These weights have no quantised form."""
 
 
+@dataclass(frozen=True)
+class QuantSettings:
+    """The class of each kind of tensor, and what happens before it is rounded."""
+
+    attention: str = "int6"  # banks of q, k, v and output matrices
+    mlp: str = "int6"  # banks of up and down matrices
+    token_embedding: str = "int8"  # also the head where it is tied; #754: fp16
+    other: str = "int8"  # large tables and projections (bigrams, value embeddings)
+    prune_fraction: float = 0.0  # smallest magnitudes of each quantised tensor set to zero (#537)
+    clip_quantiles: tuple[float, ...] = CLIP_QUANTILES  # (1.0,): no search
+
+    def __post_init__(self) -> None:
+        for kind in (self.attention, self.mlp, self.token_embedding, self.other):
+            if kind not in (*BITS, "fp16"):
+                raise ValueError(f"a tensor's class is {', '.join(BITS)} or fp16, got {kind!r}")
+
+
+def tensor_class(
+    name: str,  # the parameter's
+    shape: Sequence[int],
+    settings: QuantSettings = QuantSettings(),
+) -> str:
+    """How the artifact stores a tensor: "int5", "int6", "int8" or "fp16"."""
+    n_values = 1
+    for side in shape:
+        n_values *= side
+    if name == "tok_emb.weight":  # whatever its size: it is also the head
+        return settings.token_embedding
+    if name.startswith("mlp_") and name.endswith("_bank"):
+        return settings.mlp
+    if name.endswith("_bank"):
+        return settings.attention
+    return settings.other if len(shape) == 2 and n_values > MIN_QUANTIZED else "fp16"
+
+
 @dataclass(frozen=True, eq=False)
 class QuantizedMatrix:
-    values: Tensor  # (R, C) int8
-    scales: Tensor  # (R,) float16, positive: what one step of the integers is worth
+    values: Tensor  # (..., R, C) int8
+    scales: Tensor  # (..., R) float16, positive: what one step of the integers is worth
 
     def dequantize(self) -> Tensor:
-        """(R, C) float32."""
-        return self.values.float() * self.scales.float()[:, None]
+        """(..., R, C) float32."""
+        return self.values.float() * self.scales.float()[..., None]
 
 
 @torch.no_grad()
 def quantize(
-    weight: Tensor,  # (R, C) float
-    bits: int,  # 6 or 8
+    weight: Tensor,  # (..., R, C) float: a matrix or a bank
+    bits: int,  # 5, 6 or 8
+    clip_quantiles: tuple[float, ...] = CLIP_QUANTILES,
 ) -> QuantizedMatrix:
-    weight = weight.detach().float()
+    """Raises QuantizationError where a weight is not finite or too large."""
+    weight, top = weight.detach().float(), LEVELS[bits]
     magnitude = weight.abs()
-    if not torch.isfinite(weight).all() or magnitude.max() > MAX_SCALE * LEVELS[bits]:
+    if not torch.isfinite(weight).all() or magnitude.max() > MAX_SCALE * top:
         raise QuantizationError("weights are not finite or too large; did the training diverge?")
-    best = _round(weight, magnitude.amax(dim=1), bits)
+    best = round_to_grid(weight, magnitude.amax(dim=-1), top)
     best_error = _row_error(weight, best)
-    for quantile in CLIP_QUANTILES[:-1]:
-        trial = _round(weight, torch.quantile(magnitude, quantile, dim=1), bits)
+    for quantile in clip_quantiles:
+        if quantile == 1.0:
+            continue  # the maximum, tried above
+        trial = round_to_grid(weight, _row_quantile(magnitude, quantile), top)
         error = _row_error(weight, trial)
         better = error < best_error
         best = QuantizedMatrix(
-            torch.where(better[:, None], trial.values, best.values),
+            torch.where(better[..., None], trial.values, best.values),
             torch.where(better, trial.scales, best.scales),
         )
         best_error = torch.minimum(best_error, error)
     return best
 
 
-def _round(
-    weight: Tensor,  # (R, C) float32
-    clip: Tensor,  # (R,) float32, the magnitude that gets the largest integer
-    bits: int,
+@torch.no_grad()
+def prune(
+    weight: Tensor,  # (..., R, C) float
+    fraction: float,  # 0 to 1
+) -> Tensor:
+    """The weight with its smallest magnitudes set to zero; what ties with the bound is kept."""
+    k = int(fraction * weight.numel())
+    if not k:
+        return weight
+    bound = weight.abs().flatten().float().kthvalue(k).values
+    return weight.masked_fill(weight.abs() < bound, 0.0)
+
+
+def round_to_grid(
+    weight: Tensor,  # (..., R, C) float32
+    clip: Tensor,  # (..., R) float32, the magnitude that gets the largest integer
+    top: int,  # that integer
 ) -> QuantizedMatrix:
-    top = LEVELS[bits]
     scales = (clip / top).clamp(MIN_SCALE, MAX_SCALE).half()
-    values = (weight / scales.float()[:, None]).round().clamp(-top, top)
+    values = (weight / scales.float()[..., None]).round().clamp(-top, top)
     return QuantizedMatrix(values.to(torch.int8), scales)
 
 
-def _row_error(weight: Tensor, quantized: QuantizedMatrix) -> Tensor:  # -> (R,) float32
-    return (weight - quantized.dequantize()).square().sum(dim=1)
+def _row_quantile(magnitude: Tensor, quantile: float) -> Tensor:  # (..., R, C) -> (..., R)
+    """A matrix at a time: torch.quantile refuses more than 16 million values at once."""
+    flat = magnitude.flatten(0, -3) if magnitude.ndim > 2 else magnitude[None]
+    rows = torch.stack([torch.quantile(matrix, quantile, dim=-1) for matrix in flat])
+    return rows.view(magnitude.shape[:-1])
+
+
+def _row_error(weight: Tensor, quantized: QuantizedMatrix) -> Tensor:  # -> (..., R) float32
+    return (weight - quantized.dequantize()).square().sum(dim=-1)

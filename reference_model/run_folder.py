@@ -2,7 +2,8 @@
 
     settings.json   what this run is; another run is refused here
     checkpoint.pt   the last state, while training
-    train.jsonl     one line a logged step
+    train.jsonl     one line a logged step, without times: equal for equal runs
+    train.log       the contest's lines, with times
     artifact.bin    the quantised model
     result.json     the outcome; written last, so it stands for "complete"
 
@@ -60,6 +61,11 @@ class RunFolder:
     def log(self, record: dict) -> None:
         with open(self.root / "train.jsonl", "a") as file:
             file.write(json.dumps(record) + "\n")
+
+    def say(self, line: str) -> None:
+        """One line of the contest's log."""
+        with open(self.root / "train.log", "a") as file:
+            file.write(line + "\n")
 
     def rewind_log(self, step: int) -> None:
         """Drop what was logged after the checkpoint; those steps will be taken again."""

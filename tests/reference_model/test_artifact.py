@@ -1,7 +1,9 @@
 import hashlib
 import json
+import lzma
 import pickletools
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import safetensors.torch
@@ -11,14 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_model.artifact import (
+    MAX_BYTES,
     MAX_RAW_BYTES,
     ArtifactError,
     ArtifactInfo,
+    code_bytes,
     load_artifact,
     save_artifact,
 )
+from reference_model.config import ModelConfig
 from reference_model.gpt import GPT
 from reference_model.presets import NANO
+from reference_model.quantize import BITS, QuantSettings, prune, quantize, tensor_class
 
 METADATA = {"preset": "nano", "seed": 7}
 
@@ -82,14 +88,66 @@ def test_loading_is_deterministic(saved):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_matrices_take_six_bits(model, saved):
-    """The bits are really packed: three bytes hold four weights."""
+def test_each_tensor_has_its_class(model, saved):
+    """Banks on six bits' levels, the embedding on eight, a gain as it is."""
     tensors = safetensors.torch.load(unpacked(saved))
-    n = model.mlp_up_bank.numel()
 
-    assert tensors["mlp_up_bank.q6"].numel() == 6 * n // 8
+    assert 15 < tensors["mlp_up_bank.q6"].abs().max() <= 31
+    assert tensors["mlp_up_bank.scale"].shape == model.mlp_up_bank.shape[:-1]
     assert tensors["tok_emb.weight.q8"].dtype == torch.int8
     assert tensors["blocks.0.attn.q_gain"].dtype == torch.float16
+
+
+@pytest.mark.parametrize("compressor", ["zstd", "lzma"])
+def test_bell_curves_take_less_than_their_bits(tmp_path, compressor):
+    """A six-bit value costs less than six bits, which is why they are not packed."""
+    torch.manual_seed(0)
+    model = GPT(ModelConfig(n_layer=2, model_dim=256, mlp_dim=768))
+    for name, p in model.named_parameters():
+        if name.endswith("_bank"):
+            torch.nn.init.normal_(p)
+    n_bank = sum(p.numel() for name, p in model.named_parameters() if name.endswith("_bank"))
+    info = save_artifact(tmp_path / "a.bin", model, {}, compressor=compressor)
+    rest = model.n_parameters - n_bank
+
+    assert 8 * (info.n_bytes - rest) / n_bank < 5.9
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        QuantSettings(mlp="int5", token_embedding="fp16", prune_fraction=0.03),
+        QuantSettings(attention="int8", mlp="fp16", clip_quantiles=(1.0,)),
+    ],
+    ids=["as #537", "other"],
+)
+@pytest.mark.parametrize("compressor", ["zstd", "lzma"])
+def test_every_class_and_compressor_comes_back(model, tmp_path, settings, compressor):
+    """What is read back is exactly what the settings make of each weight."""
+    info = save_artifact(tmp_path / "a.bin", model, METADATA, settings, compressor)
+    loaded = dict(load_artifact(info.path)[0].named_parameters())
+    for name, weight in model.named_parameters():
+        kind = tensor_class(name, weight.shape, settings)
+        if kind == "fp16":
+            expected = weight.half().float()
+        else:
+            pruned = prune(weight.detach(), settings.prune_fraction)
+            expected = quantize(pruned, BITS[kind], settings.clip_quantiles).dequantize()
+        assert torch.equal(loaded[name], expected), name
+
+
+def test_what_only_training_needs_is_left_out(tmp_path):
+    """Prediction heads are not shipped, and their absence is no damage."""
+    model = GPT(replace(NANO.config, mtp_heads=2))
+    loaded, metadata = load_artifact(save_artifact(tmp_path / "a.bin", model, {}).path)
+
+    assert metadata["config"]["mtp_heads"] == 0
+    assert not [name for name, _ in loaded.named_parameters() if "mtp" in name]
+
+
+def test_the_code_is_counted():
+    """All sources of the package, whatever they serve: an upper bound of what would be sent."""
+    assert 100_000 < code_bytes() < MAX_BYTES // 10
 
 
 def test_nothing_in_it_is_a_pickle(saved):
@@ -126,8 +184,10 @@ def test_a_missing_file_is_named(tmp_path):
         load_artifact(tmp_path / "none.bin")
 
 
-def test_no_damage_goes_unnoticed(saved):
+@pytest.mark.parametrize("compressor", ["zstd", "lzma"])
+def test_no_damage_goes_unnoticed(model, tmp_path, compressor):
     """Cut anywhere, one bit flipped anywhere, a byte appended: refused, never a different model."""
+    saved = save_artifact(tmp_path / "artifact.bin", model, METADATA, compressor=compressor)
     blob = saved.path.read_bytes()
     damaged = [blob[:n] for n in range(0, len(blob), len(blob) // 40)] + [blob + b"\0"]
     for at in range(0, len(blob), len(blob) // 40):
@@ -163,20 +223,24 @@ def test_a_forged_header_is_refused(tmp_path, header):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path):
-    """A few kilobytes that promise gigabytes are refused by their header alone."""
+    """A few kilobytes that promise gigabytes are refused: zstd by its header, xz at the limit."""
     bomb = zstandard.ZstdCompressor().compress(bytes(MAX_RAW_BYTES + 1))
     (tmp_path / "bomb.bin").write_bytes(bomb)
     assert len(bomb) < 50_000
 
     with pytest.raises(ArtifactError, match="the most that is read"):
         load_artifact(tmp_path / "bomb.bin")
+    (tmp_path / "bomb.bin").write_bytes(lzma.compress(bytes(MAX_RAW_BYTES + 1), preset=0))
+    with pytest.raises(ArtifactError, match="gives more than"):
+        load_artifact(tmp_path / "bomb.bin")
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"n_layer": 3}, "qo_bank"),
-        ({"n_layer": 1}, "qo_bank"),
+        ({"n_layer": 3}, "blocks.2|_bank"),
+        ({"n_layer": 1}, "its config asks for"),
+        ({"bigram_buckets": 8}, "bigram"),
         ({"vocab_size": 1023}, "tok_emb"),
         ({"model_dim": 16_384}, "its config asks for"),
         ({"n_layer": 10**9}, "n_layer must be"),
@@ -186,7 +250,7 @@ def test_a_config_that_does_not_fit_the_tensors_is_refused(saved, change, compla
     """A forged shape is noticed before it allocates anything of that size."""
     tensors = safetensors.torch.load(unpacked(saved))
     config = NANO.config.as_dict() | change
-    header = {"format": "scorefirst-artifact-1", "config": config}
+    header = {"format": "scorefirst-artifact-2", "config": config}
     rewrite(saved.path, safetensors.torch.save(tensors, {"scorefirst": json.dumps(header)}))
 
     with pytest.raises(ArtifactError, match=complaint):
@@ -196,7 +260,7 @@ def test_a_config_that_does_not_fit_the_tensors_is_refused(saved, change, compla
 def test_weights_that_are_not_numbers_are_refused(saved):
     tensors = safetensors.torch.load(unpacked(saved))
     tensors["blocks.0.attn_scale"][0] = float("nan")
-    header = {"format": "scorefirst-artifact-1", "config": NANO.config.as_dict()}
+    header = {"format": "scorefirst-artifact-2", "config": NANO.config.as_dict()}
     rewrite(saved.path, safetensors.torch.save(tensors, {"scorefirst": json.dumps(header)}))
 
     with pytest.raises(ArtifactError, match="not finite"):

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -23,6 +24,16 @@ def test_a_batch_is_windows_of_the_stream_and_their_successors(seed, step, size)
     assert inputs.shape == targets.shape == (size, 16) and inputs.dtype == torch.int64
     assert torch.equal(targets, inputs + 1)
     assert torch.equal(inputs, inputs[:, :1] + torch.arange(16))
+
+
+@given(step=st.integers(0, 60), cuts=st.lists(st.integers(0, 12), max_size=3))
+def test_rows_are_parts_of_the_batch(step, cuts):
+    """However processes share a step, together they see its windows, in order."""
+    batches, edges = Batches(STREAM, 12, 16, seed=3), sorted([0, *cuts, 12])
+    parts = [batches.at(step, range(a, b)) for a, b in itertools.pairwise(edges) if b > a]
+
+    for n in range(2):
+        assert torch.equal(torch.cat([part[n] for part in parts]), batches.at(step)[n])
 
 
 @given(seed=st.integers(0, 99))

@@ -5,47 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from reference_model.packing import pack, packed_bytes, unpack
-from reference_model.quantize import LEVELS, QuantizationError, quantize
+from reference_model.quantize import (
+    CLIP_QUANTILES,
+    LEVELS,
+    QuantizationError,
+    QuantSettings,
+    prune,
+    quantize,
+    tensor_class,
+)
 
-six_bit = arrays.arrays(np.int8, st.integers(0, 70), elements=st.integers(-32, 31))
 weights = arrays.arrays(
     np.float32,
     arrays.array_shapes(min_dims=2, max_dims=2, max_side=12),
     elements=st.floats(-1_000, 1_000, width=32),
 ).map(torch.from_numpy)
 bits = st.sampled_from(sorted(LEVELS))
-
-
-@given(values=six_bit)
-def test_packing_loses_nothing_and_wastes_nothing(values):
-    """unpack(pack(v)) == v, in ceil(6 n / 8) bytes."""
-    packed = pack(values)
-
-    assert packed.dtype == np.uint8 and packed.size == -(-6 * values.size // 8)
-    assert unpack(packed, values.size).tolist() == values.tolist()
-
-
-def test_packing_is_big_endian_bit_order():
-    """Values 0..63 shifted by 32 and written as a bit string, six digits each."""
-    values = np.array([-32, 31, 0, 5, -1])
-    digits = "".join(f"{v + 32:06b}" for v in values).ljust(32, "0")
-
-    assert "".join(f"{byte:08b}" for byte in pack(values)) == digits
-
-
-@pytest.mark.parametrize("value", [-33, 32])
-def test_what_six_bits_cannot_hold_is_refused(value):
-    with pytest.raises(ValueError, match=r"-32\.\.31"):
-        pack(np.array([value]))
-
-
-@given(n=st.integers(0, 50), extra=st.sampled_from([-1, 1]))
-def test_a_wrong_length_is_refused(n, extra):
-    size = packed_bytes(n) + extra
-    if size >= 0:
-        with pytest.raises(ValueError, match="values take"):
-            unpack(np.zeros(size, np.uint8), n)
 
 
 @given(weight=weights, bits=bits)
@@ -96,3 +71,61 @@ def test_the_search_finds_outliers():
 def test_diverged_weights_are_refused(bad):
     with pytest.raises(QuantizationError, match="diverge"):
         quantize(torch.tensor([[1.0, bad]]), 6)
+
+
+@given(bank=arrays.arrays(np.float32, (3, 4, 5), elements=st.floats(-9, 9, width=32)), bits=bits)
+def test_a_bank_is_its_matrices(bank, bits):
+    """Stacked matrices are rounded one by one."""
+    bank = torch.from_numpy(bank)
+    whole = quantize(bank, bits)
+    for n, matrix in enumerate(bank):
+        alone = quantize(matrix, bits)
+        assert torch.equal(whole.values[n], alone.values)
+        assert torch.equal(whole.scales[n], alone.scales)
+
+
+@given(weight=weights, bits=bits)
+def test_no_clip_of_the_five_is_better(weight, bits):
+    """Row by row, the chosen one has the smallest error of all five, each tried alone."""
+
+    def errors(quantiles):
+        return (weight - quantize(weight, bits, quantiles).dequantize()).square().sum(1)
+
+    best = errors(CLIP_QUANTILES)
+    for quantile in CLIP_QUANTILES:
+        assert (best <= errors((quantile, 1.0)) + 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("qo_bank", (22, 512, 512), "int6"),
+        ("kv_bank", (22, 256, 512), "int6"),
+        ("mlp_down_bank", (11, 512, 1536), "int5"),
+        ("tok_emb.weight", (1024, 512), "fp16"),
+        ("bigram.embed.weight", (1536, 128), "int8"),
+        ("ve.proj.weight", (256, 128), "fp16"),  # 32,768 values: not worth scales
+        ("blocks.3.attn.q_gain", (8,), "fp16"),
+    ],
+)
+def test_a_tensor_s_class_comes_of_its_name_and_size(name, shape, expected):
+    settings = QuantSettings(mlp="int5", token_embedding="fp16")
+
+    assert tensor_class(name, shape, settings) == expected
+
+
+def test_an_unknown_class_is_refused():
+    with pytest.raises(ValueError, match="int4"):
+        QuantSettings(mlp="int4")
+
+
+@given(weight=weights, fraction=st.floats(0, 0.9))
+def test_pruning_takes_the_smallest(weight, fraction):
+    """At most the fraction goes, nothing that stays is smaller than what went, the rest is kept."""
+    pruned = prune(weight, fraction)
+    gone = (pruned == 0) & (weight != 0)
+
+    assert gone.sum() <= fraction * weight.numel()
+    assert torch.equal(pruned[~gone], weight[~gone])
+    if gone.any() and (~gone & (weight != 0)).any():
+        assert weight[gone].abs().max() <= weight[~gone & (weight != 0)].abs().min()

@@ -12,16 +12,20 @@ import torch
 
 from reference_model import train
 from reference_model.artifact import load_artifact
+from reference_model.batches import Batches
 from reference_model.presets import NANO
+from reference_model.ranks import Ranks
 from reference_model.run_folder import RunFolder
 from reference_model.trainer import Trainer, TrainingError
 
 STEPS = 12
 
 
-def trainer(data) -> Trainer:
+def trainer(data, **changes) -> Trainer:
     config = replace(NANO.config, vocab_size=data.vocab_size)
-    return Trainer(replace(NANO, config=config), data.train_tokens(), 0, torch.device("cpu"))
+    preset = replace(NANO, config=config, **changes)
+    source = Batches(data.train_tokens(), preset.batch_size, config.seq_len, seed=0)
+    return Trainer(preset, source, 0, Ranks(0, 1, torch.device("cpu")))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def test_it_trains_and_reports(complete, small_data):
     assert f"{facts['val_bits_per_byte']:.4f} bits per byte after" in done.stdout
     assert [record["step"] for record in log] == [10, 12]
     assert sorted(p.name for p in out.iterdir()) == [
-        "artifact.bin", "result.json", "settings.json", "train.jsonl",
+        "artifact.bin", "result.json", "settings.json", "train.jsonl", "train.log",
     ]  # fmt: skip
 
 
@@ -133,7 +137,7 @@ def test_diverged_training_stops(small_data):
     torch.nn.init.constant_(diverged.model.tok_emb.weight, float("nan"))
 
     with pytest.raises(TrainingError, match="step 0 is nan"):
-        diverged.train_step()
+        diverged.loss_value(diverged.train_step())
 
 
 def test_a_broken_checkpoint_is_named(small_data, tmp_path):
