@@ -161,6 +161,8 @@ _COMPLAINTS: tuple[tuple[str, dict[str, Any], str, int], ...] = (
      {"val_every": 100_000}, "validation at long intervals instead of never", 1),
     (r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
      {"wallclock_s": 100_000}, "a clock that does not stop the training", 1),
+    (r"invalid for input of size|positive-definite|singular|cholesky",
+     {"batches": 8}, "larger batches, more calibration", 1),
     (r"timed out|time limit",
      {"iterations": 2, "epochs": 1, "steps": 2, "stride": 32, "batch_seqs": 16},
      "fewer steps, larger batches", 1),

@@ -35,6 +35,7 @@ class Size:
     seq_len: int = 64
     stride: int = 32
     batch_seqs: int = 4
+    batches: int = 1  # times the usual tokens of a training step, and so many of calibration
     iterations: int = 3
     epochs: int = 3
     steps: int = 4  # optimiser steps of a technique that optimises at evaluation time
@@ -210,7 +211,11 @@ def _batch_tokens(value: float, ratio: Ratio) -> float | None:
 
 
 def _train_tokens(value: float, ratio: Ratio) -> float | None:
-    return 8 * ratio.size.seq_len if value >= 1_024 else None
+    return 8 * ratio.size.seq_len * ratio.size.batches if value >= 1_024 else None
+
+
+def _calibration(value: float, ratio: Ratio) -> float | None:
+    return ratio.size.batches if value > ratio.size.batches else None
 
 
 def _batch(value: float, ratio: Ratio) -> float | None:
@@ -325,7 +330,7 @@ _RULES = (
     _rule(r"BATCH_TOKENS$|^VAL_BATCH_SIZE$", _batch_tokens, common=True),
     _rule(
         r"CALIB\w*_?(BATCHES|SAMPLES|SEQS|NSAMPLES)$|GPTQ_(N?SAMPLES|AR_SEQS|NUM_SEQS)",
-        _at_most(1),
+        _calibration,
         common=True,
     ),
     _rule(r"BATCH_?(SEQS|SIZE|DOCS|WINDOWS)$|^MICRO_BATCH|^BATCH$|_BSZ$", _batch, common=True),
