@@ -130,9 +130,8 @@ def _finish(args: argparse.Namespace, side: Side) -> Side:
 def run_script(args: argparse.Namespace, preset: Preset) -> Side:
     """Start it, read its losses as they come, and end it after the last step that is asked."""
     side = Side("script", preset.batch_size * preset.config.seq_len)
-    log = open(args.out / f"{args.label}.script.log", "w")
     with (
-        log,
+        open(args.out / f"{args.label}.script.log", "w") as log,
         subprocess.Popen(
             [sys.executable, "-u", str(args.script.resolve())],
             cwd=args.out,
