@@ -21,12 +21,14 @@ from harness.upstream.capture.alignment import Aligner, K
 from harness.upstream.capture.asking import Asker
 from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions
 from harness.upstream.capture.sites import Site, Sites
+from harness.upstream.capture.unseen import to_numpy
 from harness.upstream.capture.weights import Weights
 from harness.upstream.capture.writer import Writer
 
 FAILURES_ALLOWED = 3  # of one hook
 INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
-QUEUED = 256  # scores on an accelerator that wait for one copy to the host
+QUEUED = 1_024  # totals on an accelerator that wait for one copy to the host,
+QUEUED_SCORES = 1 << 22  # and the scores in them: 32 MB
 
 
 Entry = tuple[Mark, Tensor, str]
@@ -62,6 +64,7 @@ class Recorder:
         self.failures: collections.Counter[str] = collections.Counter()
         self._pid = os.getpid()
         self._waiting: list[tuple[int, Positions, Tensor, Any]] = []
+        self._waiting_scores = 0
         self.pending = Pending()
         self.asker: Asker | None = None  # where scores are to be asked again
         self._singles: tuple[Site, Mark, str, list[tuple[int, float]]] | None = None
@@ -104,9 +107,9 @@ class Recorder:
         if ids.dtype in INTEGERS and ids.numel() >= K:
             host = ids.detach().cpu()
             if host.dtype == torch.uint16:
-                found = self.aligner.positions(host.view(torch.int16).numpy().view(np.uint16))
+                found = self.aligner.positions(to_numpy(host.view(torch.int16)).view(np.uint16))
             else:
-                found = self.aligner.positions(host.numpy())
+                found = self.aligner.positions(to_numpy(host))
         mark = FOREIGN if found is None else Mark(found)
         self.marks.put(ids, mark)
         return mark
@@ -134,7 +137,8 @@ class Recorder:
             factor = mark.factor.detach() if isinstance(mark.factor, Tensor) else mark.factor
             copy = values.detach().clone()  # the script may write into it before it is read
             self._waiting.append((event, positions, copy, factor))
-            if len(self._waiting) >= QUEUED:
+            self._waiting_scores += copy.numel()
+            if len(self._waiting) >= QUEUED or self._waiting_scores >= QUEUED_SCORES:
                 self.drain()
             return
         self._scores(event, positions, _host(values), mark.factor, counter(site, how))
@@ -169,10 +173,10 @@ class Recorder:
 
     def drain(self) -> None:
         """Brings scores over from the accelerator."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_scores = self._waiting, [], 0
         if not waiting:
             return
-        together = torch.cat([w[2].reshape(-1).double() for w in waiting]).cpu().numpy()
+        together = to_numpy(torch.cat([w[2].reshape(-1).double() for w in waiting]).cpu())
         start = 0
         for event, positions, values, factor in waiting:
             stop = start + values.numel()
@@ -225,5 +229,5 @@ def counter(site: Site, how: str) -> str:
 def _host(values: Any) -> npt.NDArray[np.float64]:
     """Numbers as a float64 array of their own."""
     if isinstance(values, Tensor):
-        values = values.detach().cpu().double().numpy()
+        values = to_numpy(values.detach().cpu().double())
     return np.array(values, dtype=np.float64, subok=False)

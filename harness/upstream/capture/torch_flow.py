@@ -18,6 +18,7 @@ from torch import Tensor
 from harness.upstream.capture.marks import Mark, Positions, merged, mixed
 from harness.upstream.capture.python_scores import READ_AT_ONCE, placed, placed_list
 from harness.upstream.capture.recorder import INTEGERS, Recorder
+from harness.upstream.capture.unseen import from_numpy, to_numpy
 from harness.upstream.capture.updates import note_uses
 
 # Returns nothing, but for numbers that are read out: those come back with their places.
@@ -237,7 +238,7 @@ class TorchFlow:
             return argument
         mark = self._marks.find(argument)
         if mark is not None and mark.positions is not None:
-            return torch.from_numpy(mark.positions)
+            return from_numpy(mark.positions)
         if unknown:
             return torch.full(argument.shape, -1, dtype=torch.int32)
         return argument.detach().cpu()
@@ -252,7 +253,7 @@ class TorchFlow:
     def _give_maps(self, out: Any, moved: Any, source: Mark) -> None:
         if isinstance(out, Tensor):
             if tuple(out.shape) == tuple(moved.shape):
-                self._marks.put(out, source.moved(moved.numpy()))
+                self._marks.put(out, source.moved(to_numpy(moved)))
         elif isinstance(out, list | tuple):
             for part, positions in zip(out, moved, strict=True):
                 self._give_maps(part, positions, source)
@@ -273,7 +274,7 @@ class TorchFlow:
         elif mark.positions is None:
             self._marks.put(out, mark)
         else:
-            moved = torch.from_numpy(mark.positions)[_on_host(key)]
+            moved = from_numpy(mark.positions)[_on_host(key)]
             self._give_maps(out, moved, mark)
 
     def _fill(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -283,7 +284,7 @@ class TorchFlow:
         if name in ("fill_", "zero_"):
             self._marks.drop(args[0])
             return
-        positions = torch.from_numpy(mark.positions.copy())
+        positions = from_numpy(mark.positions.copy())
         if name == "pad":
             moved = F.pad(positions, args[1] if len(args) > 1 else kwargs["pad"], value=-1)
         else:
@@ -313,7 +314,7 @@ class TorchFlow:
             self._marks.put(out, mark)
 
     def _where(self, args: Any, out: Tensor) -> Positions | None:
-        condition = args[0].detach().cpu().numpy()
+        condition = to_numpy(args[0].detach().cpu())
         sides: list[Any] = []
         for side in args[1:3]:
             mark = self._marks.find(side)
@@ -441,10 +442,10 @@ class TorchFlow:
         self, func: Any, old: Mark, new: Mark | None, key: Any, value: Any, target: Tensor
     ) -> None:
         assert old.positions is not None
-        positions = torch.from_numpy(old.positions)
+        positions = from_numpy(old.positions)
         known = new is not None and new.positions is not None
         if known and new is not None and new.positions is not None:
-            moved: Any = torch.from_numpy(new.positions)
+            moved: Any = from_numpy(new.positions)
         elif target.dtype not in INTEGERS and not _is_zero(value):
             return  # numbers of the script's own for the same tokens
         else:
@@ -464,7 +465,7 @@ class TorchFlow:
         source = args[0]
         mark = self._marks.find(source)
         if mark is not None and mark.positions is not None:
-            host = torch.from_numpy(mark.positions)
+            host = from_numpy(mark.positions)
             moved = func(host, *_on_host(args[1:]), **_on_host(kwargs))
             self._give_maps(out, moved, mark)
             return
@@ -502,7 +503,7 @@ class TorchFlow:
             return
         ignored = call.get("ignore_index", -100)
         if logits.device.type == "cpu":
-            positions = np.where(target.numpy() == ignored, np.int32(-1), positions)
+            positions = np.where(to_numpy(target) == ignored, np.int32(-1), positions)
         if not (positions >= 0).any():
             return
         width = logits.shape[1] if name == "cross_entropy" and logits.ndim > 1 else 0
@@ -545,7 +546,8 @@ def _weighing(mark: Mark) -> Positions:
     assert mark.positions is not None
     if mark.factor is None:
         return mark.positions
-    factor = mark.factor.detach().cpu().numpy() if isinstance(mark.factor, Tensor) else mark.factor
+    factor = _on_host(mark.factor)
+    factor = to_numpy(factor) if isinstance(factor, Tensor) else factor
     return np.where(np.broadcast_to(factor, mark.positions.shape) != 0, mark.positions, -1)
 
 

@@ -22,6 +22,10 @@ from torch._C import (
 )
 from torch.overrides import TorchFunctionMode
 
+# For maps of our own, as they are before the watch wraps them.
+from_numpy: Any = torch.from_numpy
+to_numpy: Any = Tensor.numpy
+
 
 def load_dynamo() -> None:
     """Lets Dynamo look up, by identity, the functions of numpy and torch that it knows.

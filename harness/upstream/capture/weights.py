@@ -2,7 +2,8 @@
 
 On CPU the contents are hashed (a small model: well under a millisecond). On an accelerator the
 norms of all parameters are taken in one fused kernel, and not more often than every `REST_S`
-seconds unless an optimiser stepped; in between the last value stands.
+seconds, since the host has to wait for them; in between the last value stands, and a write by hand
+is seen by the next look.
 Not covered: buffers, and tensors that neither a module registers nor an optimiser holds.
 """
 
@@ -26,7 +27,7 @@ class Weights:
         self._leaves: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
         self._last: dict[int, int] = {}
         self._value = 0
-        self._looked_s = -REST_S
+        self._rests_until_s = 0.0
         self._hook = register_module_parameter_registration_hook(self._registered)
         self.stepped = True
 
@@ -43,13 +44,14 @@ class Weights:
 
     def look(self) -> tuple[int, bool]:
         """(fingerprint, whether a parameter differs from the last look with no step between)."""
-        now = time.monotonic()
-        parameters = self._parameters()
-        on_cpu = all(p.device.type == "cpu" for p in parameters)
-        if not on_cpu and not self.stepped and now - self._looked_s < REST_S:
+        if time.monotonic() < self._rests_until_s:
             return self._value, False
-        self._looked_s = now
-        digests = _digests(parameters) if on_cpu else _norms(parameters)
+        parameters = self._parameters()
+        if all(p.device.type == "cpu" for p in parameters):
+            digests = _digests(parameters)
+        else:
+            digests = _norms(parameters)
+            self._rests_until_s = time.monotonic() + REST_S
         moved = any(self._last.get(k, d) != d for k, d in digests.items())
         written = moved and not self.stepped
         self.stepped = False
@@ -77,15 +79,12 @@ def _digests(parameters: list[Tensor]) -> dict[int, int]:
 
 
 def _norms(parameters: list[Tensor]) -> dict[int, int]:
-    floats = [p.detach() for p in parameters if p.is_floating_point() and p.device.type != "meta"]
-    if not floats:
-        return {}
-    by_device: dict[Any, list[Tensor]] = {}
-    for tensor in floats:
-        by_device.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    kinds: dict[Any, list[Tensor]] = {}
+    for parameter in parameters:
+        if parameter.is_floating_point() and parameter.device.type != "meta":
+            kinds.setdefault((parameter.device, parameter.dtype), []).append(parameter)
     out: dict[int, int] = {}
-    for group in by_device.values():
-        norms = torch.stack([n.double() for n in torch._foreach_norm(group)]).cpu().numpy()
-        keys = [id(p) for p in parameters if any(p.data_ptr() == g.data_ptr() for g in group)]
-        out.update(zip(keys, norms.view("uint64").tolist(), strict=False))
+    for group in kinds.values():
+        norms = torch.stack(torch._foreach_norm([p.detach() for p in group])).double().cpu()
+        out.update(zip(map(id, group), norms.numpy().view("uint64").tolist(), strict=True))
     return out
