@@ -1,4 +1,4 @@
-"""Several processes and one: the same run. Real processes, joined by gloo as torchrun joins them."""
+"""Several processes and one: the same run. Real processes, joined as torchrun joins them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from reference_model import train
 from reference_model.presets import NANO
 from reference_model.ranks import Ranks, RanksError
 
-# Two optimiser steps on a model whose banks hold 3 and 6 matrices (uneven among 2), gradients given.
+# Optimiser steps on a model whose banks hold 3 and 6 matrices (3 are uneven among 2).
 # Each process gets its part of the mean gradient; it writes what its weights became.
 STEPS = """
 import sys, torch
