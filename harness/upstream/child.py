@@ -81,8 +81,10 @@ def be_the_script(rank: Rank) -> NoReturn:
 
 def environment(job: Job, rank: int, port: int) -> dict[str, str]:
     """All that the script inherits."""
-    ours = [str(job.stage / PROGRAMS)] if job.device == "cpu" else []
-    tools = [*ours, str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+    ours = str(job.stage / PROGRAMS)
+    tools = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+    # A GPU's machine has its own tools, and the caller's path leads to them.
+    tools = [ours, *tools] if job.device == "cpu" else [*tools, os.environ.get("PATH", ""), ours]
     home = str(job.stage / ".home")
     basic = {"PATH": os.pathsep.join(tools), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -127,8 +129,7 @@ def _shim(job: Job) -> None:
     from harness.upstream import shim
     from harness.upstream.shim import programs
 
-    if job.device == "cpu":
-        programs.place(job.stage / PROGRAMS)
+    programs.place(job.stage / PROGRAMS)
     shim.install(job.device)
 
 

@@ -64,21 +64,23 @@ class ScriptDriver:
     vocabulary: Vocabulary = field(init=False)
     chosen: Rung = field(init=False)  # the rung of the base run
 
+    def begin(self) -> Rung:
+        """Chooses the first rung, and the vocabulary that it asks for."""
+        size = native_size(self.switches) if self.limits.device == "cuda" else Size()
+        rung = first_rung(self.switches, self._shape(0), size)
+        self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
+        self.chosen = first_rung(self.switches, self._shape(self.vocabulary.size), size)
+        return self.chosen
+
     def climb(self) -> ScriptRun:
         """The base run: rung after rung until the script prints a number and ends well.
 
         A run that broke off behind a number is kept for want of a better one. Raises
         SubmissionError with the last complaint when no rung printed any.
         """
-        tokens, mean = self.scale.stream_tokens, self.scale.document_tokens
-        shape = StreamShape(tokens, 0, tokens // mean, mean)
-        size = native_size(self.switches) if self.limits.device == "cuda" else Size()
-        rung: Rung | None = first_rung(self.switches, shape, size)
+        rung: Rung | None = self.begin()
         best: ScriptRun | None = None
         while rung is not None:
-            self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
-            shape = replace(shape, vocab_size=self.vocabulary.size)
-            rung = rung if self.tried else first_rung(self.switches, shape, size)
             name = "base" if not self.tried else f"base, rung {len(self.tried) + 1}"
             law = self.scale.drawn(self.vocabulary, self.seed, factor=rung.stream_factor)
             run = self._run(name, law, rung, None)
@@ -89,7 +91,10 @@ class ScriptDriver:
                 break
             complaint = _tail(self.out / name / "output.log")
             tried = [attempt.rung for attempt in self.tried]
+            shape = self._shape(self.vocabulary.size)
             rung = next_rung(self.switches, shape, tried, _cause(run.outcome), complaint)
+            if rung is not None:
+                self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
         if best is None:
             raise SubmissionError(_unrunnable(self.switches, run.outcome, len(self.tried)))
         return replace(best, name="base")
@@ -97,6 +102,10 @@ class ScriptDriver:
     def run(self, name: str, law: LawStream, training: Tokens | None = None) -> ScriptRun:
         """One more run in the configuration that the base run found."""
         return self._run(name, law, self.chosen, training)
+
+    def _shape(self, vocab_size: int) -> StreamShape:
+        tokens, mean = self.scale.stream_tokens, self.scale.document_tokens
+        return StreamShape(tokens, vocab_size, tokens // mean, mean)
 
     @property
     def chunk_tokens(self) -> int:

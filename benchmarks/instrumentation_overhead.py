@@ -1,0 +1,175 @@
+"""What watching costs: `python benchmarks/instrumentation_overhead.py FOLDER [--device cuda]`.
+
+Runs the folder's script on one stage, bare and instrumented in turn (the second pair the other way
+round), after one bare run that fills the compiler's caches. *Evaluation* is the time from the last
+number before the script's first claim to its headline, as the lines appear in the log. Exit code 1
+when the instrumented evaluation takes more than `--limit` times the bare one (medians), 2 when no
+headline was printed or rebuilt.
+
+Guarantees: both kinds of run share stage, stream and configuration, and differ in the capture
+alone. On a GPU the script has its own model size; on a CPU it is made small, so that the watch,
+whose cost follows calls and not sizes, weighs the more.
+Does not cover: a script that the first rung of the ladder does not run; memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from audits.switches import read_switches
+from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.runs import read_run
+from harness.upstream.driver import Limits, ScriptDriver
+from harness.upstream.job import How, Job
+from harness.upstream.pool import Pool
+from harness.upstream.printed import Printed, claims, headline, printed_numbers
+from harness.upstream.scale import SCALES
+
+LOOK_S = 0.005  # between two looks at the log
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One run."""
+
+    kind: str  # "warm-up", "bare", "instrumented"
+    evaluation_s: float
+    wall_s: float
+    headline: str  # the line
+    reconstruction: float | None  # relative gap; None where nothing was captured or rebuilt
+
+
+class LogClock(threading.Thread):
+    """Notes when a growing log had which size."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(daemon=True)
+        self._log = log
+        self._seen: list[tuple[float, int]] = [(time.monotonic(), 0)]
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Looks until `stop`."""
+        while not self._over.wait(LOOK_S):
+            size = self._log.stat().st_size if self._log.exists() else 0
+            if size > self._seen[-1][1]:
+                self._seen.append((time.monotonic(), size))
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._over.set()
+        self.join()
+
+    def at(self, line: int) -> float:
+        """Seconds on the monotonic clock when the line (1-based; 0: the start) was there."""
+        end = sum(len(text) + 1 for text in self._log.read_bytes().split(b"\n")[:line])
+        return next((when for when, size in self._seen if size >= end), self._seen[-1][0])
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    scale = SCALES[options.device]
+    if options.tokens:
+        scale = replace(scale, stream_tokens=options.tokens + 1)
+    limits = Limits(options.device, 1)
+    switches = read_switches(options.folder)
+    with tempfile.TemporaryDirectory() as scratch, Pool(1, options.device) as pool:
+        out = options.out or Path(scratch)
+        driver = ScriptDriver(
+            switches, pool, out, options.seed, limits, scale, tuple(options.tokenizer)
+        )
+        driver.begin()
+        law = scale.drawn(driver.vocabulary, options.seed)
+        runs: list[Timed] = []
+        with driver.staged("overhead", law) as job:
+            for kind in _order(options.pairs):
+                runs.append(_timed(kind, job, law, driver))
+                print(_row(runs[-1]), flush=True)
+    return _conclude(runs, options)
+
+
+def _order(pairs: int) -> list[str]:
+    both = ["bare", "instrumented"]
+    return [
+        "warm-up",
+        *(kind for i in range(pairs) for kind in (both if i % 2 == 0 else both[::-1])),
+    ]
+
+
+def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
+    job = replace(job, capture=kind == "instrumented")
+    clock = LogClock(job.log)
+    clock.start()
+    outcome = driver.pool.run(job)
+    clock.stop()
+    numbers = printed_numbers(job.log.read_text(encoding="utf-8", errors="replace"))
+    head = headline(numbers)
+    if outcome.how is not How.ENDED or head is None:
+        print(f"{kind}: {outcome.how}, {outcome.cause} ({outcome.where})", file=sys.stderr)
+        raise SystemExit(2)
+    took_s = clock.at(head.line) - clock.at(_begin(numbers))
+    gap = None
+    if job.capture:
+        run = read_run(kind, job, outcome, law, driver.vocabulary.token_bytes(law.tokens))
+        gap = run.counted.gap if run.counted else None
+    return Timed(kind, took_s, outcome.wall_s, head.text.strip(), gap)
+
+
+def _begin(numbers: list[Printed]) -> int:
+    """The line of the last number before the first claim."""
+    first = claims(numbers)[0].line
+    return max((number.line for number in numbers if number.line < first), default=0)
+
+
+def _row(run: Timed) -> str:
+    rebuilt = "" if run.reconstruction is None else f", rebuilt to {run.reconstruction:.1e}"
+    return (
+        f"{run.kind:>12}: evaluation {run.evaluation_s:8.3f} s, whole run {run.wall_s:8.3f} s;"
+        f" {run.headline}{rebuilt}"
+    )
+
+
+def _conclude(runs: list[Timed], options: argparse.Namespace) -> int:
+    bare = [run for run in runs if run.kind == "bare"]
+    watched = [run for run in runs if run.kind == "instrumented"]
+    ratios = [w.evaluation_s / b.evaluation_s for w, b in zip(watched, bare, strict=True)]
+    ratio = _median(watched) / _median(bare)
+    each = " ".join(f"{r:.3f}" for r in ratios)
+    print(f"instrumented / bare evaluation: {ratio:.3f} (pairs {each}), limit {options.limit}")
+    if options.json:
+        content = {"device": options.device, "ratio": ratio, "runs": [asdict(run) for run in runs]}
+        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if any(run.reconstruction is None for run in watched):
+        print("the headline was not rebuilt from what was captured", file=sys.stderr)
+        return 2
+    return 0 if ratio <= options.limit else 1
+
+
+def _median(runs: list[Timed]) -> float:
+    return statistics.median(run.evaluation_s for run in runs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="a record folder, or a lone script")
+    parser.add_argument("--device", choices=tuple(SCALES), default="cpu")
+    parser.add_argument("--pairs", type=int, default=3, metavar="N", help="bare and instrumented")
+    parser.add_argument("--tokens", type=int, metavar="N", help="scored tokens (the device's own)")
+    parser.add_argument("--seed", type=int, default=1337)
+    parser.add_argument("--limit", type=float, default=1.03, metavar="RATIO")
+    parser.add_argument("--tokenizer", type=Path, action="append", default=[], metavar="FILE")
+    parser.add_argument("--out", type=Path, help="keeps log and capture of the last run here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="writes the runs there")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
