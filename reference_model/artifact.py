@@ -187,7 +187,7 @@ def _zstd(raw: bytes) -> bytes:
 
 
 def _xz(raw: bytes) -> bytes:
-    """#549 has lzma's preset 6; literals of int8 weights need no context (lc=0: 1 % smaller)."""
+    """#549 has lzma's preset 6; literals of int8 weights need no context (lc=0: 0.2 % smaller)."""
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 0, "pb": 0}]
     return lzma.compress(raw, check=lzma.CHECK_SHA256, filters=filters)
 

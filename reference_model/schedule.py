@@ -28,10 +28,14 @@ class Schedule:
     ) -> float:
         """The share of the peak rate at this step: up, flat, down to zero."""
         up = (step + 1) / max(1, self.warmup_steps)
+        return min(up, self.warmdown(step, elapsed_s, budget_s))
+
+    def warmdown(self, step: int, elapsed_s: float = 0.0, budget_s: float | None = None) -> float:
+        """The same without the way up: what is said to happen "late" happens below a share of it."""
         if budget_s is None:
-            return min(1.0, up, self._left(self.n_steps - step, 1.0))
+            return self._left(self.n_steps - step, 1.0)
         step_s = elapsed_s / max(step, 1)
-        return min(1.0, up, self._left(max(0.0, budget_s - elapsed_s), step_s))
+        return self._left(max(0.0, budget_s - elapsed_s), step_s)
 
     def momentum_at(self, step: int) -> float:
         climbed = min(1.0, step / self.momentum_steps) if self.momentum_steps else 1.0

@@ -25,9 +25,9 @@ class SWA:
     def wants(
         self,
         n_steps_done: int,
-        lr_scale: float,  # of the step just done
+        warmdown: float,  # the learning-rate scale of the step just done, as far as it is late
     ) -> bool:
-        return lr_scale < self.below and n_steps_done % self.every == 0
+        return warmdown < self.below and n_steps_done % self.every == 0
 
     @torch.no_grad()
     def add(self, weights: dict[str, Tensor]) -> None:

@@ -52,7 +52,7 @@ class Trainer:
     def __init__(self, preset: Preset, source: Source, seed: int, ranks: Ranks):
         torch.manual_seed(seed)
         self.preset, self.ranks, self.step = preset, ranks, 0
-        self.lr_scale = 1.0  # of the last step taken
+        self.warmdown = 1.0  # the learning-rate scale of the last step, as far as it is late
         self.model = GPT(preset.config).to(ranks.device)  # built on CPU: the same start everywhere
         if ranks.device.type == "cuda":
             self.model.compute_dtype = torch.bfloat16
@@ -78,13 +78,13 @@ class Trainer:
         """One update; () float32 on the device: this process's part of the batch's mean loss."""
         self.model.train()
         self._set_rates()
-        quantized = self.lr_scale < self.preset.late.qat_below
+        quantized = self.warmdown < self.preset.late.qat_below
         if quantized:
             self.qat.replace()
         loss = self._backward()
         if quantized:
             self.qat.restore()
-        if self.lr_scale < self.preset.late.crown_below:
+        if self.warmdown < self.preset.late.crown_below:
             banks = [self.named[name] for name in group_names(self.named)["banks"]]
             weight = self.preset.late.crown_weight / self.ranks.n_ranks  # gradients are summed
             (weight * crown_penalty(banks)).backward()
@@ -117,7 +117,6 @@ class Trainer:
         state = {
             "step": self.step,
             "elapsed_s": self.clock.seconds,
-            "lr_scale": self.lr_scale,
             "model": self.model.state_dict(),
             "ema": self.ema.weights if self.ema else {},
             "swa": {"n": self.swa.n_samples, "total": self.swa.total},
@@ -136,7 +135,7 @@ class Trainer:
                 self.ema.load(state["ema"])
             self.swa.n_samples, self.swa.total = state["swa"]["n"], state["swa"]["total"]
             self.optimizers.load(state["optimizers"])
-            self.step, self.lr_scale = state["step"], state["lr_scale"]
+            self.step = state["step"]
             self.clock = Stopwatch(state["elapsed_s"])
         except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(
@@ -161,8 +160,9 @@ class Trainer:
     def _set_rates(self) -> None:
         schedule, budget_s = self.preset.schedule, self.preset.training_s
         elapsed_s = 0.0 if budget_s is None else self.ranks.agree(self.clock.seconds)
-        self.lr_scale = schedule.lr_scale(self.step, elapsed_s, budget_s)
-        self.optimizers.set(self.lr_scale, schedule.momentum_at(self.step))
+        self.warmdown = schedule.warmdown(self.step, elapsed_s, budget_s)
+        scale = schedule.lr_scale(self.step, elapsed_s, budget_s)
+        self.optimizers.set(scale, schedule.momentum_at(self.step))
 
     def _backward(self) -> Tensor:
         """Gradients of this process's part of the mean loss; that part, () float32."""
@@ -180,5 +180,5 @@ class Trainer:
         averaging = self.preset.averaging
         if self.ema:
             self.ema.update(self.model)
-        if averaging.swa_every and self.swa.wants(self.step, self.lr_scale):
+        if averaging.swa_every and self.swa.wants(self.step, self.warmdown):
             self.swa.add(self.ema.weights if averaging.swa_of == "ema" and self.ema else self.named)
