@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.laws import Tokens
-from harness.upstream.battery.order_test import NEVER, Uses
+from harness.upstream.battery.order_test import INTERLEAVED, NEVER, Uses
 from harness.upstream.capture import updates_seen
 from harness.upstream.capture.alignment import SAMPLED_FROM, Aligner, K
 from harness.upstream.capture.reader import Capture, load
@@ -56,7 +56,7 @@ class ScriptRun:
         if counted is None:
             return None
         seen = updates_seen.update_view(self.capture, counted, length)
-        first_used = _or_never(seen.first_used)
+        first_used = _or_never(telling(seen))
         first_used[_in_both(self.law.tokens, self.training)] = NEVER  # whose use it was is unknown
         texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
         thrown = np.char.endswith(texts[first_used], LEAVES)
@@ -115,6 +115,16 @@ def _softmax_width(capture: Capture, counted: Pass) -> int:
     """The smallest that the sums of a pass tell of."""
     sums = np.unique(counted.event)
     return min((int(str(capture.text[e]).rpartition("softmax:")[2] or 0) for e in sums), default=0)
+
+
+def telling(seen: updates_seen.UpdateView) -> npt.NDArray[np.int64]:
+    """(T,) the first use; inside the pass, where uses and scores take turns in it.
+
+    A script may adapt honestly, and then optimise on each batch before it counts it.
+    """
+    early = seen.used_inside < seen.counted_at
+    turns = early.sum() >= INTERLEAVED * (seen.counted_at != updates_seen.NEVER).sum()
+    return np.where(early & turns, seen.used_inside, seen.first_used)
 
 
 def _in_both(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:

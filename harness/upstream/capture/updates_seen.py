@@ -21,6 +21,7 @@ class UpdateView:
     """Per stream position, event numbers."""
 
     first_used: npt.NDArray[np.int64]  # (T,) the step after the first gradient over it, or NEVER
+    used_inside: npt.NDArray[np.int64]  # (T,) the same, of gradients since the pass had begun
     counted_at: npt.NDArray[np.int64]  # (T,) the forward that fixed its counted score, or NEVER
 
     @property
@@ -31,17 +32,21 @@ class UpdateView:
 
 def update_view(capture: Capture, counted: Pass, stream_length: int) -> UpdateView:
     """Joins the updates of a run with the scores of one pass."""
+    counted_at = _counted_at(capture, counted, stream_length)
+    begin = int(counted_at.min(initial=NEVER))
     return UpdateView(
-        _first_used(capture, stream_length), _counted_at(capture, counted, stream_length)
+        _first_used(capture, stream_length),
+        _first_used(capture, stream_length, begin),
+        counted_at,
     )
 
 
-def _first_used(capture: Capture, stream_length: int) -> npt.NDArray[np.int64]:
+def _first_used(capture: Capture, stream_length: int, begin: int = 0) -> npt.NDArray[np.int64]:
     updates = np.flatnonzero((capture.kind == "step") | (capture.kind == "write"))
     used = np.full(stream_length, NEVER, np.int64)
     for event, start, stop in zip(capture.use_event, capture.start, capture.stop, strict=True):
         index = np.searchsorted(updates, event)
-        if index < len(updates):
+        if index < len(updates) and event >= begin:
             part = used[start:stop]
             np.minimum(part, updates[index], out=part)
     return used

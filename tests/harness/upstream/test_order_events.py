@@ -11,6 +11,9 @@ from harness.upstream.battery.order_test import (
     check_order,
     order_view,
 )
+from harness.upstream.battery.runs import telling
+from harness.upstream.capture.updates_seen import NEVER as SEEN_NEVER
+from harness.upstream.capture.updates_seen import UpdateView
 
 T = 128
 EXPECTED = np.arange(1, T)
@@ -83,6 +86,24 @@ def test_the_better_of_two_scores():
 
     assert rules(run(1000, np.minimum(one, two)), uses_at(-1), earlier=passes) == ["PASS-2"]
     assert rules(run(1000, two), uses_at(-1), earlier=passes) == []
+
+
+def test_honest_adaptation_excuses_no_optimising_inside_the_pass():
+    """Adapted on before, and optimised on in the pass, each batch before its count: the use inside
+    tells. Used inside after the count, as score-first does: the earlier use stays.
+    """
+    head = run(1000)
+    counted = np.full(T, SEEN_NEVER)
+    counted[1:] = head.event
+    before = np.full(T, 500)
+
+    def first(inside: np.ndarray) -> list[int]:
+        return telling(UpdateView(before, inside, counted))[1:].tolist()
+
+    assert first(counted - 2) == (head.event - 2).tolist()
+    assert first(counted + 5) == [500] * (T - 1)
+    few = np.where(np.arange(T) < 9, counted - 2, counted + 5)  # a coincidence, not a habit
+    assert first(few) == [500] * (T - 1)
 
 
 def test_counted_twice():
