@@ -4,10 +4,11 @@ While on, the matrices hold their quantised values during the forward and backwa
 and get their own back before the update. The gradient at w is then that at quantised(w): the
 straight-through estimator, `w + (quantised(w) - w).detach()`, without an operation in the graph.
 
-So it cannot fail to act. The public scripts test a class attribute in `forward`, which
-torch.compile reads once and folds into the graph (#549: "late QAT" changes nothing there). Here the
-compiled graph reads the same storage as ever, and the storage holds other numbers; nothing is
-compiled again. It also rounds once a step, not once a micro-batch.
+So it cannot fail to act. The public scripts test a class attribute in `forward`: a compiled graph
+holds its value as a constant, and acts on the switch only where the compiler guards it (PyTorch
+2.13 does, and compiles again, within the budget); in #549 it reaches the small projections alone,
+no bank passes by it. Here the compiled graph reads the same storage as ever, and the storage holds
+other numbers; nothing is compiled again. It also rounds once a step, not once a micro-batch.
 
 Guarantees: weights are the same bits after `restore`. The grid is that of `quantize`, scaled by the
 row's maximum (the clip search is left to the end). Does not cover: activations.

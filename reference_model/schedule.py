@@ -31,7 +31,7 @@ class Schedule:
         return min(up, self.warmdown(step, elapsed_s, budget_s))
 
     def warmdown(self, step: int, elapsed_s: float = 0.0, budget_s: float | None = None) -> float:
-        """The same without the way up: what is said to happen "late" happens below a share of it."""
+        """The same without the way up: what happens "late" happens below a share of this."""
         if budget_s is None:
             return self._left(self.n_steps - step, 1.0)
         step_s = elapsed_s / max(step, 1)

@@ -59,7 +59,7 @@ RECORD_549 = Preset(
         swa_every=50,  # SWA_EVERY
         swa_below=0.2,  # `scale < 0.2`
     ),
-    # LATE_QAT_THRESHOLD. In the script it changes nothing: see `qat`.
+    # LATE_QAT_THRESHOLD. In the script it reaches no bank: see `qat`.
     late=LateQuantization(qat_below=0.15),
     quant=QuantSettings(attention="int6", mlp="int6", token_embedding="int8", other="int8"),
     compressor="lzma",
