@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from harness.engines.lora_ttt import lora_ttt
 from harness.engines.ngram_backoff import ngram_backoff
 from harness.engines.score_first_ttt import score_first_ttt
 from harness.engines.sliding_window import sliding_window
@@ -12,6 +13,7 @@ ENGINES: Mapping[str, Callable[[PredictorContext], Predictor]] = MappingProxyTyp
     {
         "sliding_window": sliding_window,
         "score_first_ttt": score_first_ttt,
+        "lora_ttt": lora_ttt,
         "ngram_backoff": ngram_backoff,
     }
 )

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.engines.context_counts import BREAK, ContextCounts
-from harness.engines.score_first_ttt import ScoreFirstTTT, TTTSettings
+from harness.engines.recipes import TTTSettings
+from harness.engines.score_first_ttt import ScoreFirstTTT
 from harness.engines.settings import read_settings
 from harness.engines.sliding_window import SlidingWindow
 from harness.errors import ContractError
@@ -103,6 +104,8 @@ def ngram_backoff(context: PredictorContext) -> NgramBackoff:
             " tokens, so the least is 2, and min_order is at most max_order"
         )
     neural = (
-        SlidingWindow(context) if settings.over == "sliding_window" else ScoreFirstTTT(context, ttt)
+        SlidingWindow(context, ttt)
+        if settings.over == "sliding_window"
+        else ScoreFirstTTT(context, ttt)
     )
     return NgramBackoff(neural, settings)
