@@ -4,7 +4,7 @@ Dynamo traces, guards and breaks a compiled callable as it would without us: the
 off the stack meanwhile (`absent`), wrappers that stay in place (`math.log`, `numpy.zeros`) say
 which function is meant (`seen_through`), and the functions that Dynamo knows by identity are
 looked up before any is wrapped (`load_dynamo`).
-Not covered: the global hooks of optimisers, where a script compiles `optimizer.step`.
+Not covered: a compiled `optimizer.step` has two graph breaks more, before and behind it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 # For maps of our own, as they are before the watch wraps them.
 from_numpy: Any = torch.from_numpy
 to_numpy: Any = Tensor.numpy
+untraced: Any = torch._dynamo.disable  # for hooks that torch calls: Dynamo breaks there
 
 
 def load_dynamo() -> None:

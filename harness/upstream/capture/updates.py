@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.recorder import Recorder
-from harness.upstream.capture.unseen import absent, seen_through
+from harness.upstream.capture.unseen import absent, seen_through, untraced
 
 LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
 KEY = "scorefirst.positions"
@@ -74,8 +74,8 @@ class Updates:
         torch.autograd.backward = self._heard(self._backward)
         torch.autograd.grad = self._heard(self._grad)
         self._hooks = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
+            register_optimizer_step_pre_hook(untraced(self._before_step)),
+            register_optimizer_step_post_hook(untraced(self._after_step)),
         ]
 
     def close(self) -> None:
