@@ -64,10 +64,6 @@ CONFIGS = {
 }
 
 
-# torch.compile makes an instance of each autograd function that it traces; its own warning says no.
-tracing = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-
-
 def trained(config: ModelConfig) -> GPT:
     """As if trained: branches that start at zero, and every scale, moved away from the start."""
     torch.manual_seed(0)
@@ -223,7 +219,6 @@ def test_windows_may_be_longer_than_in_training(model):
     assert model.forward_logits(tokens(1, 3 * FULL.seq_len)).isfinite().all()
 
 
-@tracing
 @pytest.mark.parametrize("method", ["forward", "forward_logits"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_it_compiles_as_one_graph(method, dtype):
@@ -237,7 +232,6 @@ def test_it_compiles_as_one_graph(method, dtype):
     assert (explained.graph_count, explained.graph_break_count) == (1, 0)
 
 
-@tracing
 def test_compiled_it_is_the_same_model():
     """Loss and gradients through the compiler's tracing, bit for bit where nothing is fused."""
     torch._dynamo.reset()
