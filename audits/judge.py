@@ -15,9 +15,9 @@ from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
-from audits.facts import flags
+from audits.facts import flags, preparation
 from audits.facts.native import Natives
-from audits.facts.trace import FlagDefault
+from audits.facts.trace import FlagDefault, LossyText
 from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
 from audits.flow import scores
 from audits.folder import Files, Target, target_of
@@ -26,6 +26,7 @@ from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
+PREPARATION_SIGNS = (b".lower()", b".casefold()", b"normalize(")  # or that may change documents
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
@@ -53,6 +54,7 @@ class _Reading(Files):
         self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
         self.natives = Natives(target.natives)
         self.flags: list[FlagDefault] = []
+        self.lossy_texts: list[LossyText] = []
         self.cut_short = False
         self.scored = False
 
@@ -60,10 +62,13 @@ class _Reading(Files):
         """Preparation scripts are part of what a folder says, though the entry never runs them."""
         for name in self.target.files:
             path = self.target.root / name
-            if PREPARATION_FLAG not in path.read_bytes():
+            content = path.read_bytes()
+            prepares = any(sign in content for sign in PREPARATION_SIGNS) and b"encode" in content
+            if PREPARATION_FLAG not in content and not prepares:
                 continue
             if (tree := self.tree_of(name)) is not None:
                 self.flags += flags.defaults(tree, name)
+                self.lossy_texts += preparation.lossy(tree, name) if prepares else ()
 
     def read(self, rules: Collection[str], *, explore: bool) -> None:
         trace = facts.read(
@@ -75,6 +80,7 @@ class _Reading(Files):
             factory=self.target.factory,
         )
         trace.flags += self.flags
+        trace.lossy_texts += self.lossy_texts
         self.cut_short |= trace.cut_short
         self.scored |= any(scores(trace))
         for rule in sorted(rules):

@@ -23,8 +23,13 @@ def adaptation(trace: Trace, update: Update, score: Accumulation) -> tuple[Step,
     if update.site != update.backward:
         stations.append(("stepped here", update.site))
     stations.append(("scored here", score.site))
-    return tuple(_step(role, site) for role, site in stations)
+    return along(*stations)
 
 
-def _step(role: str, site: Site) -> Step:
-    return Step(role, site.file, site.line, site.function)
+def along(*stations: tuple[str, Site]) -> tuple[Step, ...]:
+    """Named places, in order; a place that is passed twice in a row is one station."""
+    steps: list[Step] = []
+    for role, site in stations:
+        if not steps or (steps[-1].file, steps[-1].line) != (site.file, site.line):
+            steps.append(Step(role, site.file, site.line, site.function))
+    return tuple(steps)

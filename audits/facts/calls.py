@@ -13,9 +13,11 @@ import ast
 from audits.facts import expressions, hooks, library, methods, statements
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
+from audits.facts.trace import SidecarInput
 from audits.facts.values import (
     BLANK,
     OUTPUT,
+    SIDECAR,
     STREAM,
     TOKENS,
     Bound,
@@ -26,8 +28,10 @@ from audits.facts.values import (
     Obj,
     Partial,
     Value,
+    ids,
     join,
     kinds,
+    labels_of,
 )
 from audits.facts.weights import adaptations
 
@@ -121,9 +125,19 @@ def call_model(m: Machine, args: Args, keywords: Keywords) -> Value:
     learnt = frozenset(label for value in values for label in adaptations(value))
     returned = Value(labels=labels | learnt)
     if kinds(labels) & {TOKENS, STREAM}:
-        returned = Value(labels=returned.labels | {Label(OUTPUT, m.fresh_id())})
+        number = m.fresh_id()
+        returned = Value(labels=returned.labels | {Label(OUTPUT, number)})
+        _note_inputs(m, plain, labels, number)
     hooks.note_pass(m, labels, returned)
     return returned
+
+
+def _note_inputs(m: Machine, given: Args, labels: frozenset[Label], number: int) -> None:
+    """What the pass was made from: its first argument of tokens, and counts of bytes."""
+    tokens = [read for value in given if (read := ids(labels_of(value), TOKENS))]
+    m.trace.inputs[number] = tokens[0] if tokens else frozenset()
+    if SIDECAR in kinds(labels):
+        m.trace.sidecar_inputs.append(SidecarInput(m.here(), m.moment(), frozenset({number})))
 
 
 def construct(

@@ -13,10 +13,11 @@ from audits.facts import deadlines, expressions, folding
 from audits.facts.config import LAUNCHER
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Given
+from audits.facts.trace import Given, Hit
 from audits.facts.values import (
     FILE,
     GIVEN,
+    HIT,
     LAST_ROUND,
     LOOP,
     REGION,
@@ -49,6 +50,8 @@ def compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
         deadlines.note(m, values[0], values[1], node, scope)
         if isinstance(node.ops[0], ast.Eq) and (given := _given(m, values, node, scope)):
             return Value(labels=made.labels | given, switches=made.switches)
+        if isinstance(node.ops[0], ast.Eq):
+            made = Value(labels=made.labels | _hit(m, values, node, scope), switches=made.switches)
     mask = Label(REGION, m.trace.region(ast.unparse(node)))  # it may select positions
     rounds = _last_rounds(m, node, values) if len(values) == 2 else frozenset()
     return Value(labels=made.labels | {mask} | rounds, switches=made.switches)
@@ -61,6 +64,15 @@ def _given(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> 
             m.trace.given.append(Given(m.site(node, scope), m.moment()))
             return frozenset({Label(GIVEN, len(m.trace.given) - 1)})
     return frozenset()
+
+
+def _hit(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> frozenset[Label]:
+    """Two values that both hang on tokens: a hint, and what came."""
+    if not all(TOKENS in _kinds_of(value) for value in values):
+        return frozenset()
+    tokens = ids(labels_of(derive(*values)), TOKENS)
+    m.trace.hits.append(Hit(m.site(node, scope), m.moment(), tokens))
+    return frozenset({Label(HIT, len(m.trace.hits) - 1)})
 
 
 def _last_rounds(m: Machine, node: ast.Compare, values: list[Value]) -> frozenset[Label]:

@@ -1,4 +1,4 @@
-"""Downloads and programs: calls that reach out of the process.
+"""Downloads, foreign weights and programs: calls that reach out of the process.
 
 Guarantees: only calls that the reading reaches are noted, with whether they fetch data or weights.
 Does not cover: sockets opened by hand, programs other than the usual ones.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Download, Program
+from audits.facts.trace import Download, Pretrained, Program
 
 if TYPE_CHECKING:
     from audits.facts.calls import Args, Keywords
@@ -29,6 +29,8 @@ def note(
     m: Machine, path: str, args: Args, keywords: Keywords, node: ast.Call, scope: Scope
 ) -> None:
     last = path.rsplit(".", 1)[-1]
+    if last == "from_pretrained" and "Tokenizer" not in path:
+        m.trace.pretrained.append(Pretrained(m.site(node, scope), m.moment(), path))
     if last in _DATA or path in _DATA:
         _append(m, path, node, scope, data=True)
     elif last in _TOOLS or path in _TOOLS:

@@ -21,6 +21,7 @@ from audits.facts.values import (
     HASHED,
     OUTPUT,
     REGION,
+    SIDECAR,
     STREAM,
     TOKENS,
     TRAIN,
@@ -39,6 +40,7 @@ from audits.facts.values import (
 )
 
 VALIDATION_SHARDS: Final = "fineweb_val_"
+SIDECAR_SHARDS: Final = "fineweb_val_bytes"
 TRAINING_SHARDS: Final = "fineweb_train"
 _MEASURES: Final = frozenset({"shape", "ndim", "dtype", "device", "nbytes", "itemsize", "is_cuda"})
 
@@ -98,6 +100,8 @@ def evaluate(m: Machine, node: ast.expr, scope: Scope) -> Value:
 def literal(constant: object) -> Value:
     """A literal; the name of the validation shards is where the stream begins."""
     if isinstance(constant, str):
+        if SIDECAR_SHARDS in constant:
+            return Value(constant, frozenset({Label(STREAM, 0), Label(SIDECAR, 0)}))
         if VALIDATION_SHARDS in constant:
             return Value(constant, frozenset({Label(STREAM, 0)}))
         if TRAINING_SHARDS in constant:
@@ -164,6 +168,8 @@ def combine(
         labels = set(pieces.joined(left, right, frozenset(labels)))
     if not _hashed(op, left, right) and _mixed(left, right):
         labels.discard(Label(HASHED, 0))
+    if isinstance(op, ast.Sub):
+        labels |= totals.tilt(m, left, right, node, scope)
     if isinstance(op, ast.Div | ast.FloorDiv):
         labels |= totals.quotient(m, left, right, node, scope)
     if isinstance(op, ast.Mult) and any(one.known and not one.const for one in (left, right)):

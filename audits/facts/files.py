@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from audits.facts import evidence, statements
 from audits.facts.machine import Frame, Machine
 from audits.facts.scope import Scope
+from audits.facts.trace import Helper
 from audits.facts.values import BLANK, Library, Obj, Value
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def run_file(m: Machine, file: str, name: str = "") -> Scope | None:
     if file not in m.loaded:
         if (tree := m.tree_of(file)) is None:
             return None
+        if m.trees:
+            m.trace.helpers.append(Helper(m.here(), m.moment(), file))
         m.trees[file] = tree
         scope = m.loaded[file] = Scope(None, file)
         if m.config.logs.texts:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Gate, NativeCall
+from audits.facts.trace import Gate, Helper, NativeCall
 from audits.facts.values import GATED, STREAM, TOKENS, Label, Obj, Value, derive, kinds
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 LOADERS: Final = frozenset({"CDLL", "LoadLibrary", "load_inline", "PyDLL"})
 
 
-def library() -> Value:
+def library(m: Machine, args: Args, node: ast.AST, scope: Scope) -> Value:
+    """A library that is opened; one with a path, rather than a name, came with the script."""
+    path = args[0].const if args else None
+    if isinstance(path, str) and "/" in path and not path.startswith("/usr"):
+        file = path.rsplit("/", 1)[-1]
+        m.trace.helpers.append(Helper(m.site(node, scope), m.moment(), file))
     return Value(refs=frozenset({Obj("native")}))
 
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Site, Smear
+from audits.facts.trace import Attention, Site, Smear
 
 
 def note(m: Machine, node: ast.ClassDef, scope: Scope) -> None:
-    """Looks for `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])` in the methods of a model."""
+    """Looks for smears, `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])`, and for open attention."""
     for method in node.body:
         if not isinstance(method, ast.FunctionDef):
             continue
@@ -25,6 +25,9 @@ def note(m: Machine, node: ast.ClassDef, scope: Scope) -> None:
             if _smears(call):
                 site = Site(scope.file, call.lineno, f"{node.name}.{method.name}")
                 m.trace.smears.append(Smear(site, _masked(method), guards))
+            if _sees_all(call):
+                site = Site(scope.file, call.lineno, f"{node.name}.{method.name}")
+                m.trace.attentions.append(Attention(site, guards))
 
 
 def _calls(
@@ -57,6 +60,20 @@ def _smears(call: ast.Call) -> bool:
             text = ast.unparse(second).replace(" ", "")
             return ast.unparse(first).endswith(":1]") and ",1:]" in text and ":-1]" in text
     return False
+
+
+def _sees_all(call: ast.Call) -> bool:
+    """Attention over a sequence that is not causal and has no mask."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    flag = {"scaled_dot_product_attention": "is_causal"}.get(name)
+    if name.startswith("flash_attn") and name.endswith("func"):
+        flag = "causal"
+    if flag is None:
+        return False
+    given = {one.arg: one.value for one in call.keywords}
+    masked = len(call.args) > 3 or {"attn_mask", "window_size", None} & set(given)
+    causal = given.get(flag, ast.Constant(value=False))
+    return not masked and isinstance(causal, ast.Constant) and causal.value is False
 
 
 def _masked(method: ast.FunctionDef) -> bool:

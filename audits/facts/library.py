@@ -35,6 +35,7 @@ from audits.facts.values import (
     RATIO,
     REALISED,
     REGION,
+    ROWS,
     STREAM,
     TALLY,
     TOKENS,
@@ -101,7 +102,7 @@ def call(
     if last in _MEASURES and "." not in path.removeprefix("builtins."):
         return derive_switches(args)
     if last in foreign.LOADERS:
-        return foreign.library()
+        return foreign.library(m, args, node, scope)
     if last in ("bytes", "bytearray"):
         return _bytes(last, args, keywords, node)
     if last in _FACTORIES:
@@ -153,7 +154,7 @@ def _special(
             return opened(m, args)
         case "cross_entropy" | "nll_loss" if args:
             aims = [*args[1:2], *(keywords[name] for name in ("target",) if name in keywords)]
-            m.trace.targets |= ids(labels_of(derive(*aims)), TOKENS)
+            totals.note_target(m, args[0], derive(*aims), node, scope)
             logits = normalised(args[0])
             return realised(predicted(m, expressions.opaque([logits, *args[1:]], keywords)))
         case "softmax" | "log_softmax" if args:
@@ -163,6 +164,8 @@ def _special(
             return realised(picked) if TOKENS in kinds(labels_of(args[-1])) else picked
         case "log2" if args:
             totals.note_bits(m, args[0], node, scope)
+        case "log" | "log1p" | "logaddexp" | "logsumexp" if args:
+            return totals.log_of_sum(last, expressions.opaque(args, keywords), node)
         case "at" if path.endswith("add.at") and len(args) > 1:
             return _count(m, args, node, scope)
         case "run_path" | "exec":
@@ -233,7 +236,21 @@ def _tensor(m: Machine, args: Args, keywords: Keywords, node: ast.Call) -> Value
     made = Obj("tensor", node.lineno)
     made.home = tuple(m.loops)
     made.labels = set(derive(*args).labels)
+    if (rows := _rows(args)) is not None:
+        made.attrs[ROWS] = Value(rows)
     return Value(refs=frozenset({made}))
+
+
+def _rows(args: Args) -> object:
+    """The leading dimension of a new tensor, where it is written out."""
+    if not args:
+        return None
+    if args[0].items:
+        return args[0].items[0].const if args[0].items[0].known else None
+    if args[0].known and len(args) > 1:
+        return args[0].const
+    kept = [ref.attrs[ROWS].const for ref in args[0].refs if ROWS in ref.attrs]
+    return kept[0] if kept else None
 
 
 def _optimizer(m: Machine, args: Args, keywords: Keywords, node: ast.Call) -> Value:

@@ -74,6 +74,7 @@ class Machine:
         self.frames: list[Frame] = [Frame("<module>")]
         self.active: list[ast.AST] = []  # functions being read, against recursion
         self.loops: list[int] = []
+        self.quiet: list[int] = []  # blocks without gradients that are being read
         self.rounds: dict[int, int] = {}  # how often a loop runs, where that is known
         self.last_only: list[int] = []  # loops whose last round alone runs the code being read
         self.off: list[str] = []
@@ -114,6 +115,7 @@ class Machine:
             tuple(self.off),
             tuple(self.doubtful),
             tuple(self.last_only),
+            tuple(self.quiet),
         )
 
     @contextmanager
@@ -125,6 +127,14 @@ class Machine:
         finally:
             self.loops.pop()
             self.frames[-1].exits.pop()
+
+    @contextmanager
+    def without_gradients(self, how_many: int) -> Iterator[None]:
+        self.quiet += [self.fresh_id() for _ in range(how_many)]
+        try:
+            yield
+        finally:
+            del self.quiet[len(self.quiet) - how_many :]
 
     @contextmanager
     def under(self, test: Value) -> Iterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import evidence, expressions, files, layers, totals
+from audits.facts import evidence, expressions, files, gradients, layers, totals
 from audits.facts.machine import Machine, truth
 from audits.facts.scope import Scope, merge
 from audits.facts.stores import bind, forget_constant, store_accumulated
@@ -43,11 +43,7 @@ def run(m: Machine, node: ast.stmt, scope: Scope) -> bool:
         case ast.While():
             return _while(m, node, scope)
         case ast.With() | ast.AsyncWith():
-            for item in node.items:
-                entered = expressions.evaluate(m, item.context_expr, scope)
-                if item.optional_vars is not None:
-                    bind(m, item.optional_vars, entered, scope)
-            return run_block(m, node.body, scope)
+            return _with(m, node, scope)
         case ast.Try():
             return _try(m, node, scope)
         case ast.Return():
@@ -203,6 +199,15 @@ def _try(m: Machine, node: ast.Try, scope: Scope) -> bool:
     return bool(reached) and falls
 
 
+def _with(m: Machine, node: ast.With | ast.AsyncWith, scope: Scope) -> bool:
+    for item in node.items:
+        entered = expressions.evaluate(m, item.context_expr, scope)
+        if item.optional_vars is not None:
+            bind(m, item.optional_vars, entered, scope)
+    with m.without_gradients(sum(gradients.forbids(item.context_expr) for item in node.items)):
+        return run_block(m, node.body, scope)
+
+
 def _match(m: Machine, node: ast.Match, scope: Scope) -> bool:
     expressions.evaluate(m, node.subject, scope)
     before, reached = dict(scope.names), [dict(scope.names)]
@@ -262,7 +267,8 @@ def call_function(
     try:
         if isinstance(node, ast.Lambda):
             return expressions.evaluate(m, node.body, scope)
-        run_block(m, node.body, scope)
+        with m.without_gradients(sum(map(gradients.forbids, node.decorator_list))):
+            run_block(m, node.body, scope)
     finally:
         frame = m.leave()
     if frame.yielded:

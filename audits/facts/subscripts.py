@@ -93,7 +93,10 @@ def _cut(m: Machine, base: Value, key: Value, node: ast.Subscript, scope: Scope)
     labels, index = labels_of(base), labels_of(key)
     held = kinds(labels)
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
-        m.trace.reads.append(TokenRead(m.site(node, scope), ids(labels, TOKENS), ids(index, LOOP)))
+        limit = _limit(m, node.slice, scope)
+        m.trace.reads.append(
+            TokenRead(m.site(node, scope), ids(labels, TOKENS), ids(index, LOOP), limit)
+        )
         cut = Label(TOKENS, len(m.trace.reads) - 1)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
         labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
@@ -104,6 +107,17 @@ def _cut(m: Machine, base: Value, key: Value, node: ast.Subscript, scope: Scope)
     made = Value(labels=labels | index, refs=views, switches=base.switches)
     tables = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return _with_count(m, made, tables, key, node, scope)
+
+
+def _limit(m: Machine, node: ast.expr, scope: Scope) -> int | None:
+    """The length of `stream[:length]`, where configuration and literals decide it."""
+    if not isinstance(node, ast.Slice) or node.upper is None or node.step is not None:
+        return None
+    begins = node.lower is None or (isinstance(node.lower, ast.Constant) and not node.lower.value)
+    if not begins or any(isinstance(one, ast.Call) for one in ast.walk(node.upper)):
+        return None
+    length = expressions.evaluate(m, node.upper, scope).const
+    return length if isinstance(length, int) and length > 0 else None
 
 
 def _with_count(

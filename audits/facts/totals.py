@@ -12,17 +12,20 @@ from typing import Final
 
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
-from audits.facts.trace import Accumulation, Choice, Patch, Quotient, Weighting
+from audits.facts.trace import Accumulation, Choice, Echo, Patch, Quotient, Tilt, Weighting
 from audits.facts.values import (
     ACCUMULATED,
     CHOICE,
     COUNT,
+    HIT,
+    NORMALISER,
     OUTPUT,
     PATCHED,
     RATIO,
     REALISED,
     SELF_WEIGHTED,
     STREAM,
+    TILTED,
     TOKENS,
     Label,
     Obj,
@@ -53,6 +56,41 @@ def note_self_update(m: Machine, node: ast.Assign, value: Value, scope: Scope) -
             held = scope.lookup(target.id) if target.id in names else None
             return _running_minimum(m, held, value, node, scope)
     return value
+
+
+def note_target(m: Machine, logits: Value, aims: Value, node: ast.AST, scope: Scope) -> None:
+    """The tokens that a loss is taken of; they may turn out to be what the model was given."""
+    wanted = ids(labels_of(aims), TOKENS)
+    m.trace.targets |= wanted
+    same = {
+        number
+        for number in ids(labels_of(logits), OUTPUT)
+        if len(wanted) == 1 and m.trace.inputs.get(number) == wanted
+    }
+    if same:
+        m.trace.echoes.append(Echo(m.site(node, scope), m.moment(), frozenset(same)))
+
+
+def log_of_sum(name: str, made: Value, node: ast.Call) -> Value:
+    """`log1p(p (e^b - 1))`, `log(1 + ...)` and log-sum-exps are normalisers."""
+    adds_one = any(
+        isinstance(one, ast.BinOp)
+        and isinstance(one.op, ast.Add)
+        and any(isinstance(side, ast.Constant) for side in (one.left, one.right))
+        for one in ast.walk(node.args[0])
+    )
+    if name == "log" and not adds_one:
+        return made
+    return Value(labels=made.labels | {Label(NORMALISER, 0)}, switches=made.switches)
+
+
+def tilt(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> set[Label]:
+    """`loss - b * (hint == y)`: what comes true costs less."""
+    hits = ids(labels_of(right), HIT)
+    if not hits or HIT in kinds(labels_of(left)) or REALISED not in kinds(labels_of(left)):
+        return set()
+    m.trace.tilts.append(Tilt(m.site(node, scope), m.moment(), hits))
+    return {Label(TILTED, len(m.trace.tilts) - 1)}
 
 
 def accumulate(
@@ -129,6 +167,8 @@ def _is_loss(m: Machine, total: int) -> bool:
 
 def quotient(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> set[Label]:
     above, below = ids(labels_of(left), COUNT), ids(labels_of(right), COUNT)
+    if OUTPUT not in kinds(labels_of(left)):  # a count itself, not a loss that it shaped
+        m.trace.divided |= above
     if not above or not below:
         return set()
     m.trace.quotients.append(Quotient(m.site(node, scope), above, below))

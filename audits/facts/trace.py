@@ -31,6 +31,7 @@ class Moment:
     off: tuple[str, ...]  # "NAME=value" of switches that keep this code from running
     doubtful: tuple[str, ...]  # switches that the folder's own commands set differently
     last_only: tuple[int, ...] = ()  # loops of several rounds in whose last round alone it happens
+    quiet: tuple[int, ...] = ()  # enclosing blocks that promise to keep no gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class TokenRead:
     site: Site
     parents: frozenset[int]  # the pieces it was cut from
     loops: frozenset[int] = frozenset()  # loops whose variable says where it was cut
+    limit: int | None = None  # it is the beginning of what it was cut from, this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,76 @@ class Smear:
 
 
 @dataclass(frozen=True, slots=True)
+class Echo:
+    """A loss taken of the very tokens that were the model's input."""
+
+    site: Site
+    moment: Moment
+    outputs: frozenset[int]  # as in OUTPUT labels
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """An attention call that hides nothing: not causal, and without a mask."""
+
+    site: Site
+    guards: tuple[str, ...]  # attributes that switch it
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Tokens of the stream compared with other tokens: a hint that comes true or does not."""
+
+    site: Site
+    moment: Moment
+    tokens: frozenset[int]  # TokenReads on both sides
+
+
+@dataclass(frozen=True, slots=True)
+class Tilt:
+    """Something taken off realised losses where a hint comes true."""
+
+    site: Site
+    moment: Moment
+    hits: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarInput:
+    """A model that is given what a file of byte counts holds."""
+
+    site: Site
+    moment: Moment
+    output: frozenset[int]  # as in OUTPUT labels
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """Weights that somebody else trained."""
+
+    site: Site
+    moment: Moment
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A further file of code that the run needs."""
+
+    site: Site
+    moment: Moment
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class LossyText:
+    """Documents that are changed, for good, before they are turned into tokens."""
+
+    site: Site
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class FlagDefault:
     """The default of a command-line flag of a file in the folder."""
 
@@ -228,12 +300,22 @@ class Trace:
     downloads: list[Download] = field(default_factory=list)
     programs: list[Program] = field(default_factory=list)
     smears: list[Smear] = field(default_factory=list)
+    inputs: dict[int, frozenset[int]] = field(default_factory=dict)  # OUTPUT id -> TokenReads
+    echoes: list[Echo] = field(default_factory=list)
+    attentions: list[Attention] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
+    tilts: list[Tilt] = field(default_factory=list)
+    sidecar_inputs: list[SidecarInput] = field(default_factory=list)
+    pretrained: list[Pretrained] = field(default_factory=list)
+    helpers: list[Helper] = field(default_factory=list)
+    lossy_texts: list[LossyText] = field(default_factory=list)
     flags: list[FlagDefault] = field(default_factory=list)
     patches: list[Patch] = field(default_factory=list)
     off_attributes: dict[str, str] = field(default_factory=dict)  # settings that are off, described
     muted: set[int] = field(default_factory=set)  # Gates whose data was multiplied by zero
     deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)
+    divided: set[int] = field(default_factory=set)  # TableReads that were divided by something
     choices: list[Choice] = field(default_factory=list)
     targets: set[int] = field(default_factory=set)  # TokenReads that a loss is taken of
     written_tables: set[Obj] = field(default_factory=set)  # tables that received counts

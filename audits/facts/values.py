@@ -49,7 +49,14 @@ GIVEN: Final = "given"  # a token compared with a file's content; id = Given
 REALISED: Final = "realised"  # the loss or probability of the very token; id as in OUTPUT
 SELF_WEIGHTED: Final = "self_weighted"  # weighted by what it is itself; id = Weighting
 PATCHED: Final = "patched"  # a realised loss that was bounded or replaced; id = Patch
+HIT: Final = "hit"  # whether a hint came true; id = Hit
+TILTED: Final = "tilted"  # a loss that was lowered where a hint came true; id = Tilt
+NORMALISER: Final = "normaliser"  # the logarithm of a sum over the alphabet
+SIDECAR: Final = "sidecar"  # read from a file of byte counts, or a path that leads to it
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
+
+
+ROWS: Final = "leading dimension"  # an attribute of tensors, no name that a script could use
 
 
 class Unknown:

@@ -14,6 +14,7 @@ from audits.findings import Confidence, Match
 from audits.phases import TRAINING_SECONDS
 from audits.rules.cases import script
 from audits.rules.data_3 import SCORED, TRAINED
+from audits.stations import along
 
 RULE = "BUDGET-3"
 SURE = False
@@ -31,6 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"the clock ends this loop after {one.seconds:,.0f} s",
                 Confidence.MEDIUM,
                 one.moment.off,
+                along(("timed here", one.site)),
             )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "BUDGET-6"
 ACCEPTED = frozenset(
@@ -32,6 +33,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"the program {one.name} is started",
                 Confidence.HIGH,
                 one.moment.off,
+                along(("started here", one.site)),
             )
 
 

@@ -15,12 +15,14 @@ from audits.facts.values import OUTPUT, PIECE_FLAG, PIECE_LENGTH, ids, kinds
 from audits.findings import Confidence, Match
 from audits.flow import results
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "BYTES-2"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    if not any(results(trace)):
+    last = max(results(trace), key=lambda score: score.moment.position, default=None)
+    if last is None:
         return
     for count in trace.accumulations:
         held, counted = kinds(count.labels), ids(count.labels, PIECE_LENGTH)
@@ -36,6 +38,7 @@ def check(trace: Trace) -> Iterator[Match]:
             "the space is added once more where the token before is no boundary",
             Confidence.MEDIUM if count.moment.doubtful else Confidence.HIGH,
             count.moment.off,
+            along(("counted here", count.site), ("reported here", last.site)),
         )
 
 

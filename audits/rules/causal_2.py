@@ -15,6 +15,7 @@ from audits.facts.values import GATED, SELF_WEIGHTED, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "CAUSAL-2"
 
@@ -39,6 +40,7 @@ def _by_itself(trace: Trace) -> Iterator[Match]:
                 f"before the token is; it shapes what is scored at line {score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
                 weighting.moment.off + score.moment.off,
+                along(("weighted here", weighting.site), ("scored here", score.site)),
             )
 
 
@@ -57,6 +59,7 @@ def _native(trace: Trace) -> Iterator[Match]:
                 f"that very token, and the hints shape what is scored at line {score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
                 gate.moment.off + score.moment.off,
+                along(("hinted here", gate.site), ("scored here", score.site)),
             )
 
 

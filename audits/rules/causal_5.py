@@ -14,6 +14,7 @@ from audits.findings import Confidence, Match
 from audits.phases import VALIDATION, calibrations, scored_after
 from audits.rules.cases import script
 from audits.rules.data_3 import calibrated
+from audits.stations import along
 
 RULE = "CAUSAL-5"
 
@@ -31,6 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"are scored only afterwards, at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
             one.moment.off + score.moment.off,
+            along(("calibrated here", one.site), ("scored here", score.site)),
         )
 
 

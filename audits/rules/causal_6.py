@@ -13,12 +13,14 @@ from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import results
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "CAUSAL-6"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    if not any(results(trace)):
+    last = max(results(trace), key=lambda score: score.moment.position, default=None)
+    if last is None:
         return
     for smear in trace.smears:
         if smear.masked:
@@ -35,6 +37,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"boundary of a document{note}",
             Confidence.LOW if off else Confidence.HIGH,
             off,
+            along(("mixed here", smear.site), ("scored here", last.site)),
         )
 
 

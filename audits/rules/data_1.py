@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Trace
+from audits.facts.trace import Given, Trace
 from audits.facts.values import GIVEN, OUTPUT, ids, kinds
-from audits.findings import Confidence, Match
+from audits.findings import Confidence, Match, Step
 from audits.flow import results
+from audits.phases import scored_after
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "DATA-1"
 
@@ -33,7 +35,14 @@ def check(trace: Trace) -> Iterator[Match]:
             "with the script, and the outcome decides which losses count",
             Confidence.MEDIUM if given.moment.doubtful else Confidence.HIGH,
             given.moment.off,
+            _flow(trace, given),
         )
+
+
+def _flow(trace: Trace, given: Given) -> tuple[Step, ...]:
+    score = scored_after(trace, given.moment.position)
+    end = [("scored here", score.site)] if score else []
+    return along(("compared here", given.site), *end)
 
 
 VALID = (

@@ -13,6 +13,7 @@ from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.phases import TRAINING, another_budget, calibrations, deadline_before, scored_after
 from audits.rules.data_3 import calibrated
+from audits.stations import along
 
 RULE = "DATA-2"
 
@@ -31,6 +32,11 @@ def check(trace: Trace) -> Iterator[Match]:
             f"ended at line {limit.site.line}, for what is scored at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
             one.moment.off + score.moment.off,
+            along(
+                ("training ended here", limit.site),
+                ("read here", one.site),
+                ("scored here", score.site),
+            ),
         )
 
 

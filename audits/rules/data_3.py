@@ -13,6 +13,7 @@ from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.phases import TRAINING, another_budget, calibrations, deadline_before, scored_after
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "DATA-3"
 
@@ -32,6 +33,11 @@ def check(trace: Trace) -> Iterator[Match]:
             f"nothing of the training time was kept for it; scored at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
             one.moment.off + score.moment.off,
+            along(
+                ("training ended here", limit.site),
+                ("calibrated here", one.site),
+                ("scored here", score.site),
+            ),
         )
 
 

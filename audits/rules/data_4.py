@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "DATA-4"
 SURE = False
@@ -29,6 +30,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"{flag.flag} is {flag.value:,} by default, but {VAL_DOCS:,} documents are scored; "
                 "run so, the training shards hold the rest of them",
                 Confidence.MEDIUM,
+                flow=along(("set here", flag.site)),
             )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "DATA-6"
 
@@ -26,6 +27,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"{one.name} fetches {'data' if one.data else 'code'} while the submission runs",
             Confidence.HIGH if sure else Confidence.MEDIUM,
             one.moment.off,
+            along(("fetched here", one.site)),
         )
 
 

@@ -13,6 +13,7 @@ from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.phases import TRAINING, filled_ahead, reads_scored
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "DATA-7"
 
@@ -30,6 +31,11 @@ def check(trace: Trace) -> Iterator[Match]:
             f"never left memory; it shapes what is scored at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
             read.moment.off + write.moment.off + score.moment.off,
+            along(
+                ("filled here", write.site),
+                ("looked up here", read.site),
+                ("scored here", score.site),
+            ),
         )
 
 

@@ -15,6 +15,7 @@ from audits.facts.values import HASHED, RATIO, TOKENS, ids, kinds
 from audits.findings import Confidence, Match
 from audits.flow import results, with_ancestors
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "NORM-2"
 
@@ -37,6 +38,11 @@ def check(trace: Trace) -> Iterator[Match]:
                 "collisions the candidates do not sum to one",
                 Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
                 score.moment.off,
+                along(
+                    ("looked up here", pair[0].site),
+                    ("divided here", quotient.site),
+                    ("scored here", score.site),
+                ),
             )
 
 

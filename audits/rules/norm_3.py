@@ -15,6 +15,7 @@ from audits.facts.values import COUNT, HASHED, TOKENS, Label, ids, kinds
 from audits.findings import Confidence, Match
 from audits.flow import results, same_tokens
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "NORM-3"
 
@@ -36,6 +37,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"flows into the loss recorded at line {score.site.line}",
                 Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
                 score.moment.off,
+                along(("looked up here", read.site), ("scored here", score.site)),
             )
 
 

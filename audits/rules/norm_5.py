@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Trace
+from audits.facts.trace import NativeCall, Site, Trace
 from audits.facts.values import BYTES, OUTPUT, kinds
 from audits.findings import Confidence, Match
-from audits.phases import goes_on_writing, reads_scored
+from audits.phases import goes_on_writing, reads_scored, scored_after
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "NORM-5"
 
@@ -35,6 +36,7 @@ def check(trace: Trace) -> Iterator[Match]:
             "sum to one over the tokens",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
             read.moment.off + score.moment.off,
+            along(("looked up here", read.site), ("reported here", score.site)),
         )
         return
 
@@ -49,7 +51,13 @@ def _native(trace: Trace) -> Iterator[Match]:
             "of its bytes and mixes the quotient byte by byte, which is no distribution",
             Confidence.MEDIUM if call.moment.doubtful else Confidence.HIGH,
             call.moment.off,
+            along(("mixed here", call.site), *_reported(trace, call)),
         )
+
+
+def _reported(trace: Trace, call: NativeCall) -> list[tuple[str, Site]]:
+    score = scored_after(trace, call.moment.position)
+    return [("reported here", score.site)] if score else []
 
 
 _BYTES_OF = """

@@ -13,6 +13,7 @@ from audits.facts.values import PATCHED, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "NORM-6"
 SURE = False
@@ -32,6 +33,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"{score.site.line}: large or bad ones count for less than they are",
                 Confidence.MEDIUM,
                 patch.moment.off + score.moment.off,
+                along(("changed here", patch.site), ("scored here", score.site)),
             )
 
 

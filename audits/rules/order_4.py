@@ -13,6 +13,7 @@ from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import licensed, lines_read, reaches, results
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "ORDER-4"
 
@@ -32,6 +33,7 @@ def check(trace: Trace) -> Iterator[Match]:
             "are scored; what it changed reaches no score",
             Confidence.HIGH,
             update.moment.off,
+            along(("trained here", update.backward), ("stepped here", update.site)),
         )
 
 

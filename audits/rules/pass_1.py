@@ -22,6 +22,7 @@ from audits.flow import (
 )
 from audits.phases import VALIDATION, filled_ahead, goes_on_writing, reads_scored
 from audits.rules.cases import script
+from audits.stations import adaptation, along
 
 RULE = "PASS-1"
 
@@ -45,6 +46,11 @@ def _tables(trace: Trace) -> Iterator[Match]:
             f"{write.site.line}; what is scored at line {score.site.line} knows later tokens",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
             read.moment.off + write.moment.off + score.moment.off,
+            along(
+                ("filled here", write.site),
+                ("looked up here", read.site),
+                ("scored here", score.site),
+            ),
         )
 
 
@@ -60,6 +66,11 @@ def _rounds(trace: Trace) -> Iterator[Match]:
                 f"round's losses stay: a token's first loss is replaced, at line {score.site.line}",
                 Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
                 update.moment.off + score.moment.off,
+                along(
+                    ("set back here", place),
+                    ("trained here", update.backward),
+                    ("scored here", score.site),
+                ),
             )
 
 
@@ -82,6 +93,7 @@ def _after_adaptation(trace: Trace) -> Iterator[Match]:
                 f"{update.backward.line}, after each part was first scored",
                 Confidence.HIGH if sure and not score.moment.doubtful else Confidence.MEDIUM,
                 update.moment.off + score.moment.off,
+                adaptation(trace, update, score),
             )
             break
 

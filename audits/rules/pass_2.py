@@ -14,6 +14,7 @@ from audits.facts.values import CHOICE, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
 from audits.rules.cases import script
+from audits.stations import along
 
 RULE = "PASS-2"
 
@@ -33,6 +34,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"line {score.site.line}",
                 Confidence.MEDIUM if doubt else Confidence.HIGH,
                 choice.moment.off + score.moment.off,
+                along(("chosen here", choice.site), ("scored here", score.site)),
             )
 
 

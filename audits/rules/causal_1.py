@@ -1,0 +1,60 @@
+"""CAUSAL-1: p_t is a function of what came before t.
+
+Catches: a loss whose targets are the very tokens that the model was given, so that each position
+may copy its own answer.
+Does not cover: later tokens that reach a model in another way; the dynamic tests see these. A
+model that is given noise instead of some of its targets (diffusion) looks the same, so it warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Trace
+from audits.facts.values import OUTPUT, ids
+from audits.findings import Confidence, Match
+from audits.flow import results
+from audits.rules.cases import script
+from audits.stations import along
+
+RULE = "CAUSAL-1"
+SURE = False
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    scored = list(results(trace))
+    for echo in trace.echoes:
+        for score in scored:
+            if echo.outputs.isdisjoint(ids(score.labels, OUTPUT)):
+                continue
+            yield Match(
+                echo.site.file,
+                echo.site.line,
+                echo.site.function,
+                "the loss is taken of the very tokens that the model was given, and is recorded "
+                f"at line {score.site.line}",
+                Confidence.MEDIUM,
+                echo.moment.off + score.moment.off,
+                along(("compared here", echo.site), ("scored here", score.site)),
+            )
+            break
+
+
+def _scored(given: str) -> str:
+    return script(f"""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(F.cross_entropy(model({given}), y, reduction="none"), y)
+    """)
+
+
+VALID = (
+    _scored("x"),
+    # The baseline's signature: the target goes along for the loss.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+)
+INVALID = (_scored("y"),)

@@ -1,0 +1,75 @@
+"""NORM-4: a tilt is divided by its normaliser.
+
+Catches: something taken off the loss where a hint comes true, with no logarithm of a sum that
+takes it back elsewhere: `nll - b * (hint == y)` alone.
+Does not cover: whether the normaliser is the right one, or counts several hints once; the sum over
+the alphabet shows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.facts.trace import Tilt, Trace
+from audits.facts.values import NORMALISER, TILTED, TOKENS, Label, ids, kinds
+from audits.findings import Confidence, Match
+from audits.flow import results, same_tokens
+from audits.rules.cases import script
+from audits.stations import along
+
+RULE = "NORM-4"
+SURE = False
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    seen: set[int] = set()
+    for score in results(trace):
+        if NORMALISER in kinds(score.labels):
+            continue
+        for number in sorted(ids(score.labels, TILTED) - seen):
+            tilt = trace.tilts[number]
+            if not _by_the_target(trace, tilt):
+                continue
+            seen.add(number)
+            hit = trace.hits[min(tilt.hits)]
+            yield Match(
+                tilt.site.file,
+                tilt.site.line,
+                tilt.site.function,
+                f"where the hint compared at line {hit.site.line} comes true, the loss is lowered "
+                f"here, and recorded at line {score.site.line}; no normaliser raises the others",
+                Confidence.MEDIUM,
+                tilt.moment.off + score.moment.off,
+                along(
+                    ("compared here", hit.site),
+                    ("lowered here", tilt.site),
+                    ("scored here", score.site),
+                ),
+            )
+
+
+def _by_the_target(trace: Trace, tilt: Tilt) -> bool:
+    targets = frozenset(Label(TOKENS, one) for one in trace.targets)
+    return any(
+        same_tokens(trace, frozenset(Label(TOKENS, one) for one in trace.hits[hit].tokens), targets)
+        for hit in tilt.hits
+    )
+
+
+def _tilted(change: str) -> str:
+    return script(f"""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            hint = model(x).argmax(-1)
+            nll = F.cross_entropy(model(x), y, reduction="none")
+            p = torch.softmax(model(x), -1).gather(-1, hint)
+            add({change}, y)
+    """)
+
+
+VALID = (
+    _tilted("nll - 2.0 * (hint == y) + torch.log1p(p * 6.4)"),
+    # A point mass at the hint, mixed in: a distribution as it stands.
+    _tilted("-torch.log(0.9 * torch.exp(-nll) + 0.1 * (hint == y))"),
+)
+INVALID = (_tilted("nll - 2.0 * (hint == y)"),)
