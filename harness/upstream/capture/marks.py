@@ -8,7 +8,7 @@ Maps are numpy arrays because tensors made in inference mode may not be written 
 
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,21 +29,28 @@ class Mark:
 
     def moved(self, positions: Positions) -> "Mark":
         """The same after an operation that rearranged the elements."""
-        return replace(self, positions=positions, factor=None)
+        return Mark(positions, self.loss, self.weights, softmax=self.softmax)
 
     def averaged(self, positions: Positions) -> "Mark":
         """The same after a mixture of several scores of one token."""
-        return replace(self, positions=positions, factor=None, softmax=0)
+        return Mark(positions, self.loss, self.weights)
 
 
 FOREIGN = Mark(None)
+
+
+class _Keyed(weakref.ref[Any]):
+    """A reference that knows its key; one function serves the deaths of all."""
+
+    __slots__ = ("key",)
+    key: int
 
 
 class Marks:
     """The marks of live objects."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Any], Mark]] = {}
+        self._known: dict[int, tuple[_Keyed, Mark]] = {}
 
     def find(self, thing: Any) -> Mark | None:
         """The mark of an object, if it has one."""
@@ -52,13 +59,14 @@ class Marks:
 
     def put(self, thing: Any, mark: Mark) -> None:
         """Marks an object until it dies."""
-        key, known = id(thing), self._known
+        reference = _Keyed(thing, self._forget)
+        reference.key = id(thing)
+        self._known[reference.key] = (reference, mark)
 
-        def forget(gone: "weakref.ref[Any]") -> None:
-            if key in known and known[key][0] is gone:
-                del known[key]
-
-        known[key] = (weakref.ref(thing, forget), mark)
+    def _forget(self, gone: Any) -> None:
+        entry = self._known.get(gone.key)
+        if entry is not None and entry[0] is gone:
+            del self._known[gone.key]
 
     def live(self) -> Iterator[tuple[Any, Mark]]:
         """Every marked object that is still there."""

@@ -250,10 +250,13 @@ class TorchFlow:
             for part in out:
                 self._give(part, mark)
 
+    def _give_moved(self, out: Any, moved: Any, source: Mark) -> None:
+        if isinstance(out, Tensor) and tuple(out.shape) == np.shape(moved):
+            self._marks.put(out, source.moved(np.asarray(moved)))
+
     def _give_maps(self, out: Any, moved: Any, source: Mark) -> None:
         if isinstance(out, Tensor):
-            if tuple(out.shape) == tuple(moved.shape):
-                self._marks.put(out, source.moved(to_numpy(moved)))
+            self._give_moved(out, to_numpy(moved), source)
         elif isinstance(out, list | tuple):
             for part, positions in zip(out, moved, strict=True):
                 self._give_maps(part, positions, source)
@@ -273,6 +276,8 @@ class TorchFlow:
                 self._picked(source, [k for k in key if isinstance(k, Tensor)], out)
         elif mark.positions is None:
             self._marks.put(out, mark)
+        elif _is_plain(key):
+            self._give_moved(out, mark.positions[key], mark)
         else:
             moved = from_numpy(mark.positions)[_on_host(key)]
             self._give_maps(out, moved, mark)
@@ -442,19 +447,23 @@ class TorchFlow:
         self, func: Any, old: Mark, new: Mark | None, key: Any, value: Any, target: Tensor
     ) -> None:
         assert old.positions is not None
-        positions = from_numpy(old.positions)
         known = new is not None and new.positions is not None
+        moved: Any
         if known and new is not None and new.positions is not None:
-            moved: Any = from_numpy(new.positions)
+            moved = new.positions
         elif target.dtype not in INTEGERS and not _is_zero(value):
             return  # numbers of the script's own for the same tokens
         else:
             moved = -1
-        with torch.no_grad():
-            if func is None:
-                positions[_on_host(key[0])] = moved
-            else:
-                func(positions, *_on_host(key), moved)
+        if func is None and _is_plain(key[0]):
+            old.positions[key[0]] = moved
+        else:
+            moved = from_numpy(moved) if known else moved
+            with torch.no_grad():
+                if func is None:
+                    from_numpy(old.positions)[_on_host(key[0])] = moved
+                else:
+                    func(from_numpy(old.positions), *_on_host(key), moved)
         latest = new if known and new is not None and new.loss >= old.loss else old
         width = min(old.softmax, latest.softmax)
         self._marks.put(target, Mark(old.positions, latest.loss, latest.weights, softmax=width))
@@ -553,6 +562,13 @@ def _weighing(mark: Mark) -> Positions:
 
 def _is_zero(value: Any) -> bool:
     return isinstance(value, int | float) and value == 0
+
+
+def _is_plain(key: Any) -> bool:
+    """An index that means the same to torch and numpy, and leads to a view."""
+    if isinstance(key, tuple):
+        return all(k is None or k is ... or type(k) in (slice, int) for k in key)
+    return key is None or key is ... or type(key) in (slice, int)
 
 
 def _on_host(thing: Any) -> Any:
