@@ -15,10 +15,10 @@ NATIVE = (
 )
 DRIVEN = (
     "the submitted artifact, its size (BUDGET-1) and what it was trained on (DATA-1, DATA-4): the"
-    " script trained small weights of its own",
+    " script trained weights of its own, in a few steps",
     "reading training shards while evaluating (DATA-2): the stage holds them",
-    "full size: what a small run on drawn tokens does not do; a pass of SOURCE-1 says 'not"
-    " refuted', not 'proved'",
+    "full length, and on a CPU full size: what a short run on drawn tokens does not do; a pass of"
+    " SOURCE-1 says 'not refuted', not 'proved'",
 )
 WALLS = {
     "mounts": "other files of this machine (DATA-7)",
