@@ -18,7 +18,7 @@ def matrix_(
     weight: Tensor,  # (M, N), or (K, M, N): K matrices
     config: ModelConfig,
 ) -> None:
-    """In place. On the meta device nothing: there is no content, and QR would still take a second."""
+    """In place. On the meta device nothing: it has no content, and QR would still take a second."""
     if weight.is_meta:
         return
     for matrix in weight if weight.ndim == 3 else [weight]:

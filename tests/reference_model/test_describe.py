@@ -29,13 +29,13 @@ def test_each_tensor_is_there_once(name):
     preset = PRESETS[name]
     with torch.device("meta"):
         model = GPT(preset.config)
-    facts = tensor_facts(preset)
+    facts, lines = tensor_facts(preset), describe(preset).splitlines()
 
     assert [(f.name, f.shape) for f in facts] == [
         (n, tuple(p.shape)) for n, p in model.named_parameters()
     ]
     for fact in facts:
-        line = next(x for x in describe(preset).splitlines() if x.split()[:1] == [fact.name])
+        line = next(x for x in lines if x.split()[:1] == [fact.name])
         assert fact.stored_as in line and f"{fact.n_parameters:,}" in line
 
 
