@@ -15,6 +15,7 @@ from pathlib import Path
 
 from audits.facts.commands import commands_of, configuration
 from audits.facts.config import Configuration
+from audits.facts.files import INSIDE
 from audits.facts.logs import logs_of
 from audits.source import Source, read_source
 
@@ -51,7 +52,13 @@ class Files:
         self.sources: dict[str, Source] = dict(sources or {})
 
     def tree_of(self, name: str) -> ast.Module | None:
-        """The syntax tree; None for what is no file of the target, or cannot be read."""
+        """The syntax tree; None for what is no file of the target, or cannot be read.
+
+        `packed.py!/inner.py` is a file in the payload of another one.
+        """
+        outer, _, inner = name.partition(INSIDE)
+        if inner:
+            return self.sources[outer].parts.get(inner) if outer in self.sources else None
         if name not in self.target.files:
             return None
         if name not in self.sources:

@@ -64,6 +64,7 @@ def on_program(m: Machine, name: str, args: Args, node: ast.AST, scope: Scope) -
 
 def headline(m: Machine, nats: Value, node: ast.AST, scope: Scope) -> None:
     """The code length of the stream: what the submission reports."""
+    m.trace.native = True
     labels = labels_of(nats)
     totals = {
         one

@@ -7,7 +7,7 @@ Does not cover: paths built at run time, packages installed elsewhere; these sta
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audits.facts import evidence, statements
 from audits.facts.machine import Frame, Machine
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from audits.facts.calls import Args
 
 
+INSIDE: Final = "!/"  # between a packed file and a file in its payload
+
+
 def run_import(m: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
     """Names of the standard library and of packages stay names; a sibling file is read."""
     if isinstance(node, ast.ImportFrom):
         module = node.module or ""
-        inside = _load_sibling(m, module)
+        inside = _load_sibling(m, module, scope)
         for alias in node.names:
             if alias.name == "*" and inside is not None:
                 scope.names |= inside.names | {"__name__": scope.names["__name__"]}
@@ -34,7 +37,7 @@ def run_import(m: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> N
             scope.bind(alias.asname or alias.name, found)
         return
     for alias in node.names:
-        inside = _load_sibling(m, alias.name)
+        inside = _load_sibling(m, alias.name, scope)
         if inside is not None:
             made = Obj("namespace")
             made.attrs = inside.names
@@ -44,10 +47,11 @@ def run_import(m: Machine, node: ast.Import | ast.ImportFrom, scope: Scope) -> N
         scope.bind(alias.asname or name, Value(refs=frozenset({Library(name)})))
 
 
-def _load_sibling(m: Machine, module: str) -> Scope | None:
-    """The names of a file of the same folder, read on first use."""
+def _load_sibling(m: Machine, module: str, scope: Scope) -> Scope | None:
+    """The names of a file of the same payload or folder, read on first use."""
     stem = module.replace(".", "/")
-    for file in (f"{stem}.py", f"{stem}/__init__.py") if module else ():
+    packed = f"{scope.file}{INSIDE}{stem}.py"
+    for file in (packed, f"{stem}.py", f"{stem}/__init__.py") if module else ():
         if (found := run_file(m, file)) is not None:
             return found
     return None
@@ -58,10 +62,10 @@ def run_file(m: Machine, file: str, name: str = "") -> Scope | None:
     if file not in m.loaded:
         if (tree := m.tree_of(file)) is None:
             return None
-        if m.trees:
+        if m.trees and INSIDE not in file:
             m.trace.helpers.append(Helper(m.here(), m.moment(), file))
         m.trees[file] = tree
-        scope = m.loaded[file] = Scope(None, file)
+        scope = m.loaded[file] = Scope(None, file.partition(INSIDE)[0])
         if m.config.logs.texts:
             m.told.update(evidence.messages(tree.body))
         scope.names["__name__"] = Value(name or file.removesuffix(".py"))

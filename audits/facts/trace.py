@@ -326,6 +326,7 @@ class Trace:
     regions: list[str] = field(default_factory=list)  # interned slice texts
     last_is_headline: bool | None = None  # whether the last printed score is the declared one
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
+    native: bool = False  # written to the harness's contract, which counts every file
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
 
     def region(self, text: str) -> int:

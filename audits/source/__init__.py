@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from audits.source import bundle
 from audits.source.unpack import Payload, find_payload
 
 MAX_BYTES = 8_000_000  # the largest real script is 1.4 MB
@@ -39,6 +41,7 @@ class Source:
     tree: ast.Module | None
     wrapper_line: int | None = None  # line of the outermost payload, in the file itself
     note: str = ""
+    parts: Mapping[str, ast.Module] = field(default_factory=dict)  # further files in a payload
 
 
 def read_source(path: Path) -> Source:
@@ -64,21 +67,22 @@ def from_bytes(raw: bytes) -> Source:
 
 def _unwrapped(text: str) -> Source:
     wrapper_line: int | None = None
+    wrapper: ast.Module | None = None
     for _ in range(MAX_LAYERS):
-        source = _parse(text)
+        source = _parse(text, wrapper)
         if source.tree is None or (payload := find_payload(text, source.tree)) is None:
             break
         wrapper_line = payload.line if wrapper_line is None else wrapper_line
         if payload.text is None:
             return Source(Outcome.UNREADABLE, text, None, wrapper_line, payload.note)
-        text = payload.text
+        text, wrapper = payload.text, source.tree
     if wrapper_line is None:
         return source
     outcome = Outcome.UNPACKED if source.outcome is Outcome.PARSED else source.outcome
-    return Source(outcome, source.text, source.tree, wrapper_line, source.note)
+    return replace(source, outcome=outcome, wrapper_line=wrapper_line)
 
 
-def _parse(text: str) -> Source:
+def _parse(text: str, wrapper: ast.Module | None = None) -> Source:
     try:
         return Source(Outcome.PARSED, text, ast.parse(text))
     except (SyntaxError, ValueError, RecursionError) as error:
@@ -91,21 +95,36 @@ def _parse(text: str) -> Source:
             return Source(Outcome.PARSED, text, ast.parse(rewritten), note=note)
         except (SyntaxError, ValueError, RecursionError) as error:
             problem = str(error)
-    return _bundle(text) or Source(Outcome.UNREADABLE, text, None, note=f"not Python: {problem}")
+    found = _bundle(text, wrapper) if wrapper is not None else None
+    return (
+        found
+        or _beginning(text)
+        or Source(Outcome.UNREADABLE, text, None, note=f"not Python: {problem}")
+    )
 
 
-def _bundle(text: str) -> Source | None:
-    """Python, then another language behind a marker line such as `# === FB ===`."""
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        if number > 10 and line.startswith("# ==="):
-            try:
-                tree = ast.parse("\n".join(lines[:number]))
-            except (SyntaxError, ValueError, RecursionError):
-                continue
-            note = f"only the Python before line {number + 1} was read"
-            return Source(Outcome.PARTLY, text, tree, note=note)
-    return None
+def _bundle(text: str, wrapper: ast.Module) -> Source | None:
+    """Several files in one payload: the first one is started, and finds the others."""
+    found = bundle.parts(text, wrapper)
+    first = next(iter(found.values()), None)
+    if first is None:
+        return None
+    unread = [name for name, tree in found.items() if tree is None]
+    note = f"not read: {', '.join(unread)}" if unread else ""
+    python = {name: tree for name, tree in found.items() if tree is not None}
+    broken = any(name.endswith(".py") for name in unread)
+    return Source(
+        Outcome.PARTLY if broken else Outcome.PARSED, text, first, note=note, parts=python
+    )
+
+
+def _beginning(text: str) -> Source | None:
+    """Python in front of something else."""
+    if (first := bundle.first_of_several(text)) is None:
+        return None
+    tree, end = first
+    note = f"only the Python before line {end + 1} was read"
+    return Source(Outcome.PARTLY, text, tree, note=note)
 
 
 __all__ = ["Outcome", "Payload", "Source", "from_bytes", "read_source"]

@@ -97,3 +97,15 @@ def test_a_predictor_is_driven(folder: Callable[..., Path]) -> None:
 
     assert report.note == ""
     assert report.findings == ()
+
+
+def test_helpers_of_a_native_program_are_no_surprise(scan: Scan) -> None:
+    """The harness counts every file of a native submission; elsewhere a helper is mentioned."""
+    program = "import helper\n" + PROGRAM.format(
+        body="for s in range(0, 8192, 64):\n    nats += score(s)"
+    )
+    upstream = {"train_gpt.py": "import helper\n", "helper.py": "VALUE = 1\n"}
+    assert [one.rule for one in scan(upstream)] == ["BUDGET-2"]
+
+    native = {"evaluate.py": program, "submission.json": manifest(program="evaluate.py")}
+    assert scan(native) == []

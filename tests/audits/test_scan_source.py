@@ -135,6 +135,27 @@ def test_a_bundle_is_read_in_part() -> None:
     assert len(source.tree.body) == 20
 
 
+def test_a_packed_folder_is_read_file_by_file(scan: Callable[..., list[Finding]]) -> None:
+    """A payload of several files: what is started finds the others, at their lines in the whole."""
+    illegal = CHECKS["ORDER-1"].invalid[0]
+    files = {"run.py": "import inner\n", "inner.py": illegal, "fast.cpp": "int main() { }"}
+    whole = "\n# === next ===\n".join(files.values())
+    packed = base64.b85encode(lzma.compress(whole.encode())).decode()
+    wrapper = (
+        "import base64, lzma, os, tempfile\n"
+        f"whole = lzma.decompress(base64.b85decode({packed!r})).decode()\n"
+        "folder = tempfile.mkdtemp()\n"
+        f"for name, text in zip({list(files)!r}, whole.split('\\n# === next ===\\n')):\n"
+        "    open(os.path.join(folder, name), 'w').write(text)\n"
+        "exec(open(os.path.join(folder, 'run.py')).read())\n"
+    )
+
+    assert from_bytes(wrapper.encode()).outcome is Outcome.UNPACKED
+    (found,) = [one for one in scan({"train_gpt.py": wrapper}) if one.status == "fail"]
+    assert found.rule == "ORDER-1"
+    assert whole.split("\n")[found.line - 1].strip() == found.excerpt
+
+
 NEWER = """
 table = {"a": 1.5, "b": 2}
 w = 8
