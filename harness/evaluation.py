@@ -181,9 +181,16 @@ class Evaluation:
                 "settings": dict(submission.settings) if submission else {},
                 "worst_mass_gap": worst_gap(run) if run else None,
                 "driven": self.examination.as_json() if self.examination else None,
-                "evidence": ["main/ledger.jsonl", "main/scores.npz", "source/ledger.jsonl"],
+                "evidence": self._files(),
             },
         )
+
+    def _files(self) -> list[str]:
+        """Evidence beside the report."""
+        if self.examination is not None:
+            return self.examination.files(self.options.out)
+        names = ["main/ledger.jsonl", "main/scores.npz", "source/ledger.jsonl"]
+        return [name for name in names if (self.options.out / name).exists()]
 
     def _score_shown(self) -> Score | None:
         if self.examination is not None:

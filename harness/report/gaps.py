@@ -41,6 +41,7 @@ def _fallen(standing: list[str]) -> list[str]:
 
 
 def _powerless(driven: Mapping[str, Any]) -> list[str]:
-    """Classes whose control showed nothing."""
-    names = ", ".join(power["class"] for power in driven["power"] if not power["shown"])
+    """Classes whose control showed nothing; one that does not apply leaves no gap."""
+    silent = [power for power in driven["power"] if power["applies"] and not power["shown"]]
+    names = ", ".join(power["class"] for power in silent)
     return [f"power of {names}: its control showed nothing here"] if names else []

@@ -141,7 +141,7 @@ def _watched(rank: Rank) -> Iterator[None]:
     from harness.upstream import capture
 
     out = Path(f"/proc/self/fd/{rank.out_fd}")
-    with capture.watching(rank.stream, out, rank.job.stage):
+    with capture.watching(rank.stream, out, rank.job.stage, rank.job.questions):
         yield
 
 

@@ -20,12 +20,12 @@ from harness.upstream import disk
 from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.laws import Tokens
 from harness.upstream.battery.runs import ScriptRun, read_run
-from harness.upstream.job import Job, Outcome
+from harness.upstream.job import Job, Outcome, Question
 from harness.upstream.ladder import Rung, first_rung, native_size, next_rung
 from harness.upstream.pool import Pool
 from harness.upstream.scale import Scale
 from harness.upstream.shards import StageData
-from harness.upstream.sizes import Size, StreamShape
+from harness.upstream.sizes import Size, StreamShape, counted_entries
 from harness.upstream.stage import build_stage
 from harness.upstream.vocabulary import Vocabulary, vocabulary_of
 
@@ -99,9 +99,32 @@ class ScriptDriver:
             raise SubmissionError(_unrunnable(self.switches, run.outcome, len(self.tried)))
         return replace(best, name="base")
 
-    def run(self, name: str, law: LawStream, training: Tokens | None = None) -> ScriptRun:
+    def run(
+        self,
+        name: str,
+        law: LawStream,
+        training: Tokens | None = None,
+        questions: tuple[Question, ...] = (),
+    ) -> ScriptRun:
         """One more run in the configuration that the base run found."""
-        return self._run(name, law, self.chosen, training)
+        return self._run(name, law, self.chosen, training, questions)
+
+    @property
+    def alphabet(self) -> int:
+        """Tokens that there are."""
+        return self.vocabulary.size
+
+    @property
+    def can_ask(self) -> bool:
+        """A process that holds an accelerator, or waits for other ranks, cannot be copied."""
+        return self.limits.device == "cpu" and self.limits.ranks == 1
+
+    @property
+    def table_entries(self) -> int | None:
+        """Of the smallest table that the stream fills, where a setting says how many it has."""
+        given = {**self.chosen.environment, **self.chosen.patches}
+        sizes = [counted_entries(name, value.text) for name, value in given.items()]
+        return min((size for size in sizes if size is not None), default=None)
 
     def _shape(self, vocab_size: int) -> StreamShape:
         tokens, mean = self.scale.stream_tokens, self.scale.document_tokens
@@ -112,10 +135,17 @@ class ScriptDriver:
         """Longer than any context of the configuration."""
         return 2 * self.chosen.size.seq_len
 
-    def _run(self, name: str, law: LawStream, rung: Rung, training: Tokens | None) -> ScriptRun:
+    def _run(
+        self,
+        name: str,
+        law: LawStream,
+        rung: Rung,
+        training: Tokens | None,
+        questions: tuple[Question, ...] = (),
+    ) -> ScriptRun:
         with self._staged(name, law, rung, training) as job:
             limit_s = max(1.0, min(job.time_limit_s, self.limits.deadline - time.monotonic()))
-            job = replace(job, time_limit_s=limit_s)
+            job = replace(job, time_limit_s=limit_s, questions=questions)
             outcome = self.pool.run(job)
         drawn = _training(self.scale, self.vocabulary, self.seed)
         token_bytes = self.vocabulary.token_bytes(law.tokens)

@@ -3,6 +3,7 @@
 Guarantees: what was proved before a run broke off, or before the time was over, stays proved.
 """
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,6 +135,17 @@ class Examination:
             shown |= _driven(self.evidence, self.judged)
         return shown
 
+    def files(self, home: Path) -> list[str]:
+        """What the runs captured and printed, as paths relative to `home`."""
+        tried = len(self.driver.tried) if self.driver else 0
+        names = ["base", *(f"base, rung {rung}" for rung in range(2, tried + 1))]
+        names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
+        folders = [self.request.out / name for name in names]
+        found = [
+            f for out in folders for f in (*sorted(out.glob("rank*/*.arrow")), out / "output.log")
+        ]
+        return [os.path.relpath(file, home) for file in found if file.exists()]
+
     def _walls(self) -> list[str]:
         """Those that stood around every run."""
         assert self.driver is not None
@@ -166,7 +178,13 @@ def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
         },
         "not_run": evidence.skipped,
         "power": [
-            {"class": p.name, "shown": p.shown, "saved_nats": p.saved, "text": p.text}
+            {
+                "class": p.name,
+                "applies": p.applies,
+                "shown": p.shown,
+                "saved_nats": p.saved,
+                "text": p.text,
+            }
             for p in judged.powers
         ],
         "capture_errors": base.capture.errors,

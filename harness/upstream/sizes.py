@@ -82,6 +82,16 @@ def small(name: str, value: float, ratio: Ratio) -> float | None:
     return None
 
 
+def counted_entries(name: str, text: str) -> int | None:
+    """Entries of a table that the stream fills, where a value says how many; else None."""
+    for pattern, shrink, _ in _RULES:
+        if pattern.search(name.rpartition(".")[2].upper()):
+            if shrink not in (_table_bits, _counted_table) or not text.isdigit():
+                return None
+            return 2 ** int(text) if shrink is _table_bits else int(text)
+    return None
+
+
 def power_of_two(value: float) -> int:
     """The nearest power of two, on a logarithmic scale; at least one."""
     return int(2 ** max(0, round(math.log2(max(value, 1.0)))))

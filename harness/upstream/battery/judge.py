@@ -17,16 +17,20 @@ from harness.checks.status import Level, RuleStatus, Status, Witness
 from harness.upstream.battery.bytes_test import check_bytes
 from harness.upstream.battery.counted import Counted, Floats, Ints, per_position
 from harness.upstream.battery.flip_test import MOVE_NATS, check_flip
+from harness.upstream.battery.mass_asked import check_sums
 from harness.upstream.battery.mass_bound import mass_bound
-from harness.upstream.battery.naming import Proof, name_violation
+from harness.upstream.battery.naming import Proof, name_violations
 from harness.upstream.battery.order_test import OrderView, check_order, order_view
 from harness.upstream.battery.plan import Evidence, first_tokens
 from harness.upstream.battery.power import (
+    ADAPTATION,
     CLASSES,
     Power,
     adaptation_power,
+    table_power,
     temper,
     training_power,
+    without_updates,
 )
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest, check_source, source_test
@@ -54,18 +58,29 @@ def judge(
     head = next((t for t in tests if t.printed is base.headline and base.finished), None)
     order = _order(base, tail)
     mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
-    proof = Proof(head, evidence.flip, order, mass, bool(base.softmax_width))
+    sums = check_sums(evidence.sums, evidence.skipped.get("asked", ""))
+    proof = Proof(head, evidence.flip, order, mass, bool(base.softmax_width), sums)
     powers = _powers(evidence)
     # A script that broke off may not have come to the number it stands for.
     convicts = base.headline if base.finished else None
-    statuses = [check_source(tests, lambda number: number is convicts, base.law)]
-    statuses += _named(proof)
+    source = check_source(tests, lambda number: number is convicts, base.law)
+    statuses = _named(source, name_violations(proof))
     statuses += [_flip(evidence)]
-    statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head)]
+    statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
     if base.headline is not None:
         boundaries = len(base.law.starts)
         statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries))
     return Judged(statuses + _network(evidence), list(dict.fromkeys(powers.values())), tests)
+
+
+def _named(source: RuleStatus, named: list[RuleStatus]) -> list[RuleStatus]:
+    """SOURCE-1 and what its proof is named after; where nothing names it, it says what is open."""
+    others = [status for status in named if status.rule != "SOURCE-1"]
+    if others or not named:
+        return [source, *others]
+    (undecided,) = named
+    text = f"{source.message}; {undecided.message}"
+    return [replace(source, message=text, findings=source.findings + undecided.findings)]
 
 
 def _source(base: ScriptRun, line: int) -> SourceTest:
@@ -80,12 +95,6 @@ def _order(base: ScriptRun, tail: int) -> OrderView | None:
     return order_view(base.counted, base.uses, expected, base.earlier, tail)
 
 
-def _named(proof: Proof) -> list[RuleStatus]:
-    """The rule that a proof is named after; SOURCE-1 has a status of its own."""
-    named = name_violation(proof)
-    return [] if named is None or named.rule == "SOURCE-1" else [named]
-
-
 def _flip(evidence: Evidence) -> RuleStatus:
     if evidence.flip is not None:
         return check_flip(evidence.flip)
@@ -95,7 +104,7 @@ def _flip(evidence: Evidence) -> RuleStatus:
 
 
 def _passes(
-    evidence: Evidence, order: OrderView | None, head: SourceTest | None
+    evidence: Evidence, order: OrderView | None, head: SourceTest | None, sums: RuleStatus
 ) -> list[RuleStatus]:
     """What the hooks saw, where nothing was proved against it."""
     found = list(check_order(order))
@@ -104,12 +113,12 @@ def _passes(
         text = f"the capture broke: {base.capture.errors[0]}"
         return [RuleStatus(s.rule, Status.UNKNOWN, Level.INSTRUMENTED, text) for s in found]
     if head is not None and not head.silent and evidence.base.counted is not None:
-        found.append(_norm(evidence.base, head))
+        found.append(_norm(evidence.base, head, sums))
     return found
 
 
-def _norm(base: ScriptRun, head: SourceTest) -> RuleStatus:
-    """NORM-1 by construction: a cross-entropy of a softmax over the whole alphabet."""
+def _norm(base: ScriptRun, head: SourceTest, sums: RuleStatus) -> RuleStatus:
+    """NORM-1 by construction, a cross-entropy of a softmax over the whole alphabet, or by sums."""
     assert base.counted is not None
     width = base.softmax_width
     if width and not head.refuted:
@@ -118,14 +127,16 @@ def _norm(base: ScriptRun, head: SourceTest) -> RuleStatus:
             " source was not beaten"
         )
         return _seen("NORM-1", Status.PASS, text)
-    text = "the counted scores are mixed outside a softmax; no sum over the alphabet was taken"
-    return _seen("NORM-1", Status.UNKNOWN, text)
+    text = f"the counted scores are mixed outside a softmax; {sums.message}"
+    light = sums.status is Status.PASS and not head.refuted
+    status = Status.PASS if light else Status.UNKNOWN
+    return replace(_seen("NORM-1", status, text), findings=sums.findings)
 
 
 def _tempered(status: RuleStatus, powers: dict[str, Power], base: ScriptRun) -> RuleStatus:
     """A pass without power is *unknown*, where the class could have shown at all."""
     name = CLASSES.get(status.rule)
-    if name is None or name == "tables" or (name == "adaptation" and not base.adapts):
+    if name is None or (name == "adaptation" and not base.adapts):
         return status
     return temper(status, powers.get(status.rule))
 
@@ -133,14 +144,19 @@ def _tempered(status: RuleStatus, powers: dict[str, Power], base: ScriptRun) -> 
 def _powers(evidence: Evidence) -> dict[str, Power]:
     """By rule; a class whose control did not run is not there."""
     found: dict[str, Power] = {}
+    base = evidence.base
+    if base.counted is not None and not base.adapts:
+        found |= dict.fromkeys(ADAPTATION, without_updates(NEEDED_NATS))
+    if base.counted is not None and not base.softmax_width and evidence.table_entries:
+        found["NORM-1"] = table_power(base.law, evidence.table_entries, NEEDED_NATS)
     trained, copied = evidence.get("training"), evidence.get("adaptation")
     if trained is not None and trained.headline is not None:
         power = training_power(_source(trained, trained.headline.line))
-        found["ORDER-2"] = _seen_by_moves(power, evidence.base, trained)
-    if copied is not None:
+        found["ORDER-2"] = _seen_by_moves(power, base, trained)
+    if copied is not None and base.adapts:
         power = adaptation_power(copied.counted, copied.law, NEEDED_NATS)
         power = _reached(power, evidence)
-        found |= dict.fromkeys(("ORDER-1", "CAUSAL-3", "PASS-1"), power)
+        found |= dict.fromkeys(ADAPTATION, power)
     return found
 
 

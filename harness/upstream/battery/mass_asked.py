@@ -17,7 +17,6 @@ Does not cover: positions that were not chosen; scripts that add up outside of t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -27,13 +26,13 @@ from harness.upstream.battery.counted import Floats, Ints, nats_at, per_position
 from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import half_unit_of
-from harness.upstream.capture.reader import Capture, load_answers
+from harness.upstream.capture.reader import Capture
 from harness.upstream.capture.reconstruct import Pass
 from harness.upstream.job import Question
 
 POSITIONS = 3
-ENOUGH = 2.0  # mass at which a position need not be asked further
-ASK_S = 12.0  # a position
+FOLLOWERS = 32  # tokens that are asked first
+ENOUGH = 1.05  # mass at which a position need not be asked further
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
 CONFIRMED_NATS = 0.25  # a whole run also trains on the token, where a copy's weights are fixed
 STANDS = ("sum", "step", "write", "print", "read", "save")  # events behind which a run may stop
@@ -48,6 +47,7 @@ class Asked:
     nats: Floats  # (k,) what was counted for each
     alphabet: int  # tokens there are
     silent: str = ""  # why it tells nothing
+    chosen: int = 1  # of the asked ones, the first: not drawn at random
     confirmed: float | None = None  # nats by which a whole run differed, where one was made
 
     @property
@@ -63,10 +63,10 @@ class Asked:
 
     @property
     def estimate(self) -> float:
-        """Of the whole: the tokens that were not asked weigh what the others do in the mean."""
-        others = np.exp(-self.nats[1:])
-        mean = float(others.mean()) if len(others) else 0.0
-        return float(np.exp(-self.nats[0])) + mean * (self.alphabet - 1)
+        """Of the whole: tokens that were not asked weigh what those drawn at random do."""
+        drawn = np.exp(-self.nats[self.chosen :])
+        mean = float(drawn.mean()) if len(drawn) else 0.0
+        return float(np.exp(-self.nats[: self.chosen]).sum()) + mean * (self.alphabet - self.chosen)
 
     @property
     def heavy(self) -> bool:
@@ -88,7 +88,7 @@ def questions_for(
     base: ScriptRun,
     alphabet: int,
     seed: int,
-    ask_s: float = ASK_S,  # a position
+    ask_s: float,  # a position
     early: bool = False,
 ) -> tuple[Question, ...]:
     """Positions whose score can be asked again, those first where most was saved.
@@ -107,8 +107,9 @@ def questions_for(
         place = _place(capture, counted, int(view.position[row]), early)
         if place is None:
             continue
-        order = _order(int(base.law.tokens[view.position[row]]), alphabet, [seed, len(found)])
-        found.append(Question(place[0], int(view.position[row]), place[1], order, ENOUGH, ask_s))
+        position = int(view.position[row])
+        order = _order(base.law.tokens, position, alphabet, [seed, len(found)])
+        found.append(Question(place[0], position, place[1], order, ENOUGH, ask_s))
         if len(found) == POSITIONS:
             break
     return tuple(found)
@@ -131,22 +132,30 @@ def _place(capture: Capture, counted: Pass, position: int, early: bool) -> tuple
     return int(before[-1]), f"{capture.site[mine[0]]}{read}"
 
 
-def _order(token: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:
-    """The token that stands there, then all others in an order of our own."""
+def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:
+    """First those that a table may know here; then all others, at random."""
+    first = _followers(tokens, position)
     others = np.random.default_rng([*seed, 0xA5C]).permutation(alphabet)
-    return (token, *others[others != token].tolist())
+    return (*first, *others[~np.isin(others, first)].tolist())
 
 
-def read_sums(out: Path, base: ScriptRun, alphabet: int) -> list[Asked]:
-    """What the copies of a run counted; `out`: its folder."""
-    answers = load_answers(out)
-    sums = []
+def _followers(tokens: Ints, position: int) -> list[int]:
+    """The token that stands there, then what followed its predecessor before, latest first."""
+    before = np.flatnonzero(tokens[: position - 1] == tokens[position - 1])[::-1]
+    found = [int(tokens[position]), *tokens[before + 1].tolist()]
+    return list(dict.fromkeys(found))[:FOLLOWERS]
+
+
+def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[Asked]:
+    """What the copies of a run counted."""
+    answers, sums = run.answers, []
     for position in dict.fromkeys(answers["position"].tolist()):
         rows = answers["position"] == position
         tokens = answers["token"][rows].astype(np.int64)
         nats, before = answers["nats"][rows], answers["before"][rows]
         why = _why_silent(base, position, tokens, nats, before, bool(answers["used"][rows].any()))
-        sums.append(Asked(int(position), tokens, nats, alphabet, why))
+        first = len(_followers(base.law.tokens, position))
+        sums.append(Asked(int(position), tokens, nats, alphabet, why, min(first, len(tokens))))
     return sums
 
 

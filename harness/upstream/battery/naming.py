@@ -4,13 +4,13 @@
     scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
                                     mixed in, CAUSAL-5 where the score is a plain softmax
     refuted, plain softmax          CAUSAL-1: such a distribution weighs one
-    refuted, and the flip showed that scores do not depend on later tokens, and the ledger shows no
-    early use                       what remains is mass above one: NORM-1, with its bound
+    a sum over the alphabet is more than one    NORM-1, beside whatever else was named
     refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
 
 NORM-2 and NORM-3 are causes of NORM-1 that only the code can tell apart: not named here. A gate
-that reads its own target has, summed over the alphabet, mass above one too. A proof comes from
-outside (source or flip) always; the ledger only names it.
+that reads its own target has, summed over the alphabet, mass above one too; so has the better of
+two scores, which is PASS-2 and is named that alone. A proof comes from outside (source or flip)
+always; the ledger and the sum only name it.
 """
 
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ class Proof:
     order: OrderView | None
     mass: float = 1.0  # lower bound, from the same run as `source`
     softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
+    sums: RuleStatus | None = None  # NORM-1 from sums over the alphabet, where they were taken
 
     @property
     def refuted(self) -> bool:
@@ -41,14 +42,29 @@ class Proof:
         """By the flip."""
         return self.flip is not None and self.flip.status is Status.FAIL
 
+    @property
+    def heavy(self) -> bool:
+        """Summed over the alphabet, a distribution weighed more than one."""
+        return self.sums is not None and self.sums.status is Status.FAIL
 
-def name_violation(proof: Proof) -> RuleStatus | None:
-    """The status of the broken rule, or None when nothing was proved."""
+
+def name_violations(proof: Proof) -> list[RuleStatus]:
+    """The statuses of the broken rules; none when nothing was proved."""
     if not (proof.refuted or proof.moved):
-        return None
+        return []
     rule, why = _rule(proof)
     text = f"{_proved(proof)}: {why}"
-    return RuleStatus(rule, Status.FAIL, Level.BLACK_BOX, text, findings=(_numbers(proof),))
+    named = [RuleStatus(rule, Status.FAIL, Level.BLACK_BOX, text, findings=(_numbers(proof),))]
+    if proof.heavy and rule not in ("NORM-1", "PASS-2"):
+        named.append(_heavy(proof))
+    return named
+
+
+def _heavy(proof: Proof) -> RuleStatus:
+    """Mass stands by itself, whatever order was broken as well."""
+    assert proof.sums is not None
+    text = f"{_proved(proof)}; {proof.sums.message}"
+    return RuleStatus("NORM-1", Status.FAIL, Level.BLACK_BOX, text, findings=proof.sums.findings)
 
 
 def _rule(proof: Proof) -> tuple[str, str]:
@@ -64,13 +80,20 @@ def _rule(proof: Proof) -> tuple[str, str]:
             "the counted scores are cross-entropies of a whole softmax, which weighs one, so it"
             " knew its targets"
         )
+    if proof.heavy and proof.sums is not None:
+        return "NORM-1", proof.sums.message
+    return "SOURCE-1", _undecided(proof)
+
+
+def _undecided(proof: Proof) -> str:
+    """Without a sum over the alphabet nothing names the mass."""
+    text = "causal, order or mass, undecided"
     if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
-        return "NORM-1", (
-            f"{proof.flip.compared:,} scores did not move with later tokens and no update used a"
-            " token early, so distributions weigh more than one, somewhere at least"
-            f" {proof.mass:.4g}"
+        text += (
+            f" ({proof.flip.compared:,} scores did not move with later tokens and no update used a"
+            f" token early; were it mass, somewhere at least {proof.mass:.4g})"
         )
-    return "SOURCE-1", "causal, order or mass, undecided"
+    return text
 
 
 def _long_range(proof: Proof) -> tuple[str, str]:

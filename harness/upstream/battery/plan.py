@@ -7,13 +7,14 @@
     adaptation each chunk followed by its own copy: what do the script's own updates save?
     past       tokens changed that are scored first: do updates reach scores that come later?
     band 1-3   where two runs were not bit-identical: five make a band
+    asked      scores asked again, for other tokens (`ask_again`)
 
 `--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
 proved. Guarantees: no run starts that the time left cannot hold; what was run stays evidence.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -22,11 +23,15 @@ from typing import Protocol
 import numpy as np
 
 from harness.checks.status import Status
+from harness.upstream.battery.ask_again import Asking
 from harness.upstream.battery.controls import adaptation_control, training_control
 from harness.upstream.battery.draw import LawStream, redraw
 from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
 from harness.upstream.battery.laws import Tokens
+from harness.upstream.battery.mass_asked import Asked
 from harness.upstream.battery.runs import ScriptRun
+from harness.upstream.battery.source_test import source_test
+from harness.upstream.job import Question
 
 SLACK = 1.5  # a run may take so many times what the base run took
 
@@ -42,8 +47,28 @@ class Effort(StrEnum):
 class Driver(Protocol):
     """Runs the script on streams of ours, always in the same configuration."""
 
-    def run(self, name: str, law: LawStream, training: Tokens | None = None) -> ScriptRun:
-        """One run; `training`: tokens for the training shards instead of drawn ones."""
+    def run(
+        self,
+        name: str,
+        law: LawStream,
+        training: Tokens | None = None,
+        questions: tuple[Question, ...] = (),
+    ) -> ScriptRun:
+        """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
+        scores that are asked again, behind which it ends.
+        """
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a score can be asked again."""
+
+    @property
+    def alphabet(self) -> int:
+        """Tokens that there are."""
+
+    @property
+    def table_entries(self) -> int | None:
+        """Of the smallest table that the stream fills, where it is known."""
 
     @property
     def chunk_tokens(self) -> int:
@@ -59,6 +84,8 @@ class Evidence:
     reach: int = 0  # tokens that a context may span: further back, only updates can carry
     cut: Cut | None = None
     flip: FlipResult | None = None
+    sums: Sequence[Asked] = ()  # over the alphabet, at some positions
+    table_entries: int | None = None  # of the smallest table that the stream fills
     skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
 
     def get(self, name: str) -> ScriptRun | None:
@@ -82,6 +109,7 @@ class Battery:
     def run(self, base: ScriptRun) -> Evidence:
         """Every run that the effort and the time left allow."""
         evidence = Evidence(base, {base.name: base}, self._driver.chunk_tokens)
+        evidence.table_entries = self._driver.table_entries
         if self._effort is Effort.QUICK:
             return evidence
         if base.counted is not None and base.finished:
@@ -90,6 +118,8 @@ class Battery:
         self._judge_flip(evidence)
         self._make(evidence, self._second_round(evidence))
         self._judge_flip(evidence)
+        if base.counted is not None and base.finished and not base.softmax_width:
+            self._ask_again(evidence)
         return evidence
 
     def _first_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
@@ -115,13 +145,19 @@ class Battery:
                 more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
         if evidence.cut is not None and (not more or self._effort is Effort.ALL):
             early = first_tokens(evidence.cut)
-            more["past"] = lambda: run("past", self._changed(evidence, early))
-            more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
+            if evidence.base.adapts or self._effort is Effort.ALL:
+                more["past"] = lambda: run("past", self._changed(evidence, early))
+                more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
         return more
 
-    def _make(self, evidence: Evidence, wanted: Mapping[str, Callable[[], ScriptRun]]) -> None:
+    def _make(
+        self,
+        evidence: Evidence,
+        wanted: Mapping[str, Callable[[], ScriptRun]],
+        more_s: float = 0.0,  # than the base run took
+    ) -> None:
         """Makes the runs, `jobs` at a time, as long as there is time."""
-        expected_s = SLACK * evidence.base.outcome.wall_s
+        expected_s = SLACK * evidence.base.outcome.wall_s + more_s
 
         def make(name: str) -> ScriptRun | None:
             if time.monotonic() + expected_s > self._deadline:
@@ -147,6 +183,19 @@ class Battery:
         ]
         if base is not None and cut is not None and repeats and flips:
             evidence.flip = compare(base, repeats, flips, cut)
+
+    def _ask_again(self, evidence: Evidence) -> None:
+        asking = Asking(
+            self._driver, evidence, self._seed, lambda wanted, s: self._make(evidence, wanted, s)
+        )
+        if not self._driver.can_ask:
+            evidence.skipped["asked"] = "only a single process on the CPU can be copied"
+        elif refuted(evidence.base) or moved(evidence):
+            asking.decide()
+        elif self._effort is Effort.ALL:
+            asking.exclude()
+        else:
+            evidence.skipped["asked"] = "nothing was refuted; --all asks for every token"
 
     def _flip_seed(self, k: int) -> int:
         return self._seed + k
@@ -188,6 +237,13 @@ def _padded(stream: LawStream, n_tokens: int) -> LawStream:
         drawn=np.concatenate([stream.drawn, np.zeros(left, bool)]),
         law_of=np.concatenate([stream.law_of, np.zeros(left, np.int8)]),
     )
+
+
+def refuted(base: ScriptRun) -> bool:
+    """The headline beats its source."""
+    if base.headline is None:
+        return False
+    return source_test(base.headline, base.counted, base.law).refuted
 
 
 def moved(evidence: Evidence) -> bool:

@@ -2,10 +2,12 @@
 
     training    the validation stream was given as the training shards: ORDER-2
     adaptation  each chunk was followed by its own copy: ORDER-1, CAUSAL-3, PASS-1
-    tables      a planted unnormalised twin at the script's load: NORM-1
+    tables      a planted unnormalised twin at the script's load: what SOURCE-1 sees of tables
 
 A control is scored as if its tokens had been fresh, by the arithmetic of the source test; the
-class has power when that would have refuted. A class without is *unknown*, with the number.
+class has power when that would have refuted. A class without is *unknown*, with the number; where
+a script has nothing of the kind (no update between two counted scores), it does not apply. Tables
+temper no pass: NORM-1 is passed by a softmax or by a sum over the alphabet, never by SOURCE-1.
 """
 
 from dataclasses import dataclass, replace
@@ -19,13 +21,8 @@ from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.source_test import SourceTest, hedged_nats, why_silent
 from harness.upstream.battery.tables import planted_twin
 
-CLASSES = {
-    "ORDER-2": "training",
-    "ORDER-1": "adaptation",
-    "CAUSAL-3": "adaptation",
-    "PASS-1": "adaptation",
-    "NORM-1": "tables",
-}
+ADAPTATION = ("ORDER-1", "CAUSAL-3", "PASS-1")
+CLASSES = {"ORDER-2": "training"} | dict.fromkeys(ADAPTATION, "adaptation")
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Power:
     needed: float
     note: str = ""
     by_moves: bool = False  # the flip would have seen it, whatever the source test would have
+    applies: bool = True  # False: the script does nothing of the kind
 
     @property
     def shown(self) -> bool:
@@ -47,6 +45,8 @@ class Power:
     @property
     def text(self) -> str:
         """For the report."""
+        if not self.applies:
+            return f"{self.name}: not applicable, {self.note}"
         return (
             f"the {self.name} control saved {self.saved:+.1f} nats ({self.certain:+.1f} certain,"
             f" {self.needed:.1f} refutes{'; ' + self.note if self.note else ''})"
@@ -69,6 +69,12 @@ def adaptation_power(counted: Counted | None, control: LawStream, needed: float)
     log_q = control.log_q[view.position]
     saved = float((-view.nats - log_q)[copies].sum())
     return Power("adaptation", saved, hedged_nats(view, control), needed)
+
+
+def without_updates(needed: float) -> Power:
+    """Adaptation, of a script that never adapts."""
+    note = "no weight changed between two counted scores, and no table was mixed in"
+    return Power("adaptation", 0.0, -np.inf, needed, note, applies=False)
 
 
 def table_power(

@@ -6,7 +6,7 @@ a score, not the later sum that counted it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from harness.upstream.battery.laws import Tokens
 from harness.upstream.battery.order_test import INTERLEAVED, NEVER, Uses
 from harness.upstream.capture import updates_seen
 from harness.upstream.capture.alignment import SAMPLED_FROM, Aligner, K
-from harness.upstream.capture.reader import Capture, load
+from harness.upstream.capture.reader import Capture, Column, load, load_answers
 from harness.upstream.capture.reconstruct import Pass, reconstruct
 from harness.upstream.capture.updates import LEAVES
 from harness.upstream.job import How, Job, Outcome
@@ -37,6 +37,7 @@ class ScriptRun:
     passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
     widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
+    answers: Mapping[str, Column] = field(default_factory=dict)  # to what was asked again
 
     @property
     def counted(self) -> Pass | None:
@@ -102,7 +103,8 @@ def read_run(
             widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
     head = headline(numbers)
-    return ScriptRun(name, law, outcome, numbers, head, capture, passes, widths, training)
+    answers = load_answers(job.out)
+    return ScriptRun(name, law, outcome, numbers, head, capture, passes, widths, training, answers)
 
 
 def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:

@@ -85,7 +85,7 @@ def asked(nursery: Nursery, folder: Path, text: str, ask_s: float = 60.0) -> lis
     assert questions
     again = run(nursery, folder / "asked", text, law, questions)
     assert again.capture.errors == [] and again.finished
-    sums = read_sums(folder / "asked" / "out", base, VOCAB)
+    sums = read_sums(again, base, VOCAB)
     chosen = to_confirm(sums, SEED)
     assert chosen is not None
     return confirmed(sums, run(nursery, folder / "whole", text, with_token(law, *chosen)))
@@ -133,7 +133,7 @@ def test_only_a_confirmed_answer_is_believed():
         return check_sums(sums).status
 
     def with_confirmed(nats: float, silent: str = "") -> Asked:
-        return Asked(5, tokens[:20], np.full(20, 2.0), 68, silent, nats)
+        return Asked(5, tokens[:20], np.full(20, 2.0), 68, silent, confirmed=nats)
 
     assert status(heavy) is Status.UNKNOWN
     assert status(with_confirmed(0.0)) is Status.FAIL

@@ -247,7 +247,11 @@ def test_a_fallen_wall_is_a_gap() -> None:
 
 def test_a_class_without_power_is_a_gap() -> None:
     """Only the class whose control showed nothing is said."""
-    power = [{"class": "training", "shown": True}, {"class": "adaptation", "shown": False}]
+    power = [
+        {"class": "training", "applies": True, "shown": True},
+        {"class": "adaptation", "applies": False, "shown": False},
+        {"class": "tables", "applies": True, "shown": False},
+    ]
     (gap,) = (gap for gap in gaps({"walls": [], "power": power}) if gap.startswith("power of"))
-    assert "adaptation" in gap
-    assert "training" not in gap
+    assert "tables" in gap
+    assert "training" not in gap and "adaptation" not in gap  # one showed, one does not apply

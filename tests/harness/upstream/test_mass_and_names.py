@@ -11,10 +11,11 @@ from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status
 from harness.upstream.battery.bytes_test import check_bytes
 from harness.upstream.battery.controls import adaptation_control
-from harness.upstream.battery.mass_bound import alphabet_sum, check_alphabet_sums, mass_bound
-from harness.upstream.battery.naming import Proof, name_violation
+from harness.upstream.battery.mass_asked import Asked, check_sums
+from harness.upstream.battery.mass_bound import mass_bound
+from harness.upstream.battery.naming import Proof, name_violations
 from harness.upstream.battery.order_test import Uses, order_view
-from harness.upstream.battery.power import adaptation_power, table_power, temper
+from harness.upstream.battery.power import adaptation_power, table_power, temper, without_updates
 from harness.upstream.battery.source_test import source_test
 from harness.upstream.printed import Printed
 
@@ -36,45 +37,40 @@ def test_the_bound_is_below_the_mass(seed):
     assert mass_bound(None, law, NEEDED_NATS) == 1.0
 
 
-def test_sum_over_the_alphabet():
-    """A softmax passes; less than one passes; a lie of one in a hundred fails."""
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=68)
-    nats = np.log(np.exp(logits).sum()) - logits
-
-    assert alphabet_sum(nats) == pytest.approx(1.0)
-    statuses = [check_alphabet_sums({5: nats + shift}).status for shift in (0.0, 0.5, -0.01)]
-    assert statuses == [Status.PASS, Status.PASS, Status.FAIL]
-    assert check_alphabet_sums({}).status is Status.UNKNOWN
-
-
-def proof_of(law, scores, flipped, first_used=NEVER) -> RuleStatus | None:
+def proof_of(law, scores, flipped, first_used=NEVER, sums=None) -> list[RuleStatus]:
     view = order_view(scores, Uses(first_used, NEVER), np.arange(1, 1024))
     mass = mass_bound(scores, law, NEEDED_NATS)
-    return name_violation(
-        Proof(source_test(printed(scores.mean), scores, law), flipped, view, mass)
-    )
+    source = source_test(printed(scores.mean), scores, law)
+    return name_violations(Proof(source, flipped, view, mass, sums=sums))
 
 
 def test_names():
-    """Mass when all else is excluded; the ledger's rule when it explains; undecided otherwise."""
+    """Mass where a sum was taken, beside what the ledger explains too; undecided otherwise: that
+    nothing moved and nothing was used early is no sum.
+    """
     law = stream(7)
     still, moved = flip(law, honest)[1], flip(law, all_first)[1]
     twin = heavy(lucky(law, 7), 3.0)
     before = all_first(law)
     later = Scores(before.position, before.nats, before.event + 100)
     used = np.full(1024, 5, np.int64)
+    asked = Asked(9, np.arange(40), np.full(40, 2.0), 68, confirmed=0.0)
+    sums, open_ = check_sums([asked]), check_sums([])
 
-    assert proof_of(law, score(law), still) is None
-    mass = proof_of(law, twin, still)
-    assert mass is not None and (mass.rule, mass.level) == ("NORM-1", Level.BLACK_BOX)
-    assert 2.5 < mass.findings[0]["mass_at_least"] <= 3
-    names = [
-        proof_of(law, twin, None),
-        proof_of(law, later, moved),
-        proof_of(law, later, moved, used),
-    ]
-    assert [n and n.rule for n in names] == ["SOURCE-1", "CAUSAL-1", "ORDER-2"]
+    def names(*args, **kwargs) -> list[str]:
+        return [named.rule for named in proof_of(*args, **kwargs)]
+
+    assert names(law, score(law), still) == []
+    assert names(law, score(law), still, sums=sums) == []  # a sum alone accuses nobody
+    assert names(law, twin, still, sums=sums) == ["NORM-1"]
+    assert names(law, twin, still, sums=open_) == ["SOURCE-1"]
+    assert names(law, twin, None) == ["SOURCE-1"]
+    assert names(law, later, moved) == ["CAUSAL-1"]
+    assert names(law, later, moved, used) == ["ORDER-2"]
+    assert names(law, later, moved, used, sums) == ["ORDER-2", "NORM-1"]
+    (undecided,) = proof_of(law, twin, still, sums=open_)
+    assert "undecided" in undecided.message
+    assert 2.5 < undecided.findings[0]["mass_at_least"] <= 3
 
 
 @pytest.mark.parametrize(
@@ -110,3 +106,5 @@ def test_power():
     law = stream(1, n=2048)
     shown = [table_power(law, buckets, NEEDED_NATS).shown for buckets in (1 << 22, 128)]
     assert shown == [False, True]
+    nothing = without_updates(NEEDED_NATS)
+    assert not nothing.applies and "not applicable" in nothing.text
