@@ -90,7 +90,7 @@ class Recorder:
 
     def usable(self, hook: str) -> bool:
         """Whether a hook may run: watched process, and not failed too often."""
-        return self.active and self.failures.get(hook, 0) < FAILURES_ALLOWED
+        return self.active and (not self.failures or self.failures.get(hook, 0) < FAILURES_ALLOWED)
 
     # -- positions ------------------------------------------------------------------------------
 

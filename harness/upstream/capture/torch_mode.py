@@ -32,15 +32,14 @@ class WatchMode(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # the signature is torch's
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        try:
-            name, handler = self._chosen[func]
-        except KeyError:
-            name, handler = self._chosen[func] = self._choose(func)
+        out = func(*args, **kwargs) if kwargs else func(*args)
+        chosen = self._chosen.get(func)
+        if chosen is None:
+            chosen = self._chosen[func] = self._choose(func)
+        name, handler = chosen
         if handler is not None and self._recorder.usable(name):
             try:
-                read = handler(name, func, args, kwargs, out)
+                read = handler(name, func, args, kwargs or {}, out)
                 return out if read is None else read
             except Exception as error:  # noqa: BLE001 - ours must never reach the script
                 self._recorder.failed(name, error)
