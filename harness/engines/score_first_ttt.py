@@ -13,12 +13,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import sdpa_kernel
 
 from harness.engines.recipes import RECIPES, TTTSettings
 from harness.engines.settings import read_settings
 from harness.engines.sliding_window import SlidingWindow
 from harness.errors import ContractError
 from harness.predictor import PredictorContext
+from reference_model.trainer import ATTENTION
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class ScoreFirstTTT(SlidingWindow):
             fused=torch.device(context.device).type == "cuda",
         )
         self._trained = [p for group in self._optimizer.param_groups for p in group["params"]]
-        self._fast_loss = torch.compile(self.model, dynamic=False) if settings.compiled else None
+        model = self.model
+        self._fast_model = torch.compile(model, dynamic=False) if settings.compiled else model
         self._loss_shape: torch.Size | None = None
 
     def adapt(self, tokens: Tensor) -> None:  # (n + 1,) int64
@@ -52,9 +55,10 @@ class ScoreFirstTTT(SlidingWindow):
         batches = list(self._batches(tokens))
         n_steps = len(batches) * self.settings.epochs
         self.model.train()
-        for step in range(n_steps):
-            self._set_lr(step / n_steps)
-            self._step(batches[step % len(batches)])
+        with sdpa_kernel(ATTENTION, set_priority=True):
+            for step in range(n_steps):
+                self._set_lr(step / n_steps)
+                self._step(batches[step % len(batches)])
         self._chunk += 1
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -84,7 +88,7 @@ class ScoreFirstTTT(SlidingWindow):
     def _loss(self, batch: Batch) -> Tensor:  # () nats per token
         self._loss_shape = self._loss_shape or batch.inputs.shape
         usual = batch.inputs.shape == self._loss_shape
-        model = self._fast_loss if self._fast_loss is not None and usual else self.model
+        model = self._fast_model if usual else self.model
         loss: Tensor = model(batch.inputs, batch.targets)
         return loss
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention import sdpa_kernel
 
 from harness.engines.settings import read_settings
 from harness.predictor import PredictorContext
 from reference_model.artifact import load_artifact
+from reference_model.trainer import ATTENTION
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class SlidingWindow:
             self.model.compute_dtype = torch.bfloat16
         self.vocab_size: int = self.model.config.vocab_size
         self._geometry = context.geometry
-        self._fast = torch.compile(self._answer, dynamic=False) if settings.compiled else None
+        answer = self._answer
+        self._fast = torch.compile(answer, dynamic=False) if settings.compiled else answer
         self._fast_shape: torch.Size | None = None
 
     def log_probs(
@@ -41,10 +44,10 @@ class SlidingWindow:
     ) -> Tensor:  # (B, scored, V) float32, nats
         """Log-softmax of the model's logits at the last `scored` positions."""
         self.model.eval()
-        if self._fast is not None and self._is_usual(windows, scored):
-            rows: Tensor = self._fast(windows, scored)
-            return rows
-        return self._answer(windows, scored)
+        answer = self._fast if self._is_usual(windows, scored) else self._answer
+        with sdpa_kernel(ATTENTION, set_priority=True):
+            rows: Tensor = answer(windows, scored)
+        return rows
 
     def adapt(self, tokens: Tensor) -> None:
         """A fixed predictor learns nothing."""
