@@ -28,6 +28,7 @@ from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 from reference_model.data.shards import read_shard
+from reference_model.describe import describe
 from reference_model.prefetch import Source
 from reference_model.presets import PRESETS, Preset
 from reference_model.quantize import QuantizationError
@@ -60,8 +61,6 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         if args.describe:
-            from reference_model.describe import describe
-
             print(describe(PRESETS[args.preset]))
         else:
             run(args)
