@@ -16,6 +16,7 @@ def driven_lines(driven: Json) -> list[str]:
         f"walls: {', '.join(driven['walls']) or 'none'} stood",
         *(_number(number, driven["headline"]) for number in driven["numbers"]),
         *(f"power: {power['text']}" for power in driven["power"]),
+        *_reads(driven),
         *_runs(driven),
         *(f"the capture broke: {error}" for error in driven["capture_errors"]),
     ]
@@ -49,6 +50,16 @@ def _number(number: Json, headline: str | None) -> str:
         "a diagnostic" if number["diagnostic"] else "",
     ]
     return f"line {number['line']}, {number['tag']}: {', '.join(part for part in parts if part)}"
+
+
+def _reads(driven: Json) -> Iterator[str]:
+    """Shards, by phase of the base run."""
+    for phase in ("before", "during", "after"):
+        names = [
+            read["path"].rpartition("/")[2] for read in driven["reads"] if read["phase"] == phase
+        ]
+        if names:
+            yield f"opened {phase} the counted pass: {', '.join(dict.fromkeys(names))}"
 
 
 def _runs(driven: Json) -> Iterator[str]:

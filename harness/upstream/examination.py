@@ -6,7 +6,7 @@ Guarantees: what was proved before a run broke off, or before the time was over,
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.errors import HarnessError, SubmissionError
 from harness.report.model import Score
 from harness.upstream.battery.judge import Judged, judge
 from harness.upstream.battery.plan import Battery, Effort, Evidence
+from harness.upstream.battery.reads import reads_of
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest
 from harness.upstream.driver import Limits, ScriptDriver
@@ -128,6 +129,7 @@ class Examination:
             "runs": {},
             "not_run": {},
             "power": [],
+            "reads": [],
             "walls": self._walls(),
             "capture_errors": [],
         }
@@ -187,6 +189,7 @@ def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
             }
             for p in judged.powers
         ],
+        "reads": [asdict(read) for read in reads_of(base)],
         "capture_errors": base.capture.errors,
     }
 

@@ -8,8 +8,6 @@ arithmetic of the source test says by how much a score after training, or after 
 been refuted. Nothing here accuses anyone.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from harness.errors import HarnessError
@@ -58,9 +56,3 @@ def adaptation_control(
         seed,
         np.unique(ordinary),
     )
-
-
-def as_originals(control: LawStream) -> LawStream:
-    """The same stream with the first of each pair marked, to compare with."""
-    scheduled = np.isin(np.arange(len(control.tokens)), control.starts)
-    return replace(control, drawn=~control.drawn & ~scheduled)

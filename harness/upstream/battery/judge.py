@@ -1,7 +1,8 @@
 """From the evidence of a battery to one status a rule.
 
     black box      SOURCE-1, CAUSAL-1 (the flip), BYTES-1, and the rule that a proof is named after
-    instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-6: what the hooks saw
+    instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-2, DATA-6: what the hooks
+                   saw
 
 Guarantees: only a black-box proof fails a rule; what the hooks saw names it, or leaves a rule
 *unknown*. A pass whose class showed no power on this script is *unknown*, with the number.
@@ -20,7 +21,12 @@ from harness.upstream.battery.flip_test import MOVE_NATS, check_flip
 from harness.upstream.battery.mass_asked import check_sums
 from harness.upstream.battery.mass_bound import mass_bound
 from harness.upstream.battery.naming import Proof, name_violations
-from harness.upstream.battery.order_test import OrderView, check_order, order_view
+from harness.upstream.battery.order_test import (
+    OrderView,
+    check_order,
+    check_weights_still,
+    order_view,
+)
 from harness.upstream.battery.plan import Evidence, first_tokens
 from harness.upstream.battery.power import (
     ADAPTATION,
@@ -32,6 +38,7 @@ from harness.upstream.battery.power import (
     training_power,
     without_updates,
 )
+from harness.upstream.battery.reads import check_reads
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest, check_source, source_test
 
@@ -70,7 +77,8 @@ def judge(
     if base.headline is not None:
         boundaries = len(base.law.starts)
         statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries))
-    return Judged(statuses + _network(evidence), list(dict.fromkeys(powers.values())), tests)
+    statuses += [*check_reads(base), *_network(evidence)]
+    return Judged(statuses, list(dict.fromkeys(powers.values())), tests)
 
 
 def _named(source: RuleStatus, named: list[RuleStatus]) -> list[RuleStatus]:
@@ -109,6 +117,9 @@ def _passes(
     """What the hooks saw, where nothing was proved against it."""
     found = list(check_order(order))
     base = evidence.base
+    if base.counted is not None and len(base.batches):
+        writes = np.flatnonzero(base.capture.kind == "write")
+        found.append(check_weights_still(base.batches, writes))
     if base.capture.errors:
         text = f"the capture broke: {base.capture.errors[0]}"
         return [RuleStatus(s.rule, Status.UNKNOWN, Level.INSTRUMENTED, text) for s in found]

@@ -2,8 +2,8 @@
 
     Uniform   every ordinary id alike. All of them: a subset would hide nats
     Repeats   with a known probability the token `distance` places back, else uniform: exact mixture
-    Markov    language-like without a model: backed-off bigrams and trigrams of a given text
-    Sampled   sampled from a model's own rows (design section 2: text from the reference model)
+    Markov    language-like: sampled from backed-off bigrams and trigrams of a given text. A neural
+              model would look more like language, but no battery may train one first (100 s)
 
 A law draws the bodies of independent documents: nothing that it draws depends on another document,
 so scoring documents in another order wins nothing. Guarantees: `log_q` is the logarithm of the very
@@ -11,14 +11,12 @@ probability that the token was drawn with, over the ordinary ids. Does not cover
 belong to the schedule (`draw`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
 
 Tokens = npt.NDArray[np.int64]
 Nats = npt.NDArray[np.float64]
@@ -162,30 +160,3 @@ class _Followers:
 def _range(index: tuple[Tokens, Tokens], key: int) -> Tokens:
     keys, values = index
     return values[np.searchsorted(keys, key) : np.searchsorted(keys, key, side="right")]
-
-
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """Text sampled from a model: its rows, cut to the ordinary ids and divided by their sum, are q.
-
-    All documents are drawn side by side, so the model is asked once for each place.
-    """
-
-    rows: Callable[[Tokens], npt.NDArray[np.floating]]  # (D, n) windows -> (D, V) nats, next token
-    seq_len: int  # longest window that `rows` takes, tokens
-    name: str = "text, sampled"
-
-    def documents(
-        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
-    ) -> list[Document]:
-        """By the Gumbel trick: the largest of ln q + Gumbel noise is a draw from q."""
-        longest = int(lengths.max(initial=0))
-        tokens = np.full((len(lengths), 1 + longest), bos_id, np.int64)
-        log_q = np.zeros(tokens.shape)
-        every = np.arange(len(lengths))
-        for n in range(1, 1 + longest):
-            rows = self.rows(tokens[:, max(0, n - self.seq_len) : n])[:, ordinary]
-            law = log_softmax(rows.astype(np.float64), axis=1)
-            index = (law + rng.gumbel(size=law.shape)).argmax(axis=1)
-            tokens[:, n], log_q[:, n] = ordinary[index], law[every, index]
-        return [(tokens[d, 1 : 1 + n], log_q[d, 1 : 1 + n]) for d, n in enumerate(lengths)]

@@ -8,8 +8,9 @@
 
 A diagnostic score licenses no update: only the time at which a position was *counted* matters.
 State that is restored after a warm-up, and adapters thrown away before the pass began, are no
-updates: the fingerprint at counting is the one before the use. The hooks live inside the script's
-process, so what is found here *explains* a black-box proof (`naming`) and alone is *unknown*.
+updates: the fingerprint at counting had been seen before the use. The hooks live inside the
+script's process, so what is found here *explains* a black-box proof (`naming`) and alone is
+*unknown*.
 """
 
 from collections.abc import Sequence
@@ -32,8 +33,7 @@ class Uses:
 
     first_used: Ints  # (T,) event; NEVER
     counted_at: Ints  # (T,) event; NEVER
-    weights_before: npt.NDArray[np.uint64] | None = None  # (T,) fingerprint before the first use
-    weights_counted: npt.NDArray[np.uint64] | None = None  # (T,) fingerprint when counted; 0 unseen
+    weights_seen: Ints | None = None  # (T,) event at which the weights that counted were first seen
     thrown_away: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
 
 
@@ -135,10 +135,10 @@ def _early_uses(
 
 def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
     """(k,) no trace of the use is left in the weights that counted."""
-    if uses.weights_before is None or uses.weights_counted is None:
+    if uses.weights_seen is None:
         return np.zeros(len(view.position), bool)
-    counted = uses.weights_counted[view.position]
-    return np.asarray((counted != 0) & (counted == uses.weights_before[view.position]))
+    seen = uses.weights_seen[view.position]
+    return np.asarray((seen != NEVER) & (seen < uses.first_used[view.position]))
 
 
 def _scored_first(
@@ -185,6 +185,23 @@ def changed_while_scored(
         ordered, batches[:, 0], side="right"
     )
     return np.flatnonzero(inside > 0)
+
+
+def check_weights_still(batches: Ints, changes: Ints) -> RuleStatus:
+    """ORDER-7: `changes` are writes that no optimiser made. A step between the forward that fixed
+    the scores and their sum is legal (scores kept, added up at the end) and is none.
+    """
+    moved = changed_while_scored(batches, changes)
+    text = f"no weight was written by hand while one of {len(batches):,} batches was scored"
+    if not len(moved):
+        return RuleStatus("ORDER-7", Status.PASS, Level.INSTRUMENTED, text)
+    first = batches[moved[0]]
+    text = (
+        f"weights were written by hand between the forward and the count of {len(moved):,} of"
+        f" {len(batches):,} batches: a reset of adapters, or an update that no optimiser made"
+    )
+    numbers = {"batches": len(moved), "first_event": int(first[0]), "counted_event": int(first[1])}
+    return RuleStatus("ORDER-7", Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))
 
 
 RULES = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1", "PASS-2", "PASS-3")

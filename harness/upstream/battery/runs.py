@@ -61,7 +61,21 @@ class ScriptRun:
         first_used[_in_both(self.law.tokens, self.training)] = NEVER  # whose use it was is unknown
         texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
         thrown = np.char.endswith(texts[first_used], LEAVES)
-        return Uses(first_used, _or_never(seen.counted_at), thrown_away=thrown)
+        counted_at = _or_never(seen.counted_at)
+        return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), thrown)
+
+    @cached_property
+    def batches(self) -> npt.NDArray[np.int64]:
+        """(b, 2) events: the forward that fixed counted scores, the last sum that counted them."""
+        counted, capture = self.counted, self.capture
+        if counted is None:
+            return np.empty((0, 2), np.int64)
+        sums = np.flatnonzero((capture.kind == "sum") & np.isin(capture.loss, counted.event))
+        sums = sums[np.isin(capture.site[sums], counted.site.split(" + "))]
+        forwards, row = np.unique(capture.loss[sums], return_inverse=True)
+        last = np.zeros(len(forwards), np.int64)
+        np.maximum.at(last, row, sums)
+        return np.stack([forwards, last], axis=1)
 
     @property
     def adapts(self) -> bool:
@@ -127,6 +141,19 @@ def telling(seen: updates_seen.UpdateView) -> npt.NDArray[np.int64]:
     early = seen.used_inside < seen.counted_at
     turns = early.sum() >= INTERLEAVED * (seen.counted_at != updates_seen.NEVER).sum()
     return np.where(early & turns, seen.used_inside, seen.first_used)
+
+
+def _first_seen(
+    capture: Capture,
+    counted_at: npt.NDArray[np.int64],  # (T,) event; NEVER
+) -> npt.NDArray[np.int64]:
+    """(T,) event at which the weights of the counted score were first seen; NEVER: not known."""
+    prints, first, inverse = np.unique(capture.weights, return_index=True, return_inverse=True)
+    out = np.full(len(counted_at), NEVER, np.int64)
+    if len(prints):
+        known = (counted_at != NEVER) & (capture.weights[counted_at] != 0)
+        out[known] = first[inverse[counted_at[known]]]
+    return out
 
 
 def _in_both(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:

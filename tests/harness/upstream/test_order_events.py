@@ -9,6 +9,7 @@ from harness.upstream.battery.order_test import (
     Uses,
     changed_while_scored,
     check_order,
+    check_weights_still,
     order_view,
 )
 from harness.upstream.battery.runs import telling
@@ -60,22 +61,21 @@ def test_a_diagnostic_score_licenses_no_update():
 def test_inside_the_pass():
     """An update before the count is ORDER-1; by a tensor that leaves no trace, CAUSAL-3."""
     head = run(1000)
-    same = np.full(T, 7, np.uint64)
     early = np.maximum(head.event - 1, 1000)
 
     assert rules(head, uses_at(early)) == ["ORDER-1"]
-    throw_away = uses_at(early, weights_before=same, weights_counted=same)
+    throw_away = uses_at(early, weights_seen=np.full(T, 900))
     assert rules(head, throw_away) == ["CAUSAL-3"]
 
 
 def test_state_that_was_restored_convicts_nobody():
     """A warm-up on validation tokens whose weights are back, or whose adapter is gone."""
-    same = np.full(T, 7, np.uint64)
-    warm = uses_at(10, weights_before=same, weights_counted=same)
-    changed = uses_at(10, weights_before=same, weights_counted=same + np.uint64(1))
+    warm = uses_at(10, weights_seen=np.full(T, 3))
+    changed = uses_at(10, weights_seen=np.full(T, 40))
 
     assert rules(run(1000), warm) == []
     assert rules(run(1000), changed) == ["ORDER-2"]
+    assert rules(run(1000), uses_at(10, weights_seen=np.full(T, -1))) == ["ORDER-2"]
 
 
 def test_the_better_of_two_scores():
@@ -133,3 +133,6 @@ def test_weights_while_a_batch_is_scored(change, rows):
     batches = np.array([[10, 20], [30, 40]])
 
     assert changed_while_scored(batches, np.array([change])).tolist() == rows
+    status = check_weights_still(batches, np.array([change]))
+    assert status.rule == "ORDER-7"
+    assert status.status is (Status.UNKNOWN if rows else Status.PASS)  # never a conviction
