@@ -34,6 +34,7 @@ from harness.upstream.pool import Pool
 from harness.upstream.printed import Printed, claims, headline, printed_numbers
 from harness.upstream.scale import SCALES
 
+BEGUN_S = time.monotonic()
 LOOK_S = 0.005  # between two looks at the log
 LIMITS = {"cpu": math.inf, "cuda": 1.03}  # of the ratio: issue 4's bound at the model's own size
 
@@ -93,6 +94,8 @@ def main() -> int:
         runs: list[Timed] = []
         with driver.staged("overhead", law) as job:
             for kind in _order(options.pairs):
+                if len(runs) % 2 and _left_s(options) < 2 * max(run.wall_s for run in runs[-2:]):
+                    break  # before a pair that the time left cannot hold
                 runs.append(_timed(kind, job, law, driver))
                 print(_row(runs[-1]), flush=True)
     return _conclude(runs, options)
@@ -104,6 +107,10 @@ def _order(pairs: int) -> list[str]:
         "warm-up",
         *(kind for i in range(pairs) for kind in (both if i % 2 == 0 else both[::-1])),
     ]
+
+
+def _left_s(options: argparse.Namespace) -> float:
+    return float(options.budget) - (time.monotonic() - BEGUN_S)
 
 
 def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
@@ -140,6 +147,9 @@ def _row(run: Timed) -> str:
 
 
 def _conclude(runs: list[Timed], options: argparse.Namespace) -> int:
+    if len(runs) < 3:
+        print("the time was over before the first pair", file=sys.stderr)
+        return 2
     bare = [run for run in runs if run.kind == "bare"]
     watched = [run for run in runs if run.kind == "instrumented"]
     ratios = [w.evaluation_s / b.evaluation_s for w, b in zip(watched, bare, strict=True)]
@@ -167,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=int, default=3, metavar="N", help="bare and instrumented")
     parser.add_argument("--tokens", type=int, metavar="N", help="scored tokens (the device's own)")
     parser.add_argument("--seed", type=int, default=1337)
+    parser.add_argument("--budget", type=float, default=math.inf, metavar="S", help="for all runs")
     parser.add_argument("--limit", type=float, metavar="RATIO", help="exit code 1 beyond it")
     parser.add_argument("--tokenizer", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--out", type=Path, help="keeps log and capture of the last run here")
