@@ -3,11 +3,11 @@
     python benchmarks/train_speed.py SCRIPT --out FOLDER                 one GPU, the record's size
     python benchmarks/train_speed.py SCRIPT --out FOLDER --size small    runs on a CPU too
 
-The unmodified script runs as a process of its own on synthetic shards (`learnable_shards`); its
-`flash_attn_interface` is served by PyTorch's own attention, its tokenizer by a table of nothing.
-Then ours runs on the same shards from the same initial weights: the same tokens a step, the same
-updates (Muon, AdamW, clip, EMA), bfloat16 products, float32 banks. Rates stay at their peak. Each
-side's clock runs between two lines that its loss was read for, after everything is compiled.
+Ours runs on synthetic shards (`learnable_shards`) from the weights that the script would draw. Then
+the unmodified script runs on them, as a process of its own; its `flash_attn_interface` is served by
+PyTorch's own attention, its tokenizer by a table of nothing. Both take the same tokens a step and
+the same updates (Muon, AdamW, clip, EMA), with bfloat16 products and float32 banks; rates stay at
+their peak. Each side's clock runs between two steps whose loss was read, once all is compiled.
 
 Prints both rates, their ratio, the losses at every twentieth step, and where our step's time goes
 against the floor of its operation count. Ours takes cuDNN's attention and as many windows at once
@@ -86,16 +86,22 @@ def main(argv: list[str] | None = None) -> int:
     write_stubs(args.out / "stubs", args.device == "cpu")
     if args.device == "cuda":
         print(f"on {torch.cuda.get_device_name()}, PyTorch {torch.__version__}", flush=True)
-    sides = [] if args.only == "ours" else [run_script(args, preset)]
-    if args.only == "script":
-        return 0
+    ours = None if args.only == "script" else measure_ours(args, preset, shards)
+    script = None if args.only == "ours" else run_script(args, preset)
+    return compare(script, ours) if script and ours else 0
+
+
+def measure_ours(args: argparse.Namespace, preset: Preset, shards: list[Path]) -> Side:
+    """Rate, losses and breakdown; the device is free again afterwards."""
     trainer = _trainer(args, preset, shards)
-    sides.append(run_ours(args, trainer))
-    status = compare(*sides) if len(sides) == 2 else 0
+    side = run_ours(args, trainer)
     if not args.no_breakdown:
         print(breakdown(trainer), flush=True)
     trainer.windows.close()
-    return status
+    del trainer
+    if args.device == "cuda":
+        torch.cuda.empty_cache()
+    return side
 
 
 def compare(script: Side, ours: Side) -> int:
