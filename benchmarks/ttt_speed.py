@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from parity_549 import build_theirs, load_script, to_theirs
+from parity_549 import build_theirs, flash_attention, load_script, to_theirs
 from stubs_549 import make_importable, write_stubs
 from torch import Tensor
 
@@ -84,6 +84,7 @@ def main() -> int:
         write_stubs(Path(scratch) / "stubs", cpu=False)
         make_importable(Path(scratch) / "stubs")
         script = load_script(args.script)
+        script.flash_attn_3_func = one_dtype_attention
         tokens = load_tokens(args.tokens, args.chunks * size.chunk_tokens)
         table = byte_tables(script, args.tokenizer, device)
         artifact = Path(scratch) / "artifact.bin"
@@ -164,6 +165,11 @@ def round_tables(model: GPT) -> None:
 
 # ---------------------------------------------------------------------------------------------
 # the script
+
+
+def one_dtype_attention(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+    """Autocast norms queries and keys in float32 (PyTorch 2.11); flash wants one dtype."""
+    return flash_attention(q.to(v.dtype), k.to(v.dtype), v, causal)
 
 
 def script_model(script: ModuleType, ours: GPT, config: ModelConfig) -> torch.nn.Module:
