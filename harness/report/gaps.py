@@ -16,7 +16,8 @@ NATIVE = (
 DRIVEN = (
     "the submitted artifact, its size (BUDGET-1) and what it was trained on (DATA-1, DATA-4): the"
     " script trained weights of its own, in a few steps",
-    "reading training shards while evaluating (DATA-2): the stage holds them",
+    "training shards that were opened before the counted pass and read on in it (DATA-2): the stage"
+    " holds them",
     "full length, and on a CPU full size: what a short run on drawn tokens does not do; a pass of"
     " SOURCE-1 says 'not refuted', not 'proved'",
 )

@@ -2,7 +2,7 @@
 
     asked          three positions, a few seconds each: enough for a lie of the usual size
     asked earlier  the same from an earlier event on, where a whole run contradicted a copy
-    asked on       one position, as much of the alphabet as there is time for
+    asked on       one position that seems to weigh more than one, for as long as there is time
 
 Once the source or the flip proved something, this tells mass from order and causality; where
 nothing was proved, only `--all` pays for the whole alphabet, for a pass. A copy takes some 50 ms.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.mass_asked import (
+    ENOUGH,
     Asked,
     confirmed,
     questions_for,
@@ -50,8 +51,9 @@ class Asking:
         if early:
             self._ask("asked earlier", ASK_S, early=True)
         sums = [asked for asked in self.evidence.sums if not asked.silent and asked.agrees]
-        if sums and not any(asked.heavy for asked in sums):
-            most = max(sums, key=lambda asked: asked.estimate)
+        most = max(sums, key=lambda asked: asked.estimate, default=None)
+        light = most is None or most.estimate < ENOUGH  # an honest mixture's is one, but for noise
+        if most is not None and not light and not any(asked.heavy for asked in sums):
             self._ask("asked on", WHOLE_S, early, most.position)
 
     def exclude(self) -> None:

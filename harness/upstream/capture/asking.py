@@ -77,8 +77,12 @@ class Asker:
             if question.event == event:
                 self._ask(recorder, question)
         if self.copy is None and not self._questions:
-            self._writer.close()
             raise SystemExit(0)  # nothing else is wanted of this run
+
+    def close(self) -> None:
+        """The end of the watch."""
+        if self.copy is None:
+            self._writer.close()
 
     def _ask(self, recorder: "Recorder", question: Question) -> None:
         """Until every token was asked, the mass is large enough, or the time is over."""

@@ -214,6 +214,9 @@ class Recorder:
 
     def close(self) -> None:
         """The end of the watch."""
+        if self.asker is not None:
+            self.asker.close()
+            self.asker = None
         self._close_singles()
         self.active = False
         self.drain()
