@@ -24,7 +24,7 @@ RUN_ID = "scorefirst"
 _MACHINE = re.compile(
     r"^(DATA_|TOKENIZER_PATH|DATASETS?_|RUN_ID$|SEED$|MASTER_|RANK$|LOCAL_RANK$|WORLD_SIZE$|CUDA_|NCCL_"
     r"|OMP_|MKL_|PYTORCH_|TORCH(INDUCTOR|_NCCL|ELASTIC)|HF_|WANDB|PATH$|PYTHON|HOME$|TMPDIR$"
-    r"|ARTIFACT_DIR|OUT(PUT)?_DIR|LOG_?DIR|CKPT_DIR|CHECKPOINT_DIR|GPU|NPROC)"
+    r"|SELF_?TEST|DRY_?RUN|SMOKE_?TEST|RUN_PHASE$|ARTIFACT_DIR|OUT(PUT)?_DIR|LOG_?DIR|CKPT_DIR|CHECKPOINT_DIR|GPU|NPROC)"
 )
 _CONFIGURATION = re.compile(r"hyper|config|cfg|args|param|setting|^H\.|^C\.", re.IGNORECASE)
 
@@ -63,8 +63,25 @@ class Rung:
 
 def first_rung(switches: Switches, stream: StreamShape, size: Size | None = None) -> Rung:
     """The usual rung: everything small; on a GPU everything native."""
-    rung = _rung(switches, stream, size or Size())
+    size = size or Size()
+    size = replace(size, without=size.without | _never_there(switches))
+    rung = _rung(switches, stream, size)
     return replace(rung, why=NATIVE) if rung.size.native else rung
+
+
+_WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
+
+
+def _never_there(switches: Switches) -> frozenset[str]:
+    """Settings that load weights from a file which the folder does not hold."""
+    root = switches.target.root
+    return frozenset(
+        name
+        for name, setting in switches.settings.items()
+        if re.search(r"LOAD|RESUME|INIT_FROM|RESTORE", name)
+        and _WEIGHTS.search(setting.value)
+        and not (root / setting.value).exists()
+    )
 
 
 def native_size(switches: Switches) -> Size:
@@ -221,7 +238,8 @@ def _folder_values(switches: Switches, size: Size) -> Iterator[tuple[str, Given]
     for name, setting in switches.settings.items():
         if size.only_commands and re.search(r"\.(log|txt)\b|prose|submission", setting.source):
             continue
-        if name in switches.switches and name not in size.without and not _MACHINE.search(name):
+        told = setting.value and name not in size.without  # an empty one stands for "not given"
+        if told and name in switches.switches and not _MACHINE.search(name):
             yield name, Given(setting.value, setting.source)
 
 

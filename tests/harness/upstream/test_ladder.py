@@ -51,6 +51,24 @@ def test_a_technique_that_only_the_readme_switches_on_is_on(switches: Switches) 
     assert given.source == "README.md line 2"
 
 
+def test_weights_that_the_folder_does_not_hold_are_not_loaded(tmp_path: Path) -> None:
+    """A snapshot of the author's machine is left out and named; one in the folder is loaded; a
+    value that the command leaves empty is not given.
+    """
+    (tmp_path / "train_gpt.py").write_text(
+        SCRIPT
+        + "snapshot = os.environ.get('LOAD_SNAPSHOT', '')\ncap = os.environ.get('VAL_CAP', '5')\n"
+    )
+    (tmp_path / "run.sh").write_text("LOAD_SNAPSHOT=mine.pt VAL_CAP= python train_gpt.py\n")
+
+    rung = first_rung(read_switches(tmp_path), STREAM)
+    assert "LOAD_SNAPSHOT" not in rung.environment and "VAL_CAP" not in rung.environment
+    assert rung.size.without == {"LOAD_SNAPSHOT"}
+
+    (tmp_path / "mine.pt").write_bytes(b"weights")
+    assert first_rung(read_switches(tmp_path), STREAM).environment["LOAD_SNAPSHOT"].text == "mine.pt"
+
+
 def test_sizes_shrink_and_depth_stays(switches: Switches) -> None:
     """Layer-indexed switches assume the depth; every value says what it was."""
     rung = first_rung(switches, STREAM)
