@@ -66,7 +66,8 @@ def test_weights_that_the_folder_does_not_hold_are_not_loaded(tmp_path: Path) ->
     assert rung.size.without == {"LOAD_SNAPSHOT"}
 
     (tmp_path / "mine.pt").write_bytes(b"weights")
-    assert first_rung(read_switches(tmp_path), STREAM).environment["LOAD_SNAPSHOT"].text == "mine.pt"
+    there = first_rung(read_switches(tmp_path), STREAM).environment
+    assert there["LOAD_SNAPSHOT"].text == "mine.pt"
 
 
 def test_sizes_shrink_and_depth_stays(switches: Switches) -> None:
