@@ -12,12 +12,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._dynamo.eval_frame import OptimizedModule
 from torch.overrides import TorchFunctionMode
 
 from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.unseen import absent
 from harness.upstream.capture.updates import note_uses
+
+MODULES: Any = OptimizedModule  # what a compiled module is
 
 
 class Compiled:
@@ -26,23 +29,30 @@ class Compiled:
     def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
         self._recorder, self._mode = recorder, mode
         self._compile: Any = torch.compile
+        self._initialize = MODULES._initialize
         torch.compile = self._wrapped_compile
+        MODULES._initialize = self._opaque_forward()
 
     def close(self) -> None:
-        """Takes it back."""
+        """Takes both back."""
         torch.compile = self._compile
+        MODULES._initialize = self._initialize
 
     def _wrapped_compile(self, model: Any = None, **options: Any) -> Any:
         if model is None:
             return lambda later: self._wrapped_compile(later, **options)
         made = self._compile(model, **options)
-        if made is model:  # served eagerly: everything inside is seen
-            return made
-        if isinstance(made, torch.nn.Module):
-            forward = made.forward
-            made.forward = self._opaque(forward)
-            return made
-        return self._opaque(made)
+        # Served eagerly, everything inside is seen; a module got its forward by `_initialize`.
+        return made if made is model or isinstance(made, OptimizedModule) else self._opaque(made)
+
+    def _opaque_forward(self) -> Callable[[Any], None]:
+        """A compiled module gets its forward when it is made, and again when it was copied."""
+
+        def initialize(module: Any) -> None:
+            self._initialize(module)
+            module.forward = self._opaque(module.forward)
+
+        return initialize
 
     def _opaque(self, made: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(made)

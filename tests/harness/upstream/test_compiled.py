@@ -16,7 +16,7 @@ from harness.upstream.printed import printed_numbers
 
 SCORED = TOKENS - 1
 SETTING = """
-import math, numpy as np, torch, torch.nn.functional as F
+import copy, math, numpy as np, torch, torch.nn.functional as F
 from torch._dynamo.utils import counters
 tokens = torch.from_numpy(np.load("stream.npy"))
 x, y = tokens[:-1].reshape(4, 64), tokens[1:].reshape(4, 64)
@@ -77,9 +77,10 @@ def score_first():
         learn(i)
     return sum
 """
-NAMES = ("mean", "logits", "both", "each", "score first", "trained")
+NAMES = ("mean", "copy", "logits", "both", "each", "score first", "trained")
 SCRIPT = f"""{SETTING}
 print(f"mean val_loss:{{total(mean):.8f}}")
+print(f"copy val_loss:{{total(copy.deepcopy(mean)):.8f}}")
 print(f"logits val_loss:{{total(by_logits):.8f}}")
 print(f"both val_loss:{{total(lambda x, y: both(x, targets=y)[1]):.8f}}")
 print(f"each val_loss:{{total(lambda x, y: each(x, y) / 64):.8f}}")
@@ -116,7 +117,7 @@ def test_the_compiler_does_the_same_with_and_without_the_watch(runs):
 
 
 def test_scores_of_compiled_models_are_rebuilt(runs):
-    """A mean, logits, (logits, loss) by keyword, and a number for each token."""
+    """A mean, that of a copied model, logits, (logits, loss) by keyword, a number a token."""
     capture = load(runs[True].out)
     assert capture.errors == []
     numbers = printed_numbers("\n".join(printed(runs[True])))
