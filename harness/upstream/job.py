@@ -30,7 +30,7 @@ class Question:
 
     event: int  # of the capture, behind which the run stands still
     position: int  # in the validation stream, whose token is exchanged
-    site: str  # what counted it: a line, with " read" behind it where numbers were read out
+    sites: tuple[str, ...]  # what may count it: lines, with " read" behind where numbers are read
     tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
     enough: float  # mass at which the asking ends
     limit_s: float
@@ -70,7 +70,8 @@ class Job:
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
         plain = {"arguments": tuple(raw["arguments"]), "quota": Quota(**raw["quota"])}
-        asked = [{**question, "tokens": tuple(question["tokens"])} for question in raw["questions"]]
+        lists = ("sites", "tokens")
+        asked = [{**q, **{name: tuple(q[name]) for name in lists}} for q in raw["questions"]]
         return cls(**{**raw, **paths, **plain, "questions": tuple(Question(**q) for q in asked)})
 
 

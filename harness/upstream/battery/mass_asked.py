@@ -94,8 +94,8 @@ def questions_for(
     """Positions whose score can be asked again, those first where most was saved.
 
     Copies are forked behind the last event before the forward that fixed the score; `early`: before
-    the first forward over the position with these weights, for scripts that keep scores and mix
-    them in a later pass.
+    the forward over the position that came before it with the same weights, for scripts that keep
+    the scores of one pass and mix them in another.
     """
     counted, capture = base.counted, base.capture
     if counted is None or len(np.unique(capture.rank)) != 1:
@@ -115,21 +115,32 @@ def questions_for(
     return tuple(found)
 
 
-def _place(capture: Capture, counted: Pass, position: int, early: bool) -> tuple[int, str] | None:
-    """(event behind which the run stands still, what counts the position first after it)."""
+def _place(
+    capture: Capture, counted: Pass, position: int, early: bool
+) -> tuple[int, tuple[str, ...]] | None:
+    """(event behind which the run stands still, what may count the position after it)."""
     fixed = int(counted.event[counted.position == position].min())
     sums = np.unique(capture.score_event[capture.position == position])
     mine = [int(e) for e in sums if e >= fixed and capture.site[e] in counted.site.split(" + ")]
     if early:
         changes = np.flatnonzero(np.isin(capture.kind[:fixed], ("step", "write")))
         forwards = capture.loss[sums]
-        same = forwards[forwards > changes.max(initial=-1)]
-        fixed = min(fixed, int(same.min(initial=fixed)))
+        same = forwards[(forwards > changes.max(initial=-1)) & (forwards < fixed)]
+        fixed = int(same.max()) if len(same) else fixed
     before = np.flatnonzero(np.isin(capture.kind[:fixed], STANDS))
     if not len(before) or not mine:
         return None
-    read = " read" if str(capture.text[mine[0]]).endswith(" read") else ""
-    return int(before[-1]), f"{capture.site[mine[0]]}{read}"
+    return int(before[-1]), _sites(capture, counted, fixed)
+
+
+def _sites(capture: Capture, counted: Pass, since: int) -> tuple[str, ...]:
+    """What may count a score: a script may count one token here and another one there."""
+    names = counted.site.split(" + ")
+    sums = np.flatnonzero((capture.kind == "sum") & np.isin(capture.site, names))
+    sums = sums[sums >= since]
+    read = [str(capture.text[e]).endswith(" read") for e in sums]
+    found = [f"{capture.site[e]}{' read' if r else ''}" for e, r in zip(sums, read, strict=True)]
+    return tuple(dict.fromkeys(found))
 
 
 def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:

@@ -48,7 +48,7 @@ class Copy:
 
     def counted(self, site: str, places: Any, nats: Any) -> None:
         """Scores entered a total."""
-        if site != self.question.site:
+        if site not in self.question.sites:
             return
         self.before += float(nats[places < self.question.position].sum())
         mine = places == self.question.position
