@@ -1,7 +1,7 @@
 """Laws of the native path: the compiler is real, and the watch neither stops nor changes it.
 
-The jobs are those of a GPU (no shim but absent packages), on tensors of the CPU; Dynamo is the real
-one and its graphs are counted by a backend of the script's own.
+The jobs are those of a GPU (no shim but absent packages), on tensors of the CPU if there is none;
+Dynamo is the real one and its graphs are counted by a backend of the script's own.
 """
 
 import pytest
@@ -18,7 +18,8 @@ SCORED = TOKENS - 1
 SETTING = """
 import copy, math, numpy as np, torch, torch.nn.functional as F
 from torch._dynamo.utils import counters
-tokens = torch.from_numpy(np.load("stream.npy"))
+device = "cuda" if torch.cuda.is_available() else "cpu"
+tokens = torch.from_numpy(np.load("stream.npy")).to(device)
 x, y = tokens[:-1].reshape(4, 64), tokens[1:].reshape(4, 64)
 graphs = []
 def backend(graph, inputs):
@@ -35,7 +36,7 @@ class Model(torch.nn.Module):
         super().__init__()
         self.table, self.head = torch.nn.Embedding(64, 32), torch.nn.Linear(32, 64, bias=False)
     def logits(self, x):
-        scale = torch.as_tensor(np.full(1, math.log(3.0)), dtype=torch.float32)
+        scale = torch.as_tensor(np.full(1, math.log(3.0)), dtype=torch.float32, device=device)
         return self.head(activation(self.table(x))) * scale
     def forward(self, x, y):
         return F.cross_entropy(self.logits(x).reshape(-1, 64), y.reshape(-1))
@@ -45,7 +46,7 @@ class Model(torch.nn.Module):
     def each(self, x, y):
         return F.cross_entropy(self.logits(x).reshape(-1, 64), y.reshape(-1), reduction="none")
 
-model = Model()
+model = Model().to(device)
 mean = torch.compile(model, **exact)
 logits = torch.compile(model.logits, **exact)
 both = torch.compile(model.both, **exact)
@@ -53,14 +54,14 @@ each = torch.compile(**exact)(model.each)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
 
 def total(losses):
-    sum = torch.zeros((), dtype=torch.float64)
+    sum = torch.zeros((), dtype=torch.float64, device=device)
     with torch.inference_mode():
         for i in range(4):
             sum += losses(x[i : i + 1], y[i : i + 1]).to(torch.float64).sum() * 64
     return sum.item() / 256
 
 def by_logits(x, y):
-    with torch.device("cpu"):  # a mode of the script's own
+    with torch.device(device):  # a mode of the script's own
         made = logits(x)
     return F.cross_entropy(made.reshape(-1, 64), y.reshape(-1), reduction="none") / 64
 
