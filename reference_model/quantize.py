@@ -10,6 +10,7 @@ the weights alone, so no calibration data is needed.
 Does not cover: error compensation between columns (GPTQ) and training through the rounding (`qat`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ class QuantizedMatrix:
 def quantize(
     weight: Tensor,  # (..., R, C) float: a matrix or a bank
     bits: int,  # 5, 6 or 8
-    clip_quantiles: tuple[float, ...] = CLIP_QUANTILES,
+    clip_quantiles: tuple[float, ...] = CLIP_QUANTILES,  # rising, the last one 1
 ) -> QuantizedMatrix:
     """Raises QuantizationError where a weight is not finite or too large."""
     weight, top = weight.detach().float(), LEVELS[bits]
@@ -87,10 +88,9 @@ def quantize(
         raise QuantizationError("weights are not finite or too large; did the training diverge?")
     best = round_to_grid(weight, magnitude.amax(dim=-1), top)
     best_error = _row_error(weight, best)
-    for quantile in clip_quantiles:
-        if quantile == 1.0:
-            continue  # the maximum, tried above
-        trial = round_to_grid(weight, _row_quantile(magnitude, quantile), top)
+    # The last of them is the maximum, tried above.
+    for clip in row_quantiles(magnitude, clip_quantiles)[:-1]:
+        trial = round_to_grid(weight, clip, top)
         error = _row_error(weight, trial)
         better = error < best_error
         best = QuantizedMatrix(
@@ -124,11 +124,21 @@ def round_to_grid(
     return QuantizedMatrix(values.to(torch.int8), scales)
 
 
-def _row_quantile(magnitude: Tensor, quantile: float) -> Tensor:  # (..., R, C) -> (..., R)
-    """A matrix at a time: torch.quantile refuses more than 16 million values at once."""
-    flat = magnitude.flatten(0, -3) if magnitude.ndim > 2 else magnitude[None]
-    rows = torch.stack([torch.quantile(matrix, quantile, dim=-1) for matrix in flat])
-    return rows.view(magnitude.shape[:-1])
+def row_quantiles(
+    magnitude: Tensor,  # (..., R, C) float32
+    quantiles: Sequence[float],  # in rising order
+) -> Tensor:  # (len(quantiles), ..., R)
+    """As torch.quantile, between neighbours linearly; but all are near the top, so the few largest
+    values of a row say them, where torch.quantile sorts each row once a quantile.
+    """
+    last = magnitude.size(-1) - 1
+    ranks = [q * last for q in quantiles]
+    top = magnitude.topk(last - math.floor(ranks[0]) + 1, dim=-1).values  # falling
+    found = []
+    for rank in ranks:
+        below, above = (top[..., last - whole] for whole in (math.floor(rank), math.ceil(rank)))
+        found.append(torch.lerp(below, above, rank - math.floor(rank)))
+    return torch.stack(found)
 
 
 def _row_error(weight: Tensor, quantized: QuantizedMatrix) -> Tensor:  # -> (..., R) float32

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from reference_model.artifact import ArtifactError
+from reference_model.artifact import MAX_BYTES, ArtifactError
 from reference_model.batches import Batches
 from reference_model.contest_log import (
     artifact_lines,
@@ -188,6 +188,10 @@ def _report(result: dict) -> None:
         f"  {result['val_bits_per_byte']:.4f} bits per byte after it, read back from the artifact\n"
         f"artifact: {result['artifact_bytes']:,} bytes, sha256 {result['artifact_sha256']}"
     )
+    if not result["within_bytes"]:
+        print(f"TOO LARGE: with {result['code_bytes']:,} bytes of code it exceeds {MAX_BYTES:,}")
+    if not result["within_budget"]:
+        print(f"TOO LONG: training and calibration exceed {result['budget_s']:.0f} s")
 
 
 def _say(ranks: Ranks, text: str) -> None:

@@ -12,6 +12,7 @@ from reference_model.quantize import (
     QuantSettings,
     prune,
     quantize,
+    row_quantiles,
     tensor_class,
 )
 
@@ -54,6 +55,14 @@ def test_quantising_twice_changes_nothing_much(weight):
     twice = quantize(once, 8).dequantize()
 
     torch.testing.assert_close(twice, once, rtol=2e-2, atol=1e-3)
+
+
+@given(weight=weights)
+def test_quantiles_are_torch_s(weight):
+    found = row_quantiles(weight.abs(), CLIP_QUANTILES)
+    expected = torch.quantile(weight.abs(), torch.tensor(CLIP_QUANTILES), dim=1)
+
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_search_finds_outliers():

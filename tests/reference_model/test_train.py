@@ -191,3 +191,15 @@ def test_wrong_use_is_explained(tmp_path, options, complaint, capsys):
 
     assert code == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [({}, None), ({"within_bytes": False}, "TOO LARGE"), ({"within_budget": False}, "TOO LONG")],
+)
+def test_what_the_contest_would_refuse_is_said(complete, capsys, change, warning):
+    """A model that is too large or took too long is reported as that; a good one without a word."""
+    train._report(result(complete[0]) | {"budget_s": 600.0} | change)
+    printed = capsys.readouterr().out
+
+    assert (warning in printed) if warning else ("TOO" not in printed)
