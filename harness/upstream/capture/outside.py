@@ -18,6 +18,7 @@ from harness.upstream.capture.recorder import Recorder
 
 NUMBER = re.compile(r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+", re.IGNORECASE)
 CODE = (".py", ".pyc", ".so", ".h", ".cpp", ".cu")
+CACHES = ("/torchinductor_", "/.triton/", "/.nv/")  # of compilers: hundreds of files a model
 PARTIAL = 4_096  # characters of an unfinished line that are kept
 
 
@@ -85,7 +86,7 @@ class Outside:
     def _opened(self, path: Any, mode: Any, flags: Any) -> None:
         if isinstance(path, bytes):
             path = os.fsdecode(path)
-        if not isinstance(path, str) or path.endswith(CODE):
+        if not isinstance(path, str) or path.endswith(CODE) or any(c in path for c in CACHES):
             return
         cited = self._cited(path)
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if isinstance(flags, int) else False

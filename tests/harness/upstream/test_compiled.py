@@ -176,3 +176,18 @@ def test_a_compiled_optimiser_step_is_seen_and_runs(nursery, tmp_path):
     capture = load(job.out)
     assert capture.errors == [] and (capture.kind == "step").sum() == 2
     assert not any("Warning" in line for line in printed(job))
+
+
+def test_what_a_compiler_opens_is_not_the_scripts(nursery, tmp_path):
+    """Its cache is no data; a file beside it is."""
+    text = """
+    import os, pathlib, tempfile
+    cache = pathlib.Path(tempfile.gettempdir(), "torchinductor_user", "ab")
+    cache.mkdir(parents=True)
+    for file in (cache / "best_config.json", pathlib.Path("table.json")):
+        file.write_text("{}")
+    """
+    job = make_job(tmp_path, text, device="cuda", capture=True)
+    assert nursery.run(job).how == How.ENDED
+    capture = load(job.out)
+    assert list(capture.text[capture.kind == "save"]) == ["table.json"]
