@@ -26,7 +26,6 @@ from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
-PREPARATION_SIGNS = (b".lower()", b".casefold()", b"normalize(")  # or that may change documents
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
@@ -63,7 +62,7 @@ class _Reading(Files):
         for name in self.target.files:
             path = self.target.root / name
             content = path.read_bytes()
-            prepares = any(sign in content for sign in PREPARATION_SIGNS) and b"encode" in content
+            prepares = preparation.worth_reading(content)
             if PREPARATION_FLAG not in content and not prepares:
                 continue
             if (tree := self.tree_of(name)) is not None:

@@ -1,5 +1,4 @@
-"""The flow that leads to a finding about adaptation: read here, trained here, stepped here, scored
-here.
+"""The flow that leads to a finding, such as: read here, trained here, stepped here, scored here.
 
 Guarantees: each station is an event of the trace, in the order in which the code runs.
 Does not cover: stations in between, such as the functions that hand the tokens on.

@@ -11,6 +11,7 @@ inside a tokeniser's model.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,7 +19,15 @@ from audits.facts.trace import LossyText, Site
 
 _METHODS: Final = frozenset({"lower", "casefold", "upper"})
 _ENCODERS: Final = frozenset({"encode", "encode_as_ids", "EncodeAsIds", "encode_batch", "Encode"})
+_CHANGE_SIGNS: Final = (b".lower()", b".upper()", b".casefold()", b"normalize(")
+# An encode call whose argument is neither missing nor the name of an encoding.
+_ENCODE_SIGN: Final = re.compile(rb"\.[Ee]ncode\w*\(\s*[^)\s\"']")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def worth_reading(content: bytes) -> bool:
+    """Whether a file may change documents and encode them; parsing every file costs too much."""
+    return any(sign in content for sign in _CHANGE_SIGNS) and bool(_ENCODE_SIGN.search(content))
 
 
 def lossy(tree: ast.Module, file: str) -> Iterator[LossyText]:
