@@ -1,8 +1,10 @@
 """The scores that entered a printed number, one row a position.
 
 `Counted` is what the tests need of a reconstructed pass. `per_position` joins scores of one token
-(they share its weight) and scales weights so that the largest is one: overlaps, batch means and
-first windows then obey E[prod r^w] <= 1 (Hoelder), whatever the script averaged over.
+(they share its weight), scales weights so that the usual one is one, and cuts larger ones to it:
+overlaps, batch means and first windows then obey E[prod r^w] <= 1 (Hoelder), whatever the script
+averaged over. (#549 scores the last 64 tokens of the stream 32 times: scaled by that, all others
+would count a thirty-second.)
 """
 
 from dataclasses import dataclass
@@ -44,7 +46,7 @@ class PerPosition:
     """Counted positions, sorted; k rows."""
 
     position: Ints  # (k,)
-    weight: Floats  # (k,) the largest is one
+    weight: Floats  # (k,) at most one; the median's is one
     nats: Floats  # (k,) weighted mean of the position's scores
     log_p: Floats  # (k,) nats: ln of the weighted mean of the position's probabilities
     first: Ints  # (k,) event of its first score
@@ -65,8 +67,8 @@ def per_position(counted: Counted) -> PerPosition:
     last = np.full(len(position), -1)
     np.minimum.at(first, row, event)
     np.maximum.at(last, row, event)
-    scale = total.max() if len(total) else 1.0
-    return PerPosition(position, total / scale, mean, log_p, first, last)
+    scale = np.median(total) if len(total) else 1.0
+    return PerPosition(position, np.minimum(total / scale, 1.0), mean, log_p, first, last)
 
 
 def nats_at(counted: Counted, positions: Ints) -> Floats:

@@ -90,7 +90,8 @@ def source_test(
     log_q = law.log_q[view.position]
     source = float(view.weight @ -log_q)
     captured = float(view.weight @ view.nats)
-    claim, fine, allowance = _claim(printed, view, captured, n_bytes)
+    mean = float(np.average(counted.nats, weights=counted.weight))  # nats, as printed
+    claim, fine, allowance = _claim(printed, view, captured, mean, n_bytes)
     resolution = MASS_NATS + half_unit_of(view.nats)  # (k,) nats
     beyond = max(0.0, claim - captured - fine)  # captured saves what was never printed
     summed = source - captured - float(view.weight @ resolution) - beyond
@@ -128,12 +129,16 @@ def _silent(printed: Printed, law: LawStream, needed: float, reason: str) -> Sou
 
 
 def _claim(
-    printed: Printed, view: PerPosition, captured: float, n_bytes: float | None
+    printed: Printed, view: PerPosition, captured: float, mean: float, n_bytes: float | None
 ) -> tuple[float, float, float]:
-    """Nats: the printed total; what rounding in full precision explains; what is subtracted."""
+    """Nats: the printed total; what rounding in full precision explains; what is subtracted.
+
+    Where weights were cut, the total is that of the captured scores, off by as much a token as the
+    printed mean is off the rebuilt one.
+    """
     tokens = float(view.weight.sum())
     if printed.nats_per_token is not None:
-        unit, total = tokens, printed.nats_per_token * tokens
+        unit, total = tokens, captured + (printed.nats_per_token - mean) * tokens
     elif printed.bits_per_byte is not None and n_bytes is not None:
         unit = math.log(2) * n_bytes
         total = printed.bits_per_byte * unit
