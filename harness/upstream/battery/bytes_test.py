@@ -14,7 +14,7 @@ import re
 import numpy as np
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.upstream.battery.counted import Counted, Floats, Ints, per_position
+from harness.upstream.battery.counted import Counted, Ints
 from harness.upstream.battery.source_test import why_silent
 from harness.upstream.printed import Printed
 
@@ -34,18 +34,14 @@ def check_bytes(
         reason = "loss and bits per byte were not printed together"
     if reason or counted is None or nats is None or not bits:
         return RuleStatus("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, reason)
-    rows = per_position(counted)
-    mine = bytes_of[rows.position].astype(np.float64)
+    mine = bytes_of[np.unique(counted.position[counted.weight > 0])].astype(np.float64)
     implied = nats / math.log(2) / bits  # bytes a token
-    ours = min(_means(mine, rows.weight), key=lambda mean: abs(mean - implied))
+    scored = bytes_of[counted.position].astype(np.float64)  # a token as often as it was counted
+    means = float(np.average(scored, weights=counted.weight)), float(mine.mean())  # either is used
+    ours = min(means, key=lambda mean: abs(mean - implied))
     rounding = printed.half_unit / nats + half_unit(printed.text, bits, printed.half_unit) / bits
     edges = (2 * float(mine.max(initial=0.0)) + n_boundaries) / max(1, len(mine))
     return _status(printed, implied, ours, ours * rounding + edges, len(mine))
-
-
-def _means(mine: Floats, weight: Floats) -> tuple[float, float]:
-    """Bytes a token, weighted as the loss was, or plainly: scripts do either."""
-    return float(np.average(mine, weights=weight)), float(mine.mean())
 
 
 def half_unit(text: str, value: float, otherwise: float) -> float:
