@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from harness.upstream.capture.log_softmaxes import LogSoftmaxes
 from harness.upstream.capture.marks import Mark, Positions, merged, mixed
 from harness.upstream.capture.python_scores import READ_AT_ONCE, placed, placed_list
 from harness.upstream.capture.recorder import INTEGERS, Recorder
@@ -186,6 +187,7 @@ class TorchFlow:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._marks = recorder.marks
+        self._log_softmaxes = LogSoftmaxes()
         groups: list[tuple[list[str], Handler]] = [
             (REARRANGE, self._rearrange),
             (SAME, self._same),
@@ -197,6 +199,7 @@ class TorchFlow:
             (["__getitem__"], self._getitem),
             (["__setitem__", "index_put_", "index_copy_", "scatter_", "copy_"], self._assign),
             (["gather", "take_along_dim"], self._gather),
+            (["log_softmax"], self._log_softmax),
             (["cross_entropy", "nll_loss"], self._cross_entropy),
             (["matmul", "__matmul__", "mv"], self._product),
             (["tensor", "as_tensor", "from_numpy", "frombuffer"], self._made),
@@ -273,7 +276,8 @@ class TorchFlow:
         mark = self._marks.find(source)
         if mark is None:
             if isinstance(key, tuple) and source.is_floating_point() and source.ndim >= 2:
-                self._picked(source, [k for k in key if isinstance(k, Tensor)], out)
+                width = self._log_softmaxes.width(source) if len(key) == source.ndim else 0
+                self._picked(source, [k for k in key if isinstance(k, Tensor)], out, width)
         elif mark.positions is None:
             self._marks.put(out, mark)
         elif _is_plain(key):
@@ -482,9 +486,14 @@ class TorchFlow:
         if index is None:
             index = next((a for a in args[1:] if isinstance(a, Tensor)), None)
         if isinstance(index, Tensor) and source.is_floating_point() and source.ndim >= 2:
-            self._picked(source, [index], out)
+            dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else None)
+            last = dim in (-1, source.ndim - 1)
+            self._picked(source, [index], out, self._log_softmaxes.width(source) if last else 0)
 
-    def _picked(self, source: Tensor, indices: list[Tensor], out: Tensor) -> None:
+    def _log_softmax(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        self._log_softmaxes.put(out, kwargs.get("dim", args[1] if len(args) > 1 else None))
+
+    def _picked(self, source: Tensor, indices: list[Tensor], out: Tensor, softmax: int) -> None:
         """A number for each token was picked out of a table with a row a token."""
         for index in indices:
             if index.dtype not in INTEGERS:
@@ -496,7 +505,7 @@ class TorchFlow:
                 continue
             positions = merged(tuple(out.shape), [mark.positions])
             if positions is not None and (positions >= 0).any():
-                self._marks.put(out, self._recorder.loss(positions))
+                self._marks.put(out, self._recorder.loss(positions, softmax))
                 return
 
     def _cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
