@@ -67,20 +67,11 @@ class SourceTest:
         return max(self.plain, self.hedged) >= self.needed
 
 
-def needed_nats(
-    candidates: int,  # numbers that may be the headline
-    streams: int = 1,  # runs of the battery that ask the same question
-) -> float:
-    """The error probability of a run is shared by all that could convict."""
-    return NEEDED_NATS + math.log(candidates * streams)
-
-
 def source_test(
     printed: Printed,
     counted: Counted | None,
     law: LawStream,
-    needed: float = NEEDED_NATS,
-    n_bytes: float | None = None,  # of the counted text, where only bits per byte were printed
+    needed: float = NEEDED_NATS,  # one number convicts, so that nothing has to be shared
 ) -> SourceTest:
     """Both e-values of one printed number."""
     reason = why_silent(counted)
@@ -91,7 +82,7 @@ def source_test(
     source = float(view.weight @ -log_q)
     captured = float(view.weight @ view.nats)
     mean = float(np.average(counted.nats, weights=counted.weight))  # nats, as printed
-    claim, fine, allowance = _claim(printed, view, captured, mean, n_bytes)
+    claim, fine, allowance = _claim(printed, view, captured, mean)
     resolution = MASS_NATS + half_unit_of(view.nats)  # (k,) nats
     beyond = max(0.0, claim - captured - fine)  # captured saves what was never printed
     summed = source - captured - float(view.weight @ resolution) - beyond
@@ -129,7 +120,7 @@ def _silent(printed: Printed, law: LawStream, needed: float, reason: str) -> Sou
 
 
 def _claim(
-    printed: Printed, view: PerPosition, captured: float, mean: float, n_bytes: float | None
+    printed: Printed, view: PerPosition, captured: float, mean: float
 ) -> tuple[float, float, float]:
     """Nats: the printed total; what rounding in full precision explains; what is subtracted.
 
@@ -137,14 +128,10 @@ def _claim(
     printed mean is off the rebuilt one.
     """
     tokens = float(view.weight.sum())
-    if printed.nats_per_token is not None:
-        unit, total = tokens, captured + (printed.nats_per_token - mean) * tokens
-    elif printed.bits_per_byte is not None and n_bytes is not None:
-        unit = math.log(2) * n_bytes
-        total = printed.bits_per_byte * unit
-    else:
+    if printed.nats_per_token is None:
         return captured, 0.0, 0.0  # nothing printed in nats: the captured scores stand alone
-    fine = unit * printed.half_unit + len(view.nats) * FLOAT32_EPSILON * abs(total)
+    total = captured + (printed.nats_per_token - mean) * tokens
+    fine = tokens * printed.half_unit + len(view.nats) * FLOAT32_EPSILON * abs(total)
     explained = abs(total - captured) <= fine and not half_unit_of(view.nats).any()
     return total, fine, fine if explained else fine + tokens * BFLOAT16_NATS
 

@@ -2,7 +2,6 @@
 seeds, and its cheating twin is caught.
 """
 
-import math
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from harness.upstream.battery.laws import Uniform
 from harness.upstream.battery.source_test import (
     SourceTest,
     check_source,
-    needed_nats,
     source_test,
 )
 
@@ -198,10 +196,19 @@ def test_diagnostics_convict_nobody(seed):
     assert twin.findings[1]["saved_nats"] > NEEDED_NATS
 
 
-def test_candidates_share_the_error_probability():
-    """ln of the number of numbers that could convict."""
-    assert needed_nats(1) == NEEDED_NATS
-    assert needed_nats(4, streams=3) == pytest.approx(NEEDED_NATS + math.log(12))
+def test_one_number_convicts():
+    """A diagnostic and an earlier number may beat the source; only the headline decides, so the
+    error probability is shared with nobody.
+    """
+    law = stream(3, (Uniform(),), n=2048)
+    honest, cheat = score(law), score(law)
+    cheat = Scores(cheat.position, cheat.nats - 1.0, cheat.event)
+    tests = [judge(cheat, law), judge(honest, law)]
+
+    def status(head: SourceTest) -> Status:
+        return check_source(tests, lambda number: number is head.printed, law).status
+
+    assert (status(tests[0]), status(tests[1])) == (Status.FAIL, Status.PASS)
 
 
 def test_a_cheat_on_one_law_is_not_hidden_by_waste_on_another():
