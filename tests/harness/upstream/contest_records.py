@@ -609,3 +609,5 @@ UNRUNNABLE = {
 }
 HANGS = Case(script("while True:\n    time.sleep(1.0)"))
 UNSUPPORTED = Case(script('log0("final_exact val_loss:2.12345678 val_bpb:1.01234567")'))
+# Two claims: a lower one that nothing supports, then the sliding window's.
+RIVAL = Case(script('log0("mixture_exact val_bpb:1.01234567")\n' + SLIDE, SLIDING))

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from contest_records import HANGS, ILLEGAL, LEGAL, UNRUNNABLE, UNSUPPORTED, Case
+from contest_records import HANGS, ILLEGAL, LEGAL, RIVAL, UNRUNNABLE, UNSUPPORTED, Case
 
 from harness.evaluation import Evaluation, Options
 from harness.report.gaps import NATIVE, gaps
@@ -186,12 +186,24 @@ def test_a_number_that_nothing_supports_needs_a_person(
     assert found.report["rules"]["SOURCE-1"]["status"] == "unknown"
 
 
+def test_a_lower_number_that_nobody_rebuilt_may_be_the_claim(
+    data_folder: DataFolder, tmp_path: Path
+) -> None:
+    """The last number was examined and passes; which of the two is claimed is not known."""
+    folder = RIVAL.write(tmp_path / "record")
+    found = _evaluate(folder, tmp_path / "out", data_folder, effort=Effort.QUICK)
+    source = found.report["rules"]["SOURCE-1"]
+    assert found.verdict == "REVIEW" and source["status"] == "unknown"
+    assert source["message"].startswith("mixture_exact is printed too")
+
+
 def test_a_lone_script_is_accepted(evaluated: dict[str, Future[Evaluated]]) -> None:
     """Without a folder around it; one quick run proves nothing and accuses nobody."""
     found = evaluated[LONE].result()
     assert found.verdict == "REVIEW"
     assert found.report["submission"]["kind"] == "upstream"
     assert list(found.report["driven"]["runs"]) == ["base"]
+    assert found.report["rules"]["SOURCE-1"]["status"] == "pass"
     assert found.report["driven"]["reconstruction"] < 1e-6
 
 

@@ -2,7 +2,6 @@
 seeds, and its cheating twin is caught.
 """
 
-
 import numpy as np
 import pytest
 from simulated_coders import REPEATS, Scores, lucky, peek, printed, score, stream
