@@ -119,9 +119,14 @@ def _long_range(proof: Proof) -> tuple[str, str]:
 
 
 def _contradicted(cause: OrderBreak, proof: Proof) -> bool:
-    """Early use that no score depends on explains nothing; a choice in hindsight moves nothing."""
+    """Early use that no score depends on explains nothing; a choice in hindsight moves nothing.
+
+    A token's own early use moves no other score: where a whole softmax excludes mass, and most
+    tokens were used, it explains all the same (adapters that live as long as their document).
+    """
     still = proof.flip is not None and proof.flip.proves_still
-    return still and cause.rule != "PASS-2"
+    most = proof.order is not None and 2 * len(cause.positions) >= proof.order.counted
+    return still and cause.rule != "PASS-2" and not (proof.softmax and most)
 
 
 def _proved(proof: Proof) -> str:

@@ -44,6 +44,26 @@ def proof_of(law, scores, flipped, first_used=NEVER, sums=None) -> list[RuleStat
     return name_violations(Proof(source, flipped, view, mass, sums=sums))
 
 
+def test_an_early_use_of_its_own_token_moves_no_other_score():
+    """A refuted whole softmax whose tokens were nearly all used early is an order break, though no
+    later token moves it; a few early uses explain nothing, and neither do any where mass may.
+    """
+    law = stream(7)
+    still, scores = flip(law, honest)[1], heavy(lucky(law, 7), 3.0)
+    scores = Scores(scores.position, scores.nats, scores.event + 100)
+    source = source_test(printed(scores.mean), scores, law)
+
+    def named(n_used: int, softmax: bool) -> str:
+        used = NEVER.copy()
+        used[1 : 1 + n_used] = 5
+        view = order_view(scores, Uses(used, NEVER), np.arange(1, 1024))
+        return name_violations(Proof(source, still, view, softmax=softmax))[0].rule
+
+    assert named(900, softmax=True) == "ORDER-2"
+    assert named(9, softmax=True) == "CAUSAL-1"
+    assert named(900, softmax=False) == "SOURCE-1"
+
+
 def test_names():
     """Mass where a sum was taken, beside what the ledger explains too; undecided otherwise: that
     nothing moved and nothing was used early is no sum.
