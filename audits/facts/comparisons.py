@@ -27,7 +27,7 @@ from audits.facts.values import (
     Value,
     derive,
     ids,
-    kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -59,7 +59,7 @@ def compare(m: Machine, node: ast.Compare, scope: Scope) -> Value:
 
 def _given(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> frozenset[Label]:
     """Tokens compared with a file's content, entry by entry."""
-    for tokens, held in (map(_kinds_of, values), map(_kinds_of, values[::-1])):
+    for tokens, held in (map(kinds_of, values), map(kinds_of, values[::-1])):
         if TOKENS in tokens and FILE not in tokens and FILE in held and TOKENS not in held:
             m.trace.given.append(Given(m.site(node, scope), m.moment()))
             return frozenset({Label(GIVEN, len(m.trace.given) - 1)})
@@ -68,7 +68,7 @@ def _given(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> 
 
 def _hit(m: Machine, values: list[Value], node: ast.Compare, scope: Scope) -> frozenset[Label]:
     """Two values that both hang on tokens: a hint, and what came."""
-    if not all(TOKENS in _kinds_of(value) for value in values):
+    if not all(TOKENS in kinds_of(value) for value in values):
         return frozenset()
     tokens = ids(labels_of(derive(*values)), TOKENS)
     m.trace.hits.append(Hit(m.site(node, scope), m.moment(), tokens))
@@ -105,7 +105,3 @@ def _listed(value: Value) -> tuple[object, ...] | None:
         return None
     entries = holders[0].entries.values()
     return tuple(one.const for one in entries) if all(one.known for one in entries) else None
-
-
-def _kinds_of(value: Value) -> set[str]:
-    return kinds(labels_of(value))

@@ -13,7 +13,7 @@ from typing import Final
 from audits.facts.machine import Machine
 from audits.facts.scope import Scope
 from audits.facts.trace import Deadline
-from audits.facts.values import CLOCK, Label, Value, kinds, labels_of
+from audits.facts.values import CLOCK, Label, Value, kinds_of
 
 CLOCKS: Final = frozenset(
     {"time.perf_counter", "time.time", "time.monotonic", "time.perf_counter_ns", "time.time_ns"}
@@ -29,7 +29,7 @@ def note(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> 
     """`elapsed >= limit`, either way round."""
     for clock, limit in ((left, right), (right, left)):
         number = limit.const
-        if CLOCK not in kinds(labels_of(clock)) or isinstance(number, bool):
+        if CLOCK not in kinds_of(clock) or isinstance(number, bool):
             continue
         if isinstance(number, int | float) and number > 1.0:
             seconds = number / 1000.0 if number > _MILLISECONDS_FROM else float(number)

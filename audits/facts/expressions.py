@@ -36,6 +36,7 @@ from audits.facts.values import (
     ids,
     join,
     kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -193,18 +194,14 @@ def _hashed(op: ast.operator, left: Value, right: Value) -> set[Label]:
 
 def _mixed(left: Value, right: Value) -> bool:
     """`bucket * V + token` is an exact row and column again: one side holds tokens unhashed."""
-    return any(TOKENS in held and HASHED not in held for held in map(_kinds_of, (left, right)))
-
-
-def _kinds_of(value: Value) -> set[str]:
-    return kinds(labels_of(value))
+    return any(TOKENS in held and HASHED not in held for held in map(kinds_of, (left, right)))
 
 
 def _weighting(m: Machine, left: Value, right: Value, node: ast.AST) -> set[Label]:
     """A loss times something unknown: it may be a mask that leaves positions out."""
     for loss, weight in ((left, right), (right, left)):
-        held = _kinds_of(weight)
-        if OUTPUT in _kinds_of(loss) and not weight.known and not held & {OUTPUT, REGION}:
+        held = kinds_of(weight)
+        if OUTPUT in kinds_of(loss) and not weight.known and not held & {OUTPUT, REGION}:
             return {Label(REGION, m.trace.region(ast.unparse(node)))}
     return set()
 

@@ -50,6 +50,7 @@ from audits.facts.values import (
     ids,
     join,
     kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -161,7 +162,7 @@ def _special(
             return predicted(m, expressions.opaque([normalised(args[0])], {}))
         case "gather" | "take_along_axis" | "take_along_dim" if len(args) > 1:
             picked = expressions.opaque(args, keywords)
-            return realised(picked) if TOKENS in kinds(labels_of(args[-1])) else picked
+            return realised(picked) if TOKENS in kinds_of(args[-1]) else picked
         case "log2" if args:
             totals.note_bits(m, args[0], node, scope)
         case "log" | "log1p" | "logaddexp" | "logsumexp" if args:

@@ -39,7 +39,7 @@ from audits.facts.values import (
     Value,
     derive,
     join,
-    kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -87,7 +87,7 @@ def call_method(
         return BLANK
     if name in pieces.READERS:
         return pieces.piece()
-    if name == "gather" and args and TOKENS in kinds(labels_of(args[-1])):
+    if name == "gather" and args and TOKENS in kinds_of(args[-1]):
         return library.realised(derive(base, *args))
     if name in _LISTENS:
         return hooks.listen(m, args)

@@ -21,7 +21,7 @@ from audits.facts.values import (
     Label,
     Value,
     kinds,
-    labels_of,
+    kinds_of,
 )
 
 READERS: Final = frozenset({"id_to_piece", "IdToPiece"})
@@ -53,7 +53,7 @@ def joined(left: Value, right: Value, made: frozenset[Label]) -> frozenset[Label
     """`" " + piece[1:]`, and a length plus one."""
     labels = set(made)
     for one, other in ((left, right), (right, left)):
-        held = kinds(labels_of(one))
+        held = kinds_of(one)
         if other.const == " " and STRIPPED in held:
             labels = (labels - {Label(STRIPPED, 0)}) | {Label(SPACED, 0)}
         if other.const == 1 and Label(PIECE_LENGTH, WITHOUT_SPACE) in one.labels:
@@ -64,7 +64,7 @@ def joined(left: Value, right: Value, made: frozenset[Label]) -> frozenset[Label
 
 def length(value: Value) -> Value:
     """`len(piece)`; other lengths carry nothing."""
-    held = kinds(labels_of(value))
+    held = kinds_of(value)
     if PIECE not in held:
         return Value(switches=value.switches)
     code = WITH_SPACE if SPACED in held else WITHOUT_SPACE if STRIPPED in held else AS_IT_IS

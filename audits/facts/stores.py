@@ -32,6 +32,7 @@ from audits.facts.values import (
     ids,
     join,
     kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -83,7 +84,7 @@ def forget_constant(value: Value) -> Value:
 def _store_element(m: Machine, target: ast.Subscript, value: Value, scope: Scope) -> None:
     base = expressions.evaluate(m, target.value, scope)
     key = subscripts.key_value(m, target.slice, scope)
-    if OUTPUT in kinds(labels_of(value)):
+    if OUTPUT in kinds_of(value):
         value = totals.accumulate(m, value, target, scope)
     note_write(m, base.refs, key, target, scope)
     if value.const is True or value.const == 1:
@@ -134,19 +135,19 @@ def _mark_region(m: Machine, ref: Obj, text: str, value: Value) -> None:
 def store_accumulated(m: Machine, node: ast.AugAssign, scope: Scope) -> None:
     added = expressions.evaluate(m, node.value, scope)
     current = _current(m, node.target, scope)
-    takes_logs = isinstance(node.op, ast.Sub) and OUTPUT in kinds(labels_of(added))
+    takes_logs = isinstance(node.op, ast.Sub) and OUTPUT in kinds_of(added)
     into = current.refs
     if isinstance(node.target, ast.Subscript):  # `totals[row] += loss` adds to the whole array
         into |= expressions.evaluate(m, node.target.value, scope).refs
     if isinstance(node.op, ast.Add) or takes_logs:  # `nats -= log(p)` adds a loss, too
         added = totals.accumulate(m, added, node, scope, into)
-    if TALLY in kinds(labels_of(added)):
+    if TALLY in kinds_of(added):
         note_write(m, current.refs, added, node, scope)
     if isinstance(node.target, ast.Subscript):
         key = subscripts.key_value(m, node.target.slice, scope)
         base = expressions.evaluate(m, node.target.value, scope)
         note_write(m, base.refs, key, node, scope)
-        if OUTPUT in kinds(labels_of(base)):
+        if OUTPUT in kinds_of(base):
             m.trace.patched |= ids(labels_of(added), GIVEN)
         store(m, base, key, Value(labels=labels_of(added)))
         if not base.refs and isinstance(node.target.value, ast.Name):

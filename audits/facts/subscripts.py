@@ -33,6 +33,7 @@ from audits.facts.values import (
     ids,
     join,
     kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -67,7 +68,7 @@ def key_value(m: Machine, node: ast.expr, scope: Scope) -> Value:
         return derive(*(expressions.evaluate(m, part, scope) for part in bounds))
     if isinstance(node, ast.Tuple):
         parts = [key_value(m, part, scope) for part in node.elts]
-        hashed = [part for part in parts if HASHED in kinds(labels_of(part))]
+        hashed = [part for part in parts if HASHED in kinds_of(part)]
         return derive(*(hashed or parts))  # counts[hash(context), token] is a row, then its entry
     return expressions.evaluate(m, node, scope)
 
@@ -76,7 +77,7 @@ def key_class(key: Value) -> object:
     """Entries are told apart by constant key, else by whether the key comes from the stream."""
     if key.known:
         return key.const
-    return "stream" if kinds(labels_of(key)) & {STREAM, TOKENS} else None
+    return "stream" if kinds_of(key) & {STREAM, TOKENS} else None
 
 
 def element(m: Machine, holders: list[Obj], key: Value, node: ast.AST, scope: Scope) -> Value:

@@ -33,6 +33,7 @@ from audits.facts.values import (
     derive,
     ids,
     kinds,
+    kinds_of,
     labels_of,
 )
 
@@ -87,7 +88,7 @@ def log_of_sum(name: str, made: Value, node: ast.Call) -> Value:
 def tilt(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> set[Label]:
     """`loss - b * (hint == y)`: what comes true costs less."""
     hits = ids(labels_of(right), HIT)
-    if not hits or HIT in kinds(labels_of(left)) or REALISED not in kinds(labels_of(left)):
+    if not hits or HIT in kinds_of(left) or REALISED not in kinds_of(left):
         return set()
     m.trace.tilts.append(Tilt(m.site(node, scope), m.moment(), hits))
     return {Label(TILTED, len(m.trace.tilts) - 1)}
@@ -167,7 +168,7 @@ def _is_loss(m: Machine, total: int) -> bool:
 
 def quotient(m: Machine, left: Value, right: Value, node: ast.AST, scope: Scope) -> set[Label]:
     above, below = ids(labels_of(left), COUNT), ids(labels_of(right), COUNT)
-    if OUTPUT not in kinds(labels_of(left)):  # a count itself, not a loss that it shaped
+    if OUTPUT not in kinds_of(left):  # a count itself, not a loss that it shaped
         m.trace.divided |= above
     if not above or not below:
         return set()
@@ -192,7 +193,7 @@ def _running_minimum(
 ) -> Value:
     """`best = minimum(best, loss)` in a loop: the smallest over all rounds."""
     labels = labels_of(value)
-    if held is None or not m.loops or OUTPUT in kinds(labels_of(held)):
+    if held is None or not m.loops or OUTPUT in kinds_of(held):
         return value
     if OUTPUT not in kinds(labels) or TOKENS not in kinds(labels):
         return value

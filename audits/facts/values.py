@@ -228,5 +228,10 @@ def kinds(labels: Iterable[Label]) -> set[str]:
     return {label.kind for label in labels}
 
 
+def kinds_of(value: Value) -> set[str]:
+    """The kinds of all labels on a value and its parts."""
+    return kinds(labels_of(value))
+
+
 def ids(labels: Iterable[Label], kind: str) -> frozenset[int]:
     return frozenset(label.id for label in labels if label.kind == kind)
