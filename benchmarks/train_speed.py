@@ -6,8 +6,9 @@
 Ours runs on synthetic shards (`learnable_shards`) from the weights that the script would draw. Then
 the unmodified script runs on them, as a process of its own; its `flash_attn_interface` is served by
 PyTorch's own attention, its tokenizer by a table of nothing. Both take the same tokens a step and
-the same updates (Muon, AdamW, clip, EMA), with bfloat16 products and float32 banks; rates stay at
-their peak. Each side's clock runs between two steps whose loss was read, once all is compiled.
+the same updates (Muon, AdamW, clip, EMA), with bfloat16 products and float32 banks (the script's
+three tables are bfloat16 besides); rates stay at their peak. Each side's clock runs between two
+steps whose loss was read, once all is compiled.
 
 Prints both rates, their ratio, the losses at every twentieth step, and where our step's time goes
 against the floor of its operation count. Ours takes cuDNN's attention and as many windows at once
@@ -267,7 +268,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--shard-tokens", type=int, default=None, help="a shard; two are made")
     parser.add_argument("--no-breakdown", action="store_true")
     args = parser.parse_args(argv)
-    args.shard_tokens = args.shard_tokens or (50_000_000 if args.size == "record" else 500_000)
+    args.shard_tokens = args.shard_tokens or (20_000_000 if args.size == "record" else 500_000)
     return args
 
 
