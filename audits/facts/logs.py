@@ -18,7 +18,10 @@ MAX_BYTES = 1_500_000  # of one log; dumps and final lines are shorter than that
 SHORTEST_MESSAGE = 7  # characters; "step:" says nothing about where it was printed
 _DUMPED = re.compile(r"^\s*([a-z]\w+): (\S+)$")  # "  ttt_enabled: True"
 _ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]{3,})=([^\s,;'\"(){}\[\]]+)")  # "TTT_ENABLED=1"
-_INLINE = re.compile(r"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)[:=]([\w.+-]+)(?=[\s,]|$)")
+# "late_qat_threshold:0.15", "tokenizer_kind=sentencepiece"; "ngram_eval:done" tells of an event.
+_INLINE = re.compile(
+    r"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)(?:=|:(?=[\d.+-]|True|False))([\w.+-]+)(?=[\s,]|$)"
+)
 _FIGURES = re.compile(
     r"^(?![ \t]*(?:step|\d+/\d+)).*?\b(?:val_)?bpb\s*[:=]\s*(\d+\.\d+)", re.MULTILINE
 )

@@ -45,7 +45,7 @@ class Job:
     stream: Path  # .npy, (T,) int64: the validation tokens, for aligning what is captured
     out: Path  # log and capture, out of the script's reach by path
     environment: Mapping[str, str] = field(default_factory=dict)
-    patches: Mapping[str, str] = field(default_factory=dict)  # class attributes without a switch
+    patches: Mapping[str, str] = field(default_factory=dict)  # class attributes, numbers in code
     binds: Mapping[str, str] = field(default_factory=dict)  # absolute path -> folder in the stage
     arguments: tuple[str, ...] = ()
     device: str = "cpu"

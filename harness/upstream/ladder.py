@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from audits.source import Outcome
 from audits.switches import Switches, as_number
-from harness.upstream.sizes import Ratio, Size, StreamShape, small
+from harness.upstream.numbers import fixed_numbers
+from harness.upstream.sizes import Ratio, Size, StreamShape, counted_entries, small
 
 MAX_RUNGS = 4
 NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
@@ -43,7 +45,7 @@ class Rung:
 
     size: Size
     environment: Mapping[str, Given] = field(default_factory=dict)
-    patches: Mapping[str, Given] = field(default_factory=dict)  # "Hyperparameters.model_dim"
+    patches: Mapping[str, Given] = field(default_factory=dict)  # "H.model_dim", "51:BUCKETS"
     arguments: tuple[str, ...] = ()
     why: str = "small sizes over what the folder says it ran"
     stream_factor: int = 1  # the stream has to be this much longer than the last one
@@ -206,7 +208,7 @@ def _rung(switches: Switches, stream: StreamShape, size: Size) -> Rung:
     return Rung(
         size=size,
         environment=environment,
-        patches=dict(_patches(switches, ratio)),
+        patches=dict(_patches(switches, ratio)) | dict(_tables_in_code(switches, ratio)),
         arguments=tuple(_arguments(switches, ratio)),
     )
 
@@ -314,6 +316,27 @@ def _patches(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
         text = _small_text(name.upper(), str(value), ratio)
         if text is not None and not isinstance(value, str | tuple):
             yield key, Given(text, f"ladder: {text} for {value}, fixed in the class")
+
+
+def _tables_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
+    """Counting tables whose size is a number in the entry's code; first rungs only."""
+    source = switches.sources.get(switches.target.entry)
+    if source is None or source.outcome is not Outcome.PARSED or source.tree is None:
+        return
+    if ratio.size.only_common or ratio.size.native:
+        return
+    found = list(fixed_numbers(source.tree))
+    sizes: dict[int, int] = {}
+    for fixed in found:
+        if counted_entries(fixed.name, str(fixed.value)) == fixed.value:
+            value = small(fixed.name.upper(), fixed.value, ratio)
+            sizes[fixed.value] = int(value or fixed.value)
+    for fixed in found:
+        is_mask = "MASK" in fixed.name.upper() and fixed.value + 1 in sizes
+        if is_mask or counted_entries(fixed.name, str(fixed.value)) == fixed.value:
+            entries = sizes[fixed.value + is_mask]
+            text = str(entries - is_mask)
+            yield fixed.key, Given(text, f"ladder: {text} for {fixed.value}, a number in the code")
 
 
 def _configures(owner: str, switches: Switches) -> bool:

@@ -3,8 +3,10 @@
     LawStream  tokens, ln q of each, which were drawn, and by which law
 
 Guarantees: q(boundary) = 1 where the schedule puts one, so skipping boundaries or knowing lengths
-in advance saves nothing; documents are independent, restart their law and never share a draw. A
-training shard is the same call with another `split`: same laws, own seed, nothing shared.
+in advance saves nothing; the last token is scheduled too, the highest ordinary id, because some
+scripts take the vocabulary's size from the highest id that they see; documents are independent,
+restart their law and never share a draw. A training shard is the same call with another `split`:
+same laws, own seed, nothing shared.
 """
 
 from collections.abc import Sequence
@@ -104,6 +106,7 @@ def draw(
             log_q[start + 1 : start + 1 + len(body)] = nats
     drawn = np.ones(len(tokens), bool)
     drawn[plan.starts] = False
+    tokens[-1], log_q[-1], drawn[-1] = ordinary[-1], 0.0, False
     return LawStream(
         tokens,
         log_q,

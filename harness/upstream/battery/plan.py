@@ -230,6 +230,7 @@ def _padded(stream: LawStream, n_tokens: int) -> LawStream:
     left = n_tokens - len(stream.tokens)
     rng = np.random.default_rng([stream.seed, 0x7A11])
     tail = rng.choice(stream.ordinary, size=left)
+    tail[-1:] = stream.ordinary[-1]  # as every stream ends
     return replace(
         stream,
         tokens=np.concatenate([stream.tokens, tail]),

@@ -1,0 +1,113 @@
+"""Sizes of counting tables that stand as numbers in the code, exchanged while it is compiled.
+
+`self.BUCKETS = 4_194_304`, `BUCKETS = 1 << 22`, a default `buckets=16_777_216` and a keyword of a
+call: no switch reaches them, and 2,048 tokens in four million buckets never meet, so that a cache
+whose probabilities sum to hundreds in the contest would be normalised here. The file is never
+edited: the entry's syntax tree gets another number, and every exchange is in the report.
+
+Guarantees: only whole numbers of at least `FEWEST`, by names that say "counting table" (`sizes`),
+and masks that are one less than an exchanged size. Does not cover: packed scripts, other files of
+the folder, sizes that are computed or bound to other names.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+FEWEST = 32_768  # trained tables that stand in code are smaller
+
+_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.LShift: operator.lshift,
+    ast.Pow: operator.pow,
+}
+_LARGEST_EXPONENT = 40
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One number that a name is bound to."""
+
+    name: str
+    value: int
+    node: ast.expr
+
+    @property
+    def key(self) -> str:
+        """Where it stands: "51:BUCKETS"."""
+        return f"{self.node.lineno}:{self.name}"
+
+
+def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:
+    """Every number of at least FEWEST that the code binds to a name."""
+    for node in ast.walk(tree):
+        for name, value in _bindings(node):
+            number = _whole(value)
+            if number is not None and number >= FEWEST - 1:
+                yield Fixed(name, number, value)
+
+
+def is_key(text: str) -> bool:
+    """Whether it names a number in the code, and no attribute."""
+    return ":" in text
+
+
+def parsed_with(text: bytes, file: str, numbers: Mapping[str, str]) -> ast.Module:
+    """The tree of a script with other numbers in it; lines stay what they are.
+
+    Raises SyntaxError where the script does not parse.
+    """
+    tree = ast.parse(text, file)
+    exchanged = {
+        id(fixed.node): int(numbers[fixed.key])
+        for fixed in fixed_numbers(tree)
+        if fixed.key in numbers
+    }
+    _Exchange(exchanged).visit(tree)
+    return tree
+
+
+class _Exchange(ast.NodeTransformer):
+    def __init__(self, numbers: Mapping[int, int]) -> None:
+        self._numbers = numbers
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        number = self._numbers.get(id(node))
+        if number is None:
+            return self.generic_visit(node)
+        return ast.copy_location(ast.Constant(number), node)
+
+
+def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Assignments to a name or an attribute, defaults of parameters, keywords of calls."""
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name):
+                yield target.id, node.value
+            elif isinstance(target, ast.Attribute):
+                yield target.attr, node.value
+    elif isinstance(node, ast.arguments):
+        plain = [*node.posonlyargs, *node.args]
+        with_default = plain[len(plain) - len(node.defaults) :]
+        yield from ((a.arg, d) for a, d in zip(with_default, node.defaults, strict=True))
+        keywords = zip(node.kwonlyargs, node.kw_defaults, strict=True)
+        yield from ((a.arg, d) for a, d in keywords if d is not None)
+    elif isinstance(node, ast.keyword) and node.arg is not None:
+        yield node.arg, node.value
+
+
+def _whole(node: ast.expr) -> int | None:
+    """The value of a whole number, or of a sum, product, power or shift of such."""
+    if isinstance(node, ast.Constant):
+        return node.value if type(node.value) is int else None
+    if not isinstance(node, ast.BinOp) or type(node.op) not in _OPERATORS:
+        return None
+    left, right = _whole(node.left), _whole(node.right)
+    if left is None or right is None:
+        return None
+    if isinstance(node.op, ast.LShift | ast.Pow) and not 0 <= right <= _LARGEST_EXPONENT:
+        return None
+    return _OPERATORS[type(node.op)](left, right)
