@@ -135,3 +135,16 @@ def test_logs_of_another_run_set_nothing(folder: Path) -> None:
     (folder / "README.md").write_text("```\nVOCAB_SIZE=8192 python train_gpt.py\n```\n")
     assert read_switches(folder).value("TTT_LR") == "0.002"
     assert read_switches(folder).value("VOCAB_SIZE") == "8192"
+
+
+def test_an_event_in_a_log_is_no_setting(folder: Path) -> None:
+    """`ttt_enabled:done` says nothing of a value; a number behind the name does."""
+    script = folder / "train_gpt.py"
+    branch = "if Hyperparameters.ttt_enabled:\n    print('ttt starts here')\n"
+    script.write_text(script.read_text() + branch)
+    log = "ttt starts here\nttt_enabled:done val_loss:2.1\nttt_lr:0.5 done\nstep:1/3 val_loss:2.1\n"
+    (folder / "train.log").write_text(log)
+    switches = read_switches(folder)
+    assert switches.settings["TTT_ENABLED"].value == "1"
+    assert "line 1" in switches.settings["TTT_ENABLED"].source
+    assert switches.value("TTT_LR") == "0.5"

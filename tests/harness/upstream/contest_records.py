@@ -520,6 +520,19 @@ ILLEGAL = {
         ),
         {"NORM-1"},
     ),
+    "hashed cache of a size that no switch reaches": (
+        Case(
+            script(
+                scored_by(f"eval_val_ngram({ALL})", "final_ngram"),
+                ngram(
+                    "tables = HashedCounts(buckets=1 << 22, order=args.ngram_order)",
+                    "mixed = tables.mixed(val_np, places, seg_p)",
+                    "tables.add(val_np, places)",
+                ),
+            )
+        ),
+        {"NORM-1"},
+    ),
     "n-gram tables of a first pass": (
         Case(
             script(

@@ -51,6 +51,15 @@ def test_boundaries_follow_the_published_schedule():
     assert shares == pytest.approx([0.5, 0.25, 0.25], abs=0.06)
 
 
+def test_the_highest_id_closes_the_stream():
+    """Some scripts take the vocabulary's size from it; it is scheduled, and stays in every flip."""
+    stream = draw(LAWS, schedule(2049, [2, 1, 1], 128, 9), ORDINARY, BOS, 9)
+
+    assert stream.tokens[-1] == max(ORDINARY)
+    assert stream.log_q[-1] == 0 and not stream.drawn[-1]
+    assert redraw(stream, np.arange(2049), 1)[-1] == max(ORDINARY)
+
+
 def test_repeats_stay_inside_a_document():
     """Nothing is copied over a boundary: the first tokens of a document are uniform."""
     stream = draw([Repeats(0.9, (8, 8))], schedule(4000, [1], 100, 2), ORDINARY, BOS, 2)
