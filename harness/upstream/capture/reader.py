@@ -99,12 +99,13 @@ def _as_nats(
     scores: Column,  # (S,) float64
     site: Column,  # (S,) str, the line that added each up
 ) -> Column:
-    """Log-probabilities turned round. They are mostly below zero, on every line that adds them up;
-    nats are below zero only where a "probability" is above one.
+    """Log-probabilities turned round. They are oftener below zero than above, on every line that
+    adds them up; nats are below zero only where a "probability" is above one, and zero where one
+    was clipped at one.
     """
     lines, of = np.unique(site.astype(str), return_inverse=True)
-    above = np.bincount(of, scores > 0, len(lines))
-    return np.where(above[of] < 0.5 * np.bincount(of, minlength=len(lines))[of], -scores, scores)
+    above, below = (np.bincount(of, side, len(lines)) for side in (scores > 0, scores < 0))
+    return np.where((below > above)[of], -scores, scores)
 
 
 def _joined(tables: Any, stream: int, name: str) -> Column:
