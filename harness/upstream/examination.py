@@ -17,6 +17,7 @@ from audits.switches import read_switches
 from harness.checks.status import Level, RuleStatus, Status
 from harness.errors import HarnessError, SubmissionError
 from harness.report.model import Score
+from harness.upstream.battery.bytes_test import without_table
 from harness.upstream.battery.judge import Judged, judge
 from harness.upstream.battery.plan import Battery, Effort, Evidence
 from harness.upstream.battery.reads import reads_of
@@ -25,6 +26,7 @@ from harness.upstream.battery.source_test import SourceTest
 from harness.upstream.driver import Limits, ScriptDriver
 from harness.upstream.pool import Pool
 from harness.upstream.scale import SCALES
+from harness.upstream.vocabulary import byte_tables_elsewhere
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,11 @@ class Examination:
     @property
     def statuses(self) -> list[RuleStatus]:
         """One a rule; empty until it was judged."""
-        return [*self.judged.statuses, *self._left_out()] if self.judged else []
+        if self.judged is None or self.driver is None:
+            return []
+        tables = byte_tables_elsewhere(self.driver.switches)
+        known = [without_table(status, tables) for status in self.judged.statuses]
+        return [*known, *self._left_out()]
 
     def _left_out(self) -> list[RuleStatus]:
         """A setting of the folder that could not be served was not examined."""

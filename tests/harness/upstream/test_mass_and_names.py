@@ -7,9 +7,10 @@ import pytest
 from simulated_coders import BOS, ORDINARY, Scores, lucky, printed, score, stream
 from test_flip_cut import all_first, flip, honest
 
+from audits.switches import read_switches
 from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status
-from harness.upstream.battery.bytes_test import check_bytes
+from harness.upstream.battery.bytes_test import check_bytes, without_table
 from harness.upstream.battery.controls import adaptation_control
 from harness.upstream.battery.mass_asked import Asked, check_sums
 from harness.upstream.battery.mass_bound import mass_bound
@@ -18,6 +19,7 @@ from harness.upstream.battery.order_test import Uses, order_view
 from harness.upstream.battery.power import adaptation_power, table_power, temper, without_updates
 from harness.upstream.battery.source_test import source_test
 from harness.upstream.printed import Printed
+from harness.upstream.vocabulary import byte_tables_elsewhere
 
 NEVER = np.full(1024, -1, np.int64)
 
@@ -109,6 +111,24 @@ def test_bytes(factor, status):
 
     assert check_bytes(line, scores, bytes_of, len(law.starts)).status is status
     assert check_bytes(line, None, bytes_of, 1).status is Status.UNKNOWN
+
+
+def test_bytes_of_a_table_that_is_not_there(tmp_path):
+    """Scripts that count by a file beside the tokenizer, where there is one, are passed with it
+    only; a failure stays one, and so does a pass of a script that knows no such file.
+    """
+    script = "import os\nmeta = os.environ.get('TOKENIZER_META_PATH', '')\n"
+    (tmp_path / "train_gpt.py").write_text(script)
+    passed = RuleStatus("BYTES-1", Status.PASS, Level.BLACK_BOX, "5 bytes")
+    missing = byte_tables_elsewhere(read_switches(tmp_path))
+    assert missing == ["TOKENIZER_META_PATH"]
+    assert without_table(passed, missing).status is Status.UNKNOWN
+    failed = RuleStatus("BYTES-1", Status.FAIL, Level.BLACK_BOX, "6 bytes")
+    assert without_table(failed, missing) is failed
+
+    (tmp_path / "train_gpt.py").write_text(script.replace("''", "'mine.npz'"))
+    (tmp_path / "mine.npz").write_bytes(b"table")
+    assert without_table(passed, byte_tables_elsewhere(read_switches(tmp_path))) is passed
 
 
 def test_power():
