@@ -101,9 +101,12 @@ def questions_for(
     if counted is None or len(np.unique(capture.rank)) != 1:
         return ()
     view = per_position(counted)
-    saved = np.where(base.law.drawn[view.position], view.log_p - base.law.log_q[view.position], -99)
+    saved = view.log_p - base.law.log_q[view.position]
+    # What is counted twice, as the end of a stream is by many, has no one score to give again.
+    once = np.bincount(counted.position[counted.weight > 0])[view.position] == 1
+    eligible = np.flatnonzero(base.law.drawn[view.position] & once)
     found: list[Question] = []
-    for row in np.argsort(-saved):
+    for row in eligible[np.argsort(-saved[eligible])]:
         place = _place(capture, counted, int(view.position[row]), early)
         if place is None:
             continue

@@ -122,6 +122,17 @@ def test_what_was_prepared_from_the_old_token_is_not_believed(nursery, tmp_path)
     assert check_sums(sums).status is not Status.FAIL
 
 
+def test_what_is_counted_twice_is_not_asked(nursery, tmp_path):
+    """It has no one score that a copy could give again: many scripts count a stream's end twice."""
+    twice = "[*range(0, 1023, 33), *range(0, 990, 33)]"
+    text = script(EXACT).replace("range(0, 1023, 33)", twice)
+    base = run(nursery, tmp_path / "base", text, stream(SEED))
+
+    assert base.counted is not None and base.counted.gap < 1e-6
+    positions = [question.position for question in questions_for(base, VOCAB, SEED, 1.0)]
+    assert len(positions) == 3 and min(positions) > 990
+
+
 def test_only_a_confirmed_answer_is_believed():
     """And a pass needs the whole alphabet, at more than one position."""
     tokens = np.arange(68)
