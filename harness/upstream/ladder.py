@@ -319,24 +319,20 @@ def _patches(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
 
 
 def _tables_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
-    """Counting tables whose size is a number in the entry's code; first rungs only."""
+    """Counting tables whose size is a number in the entry's code, and their masks."""
     source = switches.sources.get(switches.target.entry)
     if source is None or source.outcome is not Outcome.PARSED or source.tree is None:
         return
-    if ratio.size.only_common or ratio.size.native:
+    if ratio.size.only_common or ratio.size.native:  # a later rung; a size that fits
         return
     found = list(fixed_numbers(source.tree))
-    sizes: dict[int, int] = {}
-    for fixed in found:
-        if counted_entries(fixed.name, str(fixed.value)) == fixed.value:
-            value = small(fixed.name.upper(), fixed.value, ratio)
-            sizes[fixed.value] = int(value or fixed.value)
-    for fixed in found:
-        is_mask = "MASK" in fixed.name.upper() and fixed.value + 1 in sizes
-        if is_mask or counted_entries(fixed.name, str(fixed.value)) == fixed.value:
-            entries = sizes[fixed.value + is_mask]
-            text = str(entries - is_mask)
-            yield fixed.key, Given(text, f"ladder: {text} for {fixed.value}, a number in the code")
+    tables = [f for f in found if counted_entries(f.name, str(f.value)) == f.value]
+    sizes = {f.value: int(small(f.name.upper(), f.value, ratio) or f.value) for f in tables}
+    given = {f.key: (f.value, sizes[f.value]) for f in tables}
+    masks = [f for f in found if "MASK" in f.name.upper() and f.value + 1 in sizes]
+    given |= {f.key: (f.value, sizes[f.value + 1] - 1) for f in masks}
+    for key, (value, number) in given.items():
+        yield key, Given(str(number), f"ladder: {number} for {value}, a number in the code")
 
 
 def _configures(owner: str, switches: Switches) -> bool:
