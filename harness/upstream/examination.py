@@ -74,8 +74,9 @@ class Examination:
             battery = Battery(self.driver, request.effort, request.seed, deadline, request.jobs)
             self.evidence = battery.run(base)
         tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
-        token_bytes = self.driver.vocabulary.token_bytes(base.law.tokens)
-        self.judged = judge(self.evidence, token_bytes, tail)
+        vocabulary, tokens = self.driver.vocabulary, base.law.tokens
+        token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
+        self.judged = judge(self.evidence, token_bytes, is_byte, tail)
 
     @property
     def statuses(self) -> list[RuleStatus]:

@@ -58,6 +58,15 @@ class Vocabulary:
         processor.LoadFromSerializedProto(self.model)
         return ByteTable.from_tokenizer(processor)
 
+    @cached_property
+    def is_byte(self) -> np.ndarray:
+        """(V,) bool, pieces that stand for one byte: all text of a vocabulary without a model."""
+        if self.model is None:
+            return ~self.table.boundary
+        processor = spm.SentencePieceProcessor()
+        processor.LoadFromSerializedProto(self.model)
+        return np.array([processor.is_byte(i) for i in range(self.size)])
+
     def token_bytes(self, tokens: np.ndarray) -> np.ndarray:
         """(T,) int64 canonical bytes of each of (T,) ids after its predecessor.
 

@@ -59,6 +59,7 @@ class Judged:
 def judge(
     evidence: Evidence,
     token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token in its context
+    is_byte: npt.NDArray[np.bool_],  # (T,) byte pieces
     tail: int,  # positions that a canonical truncation may drop at the end
 ) -> Judged:
     """Every rule that the battery can speak about."""
@@ -78,7 +79,7 @@ def judge(
     statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
     if base.headline is not None:
         boundaries = len(base.law.starts)
-        statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries))
+        statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries, is_byte))
     statuses += [*check_reads(base), *_network(evidence)]
     return Judged(statuses, list(dict.fromkeys(powers.values())), tests)
 
