@@ -4,8 +4,8 @@ From the printed pair, loss in nats a token and bits per byte, follows a number 
 the canonical table says how many there are. A larger denominator would lower the claim without
 lowering the loss. Allowed: what rounding of both numbers explains; one token more or less at either
 end; one byte a document (the space after a boundary). A smaller denominator only hurts its author.
-One that counts the six characters of byte pieces ("<0x0A>") where they stand for one is *unknown*:
-text has next to none of them, our streams a quarter (#1553: 38 % here, little there).
+One that counts the characters of "<0x0A>" and "<s>" instead of a byte and nothing is *unknown*:
+text has few of them, our streams a quarter (#1553: 38 % here, little there).
 Does not cover scripts that print one of the two numbers only, or another loss than nats a token:
 *unknown*.
 """
@@ -22,7 +22,8 @@ from harness.upstream.battery.counted import Bools, Counted, Ints
 from harness.upstream.battery.source_test import why_silent
 from harness.upstream.printed import Printed
 
-SPELT_OUT = 5  # characters of "<0x0A>" beyond the byte it stands for
+BYTE_SPELT = 5  # characters of "<0x0A>" beyond the byte that it stands for
+BOS_SPELT = 3  # of "<s>", which stands for none
 NUMBER = re.compile(r"\d+\.\d+")
 
 
@@ -48,7 +49,7 @@ def check_bytes(
     ours = min(means, key=lambda mean: abs(mean - implied))
     rounding = printed.half_unit / nats + half_unit(printed.text, bits, printed.half_unit) / bits
     edges = (2 * float(mine.max(initial=0.0)) + n_boundaries) / max(1, len(mine))
-    spelt = SPELT_OUT * float(is_byte[positions].mean()) if len(positions) else 0.0
+    spelt = (BYTE_SPELT * is_byte[positions].sum() + BOS_SPELT * n_boundaries) / max(1, len(mine))
     return _status(printed, implied, ours, ours * rounding + edges, spelt, len(mine))
 
 
@@ -95,5 +96,5 @@ def _status(
     status = Status.FAIL if implied > ours + allowed else Status.PASS
     if status is Status.FAIL and abs(implied - ours - spelt) <= allowed:
         status = Status.UNKNOWN
-        text += "; what it has more is byte pieces spelt out (six for one), which are rare in text"
+        text += "; what it has more is byte and boundary pieces spelt out, which are rare in text"
     return RuleStatus("BYTES-1", status, Level.BLACK_BOX, text, findings=(numbers,))
