@@ -42,7 +42,7 @@ class Fixed:
 
 
 def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:
-    """Every number of at least FEWEST that the code binds to a name."""
+    """Every number of at least FEWEST that the code binds to a name; a mask is one less."""
     for node in ast.walk(tree):
         for name, value in _bindings(node):
             number = _whole(value)

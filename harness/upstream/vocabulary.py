@@ -50,22 +50,26 @@ class Vocabulary:
     @cached_property
     def table(self) -> ByteTable:
         """Bytes of every id, by the contest's rule."""
-        if self.model is None:
-            is_byte = np.arange(self.size) >= self.size - 256
+        if self.processor is None:
             none = np.zeros(self.size, dtype=bool)
-            return ByteTable(is_byte.astype(np.int64), none, ~is_byte)
-        processor = spm.SentencePieceProcessor()
-        processor.LoadFromSerializedProto(self.model)
-        return ByteTable.from_tokenizer(processor)
+            return ByteTable(self.is_byte.astype(np.int64), none, ~self.is_byte)
+        return ByteTable.from_tokenizer(self.processor)
 
     @cached_property
     def is_byte(self) -> np.ndarray:
         """(V,) bool, pieces that stand for one byte: all text of a vocabulary without a model."""
+        if self.processor is None:
+            return np.arange(self.size) >= self.size - 256
+        return np.array([self.processor.is_byte(i) for i in range(self.size)])
+
+    @cached_property
+    def processor(self) -> spm.SentencePieceProcessor | None:
+        """The tokenizer; None for plain bytes."""
         if self.model is None:
-            return ~self.table.boundary
+            return None
         processor = spm.SentencePieceProcessor()
         processor.LoadFromSerializedProto(self.model)
-        return np.array([processor.is_byte(i) for i in range(self.size)])
+        return processor
 
     def token_bytes(self, tokens: np.ndarray) -> np.ndarray:
         """(T,) int64 canonical bytes of each of (T,) ids after its predecessor.
