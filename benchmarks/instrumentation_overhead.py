@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from audits.switches import read_switches
@@ -47,6 +48,7 @@ class Timed:
     evaluation_s: float
     wall_s: float
     headline: str  # the line
+    parts_s: list[tuple[str, float]]  # each line with a number, seconds since the one before
     reconstruction: float | None  # relative gap; None where nothing was captured or rebuilt
 
 
@@ -124,12 +126,23 @@ def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
     if outcome.how is not How.ENDED or head is None:
         print(f"{kind}: {outcome.how}, {outcome.cause} ({outcome.where})", file=sys.stderr)
         raise SystemExit(2)
-    took_s = clock.at(head.line) - clock.at(_begin(numbers))
+    begin = _begin(numbers)
+    parts_s = _parts(clock, begin, [n for n in numbers if begin < n.line <= head.line])
     gap = None
     if job.capture:
         run = read_run(kind, job, outcome, law, driver.vocabulary.token_bytes(law.tokens))
         gap = run.counted.gap if run.counted else None
-    return Timed(kind, took_s, outcome.wall_s, head.text.strip(), gap)
+    took_s = sum(seconds for _, seconds in parts_s)
+    return Timed(kind, took_s, outcome.wall_s, head.text.strip(), parts_s, gap)
+
+
+def _parts(clock: LogClock, begin: int, numbers: list[Printed]) -> list[tuple[str, float]]:
+    texts = {number.line: number.text.strip() for number in numbers}
+    times_s = [clock.at(line) for line in (begin, *texts)]
+    return [
+        (text, after - before)
+        for text, (before, after) in zip(texts.values(), pairwise(times_s), strict=True)
+    ]
 
 
 def _begin(numbers: list[Printed]) -> int:

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# As `id`, which raises an audit event: since the watch hears those, 0.5 us a call.
+identity = object.__hash__
+
 Positions = npt.NDArray[np.int32]  # -1: no token of the stream, or unknown
 
 
@@ -50,34 +53,34 @@ class Marks:
     """The marks of live objects."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[_Keyed, Mark]] = {}
+        self.known: dict[int, tuple[_Keyed, Mark]] = {}  # by identity; read only, elsewhere
 
     def find(self, thing: Any) -> Mark | None:
         """The mark of an object, if it has one."""
-        entry = self._known.get(id(thing))
+        entry = self.known.get(identity(thing))
         return entry[1] if entry is not None and entry[0]() is thing else None
 
     def put(self, thing: Any, mark: Mark) -> None:
         """Marks an object until it dies."""
         reference = _Keyed(thing, self._forget)
-        reference.key = id(thing)
-        self._known[reference.key] = (reference, mark)
+        reference.key = identity(thing)
+        self.known[reference.key] = (reference, mark)
 
     def _forget(self, gone: Any) -> None:
-        entry = self._known.get(gone.key)
+        entry = self.known.get(gone.key)
         if entry is not None and entry[0] is gone:
-            del self._known[gone.key]
+            del self.known[gone.key]
 
     def live(self) -> Iterator[tuple[Any, Mark]]:
         """Every marked object that is still there."""
-        for reference, mark in list(self._known.values()):
+        for reference, mark in list(self.known.values()):
             thing = reference()
             if thing is not None:
                 yield thing, mark
 
     def drop(self, thing: Any) -> None:
         """Takes a mark away."""
-        self._known.pop(id(thing), None)
+        self.known.pop(identity(thing), None)
 
 
 def merged(shape: tuple[int, ...], maps: list[Positions]) -> Positions | None:

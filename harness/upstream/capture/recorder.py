@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness.upstream.capture.alignment import Aligner, K
 from harness.upstream.capture.asking import Asker
-from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions
+from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions, identity
 from harness.upstream.capture.sites import Site, Sites
 from harness.upstream.capture.unseen import to_numpy
 from harness.upstream.capture.weights import Weights
@@ -38,15 +38,15 @@ class Pending:
     """Totals that carry a gradient, until someone reads them as numbers."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Tensor], Entry]] = {}
+        self.known: dict[int, tuple[weakref.ref[Tensor], Entry]] = {}  # by identity
 
     def __setitem__(self, total: Tensor, entry: Entry) -> None:
-        key = id(total)
-        self._known[key] = (weakref.ref(total, lambda _: self._known.pop(key, None)), entry)
+        key = identity(total)
+        self.known[key] = (weakref.ref(total, lambda _: self.known.pop(key, None)), entry)
 
     def pop(self, total: Any) -> Entry | None:
         """The scores of a total, once."""
-        found = self._known.pop(id(total), None)
+        found = self.known.pop(identity(total), None)
         return found[1] if found is not None and found[0]() is total else None
 
 
@@ -141,7 +141,9 @@ class Recorder:
             if len(self._waiting) >= QUEUED or self._waiting_scores >= QUEUED_SCORES:
                 self.drain()
             return
-        self._scores(event, positions, _host(values), mark.factor, counter(site, how))
+        numbers = _host(values).reshape(-1)
+        weights = _spread(mark.factor, positions)
+        self._scores(event, positions.reshape(-1), numbers, weights, counter(site, how))
 
     def single(
         self, mark: Mark, position: int, value: float, how: str, site: Site | None = None
@@ -163,7 +165,7 @@ class Recorder:
             )
             places = np.array([position for position, _ in scores], np.int32)
             values = np.array([value for _, value in scores])
-            self._scores(event, places, values, None, counter(site, how))
+            self._scores(event, places, values, np.ones(len(places)), counter(site, how))
 
     def read_pending(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
@@ -176,12 +178,14 @@ class Recorder:
         waiting, self._waiting, self._waiting_scores = self._waiting, [], 0
         if not waiting:
             return
-        together = to_numpy(torch.cat([w[2].reshape(-1).double() for w in waiting]).cpu())
-        start = 0
-        for event, positions, values, factor in waiting:
-            stop = start + values.numel()
-            self._scores(event, positions, together[start:stop], factor)
-            start = stop
+        values = to_numpy(torch.cat([w[2].reshape(-1).double() for w in waiting]).cpu())
+        stops = np.cumsum([w[1].size for w in waiting])
+        events = np.repeat([w[0] for w in waiting], [w[1].size for w in waiting])
+        weights = np.ones(len(values))
+        for (_, positions, _, factor), stop in zip(waiting, stops, strict=True):
+            if factor is not None:
+                weights[stop - positions.size : stop] = _spread(factor, positions)
+        self._scores(events, np.concatenate([w[1].reshape(-1) for w in waiting]), values, weights)
 
     def uses(self, event: int, runs: npt.NDArray[np.int32]) -> None:
         """(n, 2) runs of positions [start, stop) that a gradient was taken of."""
@@ -190,17 +194,19 @@ class Recorder:
             self.asker.copy.learnt(runs)
 
     def _scores(
-        self, event: int, positions: Positions, values: Any, factor: Any, counted_by: str = ""
+        self,
+        event: int | npt.NDArray[np.int64],  # of all scores, or (n,) of each
+        places: Positions,  # (n,)
+        values: npt.NDArray[np.float64],  # (n,) what entered the total
+        weights: npt.NDArray[np.float64],  # (n,) what the scores were multiplied by
+        counted_by: str = "",
     ) -> None:
-        places = positions.reshape(-1)
-        numbers = np.asarray(values, np.float64).reshape(-1)
-        weights = np.ones(len(places))
-        if factor is not None:
-            weights = np.broadcast_to(_host(factor), positions.shape).reshape(-1).astype(np.float64)
         kept = (places >= 0) & (weights != 0)
-        places, numbers, weights = places[kept], numbers[kept], np.abs(weights[kept])
+        places, values, weights = places[kept], values[kept], np.abs(weights[kept])
+        if not isinstance(event, int):
+            event = event[kept]
         with np.errstate(over="ignore", invalid="ignore"):
-            nats = numbers / weights
+            nats = values / weights
         self.writer.scores(event, places, self.stream[places], nats, weights)
         if self.asker is not None and self.asker.copy is not None:
             sign = -1.0 if len(nats) and np.nanmedian(nats) < 0 else 1.0  # log-probabilities
@@ -227,6 +233,13 @@ class Recorder:
 def counter(site: Site, how: str) -> str:
     """What counted scores: a line, and apart from it the numbers that were only read out there."""
     return site[0] + (" read" if how == "read" else "")
+
+
+def _spread(factor: Any, positions: Positions) -> npt.NDArray[np.float64]:
+    """(n,) the factor of each position; ones where there is none."""
+    if factor is None:
+        return np.ones(positions.size)
+    return np.broadcast_to(_host(factor), positions.shape).reshape(-1)
 
 
 def _host(values: Any) -> npt.NDArray[np.float64]:

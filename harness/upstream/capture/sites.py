@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import CodeType, FrameType
 
+from harness.upstream.capture.marks import identity
+
 Site = tuple[str, str]  # "train_gpt.py:1144", function around it
 
 NOWHERE: Site = ("", "")
@@ -18,7 +20,8 @@ class Sites:
 
     def __init__(self, stage: Path) -> None:
         self._roots = tuple(f"{root}/" for root in {str(stage), str(stage.resolve())})
-        self._names: dict[CodeType, str | None] = {}
+        # By identity, and held on to: a code object's own hash takes a microsecond.
+        self._names: dict[int, tuple[CodeType, str | None]] = {}
 
     def here(self) -> Site:
         """The innermost line of the submission below the caller."""
@@ -36,10 +39,10 @@ class Sites:
         return self._known(code) is not None
 
     def _known(self, code: CodeType) -> str | None:
-        name = self._names.get(code, "")
-        if name == "":
-            name = self._names[code] = self._name(code.co_filename)
-        return name
+        known = self._names.get(identity(code))
+        if known is None:
+            known = self._names[identity(code)] = code, self._name(code.co_filename)
+        return known[1]
 
     def _name(self, path: str) -> str | None:
         """Name under which a file of the submission is cited; None for anyone else's file."""

@@ -20,6 +20,7 @@ from harness.upstream.capture.torch_names import (
     DIVIDE,
     ELEMENTWISE,
     IN_PLACE,
+    JOIN,
     KEEPS_IDS,
     MULTIPLY,
     REARRANGE,
@@ -42,7 +43,7 @@ class TorchFlow:
         self._recorder = recorder
         self._marks = recorder.marks
         self._scores = TorchScores(recorder)
-        groups: list[tuple[list[str], Handler]] = [
+        following: list[tuple[list[str], Handler]] = [
             (REARRANGE, self._rearrange),
             (SAME, self._same),
             (ELEMENTWISE, self._elementwise),
@@ -50,15 +51,22 @@ class TorchFlow:
             (REDUCE, self._reduce),
             (READ, self._scores.read),
             (["masked_fill", "masked_fill_", "pad", "fill_", "zero_"], self._fill),
-            (["__getitem__"], self._getitem),
             (["__setitem__", "index_put_", "index_copy_", "scatter_", "copy_"], self._assign),
+        ]
+        marking: list[tuple[list[str], Handler]] = [
+            (JOIN, self._rearrange),
+            (["__getitem__"], self._getitem),
             (["gather", "take_along_dim"], self._gather),
             (["log_softmax"], self._scores.log_softmax),
             (["cross_entropy", "nll_loss"], self._scores.cross_entropy),
             (["matmul", "__matmul__", "mv"], self._scores.product),
             (["tensor", "as_tensor", "from_numpy", "frombuffer"], self._made),
         ]
-        self.handlers: dict[str, Handler] = {n: handler for names, handler in groups for n in names}
+        # Of no use where no argument itself is marked.
+        self.followers = {name for names, _ in following for name in names}
+        self.handlers: dict[str, Handler] = {
+            name: handler for names, handler in following + marking for name in names
+        }
 
     # -- rearranging ----------------------------------------------------------------------------
 
@@ -108,8 +116,9 @@ class TorchFlow:
                 self._give(part, mark)
 
     def _give_moved(self, out: Any, moved: Any, source: Mark) -> None:
-        if isinstance(out, Tensor) and tuple(out.shape) == np.shape(moved):
-            self._marks.put(out, source.moved(np.asarray(moved)))
+        if isinstance(out, Tensor) and out.shape == moved.shape:
+            positions = moved if isinstance(moved, np.ndarray) else np.array(moved)
+            self._marks.put(out, source.moved(positions))
 
     def _give_maps(self, out: Any, moved: Any, source: Mark) -> None:
         if isinstance(out, Tensor):

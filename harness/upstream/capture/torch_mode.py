@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from harness.upstream.capture.compiled import mark_by_shape
+from harness.upstream.capture.marks import identity
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.torch_flow import Handler, TorchFlow
 
@@ -26,7 +27,8 @@ class WatchMode(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
         self._flow = TorchFlow(recorder)
-        self._chosen: dict[Any, tuple[str, Handler | None]] = {}
+        self._chosen: dict[Any, tuple[str, Handler | None, bool]] = {}
+        self._marked, self._pending = recorder.marks.known.keys(), recorder.pending.known
         self._names = _public_names(self._flow.handlers)
 
     def __torch_function__(
@@ -36,8 +38,16 @@ class WatchMode(TorchFunctionMode):
         chosen = self._chosen.get(func)
         if chosen is None:
             chosen = self._chosen[func] = self._choose(func)
-        name, handler = chosen
-        if handler is not None and self._recorder.usable(name):
+        name, handler, follows = chosen
+        if handler is None:
+            return out
+        if (
+            follows
+            and not (kwargs or self._pending)
+            and self._marked.isdisjoint(map(identity, args))
+        ):
+            return out  # most calls of a model
+        if self._recorder.usable(name):
             try:
                 read = handler(name, func, args, kwargs or {}, out)
                 return out if read is None else read
@@ -45,14 +55,16 @@ class WatchMode(TorchFunctionMode):
                 self._recorder.failed(name, error)
         return out
 
-    def _choose(self, func: Any) -> tuple[str, Handler | None]:
+    def _choose(self, func: Any) -> tuple[str, Handler | None, bool]:
+        """The name of a function, its handler, and whether that only follows marks."""
         name = self._names.get(func, getattr(func, "__name__", ""))
+        if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
+            return "custom op", self._opaque, False
         if name == "__get__":
             name = getattr(func.__self__, "__name__", "")
-            return name, self._flow.handlers.get(name) if name in PROPERTIES else None
-        if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
-            return "custom op", self._opaque
-        return name, self._flow.handlers.get(name)
+            if name not in PROPERTIES:
+                return name, None, False
+        return name, self._flow.handlers.get(name), name in self._flow.followers
 
     def _opaque(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         mark_by_shape(self._recorder, args, kwargs, out)

@@ -24,12 +24,6 @@ REARRANGE = [
     "split",
     "tensor_split",
     "unbind",
-    "cat",
-    "concat",
-    "concatenate",
-    "stack",
-    "hstack",
-    "vstack",
     "roll",
     "flip",
     "unfold",
@@ -47,6 +41,7 @@ REARRANGE = [
     "split_with_sizes",
     "tile",
 ]
+JOIN = ["cat", "concat", "concatenate", "stack", "hstack", "vstack"]  # of a list of tensors
 SAME = [
     "to",
     "cuda",

@@ -16,6 +16,8 @@ import xxhash
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from harness.upstream.capture.marks import identity
+
 REST_S = 2.0
 
 
@@ -40,7 +42,7 @@ class Weights:
 
     def optimised(self, tensor: Tensor) -> None:
         """A tensor that an optimiser holds."""
-        self._leaves[id(tensor)] = tensor
+        self._leaves[identity(tensor)] = tensor
 
     def look(self) -> tuple[int, bool]:
         """(fingerprint, whether a parameter differs from the last look with no step between)."""
@@ -64,7 +66,7 @@ class Weights:
         for module in list(self._modules):
             for parameter in module._parameters.values():
                 if parameter is not None:
-                    found[id(parameter)] = parameter
+                    found[identity(parameter)] = parameter
         found.update(self._leaves.items())
         return list(found.values())
 
@@ -74,7 +76,7 @@ def _digests(parameters: list[Tensor]) -> dict[int, int]:
     for parameter in parameters:
         flat = parameter.detach().contiguous().reshape(-1)
         if flat.numel() and flat.device.type == "cpu":
-            out[id(parameter)] = xxhash.xxh3_64_intdigest(flat.view(torch.uint8).numpy().data)
+            out[identity(parameter)] = xxhash.xxh3_64_intdigest(flat.view(torch.uint8).numpy().data)
     return out
 
 
@@ -86,5 +88,5 @@ def _norms(parameters: list[Tensor]) -> dict[int, int]:
     out: dict[int, int] = {}
     for group in kinds.values():
         norms = torch.stack(torch._foreach_norm([p.detach() for p in group])).double().cpu()
-        out.update(zip(map(id, group), norms.numpy().view("uint64").tolist(), strict=True))
+        out.update(zip(map(identity, group), norms.numpy().view("uint64").tolist(), strict=True))
     return out

@@ -58,7 +58,7 @@ class Writer:
 
     def scores(
         self,
-        event: int,
+        event: int | npt.NDArray[np.int64],  # of all, or (n,) of each
         positions: npt.NDArray[np.int32],  # (n,)
         targets: npt.NDArray[np.int32],  # (n,)
         nats: npt.NDArray[np.float64],  # (n,)
