@@ -6,6 +6,7 @@ with its outcome. Does not cover: judging.
 """
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from audits.switches import Switches
 from harness.errors import SubmissionError
 from harness.upstream import disk
 from harness.upstream.battery.draw import LawStream
-from harness.upstream.battery.laws import Tokens
+from harness.upstream.battery.laws import Among, Tokens
 from harness.upstream.battery.runs import ScriptRun, read_run
 from harness.upstream.job import Job, Outcome, Question
 from harness.upstream.ladder import Rung, first_rung, native_size, next_rung
@@ -108,6 +109,18 @@ class ScriptDriver:
     ) -> ScriptRun:
         """One more run in the configuration that the base run found."""
         return self._run(name, law, self.chosen, training, questions)
+
+    def run_among(self, law: Among) -> ScriptRun:
+        """A run on a few ids alone, which the training shards are made of as well."""
+        drawn = [
+            self.scale.drawn_among(law, self.vocabulary, self.seed, split, factor)
+            for split, factor in ((0, self.chosen.stream_factor), (1, 1))
+        ]
+        return self.run(law.name, drawn[0], drawn[1].tokens)
+
+    def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
+        """Up to `most` ids whose whole piece fits."""
+        return self.vocabulary.longest(pattern, most)
 
     @property
     def alphabet(self) -> int:

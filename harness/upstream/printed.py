@@ -7,7 +7,7 @@ Does not cover: which tokens a number stands for; figures in tables without a na
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
@@ -30,6 +30,7 @@ _DIAGNOSTIC = re.compile(
 _PRE_QUANT = re.compile(r"pre[-_ ]?quant|unquantized|float_|fp32_eval", re.IGNORECASE)
 _DIFFERENCE = re.compile(r"improvement|\bgain|gap\b|delta|\bdiff", re.IGNORECASE)
 _CLOSING = re.compile(r"done|final|total|exact|submission", re.IGNORECASE)
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 _SEPARATOR = re.compile(r"^={60,}$")  # printed after the echo of the source
 _SOURCE = re.compile(r"^(?:import |from \w+ import |def main)", re.MULTILINE)
 
@@ -60,18 +61,26 @@ def printed_numbers(log: str) -> list[Printed]:
     return [printed for printed in found if printed is not None]
 
 
-def headline(numbers: Sequence[Printed], submission_claim: float | None = None) -> Printed | None:
-    """The number that the run stands for: the last that is no diagnostic.
-
-    A claim (bits per byte in submission.json) picks, where several were printed, the one it names.
-    """
+def headline(numbers: Sequence[Printed]) -> Printed | None:
+    """The number that the run stands for: the last that is no diagnostic."""
     candidates = claims(numbers)
-    if submission_claim is not None:
-        named = [n for n in candidates if _near(n.bits_per_byte, submission_claim)]
-        candidates = named or candidates
     if not candidates:
         return None
     return _most_precise(candidates[-1], candidates)
+
+
+def kind(number: Printed) -> str:
+    """The tag without its figures: what the same number is called in another run."""
+    return _FIGURE.sub("#", number.tag)
+
+
+def declared_kinds(
+    logs: Iterable[str],  # of the folder
+    declared: float,  # bits per byte, in submission.json
+) -> frozenset[str]:
+    """Which numbers of the folder's logs are the declared one."""
+    numbers = [number for log in logs for number in printed_numbers(log)]
+    return frozenset(kind(n) for n in numbers if _near(n.bits_per_byte, declared))
 
 
 def claims(numbers: Sequence[Printed]) -> list[Printed]:

@@ -80,6 +80,14 @@ class Vocabulary:
         before = np.concatenate([np.flatnonzero(self.table.boundary)[:1], ids[:-1]])
         return self.table.count(before, ids)
 
+    def longest(self, pattern: re.Pattern[str], most: int) -> np.ndarray:
+        """(K,) int64, ascending: up to `most` ordinary ids, the longest whose whole piece fits."""
+        if self.processor is None:
+            return np.empty(0, np.int64)
+        pieces = [(self.processor.id_to_piece(int(i)), int(i)) for i in self.ordinary]
+        fits = sorted((-len(piece), i) for piece, i in pieces if pattern.fullmatch(piece))
+        return np.sort(np.array([i for _, i in fits[:most]], np.int64))
+
     def as_json(self) -> str:
         """How scripts describe a tokenizer without a model."""
         specials = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}

@@ -40,8 +40,9 @@ from harness.upstream.battery.power import (
 )
 from harness.upstream.battery.reads import check_reads
 from harness.upstream.battery.runs import ScriptRun
-from harness.upstream.battery.source_test import SourceTest, check_source, source_test
-from harness.upstream.printed import Printed
+from harness.upstream.battery.source_test import SourceTest, check_source, source_test, why_silent
+from harness.upstream.battery.spread_test import check_spread
+from harness.upstream.printed import Printed, kind
 
 LOWER = 1e-3  # relative: more than roundings of one number differ
 MOST = 0.5  # of the scores must move for the flip to have power
@@ -74,13 +75,14 @@ def judge(
     # A script that broke off may not have come to the number it stands for.
     convicts = base.headline if base.finished else None
     source = check_source(tests, lambda number: number is convicts, base.law)
-    statuses = _named(_doubted(source, base), name_violations(proof))
+    statuses = _named(_doubted(source, evidence), name_violations(proof))
     statuses += [_flip(evidence)]
     statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
     if base.headline is not None:
         boundaries = len(base.law.starts)
         statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries, is_byte))
-    statuses += [*check_reads(base), *_network(evidence)]
+    spread = check_spread(evidence.get("long words"), evidence.get("letters"), evidence.unexplained)
+    statuses += [*check_reads(base), *_network(evidence), *([spread] if spread else [])]
     return Judged(statuses, list(dict.fromkeys(powers.values())), tests)
 
 
@@ -99,10 +101,14 @@ def _source(base: ScriptRun, line: int) -> SourceTest:
     return source_test(number, base.passes.get(line), base.law)
 
 
-def _doubted(source: RuleStatus, base: ScriptRun) -> RuleStatus:
-    """A lower number that is no diagnostic may be the claim; where nobody rebuilt it, it was not
-    examined. (#2098 prints its byte mixture's score in front of the plain one.)
+def _doubted(source: RuleStatus, evidence: Evidence) -> RuleStatus:
+    """A lower number that is no diagnostic may be the claim, unless submission.json names the
+    headline; where nobody rebuilt it, it was not examined. (#2098 prints its byte mixture's score
+    in front of the plain one.)
     """
+    base = evidence.base
+    if base.headline is not None and kind(base.headline) in evidence.declared:
+        return source
     rival = next((n for n in base.numbers if _rivals(n, base)), None)
     if source.status is not Status.PASS or rival is None:
         return source
@@ -115,7 +121,7 @@ def _doubted(source: RuleStatus, base: ScriptRun) -> RuleStatus:
 
 def _rivals(number: Printed, base: ScriptRun) -> bool:
     head = base.headline
-    if head is None or number.diagnostic or number.line in base.passes:
+    if head is None or number.diagnostic or not why_silent(base.passes.get(number.line)):
         return False
     pairs = (
         (number.bits_per_byte, head.bits_per_byte),

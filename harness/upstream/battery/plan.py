@@ -7,14 +7,16 @@
     adaptation each chunk followed by its own copy: what do the script's own updates save?
     past       tokens changed that are scored first: do updates reach scores that come later?
     band 1-3   where two runs were not bit-identical: five make a band
+    long words, letters   where no captured score explains a claim: is it a mixture over bytes?
     asked      scores asked again, for other tokens (`ask_again`)
 
 `--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
 proved. Guarantees: no run starts that the time left cannot hold; what was run stays evidence.
 """
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -27,11 +29,19 @@ from harness.upstream.battery.ask_again import Asking
 from harness.upstream.battery.controls import adaptation_control, training_control
 from harness.upstream.battery.draw import LawStream, redraw
 from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
-from harness.upstream.battery.laws import Tokens
+from harness.upstream.battery.laws import Among, Tokens
 from harness.upstream.battery.mass_asked import Asked
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import source_test
+from harness.upstream.battery.spread_test import (
+    LETTER,
+    LETTERS,
+    LONG_WORD,
+    WORDS,
+    unexplained,
+)
 from harness.upstream.job import Question
+from harness.upstream.printed import Printed
 
 SLACK = 1.5  # a run may take so many times what the base run took
 
@@ -57,6 +67,12 @@ class Driver(Protocol):
         """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
         scores that are asked again, behind which it ends.
         """
+
+    def run_among(self, law: Among) -> ScriptRun:
+        """A run on a few ids alone, which the training shards are made of as well."""
+
+    def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
+        """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
 
     @property
     def can_ask(self) -> bool:
@@ -87,6 +103,8 @@ class Evidence:
     sums: Sequence[Asked] = ()  # over the alphabet, at some positions
     table_entries: int | None = None  # of the smallest table that the stream fills
     skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
+    declared: Collection[str] = ()  # kinds of the numbers that submission.json names
+    unexplained: Sequence[Printed] = ()  # claims that no captured scores explain
 
     def get(self, name: str) -> ScriptRun | None:
         """A run that was made and came to its end."""
@@ -98,23 +116,34 @@ class Battery:
     """The runs after the base run."""
 
     def __init__(
-        self, driver: Driver, effort: Effort, seed: int, deadline: float, jobs: int = 1
+        self,
+        driver: Driver,
+        effort: Effort,
+        seed: int,
+        deadline: float,
+        jobs: int = 1,
+        declared: Collection[str] = (),  # kinds of the numbers that submission.json names
     ) -> None:
         self._driver = driver
         self._effort = effort
         self._seed = seed
         self._deadline = deadline  # time.monotonic()
         self._jobs = jobs
+        self._declared = declared
 
     def run(self, base: ScriptRun) -> Evidence:
         """Every run that the effort and the time left allow."""
         evidence = Evidence(base, {base.name: base}, self._driver.chunk_tokens)
+        evidence.declared = self._declared
         evidence.table_entries = self._driver.table_entries
         if self._effort is Effort.QUICK:
             return evidence
         if base.counted is not None and base.finished:
             evidence.cut = choose_cut(base.counted, base.law.starts)
+        if base.finished:
+            evidence.unexplained = unexplained(base, self._declared)
         self._make(evidence, self._first_round(evidence))
+        self._make(evidence, self._on_pieces(evidence))
         self._judge_flip(evidence)
         self._make(evidence, self._second_round(evidence))
         self._judge_flip(evidence)
@@ -132,6 +161,16 @@ class Battery:
             "flip 1": lambda: run("flip 1", self._flipped(evidence, 1)),
             "training": lambda: run("training", base.law, self._trained(base)),
         }
+
+    def _on_pieces(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
+        if not evidence.unexplained:
+            return {}
+        words = Among(self._driver.longest(LONG_WORD, WORDS), "long words")
+        letters = Among(self._driver.longest(LETTER, LETTERS), "letters")
+        if len(words.ids) < WORDS or len(letters.ids) < LETTERS:
+            evidence.skipped["long words, letters"] = "the vocabulary has too few of them"
+            return {}
+        return {law.name: lambda law=law: self._driver.run_among(law) for law in (words, letters)}  # type: ignore[misc]
 
     def _second_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
         run = self._driver.run

@@ -36,6 +36,7 @@ class ScriptRun:
     capture: Capture
     passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
     widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
+    n_bytes: int = 0  # canonical, of all tokens but the first
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
     answers: Mapping[str, Column] = field(default_factory=dict)  # to what was asked again
 
@@ -118,7 +119,10 @@ def read_run(
             passes[number.line] = replace(found, event=_fixed(capture, found))
     head = headline(numbers)
     answers = load_answers(job.out)
-    return ScriptRun(name, law, outcome, numbers, head, capture, passes, widths, training, answers)
+    n_bytes = int(token_bytes[1:].sum())
+    return ScriptRun(
+        name, law, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
+    )
 
 
 def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:

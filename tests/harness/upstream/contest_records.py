@@ -354,6 +354,51 @@ def eval_val_ngram(args, model, device, val_tokens, luts):
     return val_loss, bits_per_byte(val_loss, token_count, byte_count)
 '''
 
+# Mixes a model of bytes in, out of sight, as a program in another language would: `# WEIGH` makes
+# `p`, the probability of the token.
+PPM = '''
+
+class ByteModel:
+    """Counts of what followed the last bytes, each order falling back on the next shorter."""
+
+    def __init__(self, order=5):
+        self.order, self.past, self.rows = order, b"", {}
+
+    def look_up(self, byte):
+        """The probability of a byte, and how sure the longest context is of its favourite."""
+        p, sure = 1 / 256, 0.0
+        for n in range(self.order + 1):
+            row = self.rows.get(self.past[len(self.past) - n :] if n else b"")
+            if row:
+                total = sum(row.values())
+                p, sure = (row.get(byte, 0) + p) / (total + 1), max(row.values()) / (total + 1)
+        return p, sure
+
+    def add(self, byte):
+        for n in range(min(self.order, len(self.past)) + 1):
+            row = self.rows.setdefault(self.past[len(self.past) - n :] if n else b"", {})
+            row[byte] = row.get(byte, 0) + 1
+        self.past = (self.past + bytes([byte]))[-self.order :]
+
+
+def eval_val_bytes(args, model, device, val_tokens, luts, sp):
+    nats = json.loads(json.dumps(score_all(args, model, device, val_tokens).tolist()))
+    ids, seen, total, n_bytes = val_tokens.tolist(), ByteModel(), 0.0, 0
+    for token, nll in zip(ids[1:], nats):
+        piece = sp.id_to_piece(token).replace("\\u2581", " ")
+        text = bytes([int(piece[3:5], 16)]) if sp.is_byte(token) else piece.encode("utf-8")
+        if sp.is_control(token) or sp.is_unknown(token):
+            text = b""
+        looked = []
+        for byte in text:
+            looked.append(seen.look_up(byte))
+            seen.add(byte)
+        # WEIGH
+        total -= math.log(p)
+        n_bytes += len(text)
+    return total / len(nats), total / math.log(2.0) / n_bytes
+'''
+
 TAIL = """
 
 def main() -> None:
@@ -448,6 +493,13 @@ def changed(text: str, old: str, new: str) -> str:
     """One line of a legal script, changed; a twin must differ."""
     assert text.count(old) == 1, f"{text.count(old)} times: {old}"
     return text.replace(old, new)
+
+
+def byte_mixture(weigh: str) -> Case:
+    """The record that weighs a model of bytes in."""
+    text = PPM.replace("# WEIGH", weigh.replace("\n", "\n        "))
+    pair = scored_by(f"eval_val_bytes({ALL}, sp)", "final_ppm_mix")
+    return Case(changed(script(pair, BEST, text), "import glob\n", "import glob\nimport json\n"))
 
 
 ALL = "args, model, device, val_tokens, luts"
@@ -621,6 +673,16 @@ UNRUNNABLE = {
     ),
 }
 HANGS = Case(script("while True:\n    time.sleep(1.0)"))
+# Each byte of a token pays the n-th root of the token's probability, or what the bytes say.
+SPREAD = byte_mixture(
+    "p = 1.0 if text else math.exp(-nll)\n"
+    "for r, sure in looked:\n"
+    "    w = 0.05 if sure > 0.8 else 0.9\n"
+    "    p *= w * math.exp(-nll / len(text)) + (1 - w) * r"
+)
+# Two models of tokens, mixed; and a model of bytes from start to end: both weigh one at most.
+TOKEN_MIX = byte_mixture("p = 0.5 * math.exp(-nll) + 0.5 * math.prod(r for r, _ in looked)")
+BYTES_ALONE = byte_mixture("p = math.prod(r for r, _ in looked)")
 UNSUPPORTED = Case(script('log0("final_exact val_loss:2.12345678 val_bpb:1.01234567")'))
 # Two claims: a lower one that nothing supports, then the sliding window's.
 RIVAL = Case(script('log0("mixture_exact val_bpb:1.01234567")\n' + SLIDE, SLIDING))

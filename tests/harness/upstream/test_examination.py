@@ -12,7 +12,18 @@ from typing import Any
 
 import jsonschema
 import pytest
-from contest_records import HANGS, ILLEGAL, LEGAL, RIVAL, UNRUNNABLE, UNSUPPORTED, Case
+from contest_records import (
+    BYTES_ALONE,
+    HANGS,
+    ILLEGAL,
+    LEGAL,
+    RIVAL,
+    SPREAD,
+    TOKEN_MIX,
+    UNRUNNABLE,
+    UNSUPPORTED,
+    Case,
+)
 
 from harness.evaluation import Evaluation, Options
 from harness.report.gaps import NATIVE, gaps
@@ -195,6 +206,23 @@ def test_a_lower_number_that_nobody_rebuilt_may_be_the_claim(
     source = found.report["rules"]["SOURCE-1"]
     assert found.verdict == "REVIEW" and source["status"] == "unknown"
     assert source["message"].startswith("mixture_exact is printed too")
+
+
+def test_probability_spread_over_bytes(data_folder: DataFolder, tmp_path: Path) -> None:
+    """A claim that no captured score explains is tried on long words and on single letters."""
+    found = _evaluate(SPREAD.write(tmp_path / "record"), tmp_path / "out", data_folder)
+    assert found.broken == {"NORM-5"}
+    assert "spread over bytes" in found.report["rules"]["NORM-5"]["message"]
+
+
+@pytest.mark.parametrize("case", [TOKEN_MIX, BYTES_ALONE], ids=["tokens", "bytes"])
+def test_models_of_bytes_that_weigh_one(
+    case: Case, data_folder: DataFolder, tmp_path: Path
+) -> None:
+    """Mixed by whole tokens, or of bytes from start to end, they beat no source."""
+    found = _evaluate(case.write(tmp_path / "record"), tmp_path / "out", data_folder)
+    assert found.broken == set() and found.verdict == "REVIEW"
+    assert found.report["rules"]["NORM-5"]["status"] == "unknown"
 
 
 def test_a_lone_script_is_accepted(evaluated: dict[str, Future[Evaluated]]) -> None:
