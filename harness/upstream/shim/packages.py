@@ -2,9 +2,10 @@
 
 Replaces, where the real one is not installed: FlashAttention 2 and 3, the `kernels` hub (its
 attention only), the CUTLASS fusion of one popular lineage, the scans of `mamba_ssm`,
-`causal_conv1d` and `fla` (see `scans`, `fla`), and `wandb`.
+`causal_conv1d` and `fla` (see `scans`, `fla`), `wandb`, and the downloads of `huggingface_hub`.
 The numbers stay right: attention is PyTorch's (see `attention`), the fusion is the product that its
-source defines, scans are their recurrences, `wandb` only reports.
+source defines, scans are their recurrences, `wandb` only reports; a download that is asked for all
+the same fails as without a network, and most scripts ask only for what is not there yet (#2098).
 Not covered: every other absent package ends in Python's own `ModuleNotFoundError`, which names it,
 and lets a script that has a fallback take it.
 """
@@ -76,6 +77,14 @@ def _reporting() -> dict[str, Any]:
     return {**dict.fromkeys(names, silence), "run": None}
 
 
+def _downloads() -> dict[str, Any]:
+    def refused(*names: Any, **options: Any) -> None:
+        wanted = names[0] if names else options.get("repo_id")
+        raise ConnectionError(f"{wanted}: nothing is downloaded inside the walls")
+
+    return {"snapshot_download": refused, "hf_hub_download": refused}
+
+
 _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "flash_attn": lambda: _ATTENTION,
     "flash_attn.flash_attn_interface": lambda: _ATTENTION,
@@ -83,6 +92,7 @@ _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "flash_attn_interface": lambda: _ATTENTION,
     "flash_attn_3": lambda: _ATTENTION,
     "flash_attn_3.flash_attn_interface": lambda: _ATTENTION,
+    "huggingface_hub": _downloads,
     "kernels": _hub,
     "cutlass_evt_fusion": dict,
     "wandb": _reporting,

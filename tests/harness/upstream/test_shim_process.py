@@ -94,10 +94,11 @@ answers["cutlass"] = torch.equal(product, (a @ b) * 2)
 from flash_attn_interface import flash_attn_func
 from flash_attn.flash_attn_interface import flash_attn_varlen_func
 from flash_attn_3 import flash_attn_func as third
-import kernels, wandb
+import huggingface_hub, kernels, wandb
 wandb.init(project="p").log({"loss": 1})
 answers["attention"] = kernels.get_kernel("kernels-community/flash-attn3").flash_attn_func is third
 for name, call in (("mamba_ssm", lambda: __import__("no_such_package")),
+                   ("download", lambda: huggingface_hub.snapshot_download(repo_id="a/b")),
                    ("graph", lambda: torch.cuda.CUDAGraph()),
                    ("kernel", lambda: kernels.get_kernel("somebody/scan"))):
     try: call()
@@ -214,6 +215,7 @@ def test_absent_packages_are_served_or_named(answers: dict[str, Any]) -> None:
     """Attention comes from one place; what cannot be served says its name."""
     assert answers["attention"]
     assert answers["mamba_ssm"] == "ModuleNotFoundError: No module named 'no_such_package'"
+    assert answers["download"].startswith("ConnectionError: a/b")
     assert "torch.cuda.CUDAGraph" in answers["graph"]
     assert "somebody/scan" in answers["kernel"]
 
