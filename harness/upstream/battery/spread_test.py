@@ -33,6 +33,7 @@ LETTER = re.compile("[a-z]")
 WORDS = 32
 LETTERS = 26
 DENOMINATOR = 1.2  # bytes that a script may count for each canonical one: two a space, and more
+OFF = 0.01  # relative: more than a denominator differs in honest scripts
 RULE = "NORM-5"
 
 
@@ -107,7 +108,7 @@ def _explained(number: Printed, base: ScriptRun) -> bool:
     assert number.bits_per_byte is not None
     by_bits = number.bits_per_byte * math.log(2) * base.n_bytes
     by_nats = counted.mean * (len(base.law.tokens) - 1)
-    return by_bits > by_nats / DENOMINATOR
+    return by_bits > by_nats * (1 - OFF)
 
 
 def _spread(claim: Printed, run: ScriptRun | None) -> Spread | None:

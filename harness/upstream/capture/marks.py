@@ -20,9 +20,9 @@ identity = object.__hash__
 Positions = npt.NDArray[np.int32]  # -1: no token of the stream, or unknown
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Mark:
-    """What the elements of one tensor stand for."""
+    """What the elements of one tensor stand for. Never changed, and not frozen: that costs 1 us."""
 
     positions: Positions | None  # the tensor's shape; None: looked up, and not of this stream
     loss: int = -1  # the `loss` event that the numbers come from; -1: these are ids

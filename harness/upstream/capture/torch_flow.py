@@ -300,7 +300,9 @@ class TorchFlow:
                     func(from_numpy(old.positions), *on_host(key), moved)
         latest = new if known and new is not None and new.loss >= old.loss else old
         width = min(old.softmax, latest.softmax)
-        self._marks.put(target, Mark(old.positions, latest.loss, latest.weights, softmax=width))
+        same = latest.loss == old.loss and width == old.softmax and old.factor is None
+        if not same or self._marks.find(target) is not old:
+            self._marks.put(target, Mark(old.positions, latest.loss, latest.weights, softmax=width))
 
     def _gather(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         source = args[0]
