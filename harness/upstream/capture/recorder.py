@@ -27,7 +27,7 @@ from harness.upstream.capture.writer import Writer
 
 FAILURES_ALLOWED = 3  # of one hook
 INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
-QUEUED = 16_384  # totals on an accelerator that wait for one copy to the host, which stops it,
+QUEUED = 1_024  # totals on an accelerator that wait for one copy to the host,
 QUEUED_SCORES = 1 << 22  # and the scores in them: 32 MB
 
 
