@@ -78,12 +78,29 @@ def judge(
     statuses = _named(_doubted(source, evidence), name_violations(proof))
     statuses += [_flip(evidence)]
     statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
-    if base.headline is not None:
-        boundaries = len(base.law.starts)
-        statuses.append(check_bytes(base.headline, base.counted, token_bytes, boundaries, is_byte))
-    spread = check_spread(evidence.get("long words"), evidence.get("letters"), evidence.unexplained)
-    statuses += [*check_reads(base), *_network(evidence), *([spread] if spread else [])]
+    statuses += _bytes(evidence, token_bytes, is_byte)
+    statuses += [*check_reads(base), *_network(evidence)]
     return Judged(statuses, list(dict.fromkeys(powers.values())), tests)
+
+
+def _bytes(
+    evidence: Evidence, token_bytes: npt.NDArray[np.int64], is_byte: npt.NDArray[np.bool_]
+) -> list[RuleStatus]:
+    """BYTES-1, and NORM-5 where a claim is not explained; a mixture's bits tell of no denominator.
+    (#1785 prints the loss of the model beside the bits of the mixture.)
+    """
+    base = evidence.base
+    spread = check_spread(evidence.get("long words"), evidence.get("letters"), evidence.unexplained)
+    found = [spread] if spread else []
+    if base.headline is None:
+        return found
+    n_boundaries = len(base.law.starts)
+    bytes_ = check_bytes(base.headline, base.counted, token_bytes, n_boundaries, is_byte)
+    mixture = spread is not None and spread.status is Status.FAIL
+    if mixture and bytes_.status is Status.FAIL and base.headline in evidence.unexplained:
+        text = f"{bytes_.message}; but the bits are those of a mixture over bytes (NORM-5)"
+        bytes_ = replace(bytes_, status=Status.UNKNOWN, message=text)
+    return [*found, bytes_]
 
 
 def _named(source: RuleStatus, named: list[RuleStatus]) -> list[RuleStatus]:

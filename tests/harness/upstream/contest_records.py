@@ -680,6 +680,10 @@ SPREAD = byte_mixture(
     "    w = 0.05 if sure > 0.8 else 0.9\n"
     "    p *= w * math.exp(-nll / len(text)) + (1 - w) * r"
 )
+# The same, with the model's own loss printed beside the mixture's bits.
+SPREAD_BESIDE = Case(
+    changed(SPREAD.script, "return total / len(nats),", "return sum(nats) / len(nats),")
+)
 # Two models of tokens, mixed; and a model of bytes from start to end: both weigh one at most.
 TOKEN_MIX = byte_mixture("p = 0.5 * math.exp(-nll) + 0.5 * math.prod(r for r, _ in looked)")
 BYTES_ALONE = byte_mixture("p = math.prod(r for r, _ in looked)")

@@ -19,6 +19,7 @@ from contest_records import (
     LEGAL,
     RIVAL,
     SPREAD,
+    SPREAD_BESIDE,
     TOKEN_MIX,
     UNRUNNABLE,
     UNSUPPORTED,
@@ -208,9 +209,12 @@ def test_a_lower_number_that_nobody_rebuilt_may_be_the_claim(
     assert source["message"].startswith("mixture_exact is printed too")
 
 
-def test_probability_spread_over_bytes(data_folder: DataFolder, tmp_path: Path) -> None:
-    """A claim that no captured score explains is tried on long words and on single letters."""
-    found = _evaluate(SPREAD.write(tmp_path / "record"), tmp_path / "out", data_folder)
+@pytest.mark.parametrize("case", [SPREAD, SPREAD_BESIDE], ids=["alone", "beside a loss"])
+def test_probability_spread_over_bytes(case: Case, data_folder: DataFolder, tmp_path: Path) -> None:
+    """A claim that no captured score explains is tried on long words and on single letters; bits
+    that are not those of the loss beside them tell of no denominator.
+    """
+    found = _evaluate(case.write(tmp_path / "record"), tmp_path / "out", data_folder)
     assert found.broken == {"NORM-5"}
     assert "spread over bytes" in found.report["rules"]["NORM-5"]["message"]
 
