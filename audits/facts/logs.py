@@ -18,9 +18,13 @@ MAX_BYTES = 1_500_000  # of one log; dumps and final lines are shorter than that
 SHORTEST_MESSAGE = 7  # characters; "step:" says nothing about where it was printed
 _DUMPED = re.compile(r"^\s*([a-z]\w+): (\S+)$")  # "  ttt_enabled: True"
 _ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]{3,})=([^\s,;'\"(){}\[\]]+)")  # "TTT_ENABLED=1"
-# "late_qat_threshold:0.15", "tokenizer_kind=sentencepiece"; "ngram_eval:done" tells of an event.
+# "late_qat_threshold:0.15", "model_preset:frontier_lean"; "ngram_eval:done" tells of an event.
+_EVENTS = (
+    "done|start|starting|started|begin|end|complete|completed|finished|running|skipped|skipping"
+    "|loading|loaded|saved|building|built|failed|enabled|disabled|on|off|mix"
+)
 _INLINE = re.compile(
-    r"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)(?:=|:(?=[\d.+-]|True|False))([\w.+-]+)(?=[\s,]|$)"
+    rf"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)(?:=|:(?!(?:{_EVENTS})\b))([\w.+-]+)(?=[\s,]|$)"
 )
 _FIGURES = re.compile(
     r"^(?![ \t]*(?:step|\d+/\d+)).*?\b(?:val_)?bpb\s*[:=]\s*(\d+\.\d+)", re.MULTILINE

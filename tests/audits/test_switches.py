@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from audits.facts.logs import from_texts
 from audits.switches import Switches, read_switches
 
 SCRIPT = """\
@@ -135,6 +136,13 @@ def test_logs_of_another_run_set_nothing(folder: Path) -> None:
     (folder / "README.md").write_text("```\nVOCAB_SIZE=8192 python train_gpt.py\n```\n")
     assert read_switches(folder).value("TTT_LR") == "0.002"
     assert read_switches(folder).value("VOCAB_SIZE") == "8192"
+
+
+def test_a_word_in_a_log_is_a_setting() -> None:
+    """`model_preset:lean`: without it #853 ran another preset, whose n-gram cache is off."""
+    logs = from_texts({"train.log": "model_preset:lean run:x ngram_eval:done\n"}, {})
+    assert logs.settings["model_preset"][0] == "lean"
+    assert "ngram_eval" not in logs.settings
 
 
 def test_an_event_in_a_log_is_no_setting(folder: Path) -> None:
