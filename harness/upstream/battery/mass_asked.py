@@ -91,7 +91,8 @@ def questions_for(
     ask_s: float,  # a position
     early: bool = False,
 ) -> tuple[Question, ...]:
-    """Positions whose score can be asked again, those first where most was saved.
+    """Positions whose score can be asked again: where most was saved, and one counted first in its
+    sum, which no table that is filled before it is read can confuse with its neighbours.
 
     Copies are forked behind the last event before the forward that fixed the score; `early`: before
     the forward over the position that came before it with the same weights, for scripts that keep
@@ -106,16 +107,27 @@ def questions_for(
     once = np.bincount(counted.position[counted.weight > 0])[view.position] == 1
     eligible = np.flatnonzero(base.law.drawn[view.position] & once)
     found: list[Question] = []
-    for row in eligible[np.argsort(-saved[eligible])]:
-        place = _place(capture, counted, int(view.position[row]), early)
+    by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
+    for position in _first_in_a_sum_third(capture, by_saved):
+        place = _place(capture, counted, position, early)
         if place is None:
             continue
-        position = int(view.position[row])
         order = _order(base.law.tokens, position, alphabet, [seed, len(found)])
         found.append(Question(place[0], position, place[1], order, ENOUGH, ask_s))
         if len(found) == POSITIONS:
             break
     return tuple(found)
+
+
+def _first_in_a_sum_third(capture: Capture, positions: Ints) -> list[int]:
+    """The positions in their order, but for the third place."""
+    order = np.lexsort((capture.position, capture.score_event))
+    starts = np.unique(capture.score_event[order], return_index=True)[1]
+    places: list[int] = positions.tolist()
+    leading = np.flatnonzero(np.isin(positions, capture.position[order][starts]))
+    if len(leading) and leading[0] >= POSITIONS:
+        places.insert(POSITIONS - 1, places.pop(int(leading[0])))
+    return places
 
 
 def _place(

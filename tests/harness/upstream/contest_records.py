@@ -585,6 +585,15 @@ ILLEGAL = {
         ),
         {"NORM-1"},
     ),
+    "each window counted before it is scored": (
+        Case(
+            script(
+                scored_by(f"eval_val_ngram({ALL})", "final_ngram"),
+                ngram(COUNTS, EXACT_FILL + "\n" + EXACT_MIX, ""),
+            )
+        ),
+        {"NORM-1"},
+    ),
     "n-gram tables of a first pass": (
         Case(
             script(
