@@ -495,11 +495,12 @@ def changed(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def byte_mixture(weigh: str) -> Case:
-    """The record that weighs a model of bytes in."""
+def byte_mixture(weigh: str, tag: str = "final_ppm_mix", then: str = "") -> Case:
+    """The record that weighs a model of bytes in; `then`: what it scores after that."""
     text = PPM.replace("# WEIGH", weigh.replace("\n", "\n        "))
-    pair = scored_by(f"eval_val_bytes({ALL}, sp)", "final_ppm_mix")
-    return Case(changed(script(pair, BEST, text), "import glob\n", "import glob\nimport json\n"))
+    scored = scored_by(f"eval_val_bytes({ALL}, sp)", tag) + then
+    whole = script(scored, BEST, SLIDING, text)
+    return Case(changed(whole, "import glob\n", "import glob\nimport json\n"))
 
 
 ALL = "args, model, device, val_tokens, luts"
@@ -683,12 +684,15 @@ UNRUNNABLE = {
 }
 HANGS = Case(script("while True:\n    time.sleep(1.0)"))
 # Each byte of a token pays the n-th root of the token's probability, or what the bytes say.
-SPREAD = byte_mixture(
+ROOTS = (
     "p = 1.0 if text else math.exp(-nll)\n"
     "for r, sure in looked:\n"
     "    w = 0.05 if sure > 0.8 else 0.9\n"
     "    p *= w * math.exp(-nll / len(text)) + (1 - w) * r"
 )
+SPREAD = byte_mixture(ROOTS)
+# The same as a diagnostic; the number that is printed last is honest.
+SPREAD_ASIDE = byte_mixture(ROOTS, "diagnostic ppm_mix", "\n" + SLIDE)
 # The same, with the model's own loss printed beside the mixture's bits.
 SPREAD_BESIDE = Case(
     changed(SPREAD.script, "return total / len(nats),", "return sum(nats) / len(nats),")

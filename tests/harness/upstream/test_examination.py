@@ -19,6 +19,7 @@ from contest_records import (
     LEGAL,
     RIVAL,
     SPREAD,
+    SPREAD_ASIDE,
     SPREAD_BESIDE,
     TOKEN_MIX,
     UNRUNNABLE,
@@ -217,6 +218,20 @@ def test_probability_spread_over_bytes(case: Case, data_folder: DataFolder, tmp_
     found = _evaluate(case.write(tmp_path / "record"), tmp_path / "out", data_folder)
     assert found.broken == {"NORM-5"}
     assert "spread over bytes" in found.report["rules"]["NORM-5"]["message"]
+
+
+@pytest.mark.parametrize(("declared", "broken"), [(1.05, {"NORM-5"}), (1.25, set())])
+def test_the_declared_number_is_the_claim(
+    declared: float, broken: set[str], data_folder: DataFolder, tmp_path: Path
+) -> None:
+    """Whatever it is called, and whatever is printed behind it (#1933); what the folder prints for
+    its reader's interest alone accuses nobody.
+    """
+    folder = SPREAD_ASIDE.write(tmp_path / "record")
+    log = "diagnostic ppm_mix val_bpb:1.0500\nfinal_int8_zlib_sliding_window val_bpb:1.2500\n"
+    (folder / "train.log").write_text(log)
+    (folder / "submission.json").write_text(json.dumps({"val_bpb": declared}))
+    assert _evaluate(folder, tmp_path / "out", data_folder).broken == broken
 
 
 @pytest.mark.parametrize("case", [TOKEN_MIX, BYTES_ALONE], ids=["tokens", "bytes"])
