@@ -94,10 +94,14 @@ def check_spread(
 
 
 def _claimed(run: ScriptRun, declared: Collection[str]) -> list[Printed]:
-    """Those that submission.json names, whatever they are called; else the headline."""
+    """Those that submission.json names, diagnostics where nothing else is; else the headline.
+
+    A progress line comes to the declared number as well, and stands for a part of the stream.
+    """
     scores = [n for n in run.numbers if n.bits_per_byte is not None]
     named = [n for n in scores if kind(n) in declared]
-    return named or [n for n in scores if n is run.headline]
+    proper = [n for n in named if not n.diagnostic]
+    return proper or named or [n for n in scores if n is run.headline]
 
 
 def _explained(number: Printed, base: ScriptRun) -> bool:
