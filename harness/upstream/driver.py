@@ -19,7 +19,7 @@ from audits.switches import Switches
 from harness.errors import SubmissionError
 from harness.upstream import disk
 from harness.upstream.battery.draw import LawStream
-from harness.upstream.battery.laws import Among, Tokens
+from harness.upstream.battery.laws import Law, Tokens
 from harness.upstream.battery.runs import ScriptRun, read_run
 from harness.upstream.job import Job, Outcome, Question
 from harness.upstream.ladder import Rung, first_rung, native_size, next_rung
@@ -110,13 +110,12 @@ class ScriptDriver:
         """One more run in the configuration that the base run found."""
         return self._run(name, law, self.chosen, training, questions)
 
-    def run_among(self, law: Among) -> ScriptRun:
-        """A run on a few ids alone, which the training shards are made of as well."""
-        drawn = [
-            self.scale.drawn_among(law, self.vocabulary, self.seed, split, factor)
-            for split, factor in ((0, self.chosen.stream_factor), (1, 1))
-        ]
-        return self.run(law.name, drawn[0], drawn[1].tokens)
+    def run_on(self, law: Law) -> ScriptRun:
+        """A run on one law alone, which a training shard is drawn from as well."""
+        factor = self.chosen.stream_factor
+        stream = self.scale.drawn(self.vocabulary, self.seed, factor=factor, only=law)
+        shard = self.scale.drawn(self.vocabulary, self.seed, split=1, only=law)
+        return self.run(law.name, stream, shard.tokens)
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ids whose whole piece fits."""

@@ -4,11 +4,10 @@ On a CPU a few thousand tokens of several laws for a model made small; on a GPU 
 one law, the uniform one, for the model as it is. Does not cover: the script's own sizes (`sizes`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.upstream.battery.draw import LawStream, draw, schedule
-from harness.upstream.battery.laws import Among, Law, Markov, Repeats, Uniform
+from harness.upstream.battery.laws import Law, Markov, Repeats, Uniform
 from harness.upstream.text import reference_tokens
 from harness.upstream.vocabulary import BOS, Vocabulary
 
@@ -24,29 +23,20 @@ class Scale:
     run_s: float  # a run may take
 
     def drawn(
-        self, vocabulary: Vocabulary, seed: int, split: int = 0, factor: int = 1
-    ) -> LawStream:
-        """The validation stream (`split` 0), `factor` times as long, or a training shard."""
-        laws: list[Law] = [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
-        return self._drawn(laws, self.shares, vocabulary, seed, split, factor)
-
-    def drawn_among(
-        self, law: Among, vocabulary: Vocabulary, seed: int, split: int = 0, factor: int = 1
-    ) -> LawStream:
-        """The same of one law."""
-        return self._drawn([law], (1,), vocabulary, seed, split, factor)
-
-    def _drawn(
         self,
-        laws: Sequence[Law],
-        shares: Sequence[int],
         vocabulary: Vocabulary,
         seed: int,
-        split: int,
-        factor: int,
+        split: int = 0,
+        factor: int = 1,
+        only: Law | None = None,  # instead of the scale's own laws
     ) -> LawStream:
+        """The validation stream (`split` 0), `factor` times as long, or a training shard."""
         n_tokens = self.train_tokens if split else (self.stream_tokens - 1) * factor + 1
+        shares = (1,) if only else self.shares
         plan = schedule(n_tokens, shares, self.document_tokens, seed, split)
+        laws: list[Law] = (
+            [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
+        )
         ordinary = vocabulary.ordinary
         return draw(laws, plan, ordinary[ordinary != BOS], BOS, seed, split)
 

@@ -1,7 +1,7 @@
 """Laws that a validation stream can be drawn from, each with its exact conditional probabilities.
 
-    Uniform   every ordinary id alike. All of them: a subset would hide nats
-    Among     a few ids alike: what a script makes of long words, of single letters
+    Uniform   every ordinary id alike. All of them: a subset would hide nats; or a few on purpose,
+              for what a script makes of long words, of single letters
     Repeats   with a known probability the token `distance` places back, else uniform: exact mixture
     Markov    language-like: sampled from backed-off bigrams and trigrams of a given text. A neural
               model would look more like language, but no battery may train one first (100 s)
@@ -41,33 +41,20 @@ class Law(Protocol):
         """D documents."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Uniform:
-    """Every ordinary id alike: nothing to learn, so any saving is knowledge of the stream."""
+    """Ids alike: nothing to learn but which, so any saving is knowledge of the stream."""
 
     name: str = "uniform"
+    ids: Tokens | None = None  # (K,); None: every ordinary one
 
     def documents(
         self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
     ) -> list[Document]:
         """Independent draws."""
-        log_q = -np.log(len(ordinary))
-        return [(rng.choice(ordinary, size=n), np.full(n, log_q)) for n in lengths]
-
-
-@dataclass(frozen=True, eq=False)
-class Among:
-    """A few of the ordinary ids alike; a script may learn them, which saves nothing on the law."""
-
-    ids: Tokens  # (K,)
-    name: str
-
-    def documents(
-        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
-    ) -> list[Document]:
-        """Independent draws."""
-        log_q = -np.log(len(self.ids))
-        return [(rng.choice(self.ids, size=n), np.full(n, log_q)) for n in lengths]
+        ids = ordinary if self.ids is None else self.ids
+        log_q = -np.log(len(ids))
+        return [(rng.choice(ids, size=n), np.full(n, log_q)) for n in lengths]
 
 
 @dataclass(frozen=True)

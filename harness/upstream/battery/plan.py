@@ -29,17 +29,11 @@ from harness.upstream.battery.ask_again import Asking
 from harness.upstream.battery.controls import adaptation_control, training_control
 from harness.upstream.battery.draw import LawStream, redraw
 from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
-from harness.upstream.battery.laws import Among, Tokens
+from harness.upstream.battery.laws import Law, Tokens
 from harness.upstream.battery.mass_asked import Asked
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import source_test
-from harness.upstream.battery.spread_test import (
-    LETTER,
-    LETTERS,
-    LONG_WORD,
-    WORDS,
-    unexplained,
-)
+from harness.upstream.battery.spread_test import piece_laws, unexplained
 from harness.upstream.job import Question
 from harness.upstream.printed import Printed
 
@@ -68,8 +62,8 @@ class Driver(Protocol):
         scores that are asked again, behind which it ends.
         """
 
-    def run_among(self, law: Among) -> ScriptRun:
-        """A run on a few ids alone, which the training shards are made of as well."""
+    def run_on(self, law: Law) -> ScriptRun:
+        """A run on one law alone, which a training shard is drawn from as well."""
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
@@ -165,12 +159,10 @@ class Battery:
     def _on_pieces(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
         if not evidence.unexplained:
             return {}
-        words = Among(self._driver.longest(LONG_WORD, WORDS), "long words")
-        letters = Among(self._driver.longest(LETTER, LETTERS), "letters")
-        if len(words.ids) < WORDS or len(letters.ids) < LETTERS:
+        laws = piece_laws(self._driver.longest)
+        if not laws:
             evidence.skipped["long words, letters"] = "the vocabulary has too few of them"
-            return {}
-        return {law.name: lambda law=law: self._driver.run_among(law) for law in (words, letters)}  # type: ignore[misc]
+        return {law.name: lambda law=law: self._driver.run_on(law) for law in laws}  # type: ignore[misc]
 
     def _second_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
         run = self._driver.run

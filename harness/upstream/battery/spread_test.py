@@ -19,11 +19,12 @@ submission.json does not name.
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status
+from harness.upstream.battery.laws import Tokens, Uniform
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import GAP_TOLERANCE
 from harness.upstream.printed import Printed, kind
@@ -56,6 +57,18 @@ class Spread:
     def text(self) -> str:
         """For the report."""
         return f"{self.claimed:.3f} nats a token on {self.stream}, {self.source:.3f} by the source"
+
+
+def piece_laws(
+    longest: Callable[
+        [re.Pattern[str], int], Tokens
+    ],  # ids whose whole piece fits, at most so many
+) -> list[Uniform]:
+    """Of the two streams; none where the vocabulary has too few words or letters."""
+    words, letters = longest(LONG_WORD, WORDS), longest(LETTER, LETTERS)
+    if len(words) < WORDS or len(letters) < LETTERS:
+        return []
+    return [Uniform("long words", words), Uniform("letters", letters)]
 
 
 def unexplained(

@@ -178,14 +178,11 @@ class Recorder:
         waiting, self._waiting, self._waiting_scores = self._waiting, [], 0
         if not waiting:
             return
-        values = to_numpy(torch.cat([w[2].reshape(-1).double() for w in waiting]).cpu())
-        stops = np.cumsum([w[1].size for w in waiting])
-        events = np.repeat([w[0] for w in waiting], [w[1].size for w in waiting])
-        weights = np.ones(len(values))
-        for (_, positions, _, factor), stop in zip(waiting, stops, strict=True):
-            if factor is not None:
-                weights[stop - positions.size : stop] = _spread(factor, positions)
-        self._scores(events, np.concatenate([w[1].reshape(-1) for w in waiting]), values, weights)
+        events, positions, copies, factors = zip(*waiting, strict=True)
+        values = to_numpy(torch.cat([copy.reshape(-1).double() for copy in copies]).cpu())
+        places = np.concatenate([p.reshape(-1) for p in positions])
+        weights = np.concatenate(list(map(_spread, factors, positions)))
+        self._scores(np.repeat(events, [p.size for p in positions]), places, values, weights)
 
     def uses(self, event: int, runs: npt.NDArray[np.int32]) -> None:
         """(n, 2) runs of positions [start, stop) that a gradient was taken of."""
