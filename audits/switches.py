@@ -95,6 +95,7 @@ def read_switches(path: Path, entry: str | None = None) -> Switches:
     first = reader.read(target.config)
     config = target.config.with_printed(first.machine.trace.shown)
     settings = _settings(target, config, first.seen)
+    settings |= reader.on_many_ranks(settings)
     first = reader.read(Configuration(settings))
     loose = {switch.name: switch for switch in reader.loose_reads()}
     scopes = dict(_scopes(first.machine))
@@ -148,6 +149,25 @@ class _Reader(Files):
         recording = _Recording(config.settings, config.doubtful, config.logs)
         machine = facts.run(self.tree_of, self.target.entry, recording, explore=True)
         return _Reading(machine, recording.seen)
+
+    def on_many_ranks(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+        """Techniques whose default is on or off by the number of ranks: as the contest's had it.
+
+        #758: `NGRAM_CACHE` is "1" if world_size > 1.
+        """
+        alone = self.read(Configuration({**settings, "WORLD_SIZE": Setting("1", "one rank")})).seen
+        many = self.read(Configuration(settings)).seen
+        texts = {name: _as_text(v.const) for name, v in many.items() if v.known}
+        return {
+            name: Setting(text, "its default on several ranks")
+            for name, text in texts.items()
+            if text in ("0", "1")
+            and name not in settings
+            and (one := alone.get(name)) is not None
+            and one.known
+            and _as_text(one.const) in ("0", "1")
+            and _as_text(one.const) != text
+        }
 
     def _calls(self) -> Iterator[ast.Call | ast.Subscript]:
         for source in list(self.sources.values()):

@@ -14,7 +14,7 @@ from typing import Any
 
 from audits.source import Outcome
 from audits.switches import Switches, as_number
-from harness.upstream.numbers import fixed_numbers
+from harness.upstream.numbers import MODULUS, NUMEL, fixed_numbers
 from harness.upstream.sizes import Ratio, Size, StreamShape, counted_entries, small
 
 MAX_RUNGS = 4
@@ -28,6 +28,7 @@ _MACHINE = re.compile(
     r"|OMP_|MKL_|PYTORCH_|TORCH(INDUCTOR|_NCCL|ELASTIC)|HF_|WANDB|PATH$|PYTHON|HOME$|TMPDIR$"
     r"|SELF_?TEST|DRY_?RUN|SMOKE_?TEST|RUN_PHASE$|ARTIFACT_DIR|OUT(PUT)?_DIR|LOG_?DIR|CKPT_DIR|CHECKPOINT_DIR|GPU|NPROC)"
 )
+_CALIBRATION = re.compile(r"hessian|calib", re.IGNORECASE)
 _CONFIGURATION = re.compile(r"hyper|config|cfg|args|param|setting|^H\.|^C\.", re.IGNORECASE)
 
 
@@ -208,7 +209,7 @@ def _rung(switches: Switches, stream: StreamShape, size: Size) -> Rung:
     return Rung(
         size=size,
         environment=environment,
-        patches=dict(_patches(switches, ratio)) | dict(_tables_in_code(switches, ratio)),
+        patches=dict(_patches(switches, ratio)) | dict(_numbers_in_code(switches, ratio)),
         arguments=tuple(_arguments(switches, ratio)),
     )
 
@@ -222,6 +223,7 @@ def _ratio(switches: Switches, stream: StreamShape, size: Size) -> Ratio:
         seq_len=_was(switches, "TRAIN_SEQ_LEN", _was(switches, "SEQ_LEN", 1_024.0)),
         size=size,
         stream=stream,
+        calibrates=_CALIBRATION.search(switches.text) is not None,
     )
 
 
@@ -318,8 +320,8 @@ def _patches(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
             yield key, Given(text, f"ladder: {text} for {value}, fixed in the class")
 
 
-def _tables_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
-    """Counting tables whose size is a number in the entry's code, and their masks."""
+def _numbers_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
+    """Sizes that are numbers in the entry's code: counting tables with their masks, quantisers."""
     source = switches.sources.get(switches.target.entry)
     if source is None or source.outcome is not Outcome.PARSED or source.tree is None:
         return
@@ -328,9 +330,14 @@ def _tables_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Giv
     found = list(fixed_numbers(source.tree))
     tables = [f for f in found if counted_entries(f.name, str(f.value)) == f.value]
     sizes = {f.value: int(small(f.name.upper(), f.value, ratio) or f.value) for f in tables}
-    given = {f.key: (f.value, sizes[f.value]) for f in tables}
+    moduli = [f for f in found if f.name == MODULUS and f.value in sizes]
+    given = {f.key: (f.value, sizes[f.value]) for f in (*tables, *moduli)}
     masks = [f for f in found if "MASK" in f.name.upper() and f.value + 1 in sizes]
     given |= {f.key: (f.value, sizes[f.value + 1] - 1) for f in masks}
+    weights = [
+        (f, small(f.name.upper(), f.value, ratio)) for f in found if NUMEL.upper() in f.name.upper()
+    ]
+    given |= {f.key: (f.value, int(number)) for f, number in weights if number is not None}
     for key, (value, number) in given.items():
         yield key, Given(str(number), f"ladder: {number} for {value}, a number in the code")
 

@@ -1,13 +1,15 @@
-"""Sizes of counting tables that stand as numbers in the code, exchanged while it is compiled.
+"""Sizes that stand as numbers in the code, exchanged while it is compiled.
 
-`self.BUCKETS = 4_194_304`, `BUCKETS = 1 << 22`, a default `buckets=16_777_216` and a keyword of a
-call: no switch reaches them, and 2,048 tokens in four million buckets never meet, so that a cache
-whose probabilities sum to hundreds in the contest would be normalised here. The file is never
-edited: the entry's syntax tree gets another number, and every exchange is in the report.
+Counting tables: `self.BUCKETS = 4_194_304`, `BUCKETS = 1 << 22`, a default `buckets=16_777_216`, a
+keyword of a call, `np.zeros(1 << 22)`: no switch reaches them, and 2,048 tokens in four million
+buckets never meet, so that a cache whose probabilities sum to hundreds in the contest would be
+normalised here. Quantisers: `t.numel() <= 65536` keeps what is small as it is, which in a small
+model is all of it: one calibrated on validation tokens would quantise nothing (#877). The file is
+never edited: the entry's syntax tree gets another number, and every exchange is in the report.
 
-Guarantees: only whole numbers of at least `FEWEST`, by names that say "counting table" (`sizes`),
-and masks that are one less than an exchanged size. Does not cover: packed scripts, other files of
-the folder, sizes that are computed or bound to other names.
+Guarantees: only whole numbers of at least `FEWEST`, by names that say what they are (`sizes`),
+with masks and moduli that belong to an exchanged size. Does not cover: packed scripts, other files
+of the folder, sizes that are computed or bound to other names.
 """
 
 import ast
@@ -16,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 FEWEST = 32_768  # trained tables that stand in code are smaller
+FEWEST_WEIGHTS = 4_096  # of a matrix that a quantiser leaves alone: 8,192 and 65,536 are usual
+ALLOCATED, MASK, MODULUS, NUMEL = "zeros", "mask", "modulus", "numel"  # names of the nameless
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -42,11 +46,16 @@ class Fixed:
 
 
 def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:
-    """Every number of at least FEWEST that the code binds to a name; a mask is one less."""
+    """Every number of at least FEWEST that the code names, or uses as one of the nameless; a mask
+    is one less. Each expression once, by its name where it has one.
+    """
+    seen: set[int] = set()
     for node in ast.walk(tree):
-        for name, value in _bindings(node):
+        for name, value in (*_bindings(node), *_nameless(node)):
             number = _whole(value)
-            if number is not None and number >= FEWEST - 1:
+            fewest = FEWEST_WEIGHTS if name == NUMEL else FEWEST - 1
+            if number is not None and number >= fewest and id(value) not in seen:
+                seen.add(id(value))
                 yield Fixed(name, number, value)
 
 
@@ -97,6 +106,35 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield from ((a.arg, d) for a, d in keywords if d is not None)
     elif isinstance(node, ast.keyword) and node.arg is not None:
         yield node.arg, node.value
+
+
+def _nameless(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """`np.zeros(1 << 22)`, `(1 << 22) - 1`, `h & 4194303`, `h % 4194304`, `t.numel() <= 65536`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        if node.func.attr == ALLOCATED and _is_table(_whole(node.args[0])):
+            yield ALLOCATED, node.args[0]
+    elif isinstance(node, ast.BinOp):
+        if isinstance(node.op, ast.Sub) and _whole(node.right) == 1:
+            yield MASK, node
+        elif isinstance(node.op, ast.BitAnd):
+            yield MASK, node.right
+        elif isinstance(node.op, ast.Mod):
+            yield MODULUS, node.right
+    elif isinstance(node, ast.Compare) and _counts_weights(node.left):
+        yield NUMEL, node.comparators[0]
+
+
+def _is_table(entries: int | None) -> bool:
+    """A power of two that no 16-bit token is an index of."""
+    return entries is not None and entries > 65_536 and entries & (entries - 1) == 0
+
+
+def _counts_weights(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == NUMEL
+    )
 
 
 def _whole(node: ast.expr) -> int | None:

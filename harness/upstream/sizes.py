@@ -59,6 +59,7 @@ class Ratio:
     seq_len: float
     size: Size
     stream: StreamShape
+    calibrates: bool = False  # the script fits a quantiser to tokens
 
     @property
     def stream_share(self) -> float:
@@ -127,6 +128,16 @@ def _width(value: float, ratio: Ratio) -> float | None:
         return None
     scaled = value * ratio.size.width / ratio.width
     return min(value, max(8, 4 * round(scaled / 4)))
+
+
+def _weights(value: float, ratio: Ratio) -> float | None:
+    """The size from which a matrix is quantised: 65,536 of 512 x 512 is 1,024 of 64 x 64.
+
+    Where no token decides how it is rounded, rounding tells nothing and costs a small model power.
+    """
+    if not ratio.size.shrink_model or not ratio.calibrates:
+        return None
+    return min(value, max(64, power_of_two(value * (ratio.size.width / ratio.width) ** 2)))
 
 
 def _heads(value: float, ratio: Ratio) -> float | None:
@@ -367,10 +378,15 @@ _RULES = (
         common=True,
     ),
     _rule(r"(TABLE|HASH|BUCKETS?)_?(BITS|LOG2)$|LOG2_?(BUCKETS|SIZE)", _table_bits, common=True),
-    _rule(r"BUCKETS|TABLE_?SIZE|HASH_?SIZE|HASH_ROWS|TABLE_ENTRIES", _counted_table, common=True),
+    _rule(
+        r"BUCKETS|TABLE_?SIZE|HASH_?SIZE|HASH_ROWS|TABLE_ENTRIES|^ZEROS$",
+        _counted_table,
+        common=True,
+    ),
     _rule(r"MIN_?COUNTS?$|MIN_HITS$", _at_most(1), common=True),
     _rule(r"(NGRAM|CACHE|MIXER|PPM|KNN)\w*MIN_TOKENS$|BURN_?IN", _token_chunk),
     # the model
+    _rule(r"^NUMEL$|KEEP_FLOAT\w*NUMEL$|(QUANT|INT\d)\w*_(MIN|MAX)_?NUMEL$", _weights),
     _rule(r"^(MODEL_DIM|D_MODEL|N_EMBD|DIM|HIDDEN_SIZE|EMBED(DING)?_DIM)$", _width, common=True),
     _rule(r"^(NUM_HEADS|N_HEADS?|NUM_ATTENTION_HEADS)$", _heads, common=True),
     _rule(r"^(NUM_KV_HEADS|N_KV_HEADS?|KV_HEADS)$", _kv_heads, common=True),

@@ -70,7 +70,8 @@ def judge(
     order = _order(base, tail)
     mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
     sums = check_sums(evidence.sums, evidence.skipped.get("asked", ""))
-    proof = Proof(head, evidence.flip, order, mass, bool(base.softmax_width), sums)
+    softmax, fitted = bool(base.softmax_width), _fitted(evidence)
+    proof = Proof(head, evidence.flip, order, mass, softmax, sums, fitted)
     powers = _powers(evidence)
     # A script that broke off may not have come to the number it stands for.
     convicts = base.headline if base.finished else None
@@ -152,6 +153,15 @@ def _order(base: ScriptRun, tail: int) -> OrderView | None:
         return None
     expected = np.arange(1, len(base.law.tokens))
     return order_view(base.counted, base.uses, expected, base.earlier, tail)
+
+
+def _fitted(evidence: Evidence) -> bool:
+    """Whether later tokens changed the weights with which the counting began."""
+    first, again = evidence.base.first_weights, evidence.get("repeat")
+    flips = [run for name in ("flip 1", "flip 2") if (run := evidence.get(name)) is not None]
+    if not first or again is None or again.first_weights != first or not flips:
+        return False
+    return all(flip.first_weights not in (0, first) for flip in flips)
 
 
 def _flip(evidence: Evidence) -> RuleStatus:

@@ -3,6 +3,7 @@
     an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
     scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
                                     mixed in, CAUSAL-5 where the score is a plain softmax
+    so did the first weights        CAUSAL-5, beside whatever else was named
     refuted, plain softmax          CAUSAL-1: such a distribution weighs one
     a sum over the alphabet is more than one    NORM-1, beside whatever else was named
     refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
@@ -31,6 +32,7 @@ class Proof:
     mass: float = 1.0  # lower bound, from the same run as `source`
     softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
     sums: RuleStatus | None = None  # NORM-1 from sums over the alphabet, where they were taken
+    fitted: bool = False  # the weights that counted first were others under each later future
 
     @property
     def refuted(self) -> bool:
@@ -57,7 +59,16 @@ def name_violations(proof: Proof) -> list[RuleStatus]:
     named = [RuleStatus(rule, Status.FAIL, Level.BLACK_BOX, text, findings=(_numbers(proof),))]
     if proof.heavy and rule not in ("NORM-1", "PASS-2"):
         named.append(_heavy(proof))
+    if proof.moved and proof.fitted and rule != "CAUSAL-5":
+        named.append(RuleStatus("CAUSAL-5", Status.FAIL, Level.BLACK_BOX, _fitted(proof)))
     return named
+
+
+def _fitted(proof: Proof) -> str:
+    return (
+        f"{_proved(proof)}: the weights that fixed the first counted scores were others under each"
+        " later future, and the same in a repeat: they had been computed from tokens not yet scored"
+    )
 
 
 def _heavy(proof: Proof) -> RuleStatus:

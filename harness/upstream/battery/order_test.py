@@ -14,7 +14,7 @@ script's process, so what is found here *explains* a black-box proof (`naming`) 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ class Uses:
     counted_at: Ints  # (T,) event; NEVER
     weights_seen: Ints | None = None  # (T,) event at which the weights that counted were first seen
     thrown_away: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
+    before: "Uses | None" = None  # the first of all, where `first_used` is a later one, in the pass
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class OrderBreak:
     rule: str
     what: str
     positions: Ints
+    behind: bool = False  # an earlier use than the one that explains best
 
     @property
     def first(self) -> int:
@@ -64,7 +66,7 @@ class OrderView:
     def explains(self) -> OrderBreak | None:
         """The break that covers most positions, for a proof that came from outside."""
         causes = [b for b in self.breaks if b.rule != "PASS-3"]
-        return max(causes, key=lambda b: len(b.positions), default=None)
+        return max(causes, key=lambda b: (not b.behind, len(b.positions)), default=None)
 
 
 def order_view(
@@ -86,6 +88,7 @@ def order_view(
         OrderBreak("PASS-3", "never counted", dropped),
         OrderBreak("PASS-1", "counted more than once, with unequal scores", twice),
         *_early_uses(view, uses, earlier),
+        *_behind(view, uses, earlier),
         OrderBreak("PASS-2", "the better of two scores was counted", _hindsight(view, earlier)),
     ]
     found = tuple(b for b in breaks if len(b.positions))
@@ -131,6 +134,14 @@ def _early_uses(
         ),
     )
     return tuple(OrderBreak(rule, what, view.position[early & m]) for rule, what, m in kinds)
+
+
+def _behind(view: PerPosition, uses: Uses, earlier: Sequence[Counted]) -> tuple[OrderBreak, ...]:
+    """Training before the pass, where an optimisation inside it comes after that."""
+    if uses.before is None:
+        return ()
+    found = _early_uses(view, uses.before, earlier)
+    return tuple(replace(b, behind=True) for b in found if b.rule in ("ORDER-2", "PASS-1"))
 
 
 def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
@@ -212,7 +223,7 @@ def check_order(view: OrderView | None) -> tuple[RuleStatus, ...]:
     if view is None:
         text = "the headline was not rebuilt, so its order is not known"
         return tuple(RuleStatus(r, Status.UNKNOWN, Level.INSTRUMENTED, text) for r in RULES)
-    broken = {b.rule: b for b in view.breaks}
+    broken = {b.rule: b for b in sorted(view.breaks, key=lambda b: len(b.positions))}
     return tuple(_status(rule, broken.get(rule), view) for rule in RULES)
 
 

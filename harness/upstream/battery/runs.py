@@ -58,12 +58,25 @@ class ScriptRun:
         if counted is None:
             return None
         seen = updates_seen.update_view(self.capture, counted, length)
-        first_used = _or_never(telling(seen))
+        before = self._uses(seen.first_used, seen)
+        return replace(self._uses(telling(seen), seen), before=before)
+
+    def _uses(self, used: npt.NDArray[np.int64], seen: updates_seen.UpdateView) -> Uses:
+        """One reading of the uses: (T,) events, `updates_seen.NEVER` where there was none."""
+        first_used = _or_never(used)
         first_used[_in_both(self.law.tokens, self.training)] = NEVER  # whose use it was is unknown
         texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
         thrown = np.char.endswith(texts[first_used], LEAVES)
         counted_at = _or_never(seen.counted_at)
         return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), thrown)
+
+    @property
+    def first_weights(self) -> int:
+        """Fingerprint of the weights that fixed the first counted scores; 0: not known."""
+        counted = self.counted
+        if counted is None or not len(counted.event):
+            return 0
+        return int(self.capture.weights[counted.event.min()])
 
     @cached_property
     def batches(self) -> npt.NDArray[np.int64]:
