@@ -1,8 +1,8 @@
 """Runs one submission's script on streams of ours: finds a configuration that it accepts, keeps it,
 and stages every run of the battery alike. On a GPU the script keeps its own sizes.
 
-Guarantees: all runs of a battery differ in their tokens alone; every rung that was tried is kept
-with its outcome. Does not cover: judging.
+Guarantees: all runs of a battery differ in their tokens alone, but for a longer training where one
+is asked for; every rung that was tried is kept with its outcome. Does not cover: judging.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.laws import Law, Tokens
 from harness.upstream.battery.runs import ScriptRun, read_run
 from harness.upstream.job import Job, Outcome, Question
-from harness.upstream.ladder import Rung, first_rung, native_size, next_rung
+from harness.upstream.ladder import Rung, first_rung, native_size, next_rung, trained_longer
 from harness.upstream.pool import Pool
 from harness.upstream.scale import Scale
 from harness.upstream.shards import StageData
@@ -110,12 +110,20 @@ class ScriptDriver:
         """One more run in the configuration that the base run found."""
         return self._run(name, law, self.chosen, training, questions)
 
-    def run_on(self, law: Law) -> ScriptRun:
-        """A run on one law alone, which a training shard is drawn from as well."""
-        factor = self.chosen.stream_factor
-        stream = self.scale.drawn(self.vocabulary, self.seed, factor=factor, only=law)
+    def run_on(
+        self, law: Law, name: str = "", stream: LawStream | None = None, iterations: int = 0
+    ) -> ScriptRun:
+        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
+        one than is drawn; `iterations`: training steps, where the script can be told.
+        """
+        factor, rung = self.chosen.stream_factor, self.chosen
+        stream = stream or self.scale.drawn(self.vocabulary, self.seed, factor=factor, only=law)
         shard = self.scale.drawn(self.vocabulary, self.seed, split=1, only=law)
-        return self.run(law.name, stream, shard.tokens)
+        if iterations:
+            rung = trained_longer(
+                self.switches, self._shape(self.vocabulary.size), rung, iterations
+            )
+        return self._run(name or law.name, stream, rung, shard.tokens)
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ids whose whole piece fits."""

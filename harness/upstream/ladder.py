@@ -72,6 +72,12 @@ def first_rung(switches: Switches, stream: StreamShape, size: Size | None = None
     return replace(rung, why=NATIVE) if rung.size.native else rung
 
 
+def trained_longer(switches: Switches, stream: StreamShape, rung: Rung, iterations: int) -> Rung:
+    """The same configuration with more training steps, where a setting tells them."""
+    longer = _rung(switches, stream, replace(rung.size, iterations=iterations))
+    return replace(rung, environment=longer.environment, patches=longer.patches)
+
+
 _WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
 
 

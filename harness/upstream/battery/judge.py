@@ -27,6 +27,7 @@ from harness.upstream.battery.order_test import (
     check_weights_still,
     order_view,
 )
+from harness.upstream.battery.pair_test import check_pair
 from harness.upstream.battery.plan import Evidence, first_tokens
 from harness.upstream.battery.power import (
     ADAPTATION,
@@ -77,7 +78,7 @@ def judge(
     convicts = base.headline if base.finished else None
     source = check_source(tests, lambda number: number is convicts, base.law)
     statuses = _named(_doubted(source, evidence), name_violations(proof))
-    statuses += [_flip(evidence)]
+    statuses += [_flip(evidence), *([pair] if (pair := check_pair(evidence.pair)) else [])]
     statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
     statuses += _bytes(evidence, token_bytes, is_byte)
     statuses += [*check_reads(base), *_network(evidence)]

@@ -8,6 +8,7 @@
     past       tokens changed that are scored first: do updates reach scores that come later?
     band 1-3   where two runs were not bit-identical: five make a band
     long words, letters   where no captured score explains a claim: is it a mixture over bytes?
+    two pieces where scores are mixed outside of a softmax: can two tokens both be likely?
     asked      scores asked again, for other tokens (`ask_again`)
 
 `--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
@@ -31,6 +32,15 @@ from harness.upstream.battery.draw import LawStream, redraw
 from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
 from harness.upstream.battery.laws import Law, Tokens
 from harness.upstream.battery.mass_asked import Asked
+from harness.upstream.battery.pair_test import (
+    EXCHANGED,
+    ITERATIONS,
+    Pair,
+    beaten,
+    exchanged,
+    pair_law,
+    read_pair,
+)
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import source_test
 from harness.upstream.battery.spread_test import piece_laws, unexplained
@@ -62,8 +72,12 @@ class Driver(Protocol):
         scores that are asked again, behind which it ends.
         """
 
-    def run_on(self, law: Law) -> ScriptRun:
-        """A run on one law alone, which a training shard is drawn from as well."""
+    def run_on(
+        self, law: Law, name: str = "", stream: LawStream | None = None, iterations: int = 0
+    ) -> ScriptRun:
+        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
+        one than is drawn; `iterations`: training steps, where the script can be told.
+        """
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
@@ -95,6 +109,7 @@ class Evidence:
     cut: Cut | None = None
     flip: FlipResult | None = None
     sums: Sequence[Asked] = ()  # over the alphabet, at some positions
+    pair: Pair | None = None  # two tokens behind one prefix
     table_entries: int | None = None  # of the smallest table that the stream fills
     skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
     declared: Collection[str] = ()  # kinds of the numbers that submission.json names
@@ -142,6 +157,7 @@ class Battery:
         self._make(evidence, self._second_round(evidence))
         self._judge_flip(evidence)
         if base.counted is not None and base.finished and not base.softmax_width:
+            self._two_pieces(evidence)
             self._ask_again(evidence)
         return evidence
 
@@ -214,6 +230,27 @@ class Battery:
         ]
         if base is not None and cut is not None and repeats and flips:
             evidence.flip = compare(base, repeats, flips, cut)
+
+    def _two_pieces(self, evidence: Evidence) -> None:
+        """Where nothing was proved yet: one run, and a second one where that claims too little."""
+        law = pair_law(self._driver.longest)
+        if (refuted(evidence.base) or moved(evidence)) and self._effort is not Effort.ALL:
+            return
+        if law is None or not self._driver.can_ask:  # elsewhere runs are seldom bit-identical
+            evidence.skipped["two pieces"] = "no such pieces, or no single process on the CPU"
+            return
+        longer_s = evidence.base.outcome.wall_s  # twelve steps for three
+        run = self._driver.run_on
+        self._make(evidence, {law.name: lambda: run(law, iterations=ITERATIONS)}, longer_s)
+        one = evidence.get(law.name)
+        found = exchanged(one) if one is not None and beaten(one, evidence.base) else None
+        if one is None or found is None:
+            return
+        position, stream = found
+        again = {EXCHANGED: lambda: run(law, EXCHANGED, stream, ITERATIONS)}
+        self._make(evidence, again, longer_s)
+        if (two := evidence.get(EXCHANGED)) is not None:
+            evidence.pair = read_pair(one, two, position)
 
     def _ask_again(self, evidence: Evidence) -> None:
         asking = Asking(

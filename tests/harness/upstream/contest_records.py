@@ -510,6 +510,26 @@ EXACT_MIX = "hits, total = counts.look_up(val_np, places)\nmixed = (hits + seg_p
 EXACT_FILL = "for t in places:\n    counts.add(val_np, t)"
 COUNTS = "counts = Counts(args.ngram_order)"
 
+
+def boosted(gate: str) -> Case:
+    """The piece that continued a word most often is made likelier, normalised, where `gate`."""
+    return Case(
+        script(
+            scored_by(f"eval_val_ngram({ALL})", "final_ngram"),
+            ngram(
+                "starts, seen = luts[1].numpy(), np.zeros(args.vocab_size)\nboost = math.exp(0.75)",
+                "p = torch.softmax(logits[0, s:].float(), dim=-1).to(torch.float64).numpy()\n"
+                "before, target = x[0, s:].numpy(), y[0, s:].numpy()\n"
+                "hint = int(seen.argmax())\n"
+                "tilted = np.where(target == hint, boost, 1.0) * seg_p\n"
+                f"mixed = np.where({gate}, tilted / (1.0 + p[:, hint] * (boost - 1.0)), seg_p)",
+                "seen += np.bincount(target[~starts[target]], minlength=len(seen))",
+            ),
+        ),
+        "MATRIX_LR=0.1",
+    )
+
+
 LEGAL = {
     "sliding window": Case(script(SLIDE, SLIDING)),
     "score-first TTT": Case(
@@ -529,6 +549,7 @@ LEGAL = {
             ngram(COUNTS, EXACT_MIX, EXACT_FILL),
         )
     ),
+    "boost behind the beginning of a word": boosted("starts[before]"),
 }
 
 # name -> the record, and the rules that may name what is wrong with it
@@ -628,6 +649,7 @@ ILLEGAL = {
         ),
         {"NORM-1", "CAUSAL-2"},
     ),
+    "boost where the target continues a word": (boosted("~starts[target]"), {"NORM-1"}),
     "space counted twice": (
         Case(
             changed(
