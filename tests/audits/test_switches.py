@@ -138,6 +138,25 @@ def test_logs_of_another_run_set_nothing(folder: Path) -> None:
     assert read_switches(folder).value("VOCAB_SIZE") == "8192"
 
 
+def test_a_technique_by_the_number_of_ranks_is_on(folder: Path) -> None:
+    """The contest had eight: #758 mixes its cache in on several ranks only. A size that follows
+    the ranks stays what it is on one.
+    """
+    script = folder / "train_gpt.py"
+    reads = (
+        "world_size = int(os.environ.get('WORLD_SIZE', 1))\n"
+        "many = '1' if world_size > 1 else '0'\n"
+        "cache = bool(int(os.environ.get('NGRAM_CACHE', many)))\n"
+        "steps = int(os.environ.get('ACCUMULATE', 8 // world_size))\n"
+    )
+    script.write_text(script.read_text().replace("def main():", reads + "def main():"))
+    switches = read_switches(folder)
+    assert switches.settings["NGRAM_CACHE"].value == "1"
+    assert "ACCUMULATE" not in switches.settings
+    (folder / "README.md").write_text("```\nNGRAM_CACHE=0 python train_gpt.py\n```\n")
+    assert read_switches(folder).settings["NGRAM_CACHE"].value == "0"
+
+
 def test_a_word_in_a_log_is_a_setting() -> None:
     """`model_preset:lean`: without it #853 ran another preset, whose n-gram cache is off."""
     logs = from_texts({"train.log": "model_preset:lean run:x ngram_eval:done\n"}, {})

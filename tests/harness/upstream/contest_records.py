@@ -563,7 +563,7 @@ ILLEGAL = {
             ),
             "TTT_ENABLED=1",
         ),
-        {"ORDER-2"},
+        {"ORDER-2", "CAUSAL-5"},
     ),
     "scored, trained, scored again": (
         Case(
@@ -575,7 +575,7 @@ ILLEGAL = {
                 TTT,
             ),
         ),
-        {"PASS-1"},
+        {"PASS-1", "CAUSAL-5"},
     ),
     "SLOT on the scored region": (
         Case(script(scored_by(f"eval_val_slot({ALL})", "final_slot"), SLOT)),

@@ -95,6 +95,23 @@ def test_names():
     assert 2.5 < undecided.findings[0]["mass_at_least"] <= 3
 
 
+def test_weights_that_knew_the_future_are_named_beside():
+    """Others under each later future: CAUSAL-5, once, and only where scores moved."""
+    law = stream(7)
+    still, moved = flip(law, honest)[1], flip(law, all_first)[1]
+    scores = all_first(law)
+    source = source_test(printed(scores.mean), scores, law)
+    view = order_view(scores, Uses(NEVER, NEVER), np.arange(1, 1024))
+
+    def names(flipped, **more) -> list[str]:
+        proof = Proof(source, flipped, view, **more)
+        return [named.rule for named in name_violations(proof)]
+
+    assert names(moved, fitted=True) == ["CAUSAL-1", "CAUSAL-5"]
+    assert names(moved, fitted=False) == ["CAUSAL-1"]
+    assert "CAUSAL-5" not in names(still, fitted=True)
+
+
 @pytest.mark.parametrize(
     ("factor", "status"), [(1.0, Status.PASS), (1.05, Status.FAIL), (0.9, Status.PASS)]
 )

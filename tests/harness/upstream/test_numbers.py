@@ -39,6 +39,39 @@ def test_a_mask_follows_its_table(tmp_path: Path) -> None:
     assert rung.attributes() == {"1:BUCKETS": "128", "2:MASK": "127"}
 
 
+def test_a_table_that_has_no_name_keeps_its_load(tmp_path: Path) -> None:
+    """`np.zeros(1 << 22)` in a comprehension (#797), with its mask and its modulus; arrays over all
+    16-bit tokens, and of any other length, stay.
+    """
+    text = (
+        "tables = {n: np.zeros(1 << 22, np.uint32) for n in orders}\n"
+        "key = (h ^ ctx) & np.uint64((1 << 22) - 1)\n"
+        "slot = h % 4194304\n"
+        "other = h % 1000003 & 0xFFFFFFFF\n"
+        "bytes_of = np.zeros(65536, np.int16)\n"
+        "scores = np.zeros(1000000)\n"
+    )
+    (tmp_path / "train_gpt.py").write_text(text)
+    given = first_rung(read_switches(tmp_path), STREAM).attributes()
+    assert given == {"1:zeros": "128", "2:mask": "127", "3:modulus": "128"}
+
+
+QUANTISER = "keep = t.numel() <= 65536\nINT8_KEEP_FLOAT_MAX_NUMEL = 65_536\n"
+
+
+def test_a_calibrated_quantiser_quantises_small_matrices(tmp_path: Path) -> None:
+    """As it does the contest's: 65,536 of 512 x 512 is 1,024 of 64 x 64. Where no token decides how
+    a weight is rounded, and in a model of its own size, nothing changes.
+    """
+    (tmp_path / "train_gpt.py").write_text(QUANTISER)
+    assert not first_rung(read_switches(tmp_path), STREAM).patches
+    (tmp_path / "train_gpt.py").write_text(QUANTISER + "hessians = collect_hessians(model)\n")
+    switches = read_switches(tmp_path)
+    given = first_rung(switches, STREAM).attributes()
+    assert given == {"1:numel": "1024", "2:INT8_KEEP_FLOAT_MAX_NUMEL": "1024"}
+    assert not first_rung(switches, STREAM, Size(shrink_model=False)).patches
+
+
 @pytest.mark.parametrize(
     "text",
     [

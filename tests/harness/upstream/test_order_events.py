@@ -1,5 +1,7 @@
 """The order behind the headline: each legal look-alike passes, each break is named and explains."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from simulated_coders import Scores
@@ -26,10 +28,10 @@ def run(begin: int, nats: np.ndarray | float = 3.0) -> Scores:
     return Scores(EXPECTED.astype(np.int32), np.full(T - 1, 1.0) * nats, event)
 
 
-def uses_at(first: np.ndarray | int, **weights: np.ndarray) -> Uses:
+def uses_at(first: np.ndarray | int, **more: Any) -> Uses:
     used = np.full(T, -1, np.int64)
     used[1:] = first
-    return Uses(used, np.full(T, -1, np.int64), **weights)
+    return Uses(used, np.full(T, -1, np.int64), **more)
 
 
 def rules(*args, **kwargs) -> list[str]:
@@ -104,6 +106,22 @@ def test_honest_adaptation_excuses_no_optimising_inside_the_pass():
     assert first(counted + 5) == [500] * (T - 1)
     few = np.where(np.arange(T) < 9, counted - 2, counted + 5)  # a coincidence, not a habit
     assert first(few) == [500] * (T - 1)
+
+
+def test_training_before_stands_behind_an_optimisation_inside():
+    """#1498 trains on validation first, and then optimises on each batch: both are seen, and the
+    one inside explains.
+    """
+    head = run(1000)
+    inside = uses_at(head.event - 1, weights_seen=np.full(T, 900), before=uses_at(500))
+    view = order_view(head, inside, EXPECTED)
+
+    assert [b.rule for b in view.breaks] == ["CAUSAL-3", "ORDER-2"]
+    assert view.explains is not None and view.explains.rule == "CAUSAL-3"
+    statuses = {s.rule: s.status for s in check_order(view)}
+    assert statuses["ORDER-2"] is Status.UNKNOWN
+    honest = uses_at(head.event + 5, before=uses_at(head.event + 5))
+    assert order_view(head, honest, EXPECTED).breaks == ()
 
 
 def test_counted_twice():

@@ -87,7 +87,9 @@ def test_a_gate_that_reads_its_target_is_told(seed: int) -> None:
     status = check_pair(asked(run))
     assert status is not None
     assert (status.rule, status.status, status.level) == ("NORM-1", Status.FAIL, Level.BLACK_BOX)
-    assert status.findings[0]["mass_at_least"] == pytest.approx(1.28, abs=1e-3)  # rounding is taken off
+    assert status.findings[0]["mass_at_least"] == pytest.approx(
+        1.28, abs=1e-3
+    )  # rounding is taken off
 
 
 def test_another_prefix_tells_nothing() -> None:
