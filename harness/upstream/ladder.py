@@ -14,7 +14,7 @@ from typing import Any
 
 from audits.source import Outcome
 from audits.switches import Switches, as_number
-from harness.upstream.numbers import MODULUS, NUMEL, fixed_numbers
+from harness.upstream.numbers import AVERAGE, MODULUS, NUMEL, fixed_numbers
 from harness.upstream.sizes import Ratio, Size, StreamShape, counted_entries, small
 
 MAX_RUNGS = 4
@@ -74,7 +74,8 @@ def first_rung(switches: Switches, stream: StreamShape, size: Size | None = None
 
 def trained_longer(switches: Switches, stream: StreamShape, rung: Rung, iterations: int) -> Rung:
     """The same configuration with more training steps, where a setting tells them."""
-    longer = _rung(switches, stream, replace(rung.size, iterations=iterations))
+    grown = replace(stream, tokens=stream.tokens * rung.stream_factor)
+    longer = _rung(switches, grown, replace(rung.size, iterations=iterations))
     return replace(rung, environment=longer.environment, patches=longer.patches)
 
 
@@ -327,7 +328,7 @@ def _patches(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
 
 
 def _numbers_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given]]:
-    """Sizes that are numbers in the entry's code: counting tables with their masks, quantisers."""
+    """Numbers in the entry's code: counting tables with their masks, quantisers, averages."""
     source = switches.sources.get(switches.target.entry)
     if source is None or source.outcome is not Outcome.PARSED or source.tree is None:
         return
@@ -337,15 +338,15 @@ def _numbers_in_code(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Gi
     tables = [f for f in found if counted_entries(f.name, str(f.value)) == f.value]
     sizes = {f.value: int(small(f.name.upper(), f.value, ratio) or f.value) for f in tables}
     moduli = [f for f in found if f.name == MODULUS and f.value in sizes]
-    given = {f.key: (f.value, sizes[f.value]) for f in (*tables, *moduli)}
     masks = [f for f in found if "MASK" in f.name.upper() and f.value + 1 in sizes]
-    given |= {f.key: (f.value, sizes[f.value + 1] - 1) for f in masks}
-    weights = [
-        (f, small(f.name.upper(), f.value, ratio)) for f in found if NUMEL.upper() in f.name.upper()
-    ]
-    given |= {f.key: (f.value, int(number)) for f, number in weights if number is not None}
-    for key, (value, number) in given.items():
-        yield key, Given(str(number), f"ladder: {number} for {value}, a number in the code")
+    others = [f for f in found if AVERAGE.search(f.name) or NUMEL.upper() in f.name.upper()]
+    given = {f.key: (f.value, str(sizes[f.value])) for f in (*tables, *moduli)}
+    given |= {f.key: (f.value, str(sizes[f.value + 1] - 1)) for f in masks}
+    for one in others:
+        if (text := _small_text(one.name.upper(), str(one.value), ratio)) is not None:
+            given[one.key] = one.value, text
+    for key, (value, text) in given.items():
+        yield key, Given(text, f"ladder: {text} for {value}, a number in the code")
 
 
 def _configures(owner: str, switches: Switches) -> bool:

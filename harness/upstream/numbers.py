@@ -4,21 +4,25 @@ Counting tables: `self.BUCKETS = 4_194_304`, `BUCKETS = 1 << 22`, a default `buc
 keyword of a call, `np.zeros(1 << 22)`: no switch reaches them, and 2,048 tokens in four million
 buckets never meet, so that a cache whose probabilities sum to hundreds in the contest would be
 normalised here. Quantisers: `t.numel() <= 65536` keeps what is small as it is, which in a small
-model is all of it: one calibrated on validation tokens would quantise nothing (#877). The file is
-never edited: the entry's syntax tree gets another number, and every exchange is in the report.
+model is all of it: one calibrated on validation tokens would quantise nothing (#877). Averages:
+`ema_decay = 0.997` (53 of 196 scripts) keeps, after three steps, the weights that nobody trained.
+The file is never edited: the entry's syntax tree gets another number, and every exchange is in the
+report.
 
 Guarantees: only whole numbers of at least `FEWEST`, by names that say what they are (`sizes`),
-with masks and moduli that belong to an exchanged size. Does not cover: packed scripts, other files
-of the folder, sizes that are computed or bound to other names.
+with masks and moduli that belong to an exchanged size, and rates of averages. Does not cover:
+packed scripts, other files of the folder, sizes that are computed or bound to other names.
 """
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 FEWEST = 32_768  # trained tables that stand in code are smaller
 FEWEST_WEIGHTS = 4_096  # of a matrix that a quantiser leaves alone: 8,192 and 65,536 are usual
+AVERAGE = re.compile(r"(^|_)ema_decay$", re.IGNORECASE)
 ALLOCATED, MASK, MODULUS, NUMEL = "zeros", "mask", "modulus", "numel"  # names of the nameless
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -36,7 +40,7 @@ class Fixed:
     """One number that a name is bound to."""
 
     name: str
-    value: int
+    value: int | float
     node: ast.expr
 
     @property
@@ -47,16 +51,26 @@ class Fixed:
 
 def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:
     """Every number of at least FEWEST that the code names, or uses as one of the nameless; a mask
-    is one less. Each expression once, by its name where it has one.
+    is one less. Each expression once, by its name where it has one. Rates of averages as well.
     """
     seen: set[int] = set()
     for node in ast.walk(tree):
         for name, value in (*_bindings(node), *_nameless(node)):
-            number = _whole(value)
-            fewest = FEWEST_WEIGHTS if name == NUMEL else FEWEST - 1
-            if number is not None and number >= fewest and id(value) not in seen:
+            number = _rate(value) if AVERAGE.search(name) else _large(name, value)
+            if number is not None and id(value) not in seen:
                 seen.add(id(value))
                 yield Fixed(name, number, value)
+
+
+def _large(name: str, node: ast.expr) -> int | None:
+    number = _whole(node)
+    fewest = FEWEST_WEIGHTS if name == NUMEL else FEWEST - 1
+    return number if number is not None and number >= fewest else None
+
+
+def _rate(node: ast.expr) -> float | None:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, float) and 0 < value < 1 else None
 
 
 def is_key(text: str) -> bool:
@@ -71,7 +85,7 @@ def parsed_with(text: bytes, file: str, numbers: Mapping[str, str]) -> ast.Modul
     """
     tree = ast.parse(text, file)
     exchanged = {
-        id(fixed.node): int(numbers[fixed.key])
+        id(fixed.node): ast.literal_eval(numbers[fixed.key])
         for fixed in fixed_numbers(tree)
         if fixed.key in numbers
     }
@@ -80,7 +94,7 @@ def parsed_with(text: bytes, file: str, numbers: Mapping[str, str]) -> ast.Modul
 
 
 class _Exchange(ast.NodeTransformer):
-    def __init__(self, numbers: Mapping[int, int]) -> None:
+    def __init__(self, numbers: Mapping[int, int | float]) -> None:
         self._numbers = numbers
 
     def visit(self, node: ast.AST) -> ast.AST:

@@ -72,6 +72,13 @@ def test_a_calibrated_quantiser_quantises_small_matrices(tmp_path: Path) -> None
     assert not first_rung(switches, STREAM, Size(shrink_model=False)).patches
 
 
+def test_an_average_holds_what_was_trained(tmp_path: Path) -> None:
+    """`ema_decay = 0.997` keeps 99 % of the first weights over three steps; other rates stay."""
+    text = "ema_decay = 0.997\nweight_decay = 0.04\nema_decay_of = {}\nbeta = 0.95\n"
+    (tmp_path / "train_gpt.py").write_text(text)
+    assert first_rung(read_switches(tmp_path), STREAM).attributes() == {"1:ema_decay": "0.5"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
