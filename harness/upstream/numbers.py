@@ -23,7 +23,7 @@ from dataclasses import dataclass
 FEWEST = 32_768  # trained tables that stand in code are smaller
 FEWEST_WEIGHTS = 4_096  # of a matrix that a quantiser leaves alone: 8,192 and 65,536 are usual
 AVERAGE = re.compile(r"(^|_)ema_decay$", re.IGNORECASE)
-ALLOCATED, MASK, MODULUS, NUMEL = "zeros", "mask", "modulus", "numel"  # names of the nameless
+NAMELESS = ALLOCATED, MASK, MODULUS, NUMEL = "zeros", "mask", "modulus", "numel"
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -45,8 +45,9 @@ class Fixed:
 
     @property
     def key(self) -> str:
-        """Where it stands: "51:BUCKETS"."""
-        return f"{self.node.lineno}:{self.name}"
+        """Where it stands: "51:BUCKETS"; several nameless ones may: "51:mask 4194303"."""
+        value = f" {self.value}" if self.name in NAMELESS else ""
+        return f"{self.node.lineno}:{self.name}{value}"
 
 
 def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:

@@ -379,7 +379,7 @@ _RULES = (
     ),
     _rule(r"(TABLE|HASH|BUCKETS?)_?(BITS|LOG2)$|LOG2_?(BUCKETS|SIZE)", _table_bits, common=True),
     _rule(
-        r"BUCKETS|TABLE_?SIZE|HASH_?SIZE|HASH_ROWS|TABLE_ENTRIES|^ZEROS$",
+        r"BUCKETS|TABLE_?SIZE|HASH_?SIZE|HASH_ROWS|TABLE_ENTRIES|(^|:)ZEROS\b",
         _counted_table,
         common=True,
     ),

@@ -45,7 +45,7 @@ def test_a_table_that_has_no_name_keeps_its_load(tmp_path: Path) -> None:
     """
     text = (
         "tables = {n: np.zeros(1 << 22, np.uint32) for n in orders}\n"
-        "key = (h ^ ctx) & np.uint64((1 << 22) - 1)\n"
+        "key = (h & 0xFFFFFFFF ^ ctx) & np.uint64((1 << 22) - 1)\n"
         "slot = h % 4194304\n"
         "other = h % 1000003 & 0xFFFFFFFF\n"
         "bytes_of = np.zeros(65536, np.int16)\n"
@@ -53,7 +53,13 @@ def test_a_table_that_has_no_name_keeps_its_load(tmp_path: Path) -> None:
     )
     (tmp_path / "train_gpt.py").write_text(text)
     given = first_rung(read_switches(tmp_path), STREAM).attributes()
-    assert given == {"1:zeros": "128", "2:mask": "127", "3:modulus": "128"}
+    assert given == {
+        "1:zeros 4194304": "128",
+        "2:mask 4194303": "127",
+        "3:modulus 4194304": "128",
+    }
+    code = ast.unparse(parsed_with(text.encode(), "train_gpt.py", given))
+    assert "(h & 4294967295 ^ ctx) & np.uint64(127)" in code
 
 
 QUANTISER = "keep = t.numel() <= 65536\nINT8_KEEP_FLOAT_MAX_NUMEL = 65_536\n"
@@ -68,7 +74,7 @@ def test_a_calibrated_quantiser_quantises_small_matrices(tmp_path: Path) -> None
     (tmp_path / "train_gpt.py").write_text(QUANTISER + "hessians = collect_hessians(model)\n")
     switches = read_switches(tmp_path)
     given = first_rung(switches, STREAM).attributes()
-    assert given == {"1:numel": "1024", "2:INT8_KEEP_FLOAT_MAX_NUMEL": "1024"}
+    assert given == {"1:numel 65536": "1024", "2:INT8_KEEP_FLOAT_MAX_NUMEL": "1024"}
     assert not first_rung(switches, STREAM, Size(shrink_model=False)).patches
 
 
