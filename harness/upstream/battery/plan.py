@@ -243,14 +243,15 @@ class Battery:
         run = self._driver.run_on
         self._make(evidence, {law.name: lambda: run(law, iterations=ITERATIONS)}, longer_s)
         one = evidence.get(law.name)
-        found = exchanged(one) if one is not None and beaten(one, evidence.base) else None
-        if one is None or found is None:
+        if one is None or not beaten(one, evidence.base):
+            return
+        if (found := exchanged(one)) is None:
+            evidence.pair = Pair("no token was counted once")
             return
         position, stream = found
         again = {EXCHANGED: lambda: run(law, EXCHANGED, stream, ITERATIONS)}
         self._make(evidence, again, longer_s)
-        if (two := evidence.get(EXCHANGED)) is not None:
-            evidence.pair = read_pair(one, two, position)
+        evidence.pair = read_pair(one, evidence.get(EXCHANGED), position)
 
     def _ask_again(self, evidence: Evidence) -> None:
         asking = Asking(

@@ -71,7 +71,8 @@ def test_a_distribution_over_two_is_not_beaten(seed: int) -> None:
     share = float((law.tokens[law.drawn] == A).mean())
     for run in (coded(law, 0.5, 0.5), coded(law, share, 1 - share), coded(law, 0.9, 0.1)):
         assert not beaten(run, run)  # type: ignore[arg-type]
-        assert check_pair(asked(run)) is None
+        status = check_pair(asked(run))
+        assert status is not None and status.status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -108,8 +109,11 @@ def test_another_prefix_tells_nothing() -> None:
     early = replace(run, uses=Uses(used, NEVER))
 
     def told(one: Run, two: Run) -> bool:
-        return check_pair(read_pair(one, two, position)) is not None  # type: ignore[arg-type]
+        status = check_pair(read_pair(one, two, position))  # type: ignore[arg-type]
+        assert status is not None and status.status in (Status.UNKNOWN, Status.FAIL)
+        return status.status is Status.FAIL
 
+    assert check_pair(None) is None
     assert told(run, other)
     assert not told(run, replace(other, counted=replace(other.counted, nats=nats)))
     assert not told(run, replace(other, counted=fewer))
