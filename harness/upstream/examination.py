@@ -97,14 +97,14 @@ class Examination:
         return [*known, *self._left_out()]
 
     def _left_out(self) -> list[RuleStatus]:
-        """A setting of the folder that could not be served was not examined."""
+        """A setting of the folder that could not be given was not examined."""
         assert self.driver is not None
         names = sorted(self.driver.chosen.size.without)
         if not names:
             return []
         text = (
-            f"the folder ran with {', '.join(names)}, which names files that it does not hold; the"
-            " script was run without"
+            f"the folder says that it ran with {', '.join(names)}, which names files that it does"
+            " not hold, or which the script cannot read; it was run without"
         )
         return [RuleStatus("MISC-3", Status.UNKNOWN, Level.BLACK_BOX, text)]
 

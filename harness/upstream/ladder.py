@@ -115,7 +115,11 @@ def next_rung(
     if wanted := _REQUIRED.search(complaint):
         words = _answers(wanted[1], stream)
         return replace(last, arguments=words, why="options that it requires") if words else None
-    ways = [*_without_missing(last, complaint), *_ways_up(last.size, complaint)]
+    ways = [
+        *_without_missing(last, complaint),
+        *_without_unreadable(last, complaint),
+        *_ways_up(last.size, complaint),
+    ]
     for size, why, factor in ways:
         if size not in used or (factor > 1 and last.stream_factor == 1):
             grown = replace(stream, tokens=stream.tokens * factor)
@@ -157,6 +161,16 @@ def _without_missing(last: Rung, complaint: str) -> Iterator[tuple[Size, str, in
         if names:
             without = last.size.without | names
             why = f"without {', '.join(sorted(names))}: the folder holds no {file}"
+            yield replace(last.size, without=without), why, 1
+
+
+def _without_unreadable(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
+    """A setting that the script itself cannot read was another version's (#1038: `int("3.0")`)."""
+    for match in re.finditer(r"invalid literal for int\(\) with base 10: '([^']+)'", complaint):
+        names = {n for n, given in last.environment.items() if given.text == match[1]}
+        if names:
+            without = last.size.without | names
+            why = f"without {', '.join(sorted(names))}: the script cannot read {match[1]}"
             yield replace(last.size, without=without), why, 1
 
 

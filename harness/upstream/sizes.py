@@ -45,7 +45,7 @@ class Size:
     val_every: int = 0  # 0 means never in nearly all scripts; a few divide by it
     only_common: bool = False  # only the names that hundreds of scripts share
     only_commands: bool = False  # of the folder's settings, only those of its commands
-    without: frozenset[str] = frozenset()  # settings of the folder that are left out
+    without: frozenset[str] = frozenset()  # settings of the folder that cannot be given
     native: bool = False  # the folder's own sizes: only how long it runs shrinks
 
 

@@ -155,6 +155,16 @@ def test_a_setting_that_names_a_missing_file_is_left_out(switches: Switches) -> 
     assert "PREFIX_FILE" in second.why
 
 
+def test_a_setting_that_the_script_cannot_read_is_left_out(switches: Switches) -> None:
+    """Another version's: the folder says 3.0 where the script wants a whole number."""
+    first = first_rung(switches, STREAM)
+    (name, text) = next((n, g.text) for n, g in first.environment.items() if n == "PREFIX_FILE")
+    cause = f"ValueError: invalid literal for int() with base 10: '{text}'"
+    second = next_rung(switches, STREAM, [first], cause, "")
+    assert second is not None and name not in second.environment
+    assert "cannot read" in second.why
+
+
 def test_required_options_that_lead_to_data_are_given(switches: Switches) -> None:
     """And an option that leads elsewhere ends the ladder."""
     first = first_rung(switches, STREAM)
