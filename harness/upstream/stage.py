@@ -60,7 +60,7 @@ def build_stage(switches: Switches, data: StageData, rung: Rung, into: Path) -> 
     environment = dict(rung.environment) | _data_environment(switches, data)
     texts = {name: given.text for name, given in environment.items()}
     layout = Layout(into, data, sidecar=SIDECAR in switches.text)
-    layout.fill(switches.paths_under(texts))
+    layout.fill(_defaults(switches, texts) | switches.paths_under(texts))
     return Stage(
         root=into,
         script=switches.target.entry,
@@ -140,6 +140,14 @@ def _data_environment(switches: Switches, data: StageData) -> dict[str, Given]:
     if "VOCAB_SIZE" in switches.switches:
         found["VOCAB_SIZE"] = Given(str(size), f"stage: {data.vocabulary.source}")
     return found
+
+
+def _defaults(switches: Switches, given: Mapping[str, str]) -> dict[str, str]:
+    """Where a script looks that passes what it reads through a function of its own (#641)."""
+    read = {
+        name: switches.switches[name].default for name in _STANDARD if name in switches.switches
+    }
+    return {name: text for name, text in read.items() if text and name not in given}
 
 
 def _is_inside(default: str | None) -> bool:

@@ -47,10 +47,16 @@ def test_the_script_is_the_submissions_own(tmp_path: Path) -> None:
     assert stage.notes == ()
 
 
+THROUGH = "def _e(k, d, t=str):\n    v = os.environ.get(k, str(d))\n    return t(v)\n"  # #641
+
+
+@pytest.mark.parametrize("read", ["os.environ.get", "_e"])
 @pytest.mark.parametrize("default", ["./data/datasets/mine", "data/else/where"])
-def test_the_default_data_path_of_the_script_resolves(tmp_path: Path, default: str) -> None:
-    """Whatever the script names, relative to its working directory."""
-    script = f'import os\nclass H:\n    data_path = os.environ.get("DATA_PATH", "{default}")\n'
+def test_the_default_data_path_of_the_script_resolves(
+    tmp_path: Path, default: str, read: str
+) -> None:
+    """Whatever the script names, relative to its working directory, and however it reads it."""
+    script = f'import os\n{THROUGH}class H:\n    data_path = {read}("DATA_PATH", "{default}")\n'
     stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
     assert "DATA_PATH" not in stage.environment
     found = read_shard(stage.root / default / "fineweb_val_000000.bin")
