@@ -47,7 +47,12 @@ def test_the_script_is_the_submissions_own(tmp_path: Path) -> None:
     assert stage.notes == ()
 
 
-THROUGH = "def _e(k, d, t=str):\n    v = os.environ.get(k, str(d))\n    return t(v)\n"  # #641
+THROUGH = """\
+def _e(k, d, t=str):  # of #641
+    v = os.environ.get(k, str(d))
+    if t == bool: return bool(int(v))
+    return t(v)
+"""
 
 
 @pytest.mark.parametrize("read", ["os.environ.get", "_e"])
