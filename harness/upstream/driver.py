@@ -10,12 +10,12 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from audits.switches import Switches
+from audits.switches import Switches, as_number
 from harness.errors import SubmissionError
 from harness.upstream import disk
 from harness.upstream.battery.draw import LawStream
@@ -24,6 +24,7 @@ from harness.upstream.battery.runs import ScriptRun, read_run
 from harness.upstream.job import Job, Outcome, Question
 from harness.upstream.ladder import Rung, first_rung, native_size, next_rung, trained_longer
 from harness.upstream.pool import Pool
+from harness.upstream.printed import Claim, claim_of
 from harness.upstream.scale import Scale
 from harness.upstream.shards import StageData
 from harness.upstream.sizes import Size, StreamShape, counted_entries
@@ -169,7 +170,15 @@ class ScriptDriver:
             outcome = self.pool.run(job)
         drawn = _training(self.scale, self.vocabulary, self.seed)
         token_bytes = self.vocabulary.token_bytes(law.tokens)
-        return read_run(name, job, outcome, law, token_bytes, drawn)
+        return read_run(name, job, outcome, law, token_bytes, drawn, self.claim)
+
+    @cached_property
+    def claim(self) -> Claim:
+        """What the folder's own logs say of the numbers that submission.json declares."""
+        logs = self.switches.target.config.logs
+        means = [v for k, (v, _) in logs.settings.items() if "val_bpb" in k and "mean" in k]
+        figures = [logs.declared, *map(as_number, means)]
+        return claim_of(logs.texts.values(), [f for f in figures if f is not None])
 
     def staged(self, name: str, law: LawStream) -> contextlib.AbstractContextManager[Job]:
         """The stage of a run in that configuration, for whoever runs it more than once."""

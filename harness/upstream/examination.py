@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from audits.facts.logs import Logs
 from audits.folder import NothingToScan, UsageError
-from audits.switches import as_number, read_switches
+from audits.switches import read_switches
 from harness.checks.status import Level, RuleStatus, Status
 from harness.errors import HarnessError, SubmissionError
 from harness.report.model import Score
@@ -26,7 +25,6 @@ from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest
 from harness.upstream.driver import Limits, ScriptDriver
 from harness.upstream.pool import Pool
-from harness.upstream.printed import declared_kinds
 from harness.upstream.scale import SCALES
 from harness.upstream.vocabulary import byte_tables_elsewhere
 
@@ -79,7 +77,7 @@ class Examination:
                 request.seed,
                 deadline,
                 request.jobs,
-                _declared(switches.target.config.logs),
+                self.driver.claim.declared,
             )
             self.evidence = battery.run(base)
         tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
@@ -181,14 +179,6 @@ class Examination:
         rung = self.driver.chosen if self.evidence else self.driver.tried[-1].rung
         given = {**rung.environment, **rung.patches}
         return {k: {"value": v.text, "source": v.source} for k, v in sorted(given.items())}
-
-
-def _declared(logs: Logs) -> frozenset[str]:
-    """What the number that submission.json declares is called in the folder's own logs."""
-    means = {k: v for k, v in logs.settings.items() if "val_bpb" in k and "mean" in k}
-    figures = [logs.declared, *(as_number(text) for text, _ in means.values())]
-    known = [figure for figure in figures if figure is not None]
-    return frozenset().union(*(declared_kinds(logs.texts.values(), f) for f in known))
 
 
 def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:

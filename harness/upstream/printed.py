@@ -7,8 +7,9 @@ Does not cover: which tokens a number stands for; figures in tables without a na
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
 # "val_loss:3.2", "val_loss=3.2", "'val_loss': 3.2", "XSA BPB:   1.03"; not "{val_loss:.4f}".
@@ -61,12 +62,34 @@ def printed_numbers(log: str) -> list[Printed]:
     return [printed for printed in found if printed is not None]
 
 
-def headline(numbers: Sequence[Printed]) -> Printed | None:
-    """The number that the run stands for: the last that is no diagnostic."""
+@dataclass(frozen=True)
+class Claim:
+    """What a folder says of its numbers, by their kinds."""
+
+    declared: frozenset[str] = frozenset()  # they come to the number that submission.json declares
+    logged: frozenset[str] = frozenset()  # its logs hold them
+
+    def is_another(self, usual: Printed) -> bool:
+        """The folder printed this number, and declares one that it calls otherwise."""
+        return bool(self.declared) and kind(usual) in self.logged - self.declared
+
+
+SILENT = Claim()  # no logs, or no number declared
+
+
+def headline(numbers: Sequence[Printed], claim: Claim = SILENT) -> Printed | None:
+    """The number that the run stands for: the last that is no diagnostic, unless the folder claims
+    another one. (#1001 scores again what it trained on, prints that last, and claims the first.)
+    """
     candidates = claims(numbers)
     if not candidates:
         return None
-    return _most_precise(candidates[-1], candidates)
+    usual = _most_precise(candidates[-1], candidates)
+    if not claim.is_another(usual):
+        return usual
+    named = [n for n in numbers if kind(n) in claim.declared and n.bits_per_byte is not None]
+    named = [n for n in named if not n.diagnostic] or named
+    return replace(_most_precise(named[-1], named), diagnostic=False) if named else usual
 
 
 def kind(number: Printed) -> str:
@@ -74,13 +97,21 @@ def kind(number: Printed) -> str:
     return _FIGURE.sub("#", number.tag)
 
 
-def declared_kinds(
+def claim_of(
     logs: Iterable[str],  # of the folder
-    declared: float,  # bits per byte, in submission.json
-) -> frozenset[str]:
-    """Which numbers of the folder's logs are the declared one."""
-    numbers = [number for log in logs for number in printed_numbers(log)]
-    return frozenset(kind(n) for n in numbers if _near(n.bits_per_byte, declared))
+    declared: Collection[float],  # bits per byte, in submission.json
+) -> Claim:
+    """Which numbers of the logs come to a declared one, alone or as the mean of their last."""
+    lasts: dict[str, list[float]] = {}
+    alike: set[str] = set()
+    for log in logs:
+        figures = {kind(n): n.bits_per_byte for n in printed_numbers(log) if n.bits_per_byte}
+        for name, figure in figures.items():
+            lasts.setdefault(name, []).append(figure)
+        near = [n for n in printed_numbers(log) if any(_near(n.bits_per_byte, d) for d in declared)]
+        alike |= {kind(n) for n in near}
+    means = {name for name, last in lasts.items() if any(_near(fmean(last), d) for d in declared)}
+    return Claim(frozenset(alike | means), frozenset(lasts))
 
 
 def claims(numbers: Sequence[Printed]) -> list[Printed]:

@@ -21,7 +21,7 @@ from harness.upstream.capture.reader import Capture, Column, load, load_answers
 from harness.upstream.capture.reconstruct import Pass, reconstruct
 from harness.upstream.capture.updates import LEAVES
 from harness.upstream.job import How, Job, Outcome
-from harness.upstream.printed import Printed, headline, printed_numbers
+from harness.upstream.printed import SILENT, Claim, Printed, headline, printed_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +119,7 @@ def read_run(
     law: LawStream,
     token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
     training: Sequence[Tokens] = (),  # the drawn training shards
+    claim: Claim = SILENT,  # what the folder says of its numbers
 ) -> ScriptRun:
     """Reads the log and the capture of a run."""
     log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
@@ -130,7 +131,8 @@ def read_run(
         if found is not None:
             widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
-    head = headline(numbers)
+    head = headline(numbers, claim)
+    numbers = tuple(head if head and number.line == head.line else number for number in numbers)
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())
     return ScriptRun(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.upstream.printed import claims, declared_kinds, headline, printed_numbers
+from harness.upstream.printed import claim_of, claims, headline, printed_numbers
 
 USUAL = """\
 step:0/3 val_loss:6.9357 val_bpb:4.1077 train_time:0ms step_avg:0.01ms
@@ -124,10 +124,39 @@ def test_a_log_of_steps_alone_claims_its_last_step() -> None:
 
 
 def test_the_declared_figure_tells_what_it_is_called() -> None:
-    """submission.json names a number of the folder's logs, or none; figures are no name."""
-    assert "final_int#_roundtrip_exact" in declared_kinds([USUAL], 4.1055)
-    assert "legal_ttt_exact" not in declared_kinds([USUAL], 4.1055)
-    assert not declared_kinds([USUAL], 1.1194)
+    """submission.json names a number of the folder's logs, or the mean of several, or none; figures
+    are no name.
+    """
+    assert "final_int#_roundtrip_exact" in claim_of([USUAL], [4.1055]).declared
+    assert "legal_ttt_exact" not in claim_of([USUAL], [4.1055]).declared
+    assert "legal_ttt_exact" in claim_of([USUAL], []).logged
+    assert not claim_of([USUAL], [1.1194]).declared
+    other = USUAL.replace("4.10123434", "4.20123434")
+    assert claim_of([USUAL, other], [4.151234]).declared == {"legal_ttt_exact"}
+
+
+SCORED_AGAIN = USUAL + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "declared", "tag"),
+    [
+        (SCORED_AGAIN, 4.1012, "legal_ttt_exact"),  # printed last, and not claimed
+        (SCORED_AGAIN, 4.09, "final_T0.98_exact"),
+        (SCORED_AGAIN, 1.5, "final_T0.98_exact"),  # no number of the logs: the usual one
+        (USUAL, 4.1012, "final_T0.98_exact"),  # logs of another script, which has no such number
+        (SCORED_AGAIN.replace("legal_ttt", "DIAGNOSTIC ttt"), 4.105, "final_int6_roundtrip_exact"),
+        (SCORED_AGAIN.replace("4.1050", "3.9"), 3.9, "DIAGNOSTIC post_ema"),
+    ],
+)
+def test_the_folder_says_which_number_it_claims(log: str, declared: float, tag: str) -> None:
+    """#1001 scores again what it trained on, prints that last, and claims the first score: what
+    nobody claims accuses nobody.
+    """
+    ours = printed_numbers(SCORED_AGAIN)
+    found = headline(ours, claim_of([log], [declared]))
+    assert found is not None and not found.diagnostic
+    assert found.tag == tag
 
 
 def test_a_loose_number_is_a_headline_only_where_nothing_else_is() -> None:
