@@ -155,19 +155,18 @@ class _Reader(Files):
 
         #758: `NGRAM_CACHE` is "1" if world_size > 1.
         """
-        alone = self.read(Configuration({**settings, "WORLD_SIZE": Setting("1", "one rank")})).seen
-        many = self.read(Configuration(settings)).seen
-        texts = {name: _as_text(v.const) for name, v in many.items() if v.known}
+        many = self._on_or_off(settings)
+        alone = self._on_or_off({**settings, "WORLD_SIZE": Setting("1", "one rank")})
         return {
             name: Setting(text, "its default on several ranks")
-            for name, text in texts.items()
-            if text in ("0", "1")
-            and name not in settings
-            and (one := alone.get(name)) is not None
-            and one.known
-            and _as_text(one.const) in ("0", "1")
-            and _as_text(one.const) != text
+            for name, text in many.items()
+            if name not in settings and alone.get(name, text) != text
         }
+
+    def _on_or_off(self, settings: Mapping[str, Setting]) -> dict[str, str]:
+        seen = self.read(Configuration(settings)).seen
+        texts = {name: _as_text(value.const) for name, value in seen.items() if value.known}
+        return {name: text for name, text in texts.items() if text in ("0", "1")}
 
     def _calls(self) -> Iterator[ast.Call | ast.Subscript]:
         for source in list(self.sources.values()):
