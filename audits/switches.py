@@ -95,8 +95,10 @@ def read_switches(path: Path, entry: str | None = None) -> Switches:
     first = reader.read(target.config)
     config = target.config.with_printed(first.machine.trace.shown)
     settings = _settings(target, config, first.seen)
-    settings |= reader.on_many_ranks(settings)
     first = reader.read(Configuration(settings))
+    if by_ranks := reader.on_many_ranks(settings, first):
+        settings |= by_ranks
+        first = reader.read(Configuration(settings))
     loose = {switch.name: switch for switch in reader.loose_reads()}
     scopes = dict(_scopes(first.machine))
     return Switches(
@@ -150,23 +152,18 @@ class _Reader(Files):
         machine = facts.run(self.tree_of, self.target.entry, recording, explore=True)
         return _Reading(machine, recording.seen)
 
-    def on_many_ranks(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    def on_many_ranks(self, settings: Mapping[str, Setting], many: _Reading) -> dict[str, Setting]:
         """Techniques whose default is on or off by the number of ranks: as the contest's had it.
 
         #758: `NGRAM_CACHE` is "1" if world_size > 1.
         """
-        many = self._on_or_off(settings)
-        alone = self._on_or_off({**settings, "WORLD_SIZE": Setting("1", "one rank")})
+        one = Configuration({**settings, "WORLD_SIZE": Setting("1", "one rank")})
+        alone = _on_or_off(self.read(one).seen)
         return {
             name: Setting(text, "its default on several ranks")
-            for name, text in many.items()
+            for name, text in _on_or_off(many.seen).items()
             if name not in settings and alone.get(name, text) != text
         }
-
-    def _on_or_off(self, settings: Mapping[str, Setting]) -> dict[str, str]:
-        seen = self.read(Configuration(settings)).seen
-        texts = {name: _as_text(value.const) for name, value in seen.items() if value.known}
-        return {name: text for name, text in texts.items() if text in ("0", "1")}
 
     def _calls(self) -> Iterator[ast.Call | ast.Subscript]:
         for source in list(self.sources.values()):
@@ -216,6 +213,11 @@ def _literal(node: ast.expr) -> object:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+
+
+def _on_or_off(seen: Mapping[str, Value]) -> dict[str, str]:
+    texts = {name: _as_text(value.const) for name, value in seen.items() if value.known}
+    return {name: text for name, text in texts.items() if text in ("0", "1")}
 
 
 def _switch(name: str, default: Value) -> Switch:

@@ -105,11 +105,11 @@ def claim_of(
     lasts: dict[str, list[float]] = {}
     alike: set[str] = set()
     for log in logs:
-        figures = {kind(n): n.bits_per_byte for n in printed_numbers(log) if n.bits_per_byte}
+        numbers = printed_numbers(log)
+        figures = {kind(n): n.bits_per_byte for n in numbers if n.bits_per_byte}
         for name, figure in figures.items():
             lasts.setdefault(name, []).append(figure)
-        near = [n for n in printed_numbers(log) if any(_near(n.bits_per_byte, d) for d in declared)]
-        alike |= {kind(n) for n in near}
+        alike |= {kind(n) for n in numbers if any(_near(n.bits_per_byte, d) for d in declared)}
     means = {name for name, last in lasts.items() if any(_near(fmean(last), d) for d in declared)}
     return Claim(frozenset(alike | means), frozenset(lasts))
 

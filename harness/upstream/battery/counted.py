@@ -54,6 +54,12 @@ class PerPosition:
     last: Ints  # (k,) event of its last score
 
 
+def counted_once(counted: Counted, view: PerPosition) -> Bools:
+    """(k,) the position has one score: the end of a stream is counted twice by many."""
+    scores: Ints = np.bincount(counted.position[counted.weight > 0])
+    return np.asarray(scores[view.position] == 1)
+
+
 def per_position(counted: Counted) -> PerPosition:
     """Scores of weight zero entered nothing and are left out."""
     used = counted.weight > 0

@@ -159,7 +159,7 @@ def _order(base: ScriptRun, tail: int) -> OrderView | None:
 def _fitted(evidence: Evidence) -> bool:
     """Whether later tokens changed the weights with which the counting began."""
     first, again = evidence.base.first_weights, evidence.get("repeat")
-    flips = [run for name in ("flip 1", "flip 2") if (run := evidence.get(name)) is not None]
+    flips = evidence.flips.values()
     if not first or again is None or again.first_weights != first or not flips:
         return False
     return all(flip.first_weights not in (0, first) for flip in flips)

@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.status import Level, RuleStatus, Status
-from harness.upstream.battery.counted import Floats, Ints, nats_at, per_position
+from harness.upstream.battery.counted import Floats, Ints, counted_once, nats_at, per_position
 from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import half_unit_of
@@ -103,9 +103,8 @@ def questions_for(
         return ()
     view = per_position(counted)
     saved = view.log_p - base.law.log_q[view.position]
-    # What is counted twice, as the end of a stream is by many, has no one score to give again.
-    once = np.bincount(counted.position[counted.weight > 0])[view.position] == 1
-    eligible = np.flatnonzero(base.law.drawn[view.position] & once)
+    # What is counted twice has no one score to give again.
+    eligible = np.flatnonzero(base.law.drawn[view.position] & counted_once(counted, view))
     found: list[Question] = []
     by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
     for position in _first_in_a_sum_third(capture, by_saved):

@@ -23,7 +23,7 @@ import numpy as np
 
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.status import Level, RuleStatus, Status
-from harness.upstream.battery.counted import per_position
+from harness.upstream.battery.counted import counted_once, per_position
 from harness.upstream.battery.draw import LawStream
 from harness.upstream.battery.laws import Tokens, Uniform
 from harness.upstream.battery.mass_asked import with_token
@@ -77,8 +77,8 @@ def exchanged(run: ScriptRun) -> tuple[int, LawStream] | None:
     if run.counted is None or run.uses is None:
         return None
     view, law = per_position(run.counted), run.law
-    once = np.bincount(run.counted.position[run.counted.weight > 0])[view.position] == 1
-    eligible = law.drawn[view.position] & once & (view.position > len(law.tokens) // 2)
+    late = view.position > len(law.tokens) // 2
+    eligible = law.drawn[view.position] & counted_once(run.counted, view) & late
     if not eligible.any():
         return None
     far = np.abs(view.log_p - np.median(view.log_p[eligible]))

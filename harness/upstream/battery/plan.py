@@ -120,6 +120,11 @@ class Evidence:
         run = self.runs.get(name)
         return run if run is not None and run.finished else None
 
+    @property
+    def flips(self) -> dict[int, ScriptRun]:
+        """By number, those that were made and came to their end."""
+        return {k: run for k in (1, 2) if (run := self.get(f"flip {k}")) is not None}
+
 
 class Battery:
     """The runs after the base run."""
@@ -223,11 +228,7 @@ class Battery:
         base, cut = evidence.base.counted, evidence.cut
         names = ("repeat", "band 1", "band 2", "band 3")
         repeats = [r.counted for n in names if (r := evidence.get(n)) and r.counted]
-        flips = [
-            (self._flip_seed(k), r.counted)
-            for k in (1, 2)
-            if (r := evidence.get(f"flip {k}")) and r.counted
-        ]
+        flips = [(self._flip_seed(k), r.counted) for k, r in evidence.flips.items() if r.counted]
         if base is not None and cut is not None and repeats and flips:
             evidence.flip = compare(base, repeats, flips, cut)
 

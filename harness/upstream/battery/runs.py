@@ -58,8 +58,10 @@ class ScriptRun:
         if counted is None:
             return None
         seen = updates_seen.update_view(self.capture, counted, length)
-        before = self._uses(seen.first_used, seen)
-        return replace(self._uses(telling(seen), seen), before=before)
+        before, tells = self._uses(seen.first_used, seen), telling(seen)
+        if np.array_equal(tells, seen.first_used):
+            return before
+        return replace(self._uses(tells, seen), before=before)
 
     def _uses(self, used: npt.NDArray[np.int64], seen: updates_seen.UpdateView) -> Uses:
         """One reading of the uses: (T,) events, `updates_seen.NEVER` where there was none."""
