@@ -115,12 +115,7 @@ def next_rung(
     if wanted := _REQUIRED.search(complaint):
         words = _answers(wanted[1], stream)
         return replace(last, arguments=words, why="options that it requires") if words else None
-    ways = [
-        *_without_missing(last, complaint),
-        *_without_unreadable(last, complaint),
-        *_ways_up(last.size, complaint),
-    ]
-    for size, why, factor in ways:
+    for size, why, factor in [*_without_unfit(last, complaint), *_ways_up(last.size, complaint)]:
         if size not in used or (factor > 1 and last.stream_factor == 1):
             grown = replace(stream, tokens=stream.tokens * factor)
             rung = replace(_rung(switches, grown, size), why=why, stream_factor=factor)
@@ -151,27 +146,22 @@ def _answers(options: str, stream: StreamShape) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _without_missing(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
-    """A setting that names a file which the folder does not hold is left out."""
-    for match in re.finditer(r"(?:not found|No such file[^:]*|missing)\W+([^\s'\"]+)", complaint):
-        file = match[1].rsplit("/", 1)[-1].rstrip(".,")
-        names = {
-            n for n, given in last.environment.items() if given.text.rsplit("/", 1)[-1] == file
-        }
-        if names:
-            without = last.size.without | names
-            why = f"without {', '.join(sorted(names))}: the folder holds no {file}"
-            yield replace(last.size, without=without), why, 1
+# What the script says of a setting that another version, or another machine, was given.
+_UNFIT = (
+    (r"(?:not found|No such file[^:]*|missing)\W+([^\s'\"]+)", "the folder holds no {}"),
+    (r"invalid literal for int\(\) with base 10: '([^']+)'", "the script cannot read {}"),  # #1038
+)
 
 
-def _without_unreadable(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
-    """A setting that the script itself cannot read was another version's (#1038: `int("3.0")`)."""
-    for match in re.finditer(r"invalid literal for int\(\) with base 10: '([^']+)'", complaint):
-        names = {n for n, given in last.environment.items() if given.text == match[1]}
-        if names:
-            without = last.size.without | names
-            why = f"without {', '.join(sorted(names))}: the script cannot read {match[1]}"
-            yield replace(last.size, without=without), why, 1
+def _without_unfit(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
+    """A setting that the script complains of is left out, and its own default stands."""
+    for pattern, says in _UNFIT:
+        for match in re.finditer(pattern, complaint):
+            cited = match[1].rsplit("/", 1)[-1].rstrip(".,")
+            names = {n for n, g in last.environment.items() if g.text.rsplit("/", 1)[-1] == cited}
+            if names:
+                why = f"without {', '.join(sorted(names))}: {says.format(cited)}"
+                yield replace(last.size, without=last.size.without | names), why, 1
 
 
 def can_climb(cause: str) -> bool:
