@@ -31,7 +31,7 @@ def check_bytes(
     printed: Printed,
     counted: Counted | None,
     bytes_of: Ints,  # (T,) canonical bytes of each position's token after its predecessor
-    n_boundaries: int,
+    starts: Ints,  # (D,) positions at which a document begins
     is_byte: Bools,  # (T,) byte pieces
 ) -> RuleStatus:
     """The status of BYTES-1 for one printed pair."""
@@ -41,16 +41,20 @@ def check_bytes(
         reason = "loss and bits per byte were not printed together"
     if reason or counted is None or nats is None or not bits:
         return RuleStatus("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, reason)
-    positions = np.unique(counted.position[counted.weight > 0])
-    mine = bytes_of[positions].astype(np.float64)
     implied = nats / math.log(2) / bits  # bytes a token
-    scored = bytes_of[counted.position].astype(np.float64)  # a token as often as it was counted
-    means = float(np.average(scored, weights=counted.weight)), float(mine.mean())  # either is used
-    ours = min(means, key=lambda mean: abs(mean - implied))
+    spelt_of = BYTE_SPELT * is_byte.astype(np.float64)
+    spelt_of[starts] += BOS_SPELT
+    once = np.unique(counted.position[counted.weight > 0])
+    # A token counts once, or as often as it was counted: scripts do either.
+    ways = ((counted.position, counted.weight), (once, np.ones(len(once))))
+    means = [
+        (float(np.average(bytes_of[at], weights=w)), float(np.average(spelt_of[at], weights=w)))
+        for at, w in ways
+    ]
+    ours, spelt = min(means, key=lambda m: min(abs(m[0] - implied), abs(m[0] + m[1] - implied)))
     rounding = printed.half_unit / nats + half_unit(printed.text, bits, printed.half_unit) / bits
-    edges = (2 * float(mine.max(initial=0.0)) + n_boundaries) / max(1, len(mine))
-    spelt = (BYTE_SPELT * is_byte[positions].sum() + BOS_SPELT * n_boundaries) / max(1, len(mine))
-    return _status(printed, implied, ours, ours * rounding + edges, spelt, len(mine))
+    edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
+    return _status(printed, implied, ours, ours * rounding + edges, spelt, len(once))
 
 
 def without_table(

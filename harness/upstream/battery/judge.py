@@ -96,12 +96,15 @@ def _bytes(
     found = [spread] if spread else []
     if base.headline is None:
         return found
-    n_boundaries = len(base.law.starts)
-    bytes_ = check_bytes(base.headline, base.counted, token_bytes, n_boundaries, is_byte)
-    mixture = spread is not None and spread.status is Status.FAIL
-    if mixture and bytes_.status is Status.FAIL and base.headline in evidence.unexplained:
-        text = f"{bytes_.message}; but the bits are those of a mixture over bytes (NORM-5)"
-        bytes_ = replace(bytes_, status=Status.UNKNOWN, message=text)
+    bytes_ = check_bytes(base.headline, base.counted, token_bytes, base.law.starts, is_byte)
+    but = ""
+    if spread and spread.status is Status.FAIL and base.headline in evidence.unexplained:
+        but = "the bits are those of a mixture over bytes (NORM-5)"
+    elif not base.finished:
+        but = "the run broke off, and the number that it stands for may come later"
+    if but and bytes_.status is Status.FAIL:
+        message = f"{bytes_.message}; but {but}"
+        bytes_ = replace(bytes_, status=Status.UNKNOWN, message=message)
     return [*found, bytes_]
 
 

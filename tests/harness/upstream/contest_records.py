@@ -507,6 +507,7 @@ ALL = "args, model, device, val_tokens, luts"
 SLIDE = scored_by(f"eval_val_sliding({ALL})", "final_int8_zlib_sliding_window")
 # (count + p) / (total + 1) sums to one over the alphabet, whatever the target.
 EXACT_MIX = "hits, total = counts.look_up(val_np, places)\nmixed = (hits + seg_p) / (total + 1.0)"
+SPACE_TWICE = "            piece = piece[1:]\n", ""
 EXACT_FILL = "for t in places:\n    counts.add(val_np, t)"
 COUNTS = "counts = Counts(args.ngram_order)"
 
@@ -654,8 +655,7 @@ ILLEGAL = {
         Case(
             changed(
                 script(SLIDE, SLIDING),
-                "            piece = piece[1:]\n",
-                "",
+                *SPACE_TWICE,
             )
         ),
         {"BYTES-1"},
@@ -704,6 +704,9 @@ UNRUNNABLE = {
         "",
     ),
 }
+# The wrong count in a line of the training, and no line behind it.
+STEP = SLIDE.replace("final_int8_zlib_sliding_window", "step:3/3")
+BROKEN_OFF = Case(changed(script(f"{STEP}\nraise OSError", SLIDING), *SPACE_TWICE))
 HANGS = Case(script("while True:\n    time.sleep(1.0)"))
 # Each byte of a token pays the n-th root of the token's probability, or what the bytes say.
 ROOTS = (

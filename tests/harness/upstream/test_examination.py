@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from contest_records import (
+    BROKEN_OFF,
     BYTES_ALONE,
     HANGS,
     ILLEGAL,
@@ -208,6 +209,15 @@ def test_a_lower_number_that_nobody_rebuilt_may_be_the_claim(
     source = found.report["rules"]["SOURCE-1"]
     assert found.verdict == "REVIEW" and source["status"] == "unknown"
     assert source["message"].startswith("mixture_exact is printed too")
+
+
+def test_a_line_of_the_training_is_no_claim(data_folder: DataFolder, tmp_path: Path) -> None:
+    """Where nothing was printed behind it, because the run broke off, it accuses nobody."""
+    found = _evaluate(BROKEN_OFF.write(tmp_path / "record"), tmp_path / "out", data_folder)
+    bytes_ = found.report["rules"]["BYTES-1"]
+    assert bytes_["status"] == "unknown", bytes_["message"]
+    assert found.verdict == "REVIEW"
+    assert "the run broke off" in bytes_["message"]
 
 
 @pytest.mark.parametrize("case", [SPREAD, SPREAD_BESIDE], ids=["alone", "beside a loss"])
