@@ -22,6 +22,7 @@ from harness.upstream.capture.reconstruct import Pass, reconstruct
 from harness.upstream.capture.updates import LEAVES
 from harness.upstream.job import How, Job, Outcome
 from harness.upstream.printed import SILENT, Claim, Printed, headline, printed_numbers
+from harness.upstream.vocabulary import BOS
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class ScriptRun:
     def _uses(self, used: npt.NDArray[np.int64], seen: updates_seen.UpdateView) -> Uses:
         """One reading of the uses: (T,) events, `updates_seen.NEVER` where there was none."""
         first_used = _or_never(used)
-        first_used[_in_both(self.law.tokens, self.training)] = NEVER  # whose use it was is unknown
+        first_used[innocent(self.law.tokens, self.training)] = NEVER
         texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
         thrown = np.char.endswith(texts[first_used], LEAVES)
         counted_at = _or_never(seen.counted_at)
@@ -177,11 +178,16 @@ def _first_seen(
     return out
 
 
-def _in_both(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:
-    """Positions of the stream whose passage a training shard holds too, as language repeats."""
+def innocent(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:
+    """Positions of the stream whose use says nothing.
+
+    Their passage stands in a training shard too, as language repeats, and whose use it was is not
+    known; or they begin a document, which every evaluation that cuts the stream by documents knows
+    beforehand (#1626 and its heirs train on scored documents up to the next one's first token).
+    """
     aligner = Aligner(stream)
     found = [aligner.positions(part) for part in _parts(shards)]
-    places = np.concatenate([np.empty(0, np.int64), *(p for p in found if p is not None)])
+    places = np.concatenate([np.flatnonzero(stream == BOS), *(p for p in found if p is not None)])
     return np.unique(places[places >= 0]).astype(np.int64)
 
 

@@ -14,7 +14,7 @@ from harness.upstream.battery.order_test import (
     check_weights_still,
     order_view,
 )
-from harness.upstream.battery.runs import telling
+from harness.upstream.battery.runs import innocent, telling
 from harness.upstream.capture.updates_seen import NEVER as SEEN_NEVER
 from harness.upstream.capture.updates_seen import UpdateView
 
@@ -154,3 +154,13 @@ def test_weights_while_a_batch_is_scored(change, rows):
     status = check_weights_still(batches, np.array([change]))
     assert status.rule == "ORDER-7"
     assert status.status is (Status.UNKNOWN if rows else Status.PASS)  # never a conviction
+
+
+def test_uses_that_say_nothing_of_the_stream():
+    """The first token of a document, and a passage that a training shard holds too; no other."""
+    stream = np.random.default_rng(0).integers(2, 1_024, 300)
+    stream[[0, 100, 200]] = 1
+    shard = np.random.default_rng(1).integers(2, 1_024, 300)
+    assert innocent(stream, (shard,)).tolist() == [0, 100, 200]
+    shard[40:60] = stream[120:140]
+    assert innocent(stream, (shard,)).tolist() == [0, 100, *range(120, 140), 200]
