@@ -141,7 +141,8 @@ def _watched(rank: Rank) -> Iterator[None]:
     from harness.upstream import capture
 
     out = Path(f"/proc/self/fd/{rank.out_fd}")
-    with capture.watching(rank.stream, out, rank.job.stage, rank.job.questions):
+    native = rank.job.device != "cpu"
+    with capture.watching(rank.stream, out, rank.job.stage, rank.job.questions, native):
         yield
 
 

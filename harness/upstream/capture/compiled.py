@@ -8,26 +8,26 @@ Not covered: what a compiled callable adds up inside, which is *not rebuilt*, ne
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._dynamo.eval_frame import OptimizedModule
-from torch.overrides import TorchFunctionMode
 
 from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.recorder import Recorder
-from harness.upstream.capture.unseen import absent
 from harness.upstream.capture.updates import note_uses
 
 MODULES: Any = OptimizedModule  # what a compiled module is
+Off = Callable[[], AbstractContextManager[None]]
 
 
 class Compiled:
-    """Runs compiled callables with the mode off while installed."""
+    """Runs compiled callables with the watch off while installed."""
 
-    def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
-        self._recorder, self._mode = recorder, mode
+    def __init__(self, recorder: Recorder, off: Off) -> None:
+        self._recorder, self._off = recorder, off
         self._compile: Any = torch.compile
         self._initialize = MODULES._initialize
         torch.compile = self._wrapped_compile
@@ -57,7 +57,7 @@ class Compiled:
     def _opaque(self, made: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(made)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with absent(self._mode):
+            with self._off():
                 out = made(*args, **kwargs)
             if self._recorder.usable("compiled"):
                 try:
@@ -104,6 +104,6 @@ def _mean(recorder: Recorder, positions: Positions, out: Tensor) -> None:
     each = out.detach().reshape(()).expand(positions.shape)
     if out.requires_grad:
         note_uses(out, positions)
-        recorder.pending[out] = (mark, each, "mean")
+        recorder.pending.put(out, (mark, each, "mean"))
     else:
         recorder.total(mark, each, "mean")

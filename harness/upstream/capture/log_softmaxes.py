@@ -2,7 +2,8 @@
 
 A token's score that is picked out of one is the cross-entropy of a softmax, as if `cross_entropy`
 had been called. Views count with the tensor that they look at; a tensor that was written into since
-counts no more, and a copy (`.to`, arithmetic) never.
+counts no more, and a copy (`.to`, arithmetic) never. Tensors made in inference mode do not count
+what is written into them: there, every row has to add up to one when a score is picked.
 """
 
 import weakref
@@ -10,27 +11,44 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.upstream.capture.marks import identity
+from harness.upstream.capture.beside import Beside
+
+ROUNDING = 1e-3  # nats by which a row of float32 may miss one
+SHARE = 64  # rows are not added up for the sake of fewer than one score for so many
 
 
 class LogSoftmaxes:
     """The live ones."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Tensor], int, int]] = {}
+        # Entries of a row, and the tensor's version (-1: made in inference mode).
+        self.found: Beside[tuple[int, int]] = Beside()
+        self._homes: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
 
     def put(self, out: Tensor, dim: Any) -> None:
         """`out` came from log_softmax along `dim`; only rows along the last one can be picked."""
-        if dim not in (-1, out.ndim - 1):
-            return
-        key = identity(out)
-        reference = weakref.ref(out, lambda _: self._known.pop(key, None))
-        self._known[key] = (reference, out.shape[-1], out._version)
+        if dim in (-1, out.ndim - 1):
+            self.found.put(out, (out.shape[-1], -1 if out.is_inference() else out._version))
+            self._homes[_home(out)] = out
 
-    def width(self, source: Tensor) -> int:
-        """Entries of the softmax that a row of `source` is; 0: none that is known."""
-        for tensor in (source, source._base):
-            entry = self._known.get(identity(tensor))
-            if entry is not None and entry[0]() is tensor and entry[2] == source._version:
-                return entry[1] if source.ndim and source.shape[-1] == entry[1] else 0
-        return 0
+    def width(self, source: Tensor, picked: int) -> int:
+        """Entries of the softmax that a row of `source` is, of which so many scores were picked;
+        0: none that is known.
+        """
+        tensor = self._homes.get(_home(source)) if self._homes else None
+        entries, version = self.found.find(tensor) or (0, 0)
+        if not entries or not source.ndim or source.shape[-1] != entries:
+            return 0
+        if version < 0:
+            enough = picked * SHARE * entries >= source.numel()
+            return entries if enough and _adds_up(source) else 0
+        return entries if version == source._version else 0
+
+
+def _home(tensor: Tensor) -> int:
+    """What views share."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _adds_up(rows: Tensor) -> bool:
+    return bool((rows.float().logsumexp(-1).abs() < ROUNDING).all())

@@ -1,21 +1,17 @@
 """Marks: which stream position each element of a tensor or an array stands for.
 
 A mark on an integer tensor says which token of the stream each id is; on a float tensor, which
-token's score (or probability) each number is. Marks are kept beside the objects, keyed by identity
-and dropped with them, so that nothing that the script saves, copies or compares is changed.
+token's score (or probability) each number is.
 Maps are numpy arrays because tensors made in inference mode may not be written to outside of it.
 """
 
-import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-# As `id`, which raises an audit event: since the watch hears those, 0.5 us a call.
-identity = object.__hash__
+from harness.upstream.capture.beside import Beside
 
 Positions = npt.NDArray[np.int32]  # -1: no token of the stream, or unknown
 
@@ -42,45 +38,7 @@ class Mark:
 FOREIGN = Mark(None)
 
 
-class _Keyed(weakref.ref[Any]):
-    """A reference that knows its key; one function serves the deaths of all."""
-
-    __slots__ = ("key",)
-    key: int
-
-
-class Marks:
-    """The marks of live objects."""
-
-    def __init__(self) -> None:
-        self.known: dict[int, tuple[_Keyed, Mark]] = {}  # by identity; read only, elsewhere
-
-    def find(self, thing: Any) -> Mark | None:
-        """The mark of an object, if it has one."""
-        entry = self.known.get(identity(thing))
-        return entry[1] if entry is not None and entry[0]() is thing else None
-
-    def put(self, thing: Any, mark: Mark) -> None:
-        """Marks an object until it dies."""
-        reference = _Keyed(thing, self._forget)
-        reference.key = identity(thing)
-        self.known[reference.key] = (reference, mark)
-
-    def _forget(self, gone: Any) -> None:
-        entry = self.known.get(gone.key)
-        if entry is not None and entry[0] is gone:
-            del self.known[gone.key]
-
-    def live(self) -> Iterator[tuple[Any, Mark]]:
-        """Every marked object that is still there."""
-        for reference, mark in list(self.known.values()):
-            thing = reference()
-            if thing is not None:
-                yield thing, mark
-
-    def drop(self, thing: Any) -> None:
-        """Takes a mark away."""
-        self.known.pop(identity(thing), None)
+Marks = Beside[Mark]
 
 
 def merged(shape: tuple[int, ...], maps: list[Positions]) -> Positions | None:

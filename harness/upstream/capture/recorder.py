@@ -6,9 +6,8 @@ incomplete, and the report must say so.
 """
 
 import collections
-import os
 import traceback
-import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,11 @@ import torch
 from torch import Tensor
 
 from harness.upstream.capture.alignment import Aligner, K
+from harness.upstream.capture.arrivals import Arrivals, numbers_of, spread
 from harness.upstream.capture.asking import Asker
-from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions, identity
+from harness.upstream.capture.beside import Beside
+from harness.upstream.capture.log_softmaxes import LogSoftmaxes
+from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions
 from harness.upstream.capture.sites import Site, Sites
 from harness.upstream.capture.unseen import to_numpy
 from harness.upstream.capture.weights import Weights
@@ -27,27 +29,8 @@ from harness.upstream.capture.writer import Writer
 
 FAILURES_ALLOWED = 3  # of one hook
 INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
-QUEUED = 1_024  # totals on an accelerator that wait for one copy to the host,
-QUEUED_SCORES = 1 << 22  # and the scores in them: 32 MB
-
 
 Entry = tuple[Mark, Tensor, str]
-
-
-class Pending:
-    """Totals that carry a gradient, until someone reads them as numbers."""
-
-    def __init__(self) -> None:
-        self.known: dict[int, tuple[weakref.ref[Tensor], Entry]] = {}  # by identity
-
-    def __setitem__(self, total: Tensor, entry: Entry) -> None:
-        key = identity(total)
-        self.known[key] = (weakref.ref(total, lambda _: self.known.pop(key, None)), entry)
-
-    def pop(self, total: Any) -> Entry | None:
-        """The scores of a total, once."""
-        found = self.known.pop(identity(total), None)
-        return found[1] if found is not None and found[0]() is total else None
 
 
 class Recorder:
@@ -55,6 +38,7 @@ class Recorder:
 
     def __init__(self, stream: npt.NDArray[np.int64], folder: Path, stage: Path) -> None:
         self.marks = Marks()
+        self.log_softmaxes = LogSoftmaxes()
         self.aligner = Aligner(stream)
         self.stream = np.ascontiguousarray(stream, dtype=np.int32)
         self.writer = Writer(folder)
@@ -62,10 +46,9 @@ class Recorder:
         self.weights = Weights()
         self.active = True
         self.failures: collections.Counter[str] = collections.Counter()
-        self._pid = os.getpid()
-        self._waiting: list[tuple[int, Positions, Tensor, Any]] = []
-        self._waiting_scores = 0
-        self.pending = Pending()
+        self._events = 0
+        self._arrivals = Arrivals(self._scores)
+        self.pending: Beside[Entry] = Beside()  # totals that carry a gradient, until they are read
         self.asker: Asker | None = None  # where scores are to be asked again
         self._singles: tuple[Site, Mark, str, list[tuple[int, float]]] | None = None
 
@@ -76,6 +59,7 @@ class Recorder:
         self._close_singles()
         modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
         number = self.writer.event(kind, site or self.sites.here(), modes, weights, text)
+        self._events += 1
         if self.asker is not None:
             self.asker.passed(self, number)
         return number
@@ -91,6 +75,17 @@ class Recorder:
     def usable(self, hook: str) -> bool:
         """Whether a hook may run: watched process, and not failed too often."""
         return self.active and (not self.failures or self.failures.get(hook, 0) < FAILURES_ALLOWED)
+
+    # -- what is known of objects ---------------------------------------------------------------
+
+    def are_new(self, things: Iterable[Any]) -> bool:
+        """None is marked or awaited. A loss that nobody reads is awaited as long as it lives."""
+        return self.marks.knows_none_of(things) and self.pending.knows_none_of(things)
+
+    @property
+    def noted(self) -> int:
+        """Grows whenever something is noted."""
+        return self._events + self.marks.puts + self.log_softmaxes.found.puts
 
     # -- positions ------------------------------------------------------------------------------
 
@@ -127,22 +122,17 @@ class Recorder:
     def total(self, mark: Mark, values: Any, how: str) -> None:
         """Per-token scores enter a total. `values`: the numbers, of the map's shape."""
         positions = mark.positions
-        if positions is None or not (positions >= 0).any():
+        if positions is None or not _any_known(positions):
             return
         site = self.sites.here()
         event = self.event(
             "sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights, site
         )
         if isinstance(values, Tensor) and values.device.type != "cpu":
-            factor = mark.factor.detach() if isinstance(mark.factor, Tensor) else mark.factor
-            copy = values.detach().clone()  # the script may write into it before it is read
-            self._waiting.append((event, positions, copy, factor))
-            self._waiting_scores += copy.numel()
-            if len(self._waiting) >= QUEUED or self._waiting_scores >= QUEUED_SCORES:
-                self.drain()
+            self._arrivals.put(event, positions, values, mark.factor)
             return
-        numbers = _host(values).reshape(-1)
-        weights = _spread(mark.factor, positions)
+        numbers = numbers_of(values).reshape(-1)
+        weights = spread(mark.factor, positions)
         self._scores(event, positions.reshape(-1), numbers, weights, counter(site, how))
 
     def single(
@@ -173,17 +163,6 @@ class Recorder:
         if entry is not None:
             self.total(*entry)
 
-    def drain(self) -> None:
-        """Brings scores over from the accelerator."""
-        waiting, self._waiting, self._waiting_scores = self._waiting, [], 0
-        if not waiting:
-            return
-        events, positions, copies, factors = zip(*waiting, strict=True)
-        values = to_numpy(torch.cat([copy.reshape(-1).double() for copy in copies]).cpu())
-        places = np.concatenate([p.reshape(-1) for p in positions])
-        weights = np.concatenate(list(map(_spread, factors, positions)))
-        self._scores(np.repeat(events, [p.size for p in positions]), places, values, weights)
-
     def uses(self, event: int, runs: npt.NDArray[np.int32]) -> None:
         """(n, 2) runs of positions [start, stop) that a gradient was taken of."""
         self.writer.uses(event, runs)
@@ -212,7 +191,7 @@ class Recorder:
     def flush(self) -> None:
         """Everything onto disk."""
         self._close_singles()
-        self.drain()
+        self._arrivals.drain()
         self.writer.flush()
 
     def close(self) -> None:
@@ -222,7 +201,7 @@ class Recorder:
             self.asker = None
         self._close_singles()
         self.active = False
-        self.drain()
+        self._arrivals.drain()
         self.weights.close()
         self.writer.close()
 
@@ -232,15 +211,5 @@ def counter(site: Site, how: str) -> str:
     return site[0] + (" read" if how == "read" else "")
 
 
-def _spread(factor: Any, positions: Positions) -> npt.NDArray[np.float64]:
-    """(n,) the factor of each position; ones where there is none."""
-    if factor is None:
-        return np.ones(positions.size)
-    return np.broadcast_to(_host(factor), positions.shape).reshape(-1)
-
-
-def _host(values: Any) -> npt.NDArray[np.float64]:
-    """Numbers as a float64 array of their own."""
-    if isinstance(values, Tensor):
-        values = to_numpy(values.detach().cpu().double())
-    return np.array(values, dtype=np.float64, subok=False)
+def _any_known(positions: Positions) -> bool:
+    return positions.size > 0 and (positions.item(0) >= 0 or bool((positions >= 0).any()))

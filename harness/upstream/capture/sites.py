@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import CodeType, FrameType
 
-from harness.upstream.capture.marks import identity
+from harness.upstream.capture.beside import identity
 
 Site = tuple[str, str]  # "train_gpt.py:1144", function around it
 

@@ -34,6 +34,7 @@ from harness.upstream.capture.unseen import from_numpy, to_numpy
 Handler = Callable[[str, Any, tuple[Any, ...], dict[str, Any], Any], Any]
 
 READ = ["item", "tolist", "__float__"]
+PLAIN = {slice, int, type(None), type(...)}  # indices
 
 
 class TorchFlow:
@@ -139,8 +140,8 @@ class TorchFlow:
         mark = self._marks.find(source)
         if mark is None:
             if isinstance(key, tuple) and source.is_floating_point() and source.ndim >= 2:
-                width = self._scores.log_softmaxes.width(source) if len(key) == source.ndim else 0
-                self._scores.picked(source, [k for k in key if isinstance(k, Tensor)], out, width)
+                indices = [k for k in key if isinstance(k, Tensor)]
+                self._scores.picked(source, indices, out, len(key) == source.ndim)
         elif mark.positions is None:
             self._marks.put(out, mark)
         elif _is_plain(key):
@@ -154,7 +155,7 @@ class TorchFlow:
         if mark is None or mark.positions is None:
             return
         if name in ("fill_", "zero_"):
-            self._marks.drop(args[0])
+            self._marks.pop(args[0])
             return
         positions = from_numpy(mark.positions.copy())
         if name == "pad":
@@ -272,6 +273,7 @@ class TorchFlow:
                 return
             blank = np.full(tuple(target.shape), -1, np.int32)
             old = Mark(blank, new.loss, new.weights, softmax=new.softmax)
+            self._marks.put(target, old)
         key = args[1:-1] if name != "copy_" else (...,)
         self._write_map(
             func if name not in ("__setitem__", "copy_") else None, old, new, key, value, target
@@ -301,7 +303,7 @@ class TorchFlow:
         latest = new if known and new is not None and new.loss >= old.loss else old
         width = min(old.softmax, latest.softmax)
         same = latest.loss == old.loss and width == old.softmax and old.factor is None
-        if not same or self._marks.find(target) is not old:
+        if not same:
             self._marks.put(target, Mark(old.positions, latest.loss, latest.weights, softmax=width))
 
     def _gather(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -318,8 +320,7 @@ class TorchFlow:
         if isinstance(index, Tensor) and source.is_floating_point() and source.ndim >= 2:
             dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else None)
             last = dim in (-1, source.ndim - 1)
-            width = self._scores.log_softmaxes.width(source) if last else 0
-            self._scores.picked(source, [index], out, width)
+            self._scores.picked(source, [index], out, last)
 
     def _made(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A tensor was made of an array or a list."""
@@ -338,6 +339,4 @@ def _is_zero(value: Any) -> bool:
 
 def _is_plain(key: Any) -> bool:
     """An index that means the same to torch and numpy, and leads to a view."""
-    if isinstance(key, tuple):
-        return all(k is None or k is ... or type(k) in (slice, int) for k in key)
-    return key is None or key is ... or type(key) in (slice, int)
+    return PLAIN.issuperset(map(type, key)) if type(key) is tuple else type(key) in PLAIN

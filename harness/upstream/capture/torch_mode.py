@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from harness.upstream.capture.compiled import mark_by_shape
-from harness.upstream.capture.marks import identity
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.torch_flow import Handler, TorchFlow
 
@@ -28,7 +27,7 @@ class WatchMode(TorchFunctionMode):
         self._recorder = recorder
         self._flow = TorchFlow(recorder)
         self._chosen: dict[Any, tuple[str, Handler | None, bool]] = {}
-        self._marked, self._pending = recorder.marks.known.keys(), recorder.pending.known
+        self._are_new = recorder.are_new
         self._names = _public_names(self._flow.handlers)
 
     def __torch_function__(
@@ -41,11 +40,7 @@ class WatchMode(TorchFunctionMode):
         name, handler, follows = chosen
         if handler is None:
             return out
-        if (
-            follows
-            and not (kwargs or self._pending)
-            and self._marked.isdisjoint(map(identity, args))
-        ):
+        if follows and self._are_new(args) and (not kwargs or self._are_new(kwargs.values())):
             return out  # most calls of a model
         if self._recorder.usable(name):
             try:

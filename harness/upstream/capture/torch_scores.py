@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.upstream.capture.log_softmaxes import LogSoftmaxes
 from harness.upstream.capture.marks import Mark, Positions, merged
 from harness.upstream.capture.python_scores import READ_AT_ONCE, placed, placed_list
 from harness.upstream.capture.recorder import INTEGERS, Recorder
@@ -25,14 +24,15 @@ class TorchScores:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._marks = recorder.marks
-        self.log_softmaxes = LogSoftmaxes()
 
     def log_softmax(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Rows from which a token's score may be picked."""
-        self.log_softmaxes.put(out, kwargs.get("dim", args[1] if len(args) > 1 else None))
+        self._recorder.log_softmaxes.put(out, kwargs.get("dim", args[1] if len(args) > 1 else None))
 
-    def picked(self, source: Tensor, indices: list[Tensor], out: Tensor, softmax: int) -> None:
-        """A number for each token was picked out of a table with a row a token."""
+    def picked(self, source: Tensor, indices: list[Tensor], out: Tensor, in_rows: bool) -> None:
+        """A number for each token was picked out of a table with a row a token (`in_rows`: along
+        the last dimension).
+        """
         for index in indices:
             if index.dtype not in INTEGERS:
                 continue
@@ -43,7 +43,9 @@ class TorchScores:
                 continue
             positions = merged(tuple(out.shape), [mark.positions])
             if positions is not None and (positions >= 0).any():
-                self._marks.put(out, self._recorder.loss(positions, softmax))
+                known = self._recorder.log_softmaxes
+                width = known.width(source, out.numel()) if in_rows else 0
+                self._marks.put(out, self._recorder.loss(positions, width))
                 return
 
     def cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -83,7 +85,7 @@ class TorchScores:
                 each = func(call["input"].detach(), call["target"], **options)
         if wants_grad:
             note_uses(out, mark.positions)
-            self._recorder.pending[out] = (mark, each, how)
+            self._recorder.pending.put(out, (mark, each, how))
         else:
             self._recorder.total(mark, each, how)
 
@@ -102,7 +104,7 @@ class TorchScores:
         """Scores are added up; at once, or when the total is read."""
         if values.requires_grad and torch.is_grad_enabled():
             note_uses(out, weighing(mark))
-            self._recorder.pending[out] = (mark, values.detach(), how)
+            self._recorder.pending.put(out, (mark, values.detach(), how))
         else:
             self._recorder.total(mark, values, how)
 

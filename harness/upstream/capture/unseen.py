@@ -16,6 +16,7 @@ import torch
 import torch._dynamo
 from torch import Tensor
 from torch._C import (
+    _get_function_stack_at,
     _len_torch_function_stack,
     _pop_torch_function_stack,
     _push_on_torch_function_stack,
@@ -64,6 +65,11 @@ def absent(mode: TorchFunctionMode) -> Iterator[None]:
             now = _taken_off()
             place = before.index(mode)
             _put_on([*now[:place], mode, *now[place:]])
+
+
+def present(mode: TorchFunctionMode) -> bool:
+    """Whether the mode is on the stack of this thread."""
+    return any(_get_function_stack_at(i) is mode for i in range(_len_torch_function_stack()))
 
 
 def _taken_off() -> list[Any]:

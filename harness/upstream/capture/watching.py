@@ -11,6 +11,7 @@ proof: a script could take the hooks off.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from harness.upstream.capture.compiled import Compiled
 from harness.upstream.capture.numpy_flow import NumpyHooks, marked
 from harness.upstream.capture.outside import Outside
 from harness.upstream.capture.python_scores import MathHooks
+from harness.upstream.capture.quiet import QuietModules
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.torch_mode import WatchMode
-from harness.upstream.capture.unseen import load_dynamo, seen_through
+from harness.upstream.capture.unseen import absent, load_dynamo, seen_through
 from harness.upstream.capture.updates import Updates
 from harness.upstream.capture.writer import AnswerWriter
 from harness.upstream.job import Question
@@ -38,6 +40,7 @@ def watching(
     folder: Path,  # of this rank: OUT/rank0
     stage: Path,
     questions: tuple[Question, ...] = (),  # scores to ask again; the run ends behind them
+    native: bool = False,  # on an accelerator, which is not to wait for its host
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
     recorder = Recorder(stream_tokens, folder, stage)
@@ -46,7 +49,9 @@ def watching(
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     load_dynamo()
     mode = WatchMode(recorder)
-    hooks: list[Any] = [Updates(recorder, mode), NumpyHooks(recorder), Compiled(recorder, mode)]
+    hooks: list[Any] = [QuietModules(recorder, mode)] if native else []
+    off = hooks[0].off if native else partial(absent, mode)
+    hooks += [Updates(recorder, mode), NumpyHooks(recorder), Compiled(recorder, off)]
     hooks += [Bridge(recorder), MathHooks(recorder), Outside(recorder, stage)]
     try:
         with mode:

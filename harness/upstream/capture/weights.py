@@ -16,7 +16,7 @@ import xxhash
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from harness.upstream.capture.marks import identity
+from harness.upstream.capture.beside import identity
 
 REST_S = 2.0
 
