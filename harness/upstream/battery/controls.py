@@ -2,16 +2,19 @@
 
     training     the validation documents, given as the training shards
     adaptation   each chunk followed by its own copy inside one document
+    past         the same, behind other beginnings
 
-On both the law is what a script would face that had *not* seen the tokens before, so that the
-arithmetic of the source test says by how much a score after training, or after adapting, would have
-been refuted. Nothing here accuses anyone.
+On the first two the law is what a script would face that had *not* seen the tokens before, so that
+the arithmetic of the source test says by how much a score after training, or after adapting, would
+have been refuted. Nothing here accuses anyone.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.draw import LawStream, redraw
 from harness.upstream.battery.laws import Tokens
 
 
@@ -56,3 +59,20 @@ def adaptation_control(
         seed,
         np.unique(ordinary),
     )
+
+
+def other_beginnings(
+    stream: LawStream,
+    chunk_tokens: int,  # at least the script's context
+    seed: int,
+) -> LawStream:
+    """The same stream but for the beginning of every document: further than a context behind it, a
+    score moves by updates alone. Two chunks are left, or three quarters of a document. It is long
+    enough for that, which those of a mixed stream are not: adapters that are thrown away with a
+    document carry nothing out of it (#1626).
+    """
+    length = int(np.diff([*stream.starts, len(stream.tokens)])[0])
+    beginning = np.arange(max(length // 4, length - 1 - 2 * chunk_tokens))
+    places = (stream.starts[:, None] + 1 + beginning).reshape(-1)
+    free = replace(stream, drawn=np.ones_like(stream.drawn))
+    return replace(stream, tokens=redraw(free, places, seed))

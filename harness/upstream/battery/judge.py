@@ -28,7 +28,7 @@ from harness.upstream.battery.order_test import (
     order_view,
 )
 from harness.upstream.battery.pair_test import check_pair
-from harness.upstream.battery.plan import Evidence, first_tokens
+from harness.upstream.battery.plan import Evidence
 from harness.upstream.battery.power import (
     ADAPTATION,
     CLASSES,
@@ -231,7 +231,7 @@ def _powers(evidence: Evidence) -> dict[str, Power]:
         found["ORDER-2"] = _seen_by_moves(power, base, trained)
     if copied is not None and base.adapts:
         power = adaptation_power(copied.counted, copied.law, NEEDED_NATS)
-        power = _reached(power, evidence)
+        power = _reached(power, copied, evidence)
         found |= dict.fromkeys(ADAPTATION, power)
     return found
 
@@ -243,13 +243,15 @@ def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
     return _with_moves(power, *_moves(base.counted, trained.counted), "the scores")
 
 
-def _reached(power: Power, evidence: Evidence) -> Power:
+def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
     """Updates that carry early tokens into later scores would carry the score's own token too."""
-    past, cut, base = evidence.get("past"), evidence.cut, evidence.base.counted
-    if past is None or past.counted is None or cut is None or base is None:
+    past = evidence.get("past")
+    if past is None or past.counted is None or copied.counted is None:
         return power
-    places, moves = _moves(base, past.counted)
-    far = places > first_tokens(cut).max(initial=0) + evidence.reach
+    places, moves = _moves(copied.counted, past.counted)
+    changed = np.flatnonzero(copied.law.tokens != past.law.tokens)
+    last = np.searchsorted(changed, places, side="right") - 1  # change at or before each place
+    far = (last >= 0) & (places - changed[last] > evidence.reach)
     return _with_moves(power, places[far], moves[far], "later scores")
 
 

@@ -5,7 +5,7 @@
     flip 1     tokens changed that are scored after the cut; flip 2 repeats a move, another seed
     training   the validation stream given as the training shards: what would training have shown?
     adaptation each chunk followed by its own copy: what do the script's own updates save?
-    past       tokens changed that are scored first: do updates reach scores that come later?
+    past       the same behind other beginnings: do updates carry them further than a context?
     band 1-3   where two runs were not bit-identical: five make a band
     long words, letters   where no captured score explains a claim: is it a mixture over bytes?
     two pieces where scores are mixed outside of a softmax: can two tokens both be likely?
@@ -27,7 +27,7 @@ import numpy as np
 
 from harness.checks.status import Status
 from harness.upstream.battery.ask_again import Asking
-from harness.upstream.battery.controls import adaptation_control, training_control
+from harness.upstream.battery.controls import adaptation_control, other_beginnings, training_control
 from harness.upstream.battery.draw import LawStream, redraw
 from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
 from harness.upstream.battery.laws import Law, Tokens
@@ -196,10 +196,11 @@ class Battery:
                     more[f"band {k}"] = lambda k=k: run(f"band {k}", evidence.base.law)  # type: ignore[misc]
                 more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
         if evidence.cut is not None and (not more or self._effort is Effort.ALL):
-            early = first_tokens(evidence.cut)
+            copied = self._copied(evidence.base.law)
+            other = other_beginnings(copied, self._driver.chunk_tokens, self._seed)
             if evidence.base.adapts or self._effort is Effort.ALL:
-                more["past"] = lambda: run("past", self._changed(evidence, early))
-                more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
+                more["adaptation"] = lambda: run("adaptation", copied)
+                more["past"] = lambda: run("past", other)
         return more
 
     def _make(
@@ -272,11 +273,8 @@ class Battery:
 
     def _flipped(self, evidence: Evidence, k: int) -> LawStream:
         assert evidence.cut is not None
-        return self._changed(evidence, evidence.cut.flipped, k)
-
-    def _changed(self, evidence: Evidence, positions: Tokens, k: int = 0) -> LawStream:
         law = evidence.base.law
-        return replace(law, tokens=redraw(law, positions, self._flip_seed(k)))
+        return replace(law, tokens=redraw(law, evidence.cut.flipped, self._flip_seed(k)))
 
     def _trained(self, base: ScriptRun) -> Tokens:
         return training_control(base.law, len(base.law.tokens))
@@ -288,11 +286,6 @@ class Battery:
         bos = int(law.tokens[law.starts[0]])
         stream = adaptation_control(len(law.tokens), chunk, pairs, law.ordinary, bos, self._seed)
         return _padded(stream, len(law.tokens))
-
-
-def first_tokens(cut: Cut) -> Tokens:
-    """(k,) the earlier half of what was scored before the cut."""
-    return np.sort(cut.compared)[: len(cut.compared) // 2]
 
 
 def _padded(stream: LawStream, n_tokens: int) -> LawStream:

@@ -5,7 +5,7 @@ import pytest
 from simulated_coders import BOS, ORDINARY
 
 from harness.errors import HarnessError
-from harness.upstream.battery.controls import adaptation_control, training_control
+from harness.upstream.battery.controls import adaptation_control, other_beginnings, training_control
 from harness.upstream.battery.draw import draw, redraw, schedule
 from harness.upstream.battery.laws import Markov, Repeats, Uniform
 
@@ -115,3 +115,16 @@ def test_controls():
     assert len(control.tokens) == 5 * 193
     copies = control.drawn[1:193].reshape(3, 2, 32)
     assert copies[:, 1].all() and not copies[:, 0].any()  # only a copy counts, as if it were fresh
+
+
+@pytest.mark.parametrize(("chunk", "pairs", "beginning"), [(32, 3, 128), (32, 1, 16)])
+def test_other_beginnings_leave_what_stands_behind(chunk, pairs, beginning):
+    """Every ordinary token up to two chunks before a document's end is another one, or those of its
+    first quarter; nothing else changes.
+    """
+    control = adaptation_control(1000, chunk, pairs, ORDINARY, BOS, 4)
+    other = other_beginnings(control, chunk, 5)
+    changed = (control.tokens != other.tokens).reshape(-1, 1 + 2 * pairs * chunk)
+    assert changed[:, 1 : 1 + beginning].all()
+    assert not changed[:, 0].any() and not changed[:, 1 + beginning :].any()
+    assert np.isin(other.tokens, [*ORDINARY, BOS]).all()
