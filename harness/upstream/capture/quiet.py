@@ -2,12 +2,12 @@
 
 A block of a transformer sees hidden states. The mode costs a microsecond a call and finds nothing
 there, and the host that feeds an accelerator has none to spare (#549 calls torch 1,940 times for a
-batch of 32 windows, 1,070 times of them inside its blocks). So a module is left alone when it is
-given nothing that is marked, and nothing was noted in its first `WATCHED` calls in the same modes
+batch of 32 windows, 1,070 of them inside its blocks). So a module is left alone when it is given
+nothing that is marked, and nothing was noted in its first `WATCHED` calls in the same modes
 (training, gradients, inference), where it saw no ids either. Every `AGAIN`th call is watched again;
 a module in which something was noted once is watched ever after.
-Not covered: a score that a module makes only in calls in between, which is *not rebuilt*, never
-wrong.
+Not covered: what a module scores or learns from in calls in between only. Such a score is *not
+rebuilt*, never wrong.
 """
 
 import functools
