@@ -6,8 +6,8 @@ lowering the loss. Allowed: what rounding of both numbers explains; one token mo
 end; one byte a document (the space after a boundary). A smaller denominator only hurts its author.
 One that counts the characters of "<0x0A>" and "<s>" instead of a byte and nothing is *unknown*:
 text has few of them, our streams a quarter (#1553: 38 % here, little there).
-Does not cover scripts that print one of the two numbers only, or another loss than nats a token:
-*unknown*.
+Where bits alone were printed, the loss that was captured takes its place; it accuses nobody.
+Does not cover scripts that print no bits, or another loss than nats a token: *unknown*.
 """
 
 import math
@@ -34,13 +34,13 @@ def check_bytes(
     starts: Ints,  # (D,) positions at which a document begins
     is_byte: Bools,  # (T,) byte pieces
 ) -> RuleStatus:
-    """The status of BYTES-1 for one printed pair."""
-    nats, bits = printed.nats_per_token, printed.bits_per_byte
-    reason = why_silent(counted)
-    if nats is None or not bits:
-        reason = "loss and bits per byte were not printed together"
-    if reason or counted is None or nats is None or not bits:
+    """The status of BYTES-1 for one printed pair, or for bits whose loss was captured."""
+    bits = printed.bits_per_byte
+    reason = why_silent(counted) or ("" if bits else "no bits per byte were printed")
+    if reason or counted is None or not bits:
         return RuleStatus("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, reason)
+    captured = float(np.average(counted.nats, weights=counted.weight))
+    nats = printed.nats_per_token or captured
     implied = nats / math.log(2) / bits  # bytes a token
     spelt_of = BYTE_SPELT * is_byte.astype(np.float64)
     spelt_of[starts] += BOS_SPELT
@@ -52,9 +52,11 @@ def check_bytes(
         for at, w in ways
     ]
     ours, spelt = min(means, key=lambda m: min(abs(m[0] - implied), abs(m[0] + m[1] - implied)))
-    rounding = printed.half_unit / nats + half_unit(printed.text, bits, printed.half_unit) / bits
+    rounding = half_unit(printed.text, bits, printed.half_unit) / bits
+    if printed.nats_per_token:
+        rounding += printed.half_unit / nats
     edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
-    return _status(printed, implied, ours, ours * rounding + edges, spelt, len(once))
+    return _status(printed, nats, (implied, ours, ours * rounding + edges, spelt), len(once))
 
 
 def without_table(
@@ -80,20 +82,26 @@ def half_unit(text: str, value: float, otherwise: float) -> float:
 
 
 def _status(
-    printed: Printed, implied: float, ours: float, allowed: float, spelt: float, tokens: int
+    printed: Printed,
+    nats: float,  # a token
+    means: tuple[float, float, float, float],  # bytes a token: implied, ours, allowed, spelt out
+    tokens: int,
 ) -> RuleStatus:
+    implied, ours, allowed, spelt = means
     numbers = {
         "tag": printed.tag,
         "implied_bytes": implied * tokens,
         "counted_bytes": ours * tokens,
         "allowed_bytes": allowed * tokens,
-        "nats_per_token": printed.nats_per_token,
+        "nats_per_token": nats,
         "bits_per_byte": printed.bits_per_byte,
     }
+    seen = printed.nats_per_token is None  # the loss was, by hooks in the script's own process
+    what = "bits and the captured loss imply" if seen else "printed pair implies"
     text = (
-        f"{printed.tag}: the printed pair implies {implied * tokens:,.0f} bytes for"
-        f" {tokens:,} tokens; the canonical count is {ours * tokens:,.0f}"
-        f" (within {allowed * tokens:,.0f})"
+        f"{printed.tag}: the {what}"
+        f" {implied * tokens:,.0f} bytes for {tokens:,} tokens; the canonical count is"
+        f" {ours * tokens:,.0f} (within {allowed * tokens:,.0f})"
     )
     if implied < ours - allowed:
         text += "; a smaller denominator only hurts its author"
@@ -101,4 +109,7 @@ def _status(
     if status is Status.FAIL and abs(implied - ours - spelt) <= allowed:
         status = Status.UNKNOWN
         text += "; what it has more is byte and boundary pieces spelt out, which are rare in text"
-    return RuleStatus("BYTES-1", status, Level.BLACK_BOX, text, findings=(numbers,))
+    if status is Status.FAIL and seen:
+        status = Status.UNKNOWN
+    level = Level.INSTRUMENTED if seen else Level.BLACK_BOX
+    return RuleStatus("BYTES-1", status, level, text, findings=(numbers,))

@@ -1,6 +1,7 @@
 """Mass as a bound, bytes recounted, power measured, and the rule that a proof is given."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,7 +117,9 @@ def test_weights_that_knew_the_future_are_named_beside():
     ("factor", "status"), [(1.0, Status.PASS), (1.05, Status.FAIL), (0.9, Status.PASS)]
 )
 def test_bytes(factor, status):
-    """The canonical count passes, also one token or a byte a document off; 5 % more fails."""
+    """The canonical count passes, also one token or a byte a document off; 5 % more fails. Bits
+    that stand alone are measured by the captured loss, which accuses nobody.
+    """
     law = stream(8)
     scores = score(law)
     bytes_of = 1 + law.tokens % 5
@@ -128,6 +131,10 @@ def test_bytes(factor, status):
 
     is_byte = np.zeros(len(law.tokens), bool)
     assert check_bytes(line, scores, bytes_of, law.starts, is_byte).status is status
+    alone = replace(line, nats_per_token=None)
+    seen = check_bytes(alone, scores, bytes_of, law.starts, is_byte)
+    assert seen.level is Level.INSTRUMENTED
+    assert seen.status is (Status.PASS if status is Status.PASS else Status.UNKNOWN)
     assert check_bytes(line, None, bytes_of, law.starts, is_byte).status is Status.UNKNOWN
 
 
