@@ -16,8 +16,7 @@ import numpy.typing as npt
 from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status, Witness
 from harness.upstream.battery.bytes_test import check_bytes
-from harness.upstream.battery.counted import Counted, Floats, Ints, per_position
-from harness.upstream.battery.flip_test import MOVE_NATS, check_flip
+from harness.upstream.battery.flip_test import check_flip
 from harness.upstream.battery.mass_asked import check_sums
 from harness.upstream.battery.mass_bound import mass_bound
 from harness.upstream.battery.naming import Proof, name_violations
@@ -34,6 +33,8 @@ from harness.upstream.battery.power import (
     CLASSES,
     Power,
     adaptation_power,
+    carried,
+    moves,
     table_power,
     temper,
     training_power,
@@ -46,7 +47,6 @@ from harness.upstream.battery.spread_test import check_spread
 from harness.upstream.printed import Printed, kind
 
 LOWER = 1e-3  # relative: more than roundings of one number differ
-MOST = 0.5  # of the scores must move for the flip to have power
 
 
 @dataclass(frozen=True)
@@ -240,34 +240,14 @@ def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
     """The flip sees training too: had validation tokens been trained on, scores would move."""
     if base.counted is None or trained.counted is None:
         return power
-    return _with_moves(power, *_moves(base.counted, trained.counted), "the scores")
+    return power.with_moves(moves(base.counted, trained.counted)[1], "the scores")
 
 
 def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
     """Updates that carry early tokens into later scores would carry the score's own token too."""
-    past = evidence.get("past")
-    if past is None or past.counted is None or copied.counted is None:
-        return power
-    places, moves = _moves(copied.counted, past.counted)
-    changed = np.flatnonzero(copied.law.tokens != past.law.tokens)
-    last = np.searchsorted(changed, places, side="right") - 1  # change at or before each place
-    far = (last >= 0) & (places - changed[last] > evidence.reach)
-    return _with_moves(power, places[far], moves[far], "later scores")
-
-
-def _moves(one: Counted, two: Counted) -> tuple[Ints, Floats]:
-    """(c,) positions that both counted, and by how much their scores differ, nats."""
-    a, b = per_position(one), per_position(two)
-    common, left, right = np.intersect1d(a.position, b.position, return_indices=True)
-    return common, np.abs(a.nats[left] - b.nats[right])
-
-
-def _with_moves(power: Power, places: Ints, moves: Floats, what: str) -> Power:
-    if not len(places):
-        return power
-    share = float((moves > MOVE_NATS).mean())
-    note = f"{share:.0%} of {what} moved, by {np.median(moves):.2g} nats in the median"
-    return replace(power, note=note, by_moves=share > MOST)
+    pairs = ((evidence.base, evidence.get("past")), (copied, evidence.get("beginnings")))
+    seen = [power.with_moves(carried(a, b, evidence.reach), "later scores") for a, b in pairs if b]
+    return max(seen, key=lambda p: p.by_moves, default=power)
 
 
 def _network(evidence: Evidence) -> list[RuleStatus]:

@@ -5,7 +5,8 @@
     flip 1     tokens changed that are scored after the cut; flip 2 repeats a move, another seed
     training   the validation stream given as the training shards: what would training have shown?
     adaptation each chunk followed by its own copy: what do the script's own updates save?
-    past       the same behind other beginnings: do updates carry them further than a context?
+    past       tokens changed that are scored first: do updates reach scores that come later?
+    beginnings where they do not: the copies behind other beginnings of their documents
     band 1-3   where two runs were not bit-identical: five make a band
     long words, letters   where no captured score explains a claim: is it a mixture over bytes?
     two pieces where scores are mixed outside of a softmax: can two tokens both be likely?
@@ -41,6 +42,7 @@ from harness.upstream.battery.pair_test import (
     pair_law,
     read_pair,
 )
+from harness.upstream.battery.power import carried, most_moved
 from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import source_test
 from harness.upstream.battery.spread_test import piece_laws, unexplained
@@ -161,6 +163,7 @@ class Battery:
         self._judge_flip(evidence)
         self._make(evidence, self._second_round(evidence))
         self._judge_flip(evidence)
+        self._make(evidence, self._third_round(evidence))
         if base.counted is not None and base.finished and not base.softmax_width:
             self._two_pieces(evidence)
             self._ask_again(evidence)
@@ -196,12 +199,20 @@ class Battery:
                     more[f"band {k}"] = lambda k=k: run(f"band {k}", evidence.base.law)  # type: ignore[misc]
                 more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
         if evidence.cut is not None and (not more or self._effort is Effort.ALL):
-            copied = self._copied(evidence.base.law)
-            other = other_beginnings(copied, self._driver.chunk_tokens, self._seed)
+            early = first_tokens(evidence.cut)
             if evidence.base.adapts or self._effort is Effort.ALL:
-                more["adaptation"] = lambda: run("adaptation", copied)
-                more["past"] = lambda: run("past", other)
+                more["past"] = lambda: run("past", self._changed(evidence, early))
+                more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
         return more
+
+    def _third_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
+        past, copied = evidence.get("past"), evidence.get("adaptation")
+        if not evidence.base.adapts or past is None or copied is None:
+            return {}
+        if most_moved(carried(evidence.base, past, evidence.reach)):
+            return {}
+        law = other_beginnings(copied.law, self._driver.chunk_tokens, self._seed)
+        return {"beginnings": lambda: self._driver.run("beginnings", law)}
 
     def _make(
         self,
@@ -273,8 +284,11 @@ class Battery:
 
     def _flipped(self, evidence: Evidence, k: int) -> LawStream:
         assert evidence.cut is not None
+        return self._changed(evidence, evidence.cut.flipped, k)
+
+    def _changed(self, evidence: Evidence, positions: Tokens, k: int = 0) -> LawStream:
         law = evidence.base.law
-        return replace(law, tokens=redraw(law, evidence.cut.flipped, self._flip_seed(k)))
+        return replace(law, tokens=redraw(law, positions, self._flip_seed(k)))
 
     def _trained(self, base: ScriptRun) -> Tokens:
         return training_control(base.law, len(base.law.tokens))
@@ -286,6 +300,11 @@ class Battery:
         bos = int(law.tokens[law.starts[0]])
         stream = adaptation_control(len(law.tokens), chunk, pairs, law.ordinary, bos, self._seed)
         return _padded(stream, len(law.tokens))
+
+
+def first_tokens(cut: Cut) -> Tokens:
+    """(k,) the earlier half of what was scored before the cut."""
+    return np.sort(cut.compared)[: len(cut.compared) // 2]
 
 
 def _padded(stream: LawStream, n_tokens: int) -> LawStream:

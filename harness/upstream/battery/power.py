@@ -16,11 +16,14 @@ import numpy as np
 
 from harness.checks.source_law import hedged_log_e
 from harness.checks.status import RuleStatus, Status
-from harness.upstream.battery.counted import Counted, per_position
+from harness.upstream.battery.counted import Counted, Floats, Ints, per_position
 from harness.upstream.battery.draw import LawStream
+from harness.upstream.battery.flip_test import MOVE_NATS
+from harness.upstream.battery.runs import ScriptRun
 from harness.upstream.battery.source_test import SourceTest, hedged_nats, why_silent
 from harness.upstream.battery.tables import planted_twin
 
+MOST = 0.5  # of the scores must move
 ADAPTATION = ("ORDER-1", "CAUSAL-3", "PASS-1")
 CLASSES = {"ORDER-2": "training"} | dict.fromkeys(ADAPTATION, "adaptation")
 
@@ -51,6 +54,39 @@ class Power:
             f"the {self.name} control saved {self.saved:+.1f} nats ({self.certain:+.1f} certain,"
             f" {self.needed:.1f} refutes{'; ' + self.note if self.note else ''})"
         )
+
+    def with_moves(self, moves: Floats, what: str) -> "Power":
+        """The same, and by how much scores moved: nats."""
+        if not len(moves):
+            return self
+        share = float((moves > MOVE_NATS).mean())
+        note = f"{share:.0%} of {what} moved, by {np.median(moves):.2g} nats in the median"
+        return replace(self, note=note, by_moves=most_moved(moves))
+
+
+def most_moved(moves: Floats) -> bool:
+    """Enough of the scores did for a flip to have power."""
+    return bool(len(moves)) and float((moves > MOVE_NATS).mean()) > MOST
+
+
+def moves(one: Counted, two: Counted) -> tuple[Ints, Floats]:
+    """(c,) positions that both counted, and by how much their scores differ, nats."""
+    a, b = per_position(one), per_position(two)
+    common, left, right = np.intersect1d(a.position, b.position, return_indices=True)
+    return common, np.abs(a.nats[left] - b.nats[right])
+
+
+def carried(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
+    """(c,) nats by which scores moved that stand further than `reach`, a context, behind the last
+    token before them that is another one in `past`: only updates carry that far.
+    """
+    if was.counted is None or past.counted is None:
+        return np.empty(0)
+    places, nats = moves(was.counted, past.counted)
+    changed = np.flatnonzero(was.law.tokens != past.law.tokens)
+    last = np.searchsorted(changed, places, side="right") - 1
+    found: Floats = nats[(last >= 0) & (places - changed[last] > reach)]
+    return found
 
 
 def training_power(control: SourceTest) -> Power:
