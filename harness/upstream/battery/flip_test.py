@@ -15,11 +15,12 @@ share one document. Length and boundaries stay.
 Decides: two identical runs bit-identical, then a move above 1e-3 nats that a second seed repeats,
 at any compared position: a sparse leak shows where the flipped tokens happen to meet. Otherwise
 five identical runs give a band, and ten times its maximum counts, on two seeds. Anything else is
-*unknown*. Does not cover: leaks inside the flipped half, and those shorter than the cut.
+*unknown*, and so are moves to the same other scores under each flip (`unless_chosen`), unless the
+source was beaten. Does not cover: leaks inside the flipped half, and those shorter than the cut.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ MOVE_NATS = 1e-3  # design section 2, fact 2
 STILL_NATS = 1e-5  # some twenty float32 roundings near 7 nats
 N_BAND = 5  # identical runs that give a band
 BAND_TIMES = 10
+AGREED = 0.5  # of the moved scores
 FEWEST = 32  # compared positions below which "nothing moved" says nothing
 MOST_EVENTS = 257  # candidates for the middle
 
@@ -64,11 +66,29 @@ class FlipResult:
     by_edge: Mapping[str, tuple[int, int]]  # edge -> (compared, moved)
     counterexample: Mapping[str, float | int | None]
     needs_second_seed: bool = False
+    agreed: float = 0.0  # of the moved, where all flips gave the same score to the bit
 
     @property
     def proves_still(self) -> bool:
         """Scores were seen not to depend on later tokens."""
         return self.status is Status.PASS
+
+
+def unless_chosen(result: FlipResult) -> FlipResult:
+    """For a claim that beats no source: what moved may have been a choice.
+
+    #754 evaluates raw and averaged weights on the validation stream and counts the better: every
+    score moves, and under each later future to the same other one. A choice among k models is worth
+    ln k nats in all. What was computed from later tokens differs with them (0 % agreed in each of
+    eight illegal scripts that the flip alone convicts; 99 % here).
+    """
+    if result.status is not Status.FAIL or result.agreed <= AGREED:
+        return result
+    reason = (
+        f"{result.reason}, to the same other scores ({result.agreed:.0%} to the bit): a choice"
+        " among a few models may do so, and saves the logarithm of their number"
+    )
+    return replace(result, status=Status.UNKNOWN, reason=reason)
 
 
 def choose_cut(
@@ -227,6 +247,7 @@ def _result(
         every = always if always.any() else np.asarray(beyond.any(axis=0))
     moved = cut.compared[every]
     edges = {n: (len(p), int(np.isin(p, moved).sum())) for n, p in cut.edges.items()}
+    alike = np.ptp(np.stack(now)[:, every], axis=0) == 0 if len(now) > 1 else np.zeros(0, bool)
     return FlipResult(
         status,
         len(cut.compared),
@@ -237,6 +258,7 @@ def _result(
         edges,
         _counterexample(cut, was, flips, now, moves),
         needs_second_seed=bool(every.any()) and len(flips) == 1,
+        agreed=float(alike.mean()) if alike.size else 0.0,
     )
 
 

@@ -30,7 +30,7 @@ from harness.checks.status import Status
 from harness.upstream.battery.ask_again import Asking
 from harness.upstream.battery.controls import adaptation_control, other_beginnings, training_control
 from harness.upstream.battery.draw import LawStream, redraw
-from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
+from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare, unless_chosen
 from harness.upstream.battery.laws import Law, Tokens
 from harness.upstream.battery.mass_asked import Asked
 from harness.upstream.battery.pair_test import (
@@ -242,7 +242,8 @@ class Battery:
         repeats = [r.counted for n in names if (r := evidence.get(n)) and r.counted]
         flips = [(self._flip_seed(k), r.counted) for k, r in evidence.flips.items() if r.counted]
         if base is not None and cut is not None and repeats and flips:
-            evidence.flip = compare(base, repeats, flips, cut)
+            found = compare(base, repeats, flips, cut)
+            evidence.flip = found if refuted(evidence.base) else unless_chosen(found)
 
     def _two_pieces(self, evidence: Evidence) -> None:
         """Where nothing was proved yet: one run, and a second one where that claims too little."""

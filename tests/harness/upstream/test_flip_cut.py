@@ -6,7 +6,7 @@ from simulated_coders import Scores, score, stream
 
 from harness.checks.status import Status
 from harness.upstream.battery.draw import LawStream, redraw
-from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare
+from harness.upstream.battery.flip_test import Cut, FlipResult, choose_cut, compare, unless_chosen
 
 
 def sorted_documents(law: LawStream) -> np.ndarray:
@@ -58,6 +58,23 @@ def test_learning_before_scoring_moves_scores(seed, cheat):
     shown = result.counterexample
     assert abs(shown["nats"] - shown["nats_flip_1"]) > 1e-3
     assert shown["first_flipped"] > shown["position"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_choice_between_two_models_is_no_proof(seed):
+    """Both are honest, and the whole stream decides which of them counts; learning stays one."""
+    law = stream(seed)
+
+    def better(law, order=None, tokens=None):
+        """Raw weights at the end of this stream, averaged ones at the end of any other."""
+        found = score(law, order, tokens=tokens)
+        return found if tokens is None else Scores(found.position, found.nats + 0.1, found.event)
+
+    _, chosen = flip(law, better)
+    assert chosen.status is Status.FAIL and chosen.agreed == 1.0
+    assert unless_chosen(chosen).status is Status.UNKNOWN
+    _, learnt = flip(law, all_first)
+    assert unless_chosen(learnt) is learnt
 
 
 def test_context_that_stands_earlier_is_no_leak():
