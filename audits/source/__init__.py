@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import threading
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,9 @@ from audits.source.unpack import Payload, find_payload
 
 MAX_BYTES = 8_000_000  # the largest real script is 1.4 MB
 MAX_LAYERS = 4
+# CPython 3.11 counts how deep a tree is for the whole interpreter: where the garbage collector lets
+# a second thread parse meanwhile, the first one ends in a SystemError ("depth mismatch").
+ONE_AT_A_TIME = threading.Lock()
 
 
 class Outcome(StrEnum):
@@ -62,7 +66,8 @@ def from_bytes(raw: bytes) -> Source:
     except (SyntaxError, UnicodeDecodeError) as error:
         return Source(Outcome.UNREADABLE, "", None, note=f"not text: {error}")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _unwrapped(text)
+    with ONE_AT_A_TIME:
+        return _unwrapped(text)
 
 
 def _unwrapped(text: str) -> Source:
