@@ -99,9 +99,8 @@ def _status(
     seen = printed.nats_per_token is None  # the loss was, by hooks in the script's own process
     what = "bits and the captured loss imply" if seen else "printed pair implies"
     text = (
-        f"{printed.tag}: the {what}"
-        f" {implied * tokens:,.0f} bytes for {tokens:,} tokens; the canonical count is"
-        f" {ours * tokens:,.0f} (within {allowed * tokens:,.0f})"
+        f"{printed.tag}: the {what} {implied * tokens:,.0f} bytes for {tokens:,} tokens;"
+        f" the canonical count is {ours * tokens:,.0f} (within {allowed * tokens:,.0f})"
     )
     if implied < ours - allowed:
         text += "; a smaller denominator only hurts its author"

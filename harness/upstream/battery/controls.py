@@ -2,7 +2,7 @@
 
     training     the validation documents, given as the training shards
     adaptation   each chunk followed by its own copy inside one document
-    past         the same, behind other beginnings
+    beginnings   the same, behind other beginnings of its documents
 
 On the first two the law is what a script would face that had *not* seen the tokens before, so that
 the arithmetic of the source test says by how much a score after training, or after adapting, would

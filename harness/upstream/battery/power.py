@@ -59,14 +59,17 @@ class Power:
         """The same, and by how much scores moved: nats."""
         if not len(moves):
             return self
-        share = float((moves > MOVE_NATS).mean())
-        note = f"{share:.0%} of {what} moved, by {np.median(moves):.2g} nats in the median"
+        note = f"{_share(moves):.0%} of {what} moved, by {np.median(moves):.2g} nats in the median"
         return replace(self, note=note, by_moves=most_moved(moves))
 
 
 def most_moved(moves: Floats) -> bool:
     """Enough of the scores did for a flip to have power."""
-    return bool(len(moves)) and float((moves > MOVE_NATS).mean()) > MOST
+    return bool(len(moves)) and _share(moves) > MOST
+
+
+def _share(moves: Floats) -> float:
+    return float((moves > MOVE_NATS).mean())
 
 
 def moves(one: Counted, two: Counted) -> tuple[Ints, Floats]:
