@@ -1,14 +1,16 @@
 """Totals on an accelerator, brought to the host many at a time and without waiting for it.
 
 A script's host runs ahead of its accelerator, and waits only where it wants a number. The watch
-keeps it so: copies of the scores gather over there; of every `QUEUED` totals one copy to pinned
-memory is asked for, and taken in when the next is asked for, which is long after it came.
+keeps it so: scores gather in a buffer over there; of a full one a copy to pinned memory is asked
+for, and taken in when the next is asked for, which is long after it came.
+Nor is Python's collector woken: what is kept here is no object that it counts, for a pass over the
+millions that a compiler leaves behind takes a second.
 Guarantees: scores are handed on in the order in which they were put. Does not cover: scripts that
 count on several streams of the accelerator at once.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from harness.upstream.capture.marks import Positions
 from harness.upstream.capture.unseen import to_numpy
 
 QUEUED = 1_024  # totals that one copy to the host brings,
-QUEUED_SCORES = 1 << 22  # and the scores in them: 32 MB
+QUEUED_SCORES = 1 << 20  # and the scores in them: 8 MB; a larger total makes the buffer larger
 
 # Events (n,), places (n,), values (n,) and weights (n,) of the scores.
 TakeIn = Callable[
@@ -29,20 +31,30 @@ TakeIn = Callable[
 
 
 @dataclass(frozen=True, eq=False)
-class Total:
-    """The scores of one `sum` event."""
+class Totals:
+    """Some `sum` events, in columns."""
 
-    event: int
-    positions: Positions
-    values: Tensor  # of the positions' shape, and ours: the script may write into its own
-    factor: Any  # what they were multiplied by: of that shape, one number, or None
+    events: list[int] = field(default_factory=list)
+    positions: list[Positions] = field(default_factory=list)
+    factors: list[Any] = field(default_factory=list)  # of the positions' shape, a number, or None
+
+    def sizes(self) -> list[int]:
+        """Scores of each."""
+        return [positions.size for positions in self.positions]
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        """(n,) what the scores were multiplied by."""
+        if all(factor is None for factor in self.factors):
+            return np.ones(sum(self.sizes()))
+        pairs = zip(self.factors, self.positions, strict=True)
+        return np.concatenate([spread(factor, positions) for factor, positions in pairs])
 
 
 @dataclass(frozen=True, eq=False)
 class OnTheWay:
     """Totals whose numbers were asked for."""
 
-    totals: list[Total]
+    totals: Totals
     values: Tensor  # (n,) float64, on the host; to be read when `there`
     there: torch.Event | None  # None: is there
 
@@ -52,16 +64,23 @@ class Arrivals:
 
     def __init__(self, take_in: TakeIn) -> None:
         self._take_in = take_in
-        self._waiting: list[Total] = []
-        self._scores = 0
+        self._waiting = Totals()
+        self._buffer = torch.empty(0)  # (n,) float64, where the first scores are
+        self._room = 0  # scores that it holds at most,
+        self._scores = 0  # and now
         self._on_the_way: OnTheWay | None = None
 
     def put(self, event: int, positions: Positions, values: Tensor, factor: Any) -> None:
         """Scores that are read later; `values` are copied now."""
-        factor = factor.detach() if isinstance(factor, Tensor) else factor
-        self._waiting.append(Total(event, positions, values.detach().clone(), factor))
-        self._scores += positions.size
-        if len(self._waiting) >= QUEUED or self._scores >= QUEUED_SCORES:
+        if self._scores + positions.size > self._room:
+            self._send_for()
+            self._make_room(positions.size, values.device)
+        start, self._scores = self._scores, self._scores + positions.size
+        self._buffer[start : self._scores].copy_(values.detach().reshape(-1))
+        self._waiting.events.append(event)
+        self._waiting.positions.append(positions)
+        self._waiting.factors.append(factor.detach() if isinstance(factor, Tensor) else factor)
+        if len(self._waiting.events) >= QUEUED:
             self._send_for()
 
     def drain(self) -> None:
@@ -69,16 +88,25 @@ class Arrivals:
         self._send_for()
         self._receive()
 
+    def _make_room(self, scores: int, device: torch.device) -> None:
+        if scores <= self._room:
+            return
+        self._room = max(scores, QUEUED_SCORES)
+        with torch.inference_mode(False):  # to be written to in whatever mode
+            self._buffer = torch.empty(self._room, dtype=torch.float64, device=device)
+
     def _send_for(self) -> None:
         self._receive()
-        totals, self._waiting, self._scores = self._waiting, [], 0
-        if not totals:
+        totals, self._waiting = self._waiting, Totals()
+        used, self._scores = self._scores, 0
+        if not used:
             return
-        joined = torch.cat([total.values.reshape(-1).double() for total in totals])
         there = None
-        values = joined.to("cpu", non_blocking=True)  # into pinned memory
-        if joined.device.type != "cpu":
-            there = torch.Event(joined.device)
+        values = self._buffer[:used].to("cpu", non_blocking=True)  # into pinned memory
+        if self._buffer.device.type == "cpu":
+            values = values.clone()
+        else:
+            there = torch.Event(self._buffer.device)
             there.record()
         self._on_the_way = OnTheWay(totals, values, there)
 
@@ -89,10 +117,9 @@ class Arrivals:
         if arrived.there is not None:
             arrived.there.synchronize()
         totals = arrived.totals
-        events = np.repeat([t.event for t in totals], [t.positions.size for t in totals])
-        places = np.concatenate([t.positions.reshape(-1) for t in totals])
-        weights = np.concatenate([spread(t.factor, t.positions) for t in totals])
-        self._take_in(events, places, to_numpy(arrived.values), weights)
+        events = np.repeat(totals.events, totals.sizes())
+        places = np.concatenate([positions.reshape(-1) for positions in totals.positions])
+        self._take_in(events, places, to_numpy(arrived.values), totals.weights())
 
 
 def spread(factor: Any, positions: Positions) -> npt.NDArray[np.float64]:

@@ -28,7 +28,7 @@ class Mark:
 
     def moved(self, positions: Positions) -> "Mark":
         """The same after an operation that rearranged the elements."""
-        return Mark(positions, self.loss, self.weights, softmax=self.softmax)
+        return Mark(positions, self.loss, self.weights, None, self.softmax)
 
     def averaged(self, positions: Positions) -> "Mark":
         """The same after a mixture of several scores of one token."""

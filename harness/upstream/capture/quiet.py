@@ -49,27 +49,29 @@ class QuietModules:
     def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
         self._recorder, self._mode = recorder, mode
         self._known: Beside[dict[Any, Experience]] = Beside()  # of a module, by its modes
-        self._call: Any = MODULES.__call__
-        MODULES.__call__ = self._heard(self._call)
+        # Not `__call__`, which a compiled module takes hold of when it is made.
+        self._call: Any = MODULES._call_impl
+        MODULES._call_impl = self._heard(self._call)
+        self._off = False
 
     def close(self) -> None:
         """Takes it back."""
-        MODULES.__call__ = self._call
+        MODULES._call_impl = self._call
 
     @contextmanager
     def off(self) -> Iterator[None]:
         """As if nothing were watched, for a compiler, which traces what modules call."""
-        before, MODULES.__call__ = MODULES.__call__, self._call
+        before, MODULES._call_impl = MODULES._call_impl, self._call
         try:
             with absent(self._mode):
                 yield
         finally:
-            MODULES.__call__ = before
+            MODULES._call_impl = before
 
     def _heard(self, function: Any) -> Any:
         @functools.wraps(function)
         def call(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
-            if not present(self._mode):
+            if self._off or not present(self._mode):
                 return function(module, *args, **kwargs)
             given = (*args, *kwargs.values())
             experience = self._experience(module)
@@ -79,8 +81,12 @@ class QuietModules:
                 out = function(module, *args, **kwargs)
                 experience.quiet &= self._recorder.noted == before
                 return out
-            with absent(self._mode):
-                return function(module, *args, **kwargs)
+            self._off = True
+            try:
+                with absent(self._mode):
+                    return function(module, *args, **kwargs)
+            finally:
+                self._off = False
 
         return call
 

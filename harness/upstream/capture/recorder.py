@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.upstream.capture.alignment import Aligner, K
 from harness.upstream.capture.arrivals import Arrivals, numbers_of, spread
 from harness.upstream.capture.asking import Asker
-from harness.upstream.capture.beside import Beside
+from harness.upstream.capture.beside import Beside, identity
 from harness.upstream.capture.log_softmaxes import LogSoftmaxes
 from harness.upstream.capture.marks import FOREIGN, Mark, Marks, Positions
 from harness.upstream.capture.sites import Site, Sites
@@ -79,8 +79,14 @@ class Recorder:
     # -- what is known of objects ---------------------------------------------------------------
 
     def are_new(self, things: Iterable[Any]) -> bool:
-        """None is marked or awaited. A loss that nobody reads is awaited as long as it lives."""
-        return self.marks.knows_none_of(things) and self.pending.knows_none_of(things)
+        """None is marked or awaited: the answer for most calls of a model, so a quick one.
+
+        A loss that nobody reads is awaited as long as it lives.
+        """
+        marked, awaited = self.marks.keys, self.pending.keys
+        return marked.isdisjoint(map(identity, things)) and (
+            not awaited or awaited.isdisjoint(map(identity, things))
+        )
 
     @property
     def noted(self) -> int:
@@ -116,7 +122,7 @@ class Recorder:
         fingerprint, written = self.weights.look()
         if written:
             self.event("write", weights=fingerprint)
-        number = self.event("loss", f"{int((positions >= 0).sum())} tokens", fingerprint)
+        number = self.event("loss", f"{np.count_nonzero(positions >= 0)} tokens", fingerprint)
         return Mark(positions, number, fingerprint, softmax=softmax)
 
     def total(self, mark: Mark, values: Any, how: str) -> None:

@@ -145,7 +145,7 @@ class TorchFlow:
         elif mark.positions is None:
             self._marks.put(out, mark)
         elif _is_plain(key):
-            self._give_moved(out, mark.positions[key], mark)
+            self._marks.put(out, mark.moved(np.asarray(mark.positions[key])))
         else:
             moved = from_numpy(mark.positions)[on_host(key)]
             self._give_maps(out, moved, mark)

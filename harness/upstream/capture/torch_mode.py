@@ -16,6 +16,8 @@ from harness.upstream.capture.compiled import mark_by_shape
 from harness.upstream.capture.recorder import Recorder
 from harness.upstream.capture.torch_flow import Handler, TorchFlow
 
+# The name of a function, its handler, and whether that only follows marks.
+Chosen = tuple[str, Handler | None, bool]
 PROPERTIES = ("T", "mT", "data", "H", "mH")
 
 
@@ -26,32 +28,34 @@ class WatchMode(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
         self._flow = TorchFlow(recorder)
-        self._chosen: dict[Any, tuple[str, Handler | None, bool]] = {}
-        self._are_new = recorder.are_new
+        self._chosen: dict[Any, Chosen] = {}
         self._names = _public_names(self._flow.handlers)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # the signature is torch's
         out = func(*args, **kwargs) if kwargs else func(*args)
-        chosen = self._chosen.get(func)
-        if chosen is None:
-            chosen = self._chosen[func] = self._choose(func)
-        name, handler, follows = chosen
-        if handler is None:
+        name, handler, follows = self._chosen.get(func) or self._choose(func)
+        if handler is None or not self._recorder.active:
             return out
-        if follows and self._are_new(args) and (not kwargs or self._are_new(kwargs.values())):
+        are_new = self._recorder.are_new
+        if follows and are_new(args) and (not kwargs or are_new(kwargs.values())):
             return out  # most calls of a model
-        if self._recorder.usable(name):
-            try:
-                read = handler(name, func, args, kwargs or {}, out)
-                return out if read is None else read
-            except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                self._recorder.failed(name, error)
+        try:
+            read = handler(name, func, args, kwargs or {}, out)
+            return out if read is None else read
+        except Exception as error:  # noqa: BLE001 - ours must never reach the script
+            self._recorder.failed(name, error)
+            self._chosen.clear()  # after some failures, the choice is to do nothing
         return out
 
-    def _choose(self, func: Any) -> tuple[str, Handler | None, bool]:
-        """The name of a function, its handler, and whether that only follows marks."""
+    def _choose(self, func: Any) -> Chosen:
+        name, handler, follows = self._found(func)
+        usable = self._recorder.usable(name)
+        chosen = self._chosen[func] = name, handler if usable else None, follows
+        return chosen
+
+    def _found(self, func: Any) -> Chosen:
         name = self._names.get(func, getattr(func, "__name__", ""))
         if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
             return "custom op", self._opaque, False

@@ -34,7 +34,7 @@ class Writer:
             pa.ipc.new_stream(file, schema)
             for file, schema in zip(self._files, schemas, strict=True)
         ]
-        self._events: list[tuple[Any, ...]] = []
+        self._events: list[Any] = []  # row after row: a tuple each would wake Python's collector
         self._scores: list[tuple[npt.NDArray[Any], ...]] = []
         self._uses: list[tuple[npt.NDArray[Any], ...]] = []
         self._held = 0
@@ -52,7 +52,7 @@ class Writer:
         """Notes an event and returns its number."""
         number = self._next
         self._next += 1
-        self._events.append((number, time.monotonic(), kind, *site, *modes, weights, text))
+        self._events += number, time.monotonic(), kind, *site, *modes, weights, text
         self._hold(1)
         return number
 
@@ -86,8 +86,8 @@ class Writer:
             return
         events, scores, uses = self._streams
         if self._events:
-            columns = [list(column) for column in zip(*self._events, strict=True)]
-            _write(events, record.EVENTS, columns)
+            width = len(record.EVENTS)
+            _write(events, record.EVENTS, [self._events[i::width] for i in range(width)])
         for stream, schema, rows in (
             (scores, record.SCORES, self._scores),
             (uses, record.USES, self._uses),
