@@ -3,8 +3,8 @@
 A script's host runs ahead of its accelerator, and waits only where it wants a number. The watch
 keeps it so: scores gather in a buffer over there; of a full one a copy to pinned memory is asked
 for, and taken in when the next is asked for, which is long after it came.
-Nor is Python's collector woken: what is kept here is no object that it counts, for a pass over the
-millions that a compiler leaves behind takes a second.
+Nor is Python's collector woken, which would walk all that a compiler left behind: nothing is kept
+here that it counts.
 Guarantees: scores are handed on in the order in which they were put. Does not cover: scripts that
 count on several streams of the accelerator at once.
 """

@@ -28,19 +28,21 @@ class Sites:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
-            known = self._names.get(identity(code)) or self._learnt(code)
-            if known[1] is not None:
-                return f"{known[1]}:{frame.f_lineno}", code.co_name
+            name = self._known(code)
+            if name is not None:
+                return f"{name}:{frame.f_lineno}", code.co_name
             frame = frame.f_back
         return NOWHERE
 
     def is_theirs(self, code: CodeType) -> bool:
         """Whether code was compiled from the submission."""
-        return (self._names.get(identity(code)) or self._learnt(code))[1] is not None
+        return self._known(code) is not None
 
-    def _learnt(self, code: CodeType) -> tuple[CodeType, str | None]:
-        learnt = self._names[identity(code)] = code, self._name(code.co_filename)
-        return learnt
+    def _known(self, code: CodeType) -> str | None:
+        known = self._names.get(identity(code))
+        if known is None:
+            known = self._names[identity(code)] = code, self._name(code.co_filename)
+        return known[1]
 
     def _name(self, path: str) -> str | None:
         """Name under which a file of the submission is cited; None for anyone else's file."""

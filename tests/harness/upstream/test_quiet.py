@@ -114,7 +114,7 @@ def test_totals_of_an_accelerator_arrive_in_order_and_whole():
 
 
 def test_totals_on_their_way_do_not_wake_pythons_collector(tmp_path):
-    """It walks whatever a compiler left behind: a second a time, which the script would not pay."""
+    """It would walk whatever a compiler left behind, for which the bare script does not pay."""
     taken, values = [], torch.zeros(3, dtype=torch.float64)
     arrivals, writer = Arrivals(lambda *columns: taken.append(columns)), Writer(tmp_path)
     positions = np.arange(3, dtype=np.int32)
