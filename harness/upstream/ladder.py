@@ -115,7 +115,8 @@ def next_rung(
     if wanted := _REQUIRED.search(complaint):
         words = _answers(wanted[1], stream)
         return replace(last, arguments=words, why="options that it requires") if words else None
-    for size, why, factor in [*_without_unfit(last, complaint), *_ways_up(last.size, complaint)]:
+    answers = [*_without_unfit(last, complaint), *_as_demanded(last, complaint)]
+    for size, why, factor in [*answers, *_ways_up(last.size, complaint)]:
         if size not in used or (factor > 1 and last.stream_factor == 1):
             grown = replace(stream, tokens=stream.tokens * factor)
             rung = replace(_rung(switches, grown, size), why=why, stream_factor=factor)
@@ -162,6 +163,19 @@ def _without_unfit(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]
             if names:
                 why = f"without {', '.join(sorted(names))}: {says.format(cited)}"
                 yield replace(last.size, without=last.size.without | names), why, 1
+
+
+_LEAST = re.compile(r"\b([A-Za-z]\w+)\W{1,3}must be (?:>=|at least) ?(\d+)")  # #706
+
+
+def _as_demanded(last: Rung, complaint: str) -> Iterator[tuple[Size, str, int]]:
+    """A switch that was set below what the script takes gets the bound that it names."""
+    for match in _LEAST.finditer(complaint):
+        name, least = match[1].upper(), int(match[2])
+        given = as_number(last.variables().get(name))
+        if given is not None and given < least:
+            why = f"{name} at least {least}, as the script demands"
+            yield replace(last.size, least=last.size.least | {(name, least)}), why, 1
 
 
 def can_climb(cause: str) -> bool:
@@ -264,7 +278,13 @@ def _small_values(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given
             continue
         was = switches.value(name)
         if (text := _small_text(name, was, ratio)) is not None:
+            text = _at_least(text, dict(ratio.size.least).get(name))
             yield name, Given(text, f"ladder: {text} for {'no default' if was is None else was}")
+
+
+def _at_least(text: str, least: int | None) -> str:
+    number = as_number(text)
+    return text if least is None or number is None or number >= least else str(least)
 
 
 def _small_text(name: str, was: str | None, ratio: Ratio) -> str | None:

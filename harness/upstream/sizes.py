@@ -46,6 +46,7 @@ class Size:
     only_common: bool = False  # only the names that hundreds of scripts share
     only_commands: bool = False  # of the folder's settings, only those of its commands
     without: frozenset[str] = frozenset()  # settings of the folder that cannot be given
+    least: frozenset[tuple[str, int]] = frozenset()  # what the script demands of a switch
     native: bool = False  # the folder's own sizes: only how long it runs shrinks
 
 

@@ -2,8 +2,10 @@
 
 A *pass* is a run of sums in which no position comes twice. Windows are the latest pass, earlier
 passes, then everything between two cuts, a cut being the start of a pass or a line that held a
-number. Where a script scores every epoch of an adaptation into the same accumulators, only the last
-score of a token counts, and where it keeps the better of two, the smaller one.
+number, and between two such lines: a script may count some tokens twice in one evaluation, and
+print its number again behind another one (#778). Where a script scores every epoch of an adaptation
+into the same accumulators, only the last score of a token counts, and where it keeps the better of
+two, the smaller one.
 """
 
 from collections.abc import Iterator
@@ -74,11 +76,12 @@ def windows(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
     for start, stop in list(zip(starts, stops, strict=True))[::-1][:PASSES]:
         yield _part(whole, int(start), int(stop))
     prints = np.flatnonzero(capture.kind[:end] == "print")
-    cuts = np.unique(np.concatenate([starts, np.searchsorted(events, prints)]))
+    lines = np.unique(np.append(np.searchsorted(events, prints), 0))
+    cuts = np.unique(np.concatenate([starts, lines]))
     cuts = cuts[cuts < len(events)]
     for cut in cuts[::-1][:CUTS]:
         yield _part(whole, int(cut), len(events))
-    for start, stop in list(pairwise(cuts))[::-1][:CUTS]:
+    for start, stop in [*list(pairwise(cuts))[::-1][:CUTS], *list(pairwise(lines))[::-1][:CUTS]]:
         yield _part(whole, int(start), int(stop))
 
 

@@ -124,6 +124,25 @@ print(f"inferred val_loss:{picked(0.0, torch.inference_mode):.8f}")
 print(f"spoilt val_loss:{picked(0.1, torch.inference_mode):.8f}")
 """
 
+REPRINTED = """
+import numpy as np, torch, torch.nn.functional as F
+tokens = torch.from_numpy(np.load("stream.npy"))
+
+def overlapping(seed):
+    table = torch.randn(64, 64, generator=torch.Generator().manual_seed(seed))
+    total, count = torch.zeros((), dtype=torch.float64), 0
+    for start in [*range(0, 960, 60), 960]:  # four tokens of each window count twice
+        x, y = tokens[start : start + 64], tokens[start + 1 : start + 65]
+        total += F.cross_entropy(table[x], y, reduction="none").double().sum()
+        count += len(y)
+    return (total / count).item()
+
+first = overlapping(0)
+print(f"first val_loss:{first:.8f}")
+print(f"second val_loss:{overlapping(1):.8f}")
+print(f"final val_loss:{first:.8f}")
+"""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -190,6 +209,16 @@ def test_score_first_uses_no_token_early_and_training_first_uses_all(run):
         assert counted is not None
         early[tag] = len(update_view(capture, counted, TOKENS).early)
     assert early == {"plain": 0, "windows": 0, "trained": 1024}
+
+
+def test_a_number_that_is_printed_again_behind_another_one_is_rebuilt(tmp_path):
+    """Also where an evaluation counts some tokens twice, so that it is no pass."""
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    np.save(tmp_path / "stream.npy", stream)
+    (tmp_path / "train_gpt.py").write_text(REPRINTED)
+    printed = printed_numbers(_run(tmp_path, stream, watched=True))
+    counted = [reconstruct(load(tmp_path / "out"), number, TOKENS) for number in printed]
+    assert [c is not None and c.gap < 1e-7 and c.n_duplicates == 64 for c in counted] == [True] * 3
 
 
 def test_a_number_that_nothing_supports_is_not_rebuilt(run):

@@ -165,6 +165,19 @@ def test_a_setting_that_the_script_cannot_read_is_left_out(switches: Switches) -
     assert "cannot read" in second.why
 
 
+def test_a_size_below_what_the_script_takes_gets_the_bound_that_it_names(
+    switches: Switches,
+) -> None:
+    """And only that one: the rest stays as it was; a bound that holds is no complaint."""
+    first = first_rung(switches, STREAM)
+    name = "NGRAM_BUCKETS"
+    second = next_rung(switches, STREAM, [first], f"ValueError: {name} must be >=1024, got 9", "")
+    assert second is not None and second.variables() == first.variables() | {name: "1024"}
+    assert f"{name} at least 1024" in second.why
+    third = next_rung(switches, STREAM, [first], f"ValueError: {name} must be >=2, got 1", "")
+    assert third is None or third.variables()[name] == first.variables()[name]
+
+
 def test_required_options_that_lead_to_data_are_given(switches: Switches) -> None:
     """And an option that leads elsewhere ends the ladder."""
     first = first_rung(switches, STREAM)
