@@ -35,6 +35,7 @@ _FIGURE = re.compile(r"\d+(?:\.\d+)?")
 _SEPARATOR = re.compile(r"^={60,}$")  # printed after the echo of the source
 _SOURCE = re.compile(r"^(?:import |from \w+ import |def main)", re.MULTILINE)
 
+CLEARLY = 0.95  # of the other's bits: beyond what quantising or a few steps change
 CLAIM_TOLERANCE = 6e-4  # bits per byte; submission.json is rounded to three or four places
 
 
@@ -69,9 +70,14 @@ class Claim:
     declared: frozenset[str] = frozenset()  # they come to the number that submission.json declares
     logged: frozenset[str] = frozenset()  # its logs hold them
 
-    def is_another(self, usual: Printed) -> bool:
-        """The folder printed this number, and declares one that it calls otherwise."""
-        return bool(self.declared) and kind(usual) in self.logged - self.declared
+    def is_rather(self, named: Printed, usual: Printed) -> bool:
+        """The folder declares the one and not the other, which it printed as well; or its logs do
+        not know the other, and the declared one is clearly the better score (#706).
+        """
+        if kind(usual) in self.logged:
+            return kind(usual) not in self.declared
+        better, last = named.bits_per_byte, usual.bits_per_byte
+        return better is not None and last is not None and better < CLEARLY * last
 
 
 SILENT = Claim()  # no logs, or no number declared
@@ -79,17 +85,19 @@ SILENT = Claim()  # no logs, or no number declared
 
 def headline(numbers: Sequence[Printed], claim: Claim = SILENT) -> Printed | None:
     """The number that the run stands for: the last that is no diagnostic, unless the folder claims
-    another one. (#1001 scores again what it trained on, prints that last, and claims the first.)
+    another one. (#1001 scores again what it trained on, prints that last, and claims the first.
+    #706 claims an n-gram mixture, and adapts by default behind it, as its logs do not.)
     """
     candidates = claims(numbers)
     if not candidates:
         return None
     usual = _most_precise(candidates[-1], candidates)
-    if not claim.is_another(usual):
+    declared = [n for n in numbers if kind(n) in claim.declared and n.bits_per_byte is not None]
+    declared = [n for n in declared if not n.diagnostic] or declared
+    if not declared:
         return usual
-    named = [n for n in numbers if kind(n) in claim.declared and n.bits_per_byte is not None]
-    named = [n for n in named if not n.diagnostic] or named
-    return replace(_most_precise(named[-1], named), diagnostic=False) if named else usual
+    named = replace(_most_precise(declared[-1], declared), diagnostic=False)
+    return named if claim.is_rather(named, usual) else usual
 
 
 def kind(number: Printed) -> str:

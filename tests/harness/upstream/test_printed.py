@@ -159,6 +159,14 @@ def test_the_folder_says_which_number_it_claims(log: str, declared: float, tag: 
     assert found.tag == tag
 
 
+def test_a_claimed_number_that_is_clearly_better_is_judged_where_the_logs_do_not_go_on() -> None:
+    """#706 claims an n-gram mixture; behind it, by default and in no log, the script adapts."""
+    logged = USUAL + "ngram5_exact val_loss:4.50000000 val_bpb:2.50000000\n"
+    ours = printed_numbers(logged + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n")
+    found = headline(ours, claim_of([logged], [2.5]))
+    assert found is not None and found.tag == "ngram5_exact"
+
+
 def test_a_loose_number_is_a_headline_only_where_nothing_else_is() -> None:
     """`XSA BPB: 1.03` counts for a log that has no val_bpb."""
     loose = "  XSA BPB:       1.034709\n"
