@@ -278,13 +278,14 @@ def _small_values(switches: Switches, ratio: Ratio) -> Iterator[tuple[str, Given
             continue
         was = switches.value(name)
         if (text := _small_text(name, was, ratio)) is not None:
-            text = _at_least(text, dict(ratio.size.least).get(name))
+            text = _at_least(text, [bound for told, bound in ratio.size.least if told == name])
             yield name, Given(text, f"ladder: {text} for {'no default' if was is None else was}")
 
 
-def _at_least(text: str, least: int | None) -> str:
+def _at_least(text: str, bounds: Sequence[int]) -> str:
     number = as_number(text)
-    return text if least is None or number is None or number >= least else str(least)
+    below = number is not None and any(number < bound for bound in bounds)
+    return str(max(bounds)) if below else text
 
 
 def _small_text(name: str, was: str | None, ratio: Ratio) -> str | None:

@@ -65,14 +65,13 @@ class Arrivals:
     def __init__(self, take_in: TakeIn) -> None:
         self._take_in = take_in
         self._waiting = Totals()
-        self._buffer = torch.empty(0)  # (n,) float64, where the first scores are
-        self._room = 0  # scores that it holds at most,
-        self._scores = 0  # and now
+        self._buffer = torch.empty(0)  # (n,) float64, on the device of the first scores
+        self._scores = 0  # in the buffer
         self._on_the_way: OnTheWay | None = None
 
     def put(self, event: int, positions: Positions, values: Tensor, factor: Any) -> None:
         """Scores that are read later; `values` are copied now."""
-        if self._scores + positions.size > self._room:
+        if self._scores + positions.size > self._buffer.numel():
             self._send_for()
             self._make_room(positions.size, values.device)
         start, self._scores = self._scores, self._scores + positions.size
@@ -89,11 +88,11 @@ class Arrivals:
         self._receive()
 
     def _make_room(self, scores: int, device: torch.device) -> None:
-        if scores <= self._room:
+        if scores <= self._buffer.numel():
             return
-        self._room = max(scores, QUEUED_SCORES)
+        room = max(scores, QUEUED_SCORES)
         with torch.inference_mode(False):  # to be written to in whatever mode
-            self._buffer = torch.empty(self._room, dtype=torch.float64, device=device)
+            self._buffer = torch.empty(room, dtype=torch.float64, device=device)
 
     def _send_for(self) -> None:
         self._receive()
