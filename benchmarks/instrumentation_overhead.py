@@ -27,13 +27,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from audits.switches import read_switches
-from harness.upstream.battery.draw import LawStream
-from harness.upstream.battery.runs import read_run
-from harness.upstream.driver import Limits, ScriptDriver
-from harness.upstream.job import How, Job
-from harness.upstream.pool import Pool
-from harness.upstream.printed import Printed, claims, headline, printed_numbers
-from harness.upstream.scale import SCALES
+from harness.experiments.driver import Limits, ScriptDriver
+from harness.protocol.job import How, Job
+from harness.sandbox.pool import Pool
+from harness.streams.drawn import LawStream
+from harness.streams.stream_plan import SCALES
+from harness.trace.printed_scores import Printed, claims, headline, printed_numbers
+from harness.trace.script_run import read_run
 
 BEGUN_S = time.monotonic()
 LOOK_S = 0.005  # between two looks at the log

@@ -18,11 +18,11 @@ from audits.catalogue import PROFILES
 from harness.artifacts import CACHE
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation, Options
+from harness.examination import Request
+from harness.experiments.plan import Effort
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
-from harness.upstream.battery.plan import Effort
-from harness.upstream.examination import Request
-from harness.verdict import EXIT_CODES, Verdict
+from harness.verdict.decide import EXIT_CODES, Verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder

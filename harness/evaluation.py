@@ -29,18 +29,18 @@ from harness.checks.source_law import check_source, source_test
 from harness.checks.static import check_static
 from harness.checks.status import RuleStatus, Status
 from harness.errors import HarnessError, SandboxError, SubmissionError
-from harness.evidence import Run, SourceRun
-from harness.ledger import Ledger
+from harness.examination import Examination, Request
+from harness.referee.ledger import Ledger
+from harness.referee.predictor_run import run_predictor
+from harness.referee.program_run import run_program
+from harness.referee.run import Run, SourceRun
+from harness.referee.setup import Progress, Setup, geometry
+from harness.referee.source_run import draw_source, score_source, source_evidence
 from harness.report.model import Report, Score
-from harness.runs.predictor_run import run_predictor
-from harness.runs.program_run import run_program
-from harness.runs.setup import Progress, Setup, geometry
-from harness.runs.source_run import draw_source, score_source, source_evidence
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.submission import Submission, read_submission
-from harness.upstream.examination import Examination, Request
-from harness.verdict import against_reading, merge
+from harness.verdict.decide import against_reading, merge
 from reference_model.data.folder import DataFolder
 
 

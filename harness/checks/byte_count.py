@@ -7,7 +7,7 @@ one would lower the claim without lowering the loss.
 import math
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.evidence import Run
+from harness.referee.run import Run
 
 AGREEMENT = (
     1e-3  # relative; printed numbers are rounded, and 0.1 % moves a score by less than a seed does

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.evidence import Run
+from harness.referee.run import Run
 
 
 def check_causality(run: Run) -> RuleStatus:

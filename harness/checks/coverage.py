@@ -3,8 +3,8 @@
 import numpy as np
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.evidence import Run
-from harness.ledger import describe, ranges_of
+from harness.referee.ledger import describe, ranges_of
+from harness.referee.run import Run
 
 
 def check_coverage(run: Run) -> list[RuleStatus]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.evidence import Captured, Run
+from harness.referee.run import Captured, Run
 
 RELATIVE_TOLERANCE = 2e-6  # float32 sums of some thousand losses
 COARSE_TOLERANCE = 2.0**-6  # a 16-bit rounding per token, nats

@@ -8,7 +8,7 @@ reported.
 import numpy as np
 
 from harness.checks.status import Level, RuleStatus, Status
-from harness.evidence import Run
+from harness.referee.run import Run
 
 MASS_TOLERANCE = 1e-4  # float32 rows of 8,192 entries sum to 1 within about 1e-6; this is far above
 

@@ -7,7 +7,7 @@ was replaced. PASS-3 rests on the headline's own count and on the rebuilt pass.
 
 from harness.checks.headline import Headline
 from harness.checks.status import Level, RuleStatus, Status, Witness
-from harness.evidence import Run
+from harness.referee.run import Run
 
 
 def check_program_facts(run: Run, headline: Headline | None) -> list[RuleStatus]:

@@ -13,8 +13,8 @@ only beside a refuted SOURCE-1 and a rebuilt headline, and *unknown* without the
 
 from harness.checks.headline import Headline
 from harness.checks.status import Level, RuleStatus, Status, Witness
-from harness.evidence import Run
-from harness.ledger import Mark, Ranges, Score, Update, describe, ranges_of
+from harness.referee.ledger import Mark, Ranges, Score, Update, describe, ranges_of
+from harness.referee.run import Run
 
 NAMED = ("ORDER-1", "ORDER-2", "ORDER-7", "PASS-1")
 

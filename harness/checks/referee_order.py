@@ -5,8 +5,8 @@ worker reported about its flags and weights, and says so.
 """
 
 from harness.checks.status import Level, RuleStatus, Status, Witness
-from harness.evidence import Run
-from harness.ledger import Mark, describe, ranges_of
+from harness.referee.ledger import Mark, describe, ranges_of
+from harness.referee.run import Run
 
 
 def check_referee_order(run: Run) -> list[RuleStatus]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from harness.checks.headline import Headline
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.status import Level, RuleStatus, Status
-from harness.evidence import SourceRun
+from harness.referee.run import SourceRun
 
 ERROR_PROBABILITY = 1e-6  # for a whole run
 N_TESTS = 2  # plain and hedged share it

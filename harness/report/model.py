@@ -14,7 +14,7 @@ from typing import Any
 from audits.catalogue import PROFILES, RULES
 from harness.checks.status import RuleStatus
 from harness.report.gaps import gaps
-from harness.verdict import Verdict, decide
+from harness.verdict.decide import Verdict, decide
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")

@@ -21,11 +21,11 @@ from harness.checks.mass import check_mass
 from harness.checks.referee_order import check_referee_order
 from harness.checks.status import RuleStatus
 from harness.evaluate import main
-from harness.evidence import Run
-from harness.ledger import Ledger
-from harness.runs.predictor_run import run_predictor
-from harness.runs.program_run import run_program
-from harness.runs.setup import Setup, geometry
+from harness.referee.ledger import Ledger
+from harness.referee.predictor_run import run_predictor
+from harness.referee.program_run import run_program
+from harness.referee.run import Run
+from harness.referee.setup import Setup, geometry
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Alphabet, Stream, validation_stream
 from harness.submission import read_submission

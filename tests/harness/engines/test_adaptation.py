@@ -16,9 +16,9 @@ from harness.engines.lora_ttt import LoraSettings, LoraTTT
 from harness.engines.recipes import RECIPES, SEED_537, TTTSettings
 from harness.engines.score_first_ttt import ScoreFirstTTT, score_first_ttt
 from harness.errors import ContractError
-from harness.evidence import Run
-from harness.ledger import Score, Update
 from harness.predictor import Geometry, PredictorContext
+from harness.referee.ledger import Score, Update
+from harness.referee.run import Run
 from reference_model.banks import bank_rows
 from reference_model.data.folder import DataFolder
 from reference_model.gpt import GPT

@@ -1,0 +1,146 @@
+"""NORM-5 on an unmodified script: a token's probability spread over its bytes.
+
+A token of n bytes and probability p is no p^(1/n) for each byte: mixed with a model of bytes, the
+cheaper of the two is taken byte by byte, and the first byte of a long word costs the n-th part of
+what it says. Seen on two more streams, whose every token is drawn alike from a few ids:
+
+    long words   32 whole words of many bytes: the source says ln 32 nats each
+    letters      26 pieces of one byte, over which nothing can be spread: the control
+
+A claim below the source on long words alone is the fault (PR #1785, #1835, #1850, #1877, #1881,
+#1885, #2103; 1.1 to 1.6 nats a word at the smallest size). Asked only of claims that no captured
+scores explain, as mixtures of bytes are added up out of sight.
+
+Guarantees: nobody beats the source, a model of bytes neither, since the words begin with a space
+and so the bytes tell them apart; a denominator that is off by a fifth accuses nobody. Does not
+cover: mixtures that are switched off, vocabularies without words, a claim that the folder's own
+submission.json does not name.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from harness.checks.source import GAP_TOLERANCE
+from harness.checks.source_law import NEEDED_NATS
+from harness.checks.status import Level, RuleStatus, Status
+from harness.streams.distributions import Tokens, Uniform
+from harness.trace.printed_scores import Printed, kind
+from harness.trace.script_run import ScriptRun
+
+LONG_WORD = re.compile("▁[A-Za-z]{3,}")
+LETTER = re.compile("[a-z]")
+WORDS = 32
+LETTERS = 26
+DENOMINATOR = 1.2  # bytes that a script may count for each canonical one: two a space, and more
+OFF = 0.01  # relative: more than a denominator differs in honest scripts
+RULE = "NORM-5"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A claim on one of the two streams; nats a token."""
+
+    printed: Printed
+    stream: str
+    claimed: float  # as printed, by the canonical bytes
+    source: float
+    certain: float  # nats saved in total, whatever the denominator
+
+    @property
+    def beats(self) -> bool:
+        """Beyond chance."""
+        return self.certain >= NEEDED_NATS
+
+    @property
+    def text(self) -> str:
+        """For the report."""
+        return f"{self.claimed:.3f} nats a token on {self.stream}, {self.source:.3f} by the source"
+
+
+def piece_laws(
+    longest: Callable[
+        [re.Pattern[str], int], Tokens
+    ],  # ids whose whole piece fits, at most so many
+) -> list[Uniform]:
+    """Of the two streams; none where the vocabulary has too few words or letters."""
+    words, letters = longest(LONG_WORD, WORDS), longest(LETTER, LETTERS)
+    if len(words) < WORDS or len(letters) < LETTERS:
+        return []
+    return [Uniform("long words", words), Uniform("letters", letters)]
+
+
+def unexplained(
+    base: ScriptRun,
+    declared: Collection[str],  # kinds of the numbers that submission.json names
+) -> list[Printed]:
+    """Claims in bits per byte that the captured scores do not explain."""
+    return [n for n in _claimed(base, declared) if not _explained(n, base)]
+
+
+def check_spread(
+    words: ScriptRun | None, letters: ScriptRun | None, claims: Collection[Printed]
+) -> RuleStatus | None:
+    """NORM-5 from the two runs; None where there was nothing to ask."""
+    on_words = [s for claim in claims if (s := _spread(claim, words))]
+    if not on_words:
+        return None
+    worst = max(on_words, key=lambda s: s.certain)
+    finding = {"tag": worst.printed.tag, "certain_nats": worst.certain, "words": worst.text}
+    text = f"{worst.printed.tag} claims {worst.text}"
+    control = _spread(worst.printed, letters)
+    if not worst.beats:
+        return _status(Status.UNKNOWN, f"{text}: nothing is proved", finding)
+    if control is None:
+        return _status(Status.UNKNOWN, f"{text}; no control on single letters", finding)
+    finding["letters"] = control.text
+    if control.claimed < control.source:
+        text = f"{text}, and {control.text}: impossible, and not for the spreading alone"
+        return _status(Status.UNKNOWN, text, finding)
+    text = (
+        f"{text}: beaten by {worst.certain:.1f} nats even with a fifth more bytes"
+        f" ({NEEDED_NATS:.1f} refutes); {control.text}, where a token is one byte: probability is"
+        " spread over bytes"
+    )
+    return _status(Status.FAIL, text, finding)
+
+
+def _claimed(run: ScriptRun, declared: Collection[str]) -> list[Printed]:
+    """Those that submission.json names, diagnostics where nothing else is; else the headline.
+
+    A progress line comes to the declared number as well, and stands for a part of the stream.
+    """
+    scores = [n for n in run.numbers if n.bits_per_byte is not None]
+    named = [n for n in scores if kind(n) in declared]
+    proper = [n for n in named if not n.diagnostic]
+    return proper or named or [n for n in scores if n is run.headline]
+
+
+def _explained(number: Printed, base: ScriptRun) -> bool:
+    """Rebuilt, and its bits per byte are those scores' own."""
+    counted = base.passes.get(number.line)
+    if counted is None or not abs(counted.gap) <= GAP_TOLERANCE:
+        return False
+    assert number.bits_per_byte is not None
+    by_bits = number.bits_per_byte * math.log(2) * base.n_bytes
+    by_nats = counted.mean * (len(base.law.tokens) - 1)
+    return abs(by_bits - by_nats) <= OFF * by_nats  # a mixture may lose on a stream like ours
+
+
+def _spread(claim: Printed, run: ScriptRun | None) -> Spread | None:
+    """The number of the same kind on another stream."""
+    if run is None:
+        return None
+    same = [n for n in run.numbers if kind(n) == kind(claim) and n.bits_per_byte is not None]
+    if not same or same[-1].bits_per_byte is None:
+        return None
+    tokens = len(run.law.tokens) - 1
+    claimed = same[-1].bits_per_byte * math.log(2) * run.n_bytes
+    source = -float(run.law.log_q[1:].sum())
+    certain = source - claimed * DENOMINATOR
+    return Spread(claim, run.name, claimed / tokens, source / tokens, certain)
+
+
+def _status(status: Status, text: str, finding: dict[str, object]) -> RuleStatus:
+    return RuleStatus(RULE, status, Level.BLACK_BOX, text, findings=(finding,))

@@ -1,0 +1,114 @@
+"""BYTES-1: the denominator, recounted over the tokens that the script really scored.
+
+From the printed pair, loss in nats a token and bits per byte, follows a number of bytes a token;
+the canonical table says how many there are. A larger denominator would lower the claim without
+lowering the loss. Allowed: what rounding of both numbers explains; one token more or less at either
+end; one byte a document (the space after a boundary). A smaller denominator only hurts its author.
+One that counts the characters of "<0x0A>" and "<s>" instead of a byte and nothing is *unknown*:
+text has few of them, our streams a quarter (#1553: 38 % here, little there).
+Where bits alone were printed, the loss that was captured takes its place; it accuses nobody.
+Does not cover scripts that print no bits, or another loss than nats a token: *unknown*.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.checks.source import why_silent
+from harness.checks.status import Level, RuleStatus, Status
+from harness.trace.printed_scores import Printed
+from harness.trace.scored_positions import Bools, Counted, Ints
+
+BYTE_SPELT = 5  # characters of "<0x0A>" beyond the byte that it stands for
+BOS_SPELT = 3  # of "<s>", which stands for none
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+def check_bytes(
+    printed: Printed,
+    counted: Counted | None,
+    bytes_of: Ints,  # (T,) canonical bytes of each position's token after its predecessor
+    starts: Ints,  # (D,) positions at which a document begins
+    is_byte: Bools,  # (T,) byte pieces
+) -> RuleStatus:
+    """The status of BYTES-1 for one printed pair, or for bits whose loss was captured."""
+    bits = printed.bits_per_byte
+    reason = why_silent(counted) or ("" if bits else "no bits per byte were printed")
+    if reason or counted is None or not bits:
+        return RuleStatus("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, reason)
+    captured = float(np.average(counted.nats, weights=counted.weight))
+    nats = printed.nats_per_token or captured
+    implied = nats / math.log(2) / bits  # bytes a token
+    spelt_of = BYTE_SPELT * is_byte.astype(np.float64)
+    spelt_of[starts] += BOS_SPELT
+    once = np.unique(counted.position[counted.weight > 0])
+    # A token counts once, or as often as it was counted: scripts do either.
+    ways = ((counted.position, counted.weight), (once, np.ones(len(once))))
+    means = [
+        (float(np.average(bytes_of[at], weights=w)), float(np.average(spelt_of[at], weights=w)))
+        for at, w in ways
+    ]
+    ours, spelt = min(means, key=lambda m: min(abs(m[0] - implied), abs(m[0] + m[1] - implied)))
+    rounding = half_unit(printed.text, bits, printed.half_unit) / bits
+    if printed.nats_per_token:
+        rounding += printed.half_unit / nats
+    edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
+    return _status(printed, nats, (implied, ours, ours * rounding + edges, spelt), len(once))
+
+
+def without_table(
+    status: RuleStatus,
+    tables: Sequence[str],  # switches that lead to a table which the folder does not hold
+) -> RuleStatus:
+    """A pass that another table of bytes might have failed is none."""
+    if status.rule != "BYTES-1" or status.status is not Status.PASS or not tables:
+        return status
+    text = (
+        f"{status.message}; but bytes are counted by the file that {', '.join(tables)} names, where"
+        " there is one, and the folder holds none: this run counted by the tokenizer"
+    )
+    return replace(status, status=Status.UNKNOWN, message=text)
+
+
+def half_unit(text: str, value: float, otherwise: float) -> float:
+    """Half a unit of the last place in which `value` is printed in `text`."""
+    for number in NUMBER.findall(text):
+        if math.isclose(float(number), value, rel_tol=1e-12):
+            return float(0.5 * 10.0 ** -len(number.split(".")[1]))
+    return otherwise
+
+
+def _status(
+    printed: Printed,
+    nats: float,  # a token
+    means: tuple[float, float, float, float],  # bytes a token: implied, ours, allowed, spelt out
+    tokens: int,
+) -> RuleStatus:
+    implied, ours, allowed, spelt = means
+    numbers = {
+        "tag": printed.tag,
+        "implied_bytes": implied * tokens,
+        "counted_bytes": ours * tokens,
+        "allowed_bytes": allowed * tokens,
+        "nats_per_token": nats,
+        "bits_per_byte": printed.bits_per_byte,
+    }
+    seen = printed.nats_per_token is None  # the loss was, by hooks in the script's own process
+    what = "bits and the captured loss imply" if seen else "printed pair implies"
+    text = (
+        f"{printed.tag}: the {what} {implied * tokens:,.0f} bytes for {tokens:,} tokens;"
+        f" the canonical count is {ours * tokens:,.0f} (within {allowed * tokens:,.0f})"
+    )
+    if implied < ours - allowed:
+        text += "; a smaller denominator only hurts its author"
+    status = Status.FAIL if implied > ours + allowed else Status.PASS
+    if status is Status.FAIL and abs(implied - ours - spelt) <= allowed:
+        status = Status.UNKNOWN
+        text += "; what it has more is byte and boundary pieces spelt out, which are rare in text"
+    if status is Status.FAIL and seen:
+        status = Status.UNKNOWN
+    level = Level.INSTRUMENTED if seen else Level.BLACK_BOX
+    return RuleStatus("BYTES-1", status, level, text, findings=(numbers,))

@@ -1,0 +1,286 @@
+"""NORM-1 asked again: the sum over the alphabet at chosen positions, at one state of the script.
+
+    questions_for   the positions at which the base run saved most, each with the whole alphabet
+    read_sums       what the copies counted, and why a position tells nothing
+    check_sums      the status of NORM-1; only with an answer that a whole run confirmed
+
+Per position sum exp(-score(v)) over the tokens v that were asked: more than one is a mass above
+one, however few were asked; a pass needs all of them. Told nothing: the token that stands there got
+another score than in the base run; scores of earlier positions moved with the token; an update used
+the token before it was counted (then the score follows its target, not the mass). A copy inherits
+what was computed from the stream before it was forked, so one answer, drawn by its probability, is
+compared with a run of the whole script on the stream that holds that token.
+
+Does not cover: positions that were not chosen; scripts that add up outside of the main thread.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.checks.mass import MASS_TOLERANCE
+from harness.checks.source import half_unit_of
+from harness.checks.status import Level, RuleStatus, Status
+from harness.protocol.job import Question
+from harness.streams.drawn import LawStream
+from harness.trace.reader import Capture
+from harness.trace.reconstruct import Pass
+from harness.trace.scored_positions import Floats, Ints, counted_once, nats_at, per_position
+from harness.trace.script_run import ScriptRun
+
+POSITIONS = 3
+FOLLOWERS = 32  # tokens that are asked first
+ENOUGH = 1.05  # mass at which a position need not be asked further
+SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
+CONFIRMED_NATS = 0.25  # a whole run also trains on the token, where a copy's weights are fixed
+STANDS = ("sum", "step", "write", "print", "read", "save")  # events behind which a run may stop
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One position."""
+
+    position: int
+    tokens: Ints  # (k,) asked; the first is the one that stands there
+    nats: Floats  # (k,) what was counted for each
+    alphabet: int  # tokens there are
+    silent: str = ""  # why it tells nothing
+    chosen: int = 1  # of the asked ones, the first: not drawn at random
+    confirmed: float | None = None  # nats by which a whole run differed, where one was made
+
+    @property
+    def mass(self) -> float:
+        """Of the tokens that were asked, rounding taken off: a lower bound of the whole."""
+        resolution = half_unit_of(self.nats) + math.log1p(MASS_TOLERANCE)
+        return float(np.exp(-self.nats - resolution).sum())
+
+    @property
+    def whole(self) -> bool:
+        """Every token was asked."""
+        return len(self.tokens) == self.alphabet
+
+    @property
+    def estimate(self) -> float:
+        """Of the whole: tokens that were not asked weigh what those drawn at random do."""
+        drawn = np.exp(-self.nats[self.chosen :])
+        mean = float(drawn.mean()) if len(drawn) else 0.0
+        return float(np.exp(-self.nats[: self.chosen]).sum()) + mean * (self.alphabet - self.chosen)
+
+    @property
+    def heavy(self) -> bool:
+        """Weighs more than one, and a whole run agrees."""
+        return not self.silent and self.mass > 1 and self.agrees
+
+    @property
+    def light(self) -> bool:
+        """Weighs one or less over the whole alphabet, and a whole run agrees."""
+        return not self.silent and self.whole and self.mass <= 1 and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """A whole run gave the same score to the token of an answer."""
+        return self.confirmed is not None and abs(self.confirmed) <= CONFIRMED_NATS
+
+
+def questions_for(
+    base: ScriptRun,
+    alphabet: int,
+    seed: int,
+    ask_s: float,  # a position
+    early: bool = False,
+) -> tuple[Question, ...]:
+    """Positions whose score can be asked again: where most was saved, and one counted first in its
+    sum, which no table that is filled before it is read can confuse with its neighbours.
+
+    Copies are forked behind the last event before the forward that fixed the score; `early`: before
+    the forward over the position that came before it with the same weights, for scripts that keep
+    the scores of one pass and mix them in another.
+    """
+    counted, capture = base.counted, base.capture
+    if counted is None or len(np.unique(capture.rank)) != 1:
+        return ()
+    view = per_position(counted)
+    saved = view.log_p - base.law.log_q[view.position]
+    # What is counted twice has no one score to give again.
+    eligible = np.flatnonzero(base.law.drawn[view.position] & counted_once(counted, view))
+    found: list[Question] = []
+    by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
+    for position in _first_in_a_sum_third(capture, by_saved):
+        place = _place(capture, counted, position, early)
+        if place is None:
+            continue
+        order = _order(base.law.tokens, position, alphabet, [seed, len(found)])
+        found.append(Question(place[0], position, place[1], order, ENOUGH, ask_s))
+        if len(found) == POSITIONS:
+            break
+    return tuple(found)
+
+
+def _first_in_a_sum_third(capture: Capture, positions: Ints) -> list[int]:
+    """The positions in their order, but for the third place."""
+    order = np.lexsort((capture.position, capture.score_event))
+    starts = np.unique(capture.score_event[order], return_index=True)[1]
+    places: list[int] = positions.tolist()
+    leading = np.flatnonzero(np.isin(positions, capture.position[order][starts]))
+    if len(leading) and leading[0] >= POSITIONS:
+        places.insert(POSITIONS - 1, places.pop(int(leading[0])))
+    return places
+
+
+def _place(
+    capture: Capture, counted: Pass, position: int, early: bool
+) -> tuple[int, tuple[str, ...]] | None:
+    """(event behind which the run stands still, what may count the position after it)."""
+    fixed = int(counted.event[counted.position == position].min())
+    sums = np.unique(capture.score_event[capture.position == position])
+    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in counted.site.split(" + ")]
+    if early:
+        changes = np.flatnonzero(np.isin(capture.kind[:fixed], ("step", "write")))
+        forwards = capture.loss[sums]
+        same = forwards[(forwards > changes.max(initial=-1)) & (forwards < fixed)]
+        fixed = int(same.max()) if len(same) else fixed
+    before = np.flatnonzero(np.isin(capture.kind[:fixed], STANDS))
+    if not len(before) or not mine:
+        return None
+    return int(before[-1]), _sites(capture, counted, fixed)
+
+
+def _sites(capture: Capture, counted: Pass, since: int) -> tuple[str, ...]:
+    """What may count a score: a script may count one token here and another one there."""
+    names = counted.site.split(" + ")
+    sums = np.flatnonzero((capture.kind == "sum") & np.isin(capture.site, names))
+    sums = sums[sums >= since]
+    read = [str(capture.text[e]).endswith(" read") for e in sums]
+    found = [f"{capture.site[e]}{' read' if r else ''}" for e, r in zip(sums, read, strict=True)]
+    return tuple(dict.fromkeys(found))
+
+
+def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:
+    """First those that a table may know here; then all others, at random."""
+    first = _followers(tokens, position)
+    others = np.random.default_rng([*seed, 0xA5C]).permutation(alphabet)
+    return (*first, *others[~np.isin(others, first)].tolist())
+
+
+def _followers(tokens: Ints, position: int) -> list[int]:
+    """The token that stands there, then what followed its predecessor before, latest first."""
+    before = np.flatnonzero(tokens[: position - 1] == tokens[position - 1])[::-1]
+    found = [int(tokens[position]), *tokens[before + 1].tolist()]
+    return list(dict.fromkeys(found))[:FOLLOWERS]
+
+
+def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[Asked]:
+    """What the copies of a run counted."""
+    answers, sums = run.answers, []
+    for position in dict.fromkeys(answers["position"].tolist()):
+        rows = answers["position"] == position
+        tokens = answers["token"][rows].astype(np.int64)
+        nats, before = answers["nats"][rows], answers["before"][rows]
+        why = _why_silent(base, position, tokens, nats, before, bool(answers["used"][rows].any()))
+        first = len(_followers(base.law.tokens, position))
+        sums.append(Asked(int(position), tokens, nats, alphabet, why, min(first, len(tokens))))
+    return sums
+
+
+def _why_silent(
+    base: ScriptRun, position: int, tokens: Ints, nats: Floats, before: Floats, used: bool
+) -> str:
+    assert base.counted is not None
+    was = nats_at(base.counted, np.array([position]))[0]
+    if tokens[0] != base.law.tokens[position] or not abs(nats[0] - was) <= SAME_NATS:
+        return "the token that stands there was not given its score again"
+    if not np.isfinite(nats).all():
+        return "some scores are not finite"
+    if np.ptp(before) > SAME_NATS:
+        return "scores of earlier positions moved with the token"
+    return "an update used the token before it was counted" if used else ""
+
+
+def to_confirm(sums: Sequence[Asked], seed: int) -> tuple[int, int] | None:
+    """(position, token) of an answer for a whole run: drawn by its probability, of the heaviest."""
+    speaking = [asked for asked in sums if not asked.silent and len(asked.tokens) > 1]
+    if not speaking:
+        return None
+    heaviest = max(speaking, key=lambda asked: asked.mass)
+    weight = np.exp(-heaviest.nats[1:])
+    rng = np.random.default_rng([seed, 0xC0F])
+    token = rng.choice(heaviest.tokens[1:], p=weight / weight.sum())
+    return heaviest.position, int(token)
+
+
+def with_token(law: LawStream, position: int, token: int) -> LawStream:
+    """The stream with another token at one position."""
+    tokens = law.tokens.copy()
+    tokens[position] = token
+    return replace(law, tokens=tokens)
+
+
+def stale(sums: Sequence[Asked]) -> bool:
+    """A whole run contradicts: copies kept something that was made of the old token."""
+    return any(asked.confirmed is not None and not asked.agrees for asked in sums)
+
+
+def confirmed(sums: Sequence[Asked], run: ScriptRun) -> list[Asked]:
+    """The sums with what a whole run says of one of their answers."""
+    if run.counted is None:
+        return list(sums)
+    found = []
+    for asked in sums:
+        token = int(run.law.tokens[asked.position])
+        mine = asked.nats[asked.tokens == token]
+        other = token != int(asked.tokens[0])
+        now = nats_at(run.counted, np.array([asked.position]))[0]
+        found.append(replace(asked, confirmed=float(now - mine[0])) if other else asked)
+    confirmed_by = [asked.confirmed for asked in found if asked.confirmed is not None]
+    # One way of scoring for all positions: what holds at one of them holds at the others.
+    return [replace(a, confirmed=confirmed_by[0]) for a in found] if confirmed_by else found
+
+
+def check_sums(sums: Sequence[Asked], skipped: str = "") -> RuleStatus:
+    """NORM-1 from the sums over the alphabet."""
+    heavy, light = [a for a in sums if a.heavy], [a for a in sums if a.light]
+    findings = tuple(_numbers(asked) for asked in sums)
+    if heavy:
+        worst = max(heavy, key=lambda asked: asked.mass)
+        text = (
+            f"asked again at one state: at position {worst.position}, {len(worst.tokens):,} of"
+            f" {worst.alphabet:,} tokens already weigh {worst.mass:.4g}"
+            + ("" if worst.whole else f" (about {worst.estimate:.4g} in all)")
+        )
+        return RuleStatus("NORM-1", Status.FAIL, Level.BLACK_BOX, text, findings=findings)
+    if len(light) > 1:
+        most = max(asked.mass for asked in light)
+        text = (
+            f"asked again at {len(light)} positions, where most was saved: the whole alphabet"
+            f" weighs at most {most:.6g}"
+        )
+        return RuleStatus("NORM-1", Status.PASS, Level.BLACK_BOX, text, findings=findings)
+    return RuleStatus(
+        "NORM-1", Status.UNKNOWN, Level.BLACK_BOX, _why(sums, skipped), findings=findings
+    )
+
+
+def _why(sums: Sequence[Asked], skipped: str) -> str:
+    reasons = dict.fromkeys(asked.silent for asked in sums if asked.silent)
+    if any(not a.silent and a.confirmed is None for a in sums):
+        reasons["no whole run confirmed an answer"] = None
+    if any(not a.silent and a.confirmed is not None and not a.heavy and a.mass > 1 for a in sums):
+        reasons["a whole run gave an answer another score"] = None
+    if part := [a for a in sums if not a.silent and not a.whole and a.mass <= 1]:
+        reasons[f"{len(part[0].tokens):,} of {part[0].alphabet:,} tokens were asked"] = None
+    why = "; ".join(reasons) or skipped or "no score could be asked again"
+    return f"the sum over the alphabet was not taken: {why}"
+
+
+def _numbers(asked: Asked) -> dict[str, object]:
+    return {
+        "position": asked.position,
+        "asked": len(asked.tokens),
+        "alphabet": asked.alphabet,
+        "mass_at_least": asked.mass,
+        "estimate": asked.estimate,
+        "confirmed_within_nats": asked.confirmed,
+        "silent": asked.silent,
+    }

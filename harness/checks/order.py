@@ -1,0 +1,241 @@
+"""The order of events behind the headline: what the ledger says, position by position.
+
+    PASS-3   every position counted          PASS-1    counted once, and not scored again after
+    ORDER-2  used by a training step before   ORDER-1   used by an update inside the pass before it
+             the pass began                             was counted
+    CAUSAL-3 the same by a throw-away tensor  PASS-2    counted the better of several scores
+    ORDER-7  weights changed while a batch was being scored
+
+A diagnostic score licenses no update: only the time at which a position was *counted* matters.
+State that is restored after a warm-up, and adapters thrown away before the pass began, are no
+updates: the fingerprint at counting had been seen before the use. The hooks live inside the
+script's process, so what is found here *explains* a black-box proof (`naming`) and alone is
+*unknown*.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.checks.status import Level, RuleStatus, Status
+from harness.trace.scored_positions import Counted, Ints, PerPosition, nats_at, per_position
+
+NEVER = -1
+INTERLEAVED = 0.2  # of the early uses lie inside the pass: use and score take turns
+HINDSIGHT_SHARE = 0.02  # each of two passes must win at least so often to be a choice
+
+
+@dataclass(frozen=True)
+class Uses:
+    """When positions were first used by an update; T rows, one a stream position."""
+
+    first_used: Ints  # (T,) event; NEVER
+    counted_at: Ints  # (T,) event; NEVER
+    weights_seen: Ints | None = None  # (T,) event at which the weights that counted were first seen
+    thrown_away: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
+    before: "Uses | None" = None  # the first of all, where `first_used` is a later one, in the pass
+
+
+@dataclass(frozen=True)
+class OrderBreak:
+    """Positions that break one rule."""
+
+    rule: str
+    what: str
+    positions: Ints
+    behind: bool = False  # an earlier use than the one that explains best
+
+    @property
+    def first(self) -> int:
+        """The counterexample."""
+        return int(self.positions[0])
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """All that the ledger says about the headline pass."""
+
+    counted: int  # positions
+    expected: int
+    missing: Ints
+    breaks: tuple[OrderBreak, ...] = field(default=())
+
+    @property
+    def explains(self) -> OrderBreak | None:
+        """The break that covers most positions, for a proof that came from outside."""
+        causes = [b for b in self.breaks if b.rule != "PASS-3"]
+        return max(causes, key=lambda b: (not b.behind, len(b.positions)), default=None)
+
+
+def order_view(
+    counted: Counted,
+    uses: Uses,
+    expected: Ints,  # positions that the headline must cover
+    earlier: Sequence[Counted] = (),  # passes over the same stream that ended before this one began
+    tail: int = 0,  # positions that a canonical truncation may drop at the end
+) -> OrderView:
+    """Reads the order of the headline pass."""
+    view = per_position(counted)
+    missing = np.setdiff1d(expected, view.position)
+    first_kept = expected[-tail] if tail and tail <= len(expected) else np.inf
+    dropped = missing[missing < first_kept]
+    twice = _twice(counted, view)
+    if len(expected):  # windows cut short by the end of the stream overlap there, in any script
+        twice = twice[twice < expected[-1] + 1 - tail]
+    breaks = [
+        OrderBreak("PASS-3", "never counted", dropped),
+        OrderBreak("PASS-1", "counted more than once, with unequal scores", twice),
+        *_early_uses(view, uses, earlier),
+        *_behind(view, uses, earlier),
+        OrderBreak("PASS-2", "the better of two scores was counted", _hindsight(view, earlier)),
+    ]
+    found = tuple(b for b in breaks if len(b.positions))
+    return OrderView(len(view.position), len(expected), missing, found)
+
+
+def _twice(counted: Counted, view: PerPosition) -> Ints:
+    """Positions counted in several steps whose scores differ."""
+    used = counted.weight > 0
+    row = np.searchsorted(view.position, counted.position[used])
+    spread = np.abs(counted.nats[used] - view.nats[row])
+    unequal = np.zeros(len(view.position), bool)
+    unequal[row[spread > 1e-3]] = True
+    several: Ints = view.position[unequal & (view.first != view.last)]
+    return several
+
+
+def _early_uses(
+    view: PerPosition, uses: Uses, earlier: Sequence[Counted]
+) -> tuple[OrderBreak, ...]:
+    """Counted positions that an update had used before."""
+    first = uses.first_used[view.position]
+    early = (first != NEVER) & (first < view.last)
+    inside = first >= view.first.min(initial=np.iinfo(np.int64).max)
+    if (early & inside).sum() >= INTERLEAVED * early.sum():
+        inside = np.ones_like(inside)  # the first batch's use comes before the first score
+    same = _same_weights(view, uses)
+    if uses.thrown_away is not None:
+        same |= uses.thrown_away[view.position]
+    honest_before = _scored_first(view, first, earlier)
+    kinds = (
+        ("CAUSAL-3", "optimised on by a throw-away tensor, then counted", inside & same),
+        ("ORDER-1", "used by an update inside the pass, then counted", inside & ~same),
+        (
+            "PASS-1",
+            "scored, learnt from, and scored again for the count",
+            ~inside & ~same & honest_before,
+        ),
+        (
+            "ORDER-2",
+            "used by a training step before the counted pass began",
+            ~inside & ~same & ~honest_before,
+        ),
+    )
+    return tuple(OrderBreak(rule, what, view.position[early & m]) for rule, what, m in kinds)
+
+
+def _behind(view: PerPosition, uses: Uses, earlier: Sequence[Counted]) -> tuple[OrderBreak, ...]:
+    """Training before the pass, where an optimisation inside it comes after that."""
+    if uses.before is None:
+        return ()
+    found = _early_uses(view, uses.before, earlier)
+    return tuple(replace(b, behind=True) for b in found if b.rule in ("ORDER-2", "PASS-1"))
+
+
+def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
+    """(k,) no trace of the use is left in the weights that counted."""
+    if uses.weights_seen is None:
+        return np.zeros(len(view.position), bool)
+    seen = uses.weights_seen[view.position]
+    return np.asarray((seen != NEVER) & (seen < uses.first_used[view.position]))
+
+
+def _scored_first(
+    view: PerPosition, first_used: Ints, earlier: Sequence[Counted]
+) -> npt.NDArray[np.bool_]:
+    """(k,) an earlier pass scored the position, then learnt from it, while it still ran.
+
+    A pass that had ended before any update (#518 scores all once before it trains) licenses none.
+    """
+    licensed = np.zeros(len(view.position), bool)
+    for run in earlier:
+        past = per_position(run)
+        if not len(past.position):
+            continue
+        row = np.searchsorted(past.position, view.position).clip(max=len(past.position) - 1)
+        known = past.position[row] == view.position
+        ended = past.last.max()
+        used = first_used[first_used != NEVER]
+        interleaved = ((used > past.first.min()) & (used < ended)).any()
+        licensed |= known & (past.last[row] < first_used) & bool(interleaved)
+    return licensed
+
+
+def _hindsight(view: PerPosition, earlier: Sequence[Counted]) -> Ints:
+    """Positions where the count is the smaller of two earlier scores, each winning often."""
+    for i, one in enumerate(earlier):
+        for two in earlier[i + 1 :]:
+            a, b = (nats_at(run, view.position) for run in (one, two))
+            differ = np.abs(a - b) > 1e-3
+            best = np.isclose(view.nats, np.fmin(a, b), atol=1e-5) & differ
+            wins = [(best & (a < b)).mean(), (best & (b < a)).mean()] if len(best) else [0.0]
+            if min(wins) >= HINDSIGHT_SHARE and best.sum() >= 0.99 * differ.sum():
+                return view.position[best]
+    return np.empty(0, np.int64)
+
+
+def changed_while_scored(
+    batches: Ints,  # (b, 2) first and last event of each counted batch
+    changes: Ints,  # (c,) events at which the weights changed
+) -> Ints:
+    """Rows of `batches` with a change strictly inside (ORDER-7)."""
+    ordered = np.sort(changes)
+    inside = np.searchsorted(ordered, batches[:, 1]) - np.searchsorted(
+        ordered, batches[:, 0], side="right"
+    )
+    return np.flatnonzero(inside > 0)
+
+
+def check_weights_still(batches: Ints, changes: Ints) -> RuleStatus:
+    """ORDER-7: `changes` are writes that no optimiser made. A step between the forward that fixed
+    the scores and their sum is legal (scores kept, added up at the end) and is none.
+    """
+    moved = changed_while_scored(batches, changes)
+    text = f"no weight was written by hand while one of {len(batches):,} batches was scored"
+    if not len(moved):
+        return RuleStatus("ORDER-7", Status.PASS, Level.INSTRUMENTED, text)
+    first = batches[moved[0]]
+    text = (
+        f"weights were written by hand between the forward and the count of {len(moved):,} of"
+        f" {len(batches):,} batches: a reset of adapters, or an update that no optimiser made"
+    )
+    numbers = {"batches": len(moved), "first_event": int(first[0]), "counted_event": int(first[1])}
+    return RuleStatus("ORDER-7", Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))
+
+
+RULES = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1", "PASS-2", "PASS-3")
+
+
+def check_order(view: OrderView | None) -> tuple[RuleStatus, ...]:
+    """One status a rule, instrumented: pass or unknown."""
+    if view is None:
+        text = "the headline was not rebuilt, so its order is not known"
+        return tuple(RuleStatus(r, Status.UNKNOWN, Level.INSTRUMENTED, text) for r in RULES)
+    broken = {b.rule: b for b in sorted(view.breaks, key=lambda b: len(b.positions))}
+    return tuple(_status(rule, broken.get(rule), view) for rule in RULES)
+
+
+def _status(rule: str, found: OrderBreak | None, view: OrderView) -> RuleStatus:
+    if found is None:
+        text = f"nothing in the order of {view.counted:,} counted positions breaks it"
+        return RuleStatus(rule, Status.PASS, Level.INSTRUMENTED, text)
+    text = f"{len(found.positions):,} positions {found.what}, first {found.first}"
+    numbers = {
+        "positions": len(found.positions),
+        "first_position": found.first,
+        "counted": view.counted,
+        "expected": view.expected,
+    }
+    return RuleStatus(rule, Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))

@@ -1,0 +1,223 @@
+"""An unmodified record folder, examined: read its switches, drive its script, judge the evidence.
+
+Guarantees: what was proved before a run broke off, or before the time was over, stays proved.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audits.folder import NothingToScan, UsageError
+from audits.switches import read_switches
+from harness.checks.bytes import without_table
+from harness.checks.file_reads import reads_of
+from harness.checks.source import SourceTest
+from harness.checks.status import Level, RuleStatus, Status
+from harness.errors import HarnessError, SubmissionError
+from harness.experiments.driver import Limits, ScriptDriver
+from harness.experiments.plan import Battery, Effort, Evidence
+from harness.report.model import Score
+from harness.sandbox.pool import Pool
+from harness.streams.stream_plan import SCALES
+from harness.streams.vocabulary import byte_tables_elsewhere
+from harness.trace.script_run import ScriptRun
+from harness.verdict.judge import Judged, judge
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller chose."""
+
+    path: Path  # a record folder, or a lone script
+    out: Path
+    seed: int
+    effort: Effort = Effort.DEFAULT
+    entry: str | None = None
+    device: str = "cpu"
+    ranks: int = 1
+    jobs: int = 1  # runs side by side
+    time_limit_s: float = 600.0  # for everything
+    tokenizers: Sequence[Path] = ()
+
+
+@dataclass
+class Examination:
+    """Fills itself while it goes; holds what a report needs."""
+
+    request: Request
+    evidence: Evidence | None = None
+    judged: Judged | None = None
+    driver: ScriptDriver | None = field(default=None, repr=False)
+
+    def run(self) -> None:
+        """Drives and judges. Raises SubmissionError where the script printed no number."""
+        request = self.request
+        try:
+            switches = read_switches(request.path, request.entry)
+        except NothingToScan as error:
+            raise SubmissionError(str(error)) from error
+        except UsageError as error:
+            raise HarnessError(str(error)) from error
+        deadline = time.monotonic() + request.time_limit_s
+        limits = Limits(request.device, request.ranks, deadline)
+        scale = SCALES[request.device]
+        with Pool(request.jobs, request.device) as pool:
+            self.driver = ScriptDriver(
+                switches, pool, request.out, request.seed, limits, scale, request.tokenizers
+            )
+            base = self.driver.climb()
+            battery = Battery(
+                self.driver,
+                request.effort,
+                request.seed,
+                deadline,
+                request.jobs,
+                self.driver.claim.declared,
+            )
+            self.evidence = battery.run(base)
+        tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
+        vocabulary, tokens = self.driver.vocabulary, base.law.tokens
+        token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
+        self.judged = judge(self.evidence, token_bytes, is_byte, tail)
+
+    @property
+    def statuses(self) -> list[RuleStatus]:
+        """One a rule; empty until it was judged."""
+        if self.judged is None or self.driver is None:
+            return []
+        tables = byte_tables_elsewhere(self.driver.switches)
+        known = [without_table(status, tables) for status in self.judged.statuses]
+        return [*known, *self._left_out()]
+
+    def _left_out(self) -> list[RuleStatus]:
+        """A setting of the folder that could not be given was not examined."""
+        assert self.driver is not None
+        names = sorted(self.driver.chosen.size.without)
+        if not names:
+            return []
+        text = (
+            f"the folder says that it ran with {', '.join(names)}, which names files that it does"
+            " not hold, or which the script cannot read; it was run without"
+        )
+        return [RuleStatus("MISC-3", Status.UNKNOWN, Level.BLACK_BOX, text)]
+
+    @property
+    def score(self) -> Score | None:
+        """The headline of the base run, on our stream."""
+        if self.evidence is None or self.driver is None:
+            return None
+        base = self.evidence.base
+        counted, head = base.counted, base.headline
+        if counted is None or head is None:
+            return None
+        positions = np.unique(counted.position)
+        n_bytes = int(self.driver.vocabulary.token_bytes(base.law.tokens)[positions].sum())
+        return Score(counted.mean * len(positions), len(positions), n_bytes, head.bits_per_byte)
+
+    def as_json(self) -> dict[str, Any] | None:
+        """The `driven` part of the report; None where nothing was driven."""
+        if self.driver is None:
+            return None
+        shown: dict[str, Any] = {
+            "entry": self.driver.switches.target.entry,
+            "attempts": [
+                {
+                    "why": attempt.rung.why,
+                    "how": attempt.outcome.how,
+                    "cause": attempt.outcome.cause,
+                    "where": attempt.outcome.where,
+                    "wall_s": attempt.outcome.wall_s,
+                }
+                for attempt in self.driver.tried
+            ],
+            "configuration": self._configuration(),
+            "headline": None,
+            "reconstruction": None,
+            "coverage": None,
+            "numbers": [],
+            "runs": {},
+            "not_run": {},
+            "power": [],
+            "reads": [],
+            "walls": self._walls(),
+            "capture_errors": [],
+        }
+        if self.evidence is not None and self.judged is not None:
+            shown |= _driven(self.evidence, self.judged)
+        return shown
+
+    def files(self, home: Path) -> list[str]:
+        """What the runs captured and printed, as paths relative to `home`."""
+        tried = len(self.driver.tried) if self.driver else 0
+        names = ["base", *(f"base, rung {rung}" for rung in range(2, tried + 1))]
+        names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
+        folders = [self.request.out / name for name in names]
+        found = [
+            f for out in folders for f in (*sorted(out.glob("rank*/*.arrow")), out / "output.log")
+        ]
+        return [os.path.relpath(file, home) for file in found if file.exists()]
+
+    def _walls(self) -> list[str]:
+        """Those that stood around every run."""
+        assert self.driver is not None
+        outcomes = [attempt.outcome for attempt in self.driver.tried]
+        if self.evidence is not None:
+            outcomes += [run.outcome for run in self.evidence.runs.values()]
+        first = outcomes[0].walls if outcomes else ()
+        return [wall for wall in first if all(wall in o.walls for o in outcomes)]
+
+    def _configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Every value that the script was told, and who says so."""
+        assert self.driver is not None
+        if not self.driver.tried:
+            return {}
+        rung = self.driver.chosen if self.evidence else self.driver.tried[-1].rung
+        given = {**rung.environment, **rung.patches}
+        return {k: {"value": v.text, "source": v.source} for k, v in sorted(given.items())}
+
+
+def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
+    base = evidence.base
+    return {
+        "headline": base.headline.text if base.headline else None,
+        "reconstruction": base.counted.gap if base.counted else None,
+        "coverage": base.counted.coverage if base.counted else None,
+        "numbers": [_number(base, test) for test in judged.tests],
+        "runs": {
+            name: {"how": run.outcome.how, "wall_s": run.outcome.wall_s, "cause": run.outcome.cause}
+            for name, run in evidence.runs.items()
+        },
+        "not_run": evidence.skipped,
+        "power": [
+            {
+                "class": p.name,
+                "applies": p.applies,
+                "shown": p.shown,
+                "saved_nats": p.saved,
+                "text": p.text,
+            }
+            for p in judged.powers
+        ],
+        "reads": [asdict(read) for read in reads_of(base)],
+        "capture_errors": base.capture.errors,
+    }
+
+
+def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
+    """One printed number: what was saved against the source, and how well it was rebuilt."""
+    counted = base.passes.get(test.printed.line)
+    return {
+        "line": test.printed.line,
+        "tag": test.printed.tag,
+        "nats_per_token": test.printed.nats_per_token,
+        "bits_per_byte": test.printed.bits_per_byte,
+        "diagnostic": test.printed.diagnostic,
+        "saved_nats": test.saved,
+        "saved_nats_per_token": test.saved_per_token,
+        "reconstruction": counted.gap if counted else None,
+    }

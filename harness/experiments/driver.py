@@ -1,0 +1,241 @@
+"""Runs one submission's script on streams of ours: finds a configuration that it accepts, keeps it,
+and stages every run of the battery alike. On a GPU the script keeps its own sizes.
+
+Guarantees: all runs of a battery differ in their tokens alone, but for a longer training where one
+is asked for; every rung that was tried is kept with its outcome. Does not cover: judging.
+"""
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from audits.switches import Switches, as_number
+from harness.configure.attempts import Rung, first_rung, native_size, next_rung, trained_longer
+from harness.configure.shrink_rules import Size, StreamShape, counted_entries
+from harness.errors import SubmissionError
+from harness.protocol.job import Job, Outcome, Question
+from harness.sandbox import quota
+from harness.sandbox.pool import Pool
+from harness.stage.data_layout import StageData
+from harness.stage.stage import build_stage
+from harness.streams.distributions import Law, Tokens
+from harness.streams.drawn import LawStream
+from harness.streams.stream_plan import Scale
+from harness.streams.vocabulary import Vocabulary, vocabulary_of
+from harness.trace.printed_scores import Claim, claim_of
+from harness.trace.script_run import ScriptRun, read_run
+
+LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one evaluation may use."""
+
+    device: str = "cpu"
+    ranks: int = 1
+    deadline: float = float("inf")  # time.monotonic() at which everything ends
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A rung and how it went."""
+
+    rung: Rung
+    outcome: Outcome
+
+
+@dataclass
+class ScriptDriver:
+    """One submission."""
+
+    switches: Switches
+    pool: Pool
+    out: Path
+    seed: int
+    limits: Limits
+    scale: Scale
+    tokenizers: Sequence[Path] = ()
+    tried: list[Attempt] = field(default_factory=list)
+    vocabulary: Vocabulary = field(init=False)
+    chosen: Rung = field(init=False)  # the rung of the base run
+
+    def begin(self) -> Rung:
+        """Chooses the first rung, and the vocabulary that it asks for."""
+        size = native_size(self.switches) if self.limits.device == "cuda" else Size()
+        rung = first_rung(self.switches, self._shape(0), size)
+        self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
+        self.chosen = first_rung(self.switches, self._shape(self.vocabulary.size), size)
+        return self.chosen
+
+    def climb(self) -> ScriptRun:
+        """The base run: rung after rung until the script prints a number and ends well.
+
+        A run that broke off behind a number is kept for want of a better one. Raises
+        SubmissionError with the last complaint when no rung printed any.
+        """
+        rung: Rung | None = self.begin()
+        best: ScriptRun | None = None
+        while rung is not None:
+            name = "base" if not self.tried else f"base, rung {len(self.tried) + 1}"
+            law = self.scale.drawn(self.vocabulary, self.seed, factor=rung.stream_factor)
+            run = self._run(name, law, rung, None)
+            self.tried.append(Attempt(rung, run.outcome))
+            if run.headline is not None and (best is None or run.finished):
+                best, self.chosen = run, rung
+            if (best and best.finished) or time.monotonic() > self.limits.deadline:
+                break
+            complaint = _tail(self.out / name / "output.log")
+            tried = [attempt.rung for attempt in self.tried]
+            shape = self._shape(self.vocabulary.size)
+            rung = next_rung(self.switches, shape, tried, _cause(run.outcome), complaint)
+            if rung is not None:
+                self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
+        if best is None:
+            raise SubmissionError(_unrunnable(self.switches, run.outcome, len(self.tried)))
+        return replace(best, name="base")
+
+    def run(
+        self,
+        name: str,
+        law: LawStream,
+        training: Tokens | None = None,
+        questions: tuple[Question, ...] = (),
+    ) -> ScriptRun:
+        """One more run in the configuration that the base run found."""
+        return self._run(name, law, self.chosen, training, questions)
+
+    def run_on(
+        self, law: Law, name: str = "", stream: LawStream | None = None, iterations: int = 0
+    ) -> ScriptRun:
+        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
+        one than is drawn; `iterations`: training steps, where the script can be told.
+        """
+        factor, rung = self.chosen.stream_factor, self.chosen
+        stream = stream or self.scale.drawn(self.vocabulary, self.seed, factor=factor, only=law)
+        shard = self.scale.drawn(self.vocabulary, self.seed, split=1, only=law)
+        if iterations:
+            rung = trained_longer(
+                self.switches, self._shape(self.vocabulary.size), rung, iterations
+            )
+        return self._run(name or law.name, stream, rung, shard.tokens)
+
+    def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
+        """Up to `most` ids whose whole piece fits."""
+        return self.vocabulary.longest(pattern, most)
+
+    @property
+    def alphabet(self) -> int:
+        """Tokens that there are."""
+        return self.vocabulary.size
+
+    @property
+    def can_ask(self) -> bool:
+        """A process that holds an accelerator, or waits for other ranks, cannot be copied."""
+        return self.limits.device == "cpu" and self.limits.ranks == 1
+
+    @property
+    def table_entries(self) -> int | None:
+        """Of the smallest table that the stream fills, where a setting says how many it has."""
+        given = {**self.chosen.environment, **self.chosen.patches}
+        sizes = [counted_entries(name, value.text) for name, value in given.items()]
+        return min((size for size in sizes if size is not None), default=None)
+
+    def _shape(self, vocab_size: int) -> StreamShape:
+        tokens, mean = self.scale.stream_tokens, self.scale.document_tokens
+        return StreamShape(tokens, vocab_size, tokens // mean, mean)
+
+    @property
+    def chunk_tokens(self) -> int:
+        """Longer than any context of the configuration."""
+        return 2 * self.chosen.size.seq_len
+
+    def _run(
+        self,
+        name: str,
+        law: LawStream,
+        rung: Rung,
+        training: Tokens | None,
+        questions: tuple[Question, ...] = (),
+    ) -> ScriptRun:
+        with self._staged(name, law, rung, training) as job:
+            limit_s = max(1.0, min(job.time_limit_s, self.limits.deadline - time.monotonic()))
+            job = replace(job, time_limit_s=limit_s, questions=questions)
+            outcome = self.pool.run(job)
+        drawn = _training(self.scale, self.vocabulary, self.seed)
+        token_bytes = self.vocabulary.token_bytes(law.tokens)
+        return read_run(name, job, outcome, law, token_bytes, drawn, self.claim)
+
+    @cached_property
+    def claim(self) -> Claim:
+        """What the folder's own logs say of the numbers that submission.json declares."""
+        logs = self.switches.target.config.logs
+        means = [v for k, (v, _) in logs.settings.items() if "val_bpb" in k and "mean" in k]
+        figures = [logs.declared, *map(as_number, means)]
+        return claim_of(logs.texts.values(), [f for f in figures if f is not None])
+
+    def staged(self, name: str, law: LawStream) -> contextlib.AbstractContextManager[Job]:
+        """The stage of a run in that configuration, for whoever runs it more than once."""
+        return self._staged(name, law, self.chosen, None)
+
+    @contextlib.contextmanager
+    def _staged(
+        self, name: str, law: LawStream, rung: Rung, training: Tokens | None
+    ) -> Iterator[Job]:
+        out = self.out / name
+        with contextlib.suppress(FileNotFoundError):
+            quota.remove(out)  # of an earlier evaluation
+        out.mkdir(parents=True)
+        shards = (
+            _training(self.scale, self.vocabulary, self.seed) if training is None else (training,)
+        )
+        data = StageData(law.tokens, shards, self.vocabulary)
+        place = out / "stage"
+        try:
+            stage = build_stage(self.switches, data, rung, place)
+            np.save(out / "stream.npy", law.tokens)
+            yield Job(
+                stage=place.resolve(),
+                script=stage.script,
+                stream=(out / "stream.npy").resolve(),
+                out=out.resolve(),
+                environment=stage.variables(),
+                patches=stage.attributes(),
+                binds=stage.binds,
+                arguments=stage.arguments,
+                device=self.limits.device,
+                ranks=self.limits.ranks,
+                time_limit_s=self.scale.run_s,
+            )
+        finally:
+            # What cannot be taken away is no reason to lose the run.
+            with contextlib.suppress(OSError):
+                quota.remove(place)
+
+
+@lru_cache(maxsize=2)
+def _training(scale: Scale, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
+    """Two shards of the same laws, for every run; nothing shared with the validation stream."""
+    return tuple(scale.drawn(vocabulary, seed, split).tokens for split in (1, 2))
+
+
+def _cause(outcome: Outcome) -> str:
+    return outcome.cause or f"{outcome.how}, and nothing that reads as a score was printed"
+
+
+def _unrunnable(switches: Switches, outcome: Outcome, rungs: int) -> str:
+    where = f" ({outcome.where})" if outcome.where else ""
+    return (
+        f"{switches.target.root / switches.target.entry}: no score was printed on any of {rungs}"
+        f" configurations; the last one {outcome.how}: {_cause(outcome)}{where}"
+    )
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if log.exists() else ""

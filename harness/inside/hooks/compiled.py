@@ -1,0 +1,109 @@
+"""What `torch.compile` made is opaque: nothing inside is watched; its scores are seen where they
+come out.
+
+A compiled model that returns logits is followed as usual from there on; one that returns a loss is
+marked by its shape: a number for each target, or one mean over all targets.
+Not covered: what a compiled callable adds up inside, which is *not rebuilt*, never wrong.
+"""
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._dynamo.eval_frame import OptimizedModule
+
+from harness.inside.hooks.marks import Positions
+from harness.inside.hooks.recorder import Recorder
+from harness.inside.hooks.updates import note_uses
+
+MODULES: Any = OptimizedModule  # what a compiled module is
+Off = Callable[[], AbstractContextManager[None]]
+
+
+class Compiled:
+    """Runs compiled callables with the watch off while installed."""
+
+    def __init__(self, recorder: Recorder, off: Off) -> None:
+        self._recorder, self._off = recorder, off
+        self._compile: Any = torch.compile
+        self._initialize = MODULES._initialize
+        torch.compile = self._wrapped_compile
+        MODULES._initialize = self._opaque_forward()
+
+    def close(self) -> None:
+        """Takes both back."""
+        torch.compile = self._compile
+        MODULES._initialize = self._initialize
+
+    def _wrapped_compile(self, model: Any = None, **options: Any) -> Any:
+        if model is None:
+            return lambda later: self._wrapped_compile(later, **options)
+        made = self._compile(model, **options)
+        # Served eagerly, everything inside is seen; a module got its forward by `_initialize`.
+        return made if made is model or isinstance(made, OptimizedModule) else self._opaque(made)
+
+    def _opaque_forward(self) -> Callable[[Any], None]:
+        """A compiled module gets its forward when it is made, and again when it was copied."""
+
+        def initialize(module: Any) -> None:
+            self._initialize(module)
+            module.forward = self._opaque(module.forward)
+
+        return initialize
+
+    def _opaque(self, made: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(made)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._off():
+                out = made(*args, **kwargs)
+            if self._recorder.usable("compiled"):
+                try:
+                    mark_by_shape(self._recorder, args, kwargs, out)
+                except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                    self._recorder.failed("compiled", error)
+            return out
+
+        return call
+
+
+def mark_by_shape(recorder: Recorder, args: Any, kwargs: Any, out: Any) -> None:
+    """Marks what an opaque function made of stream tokens: a float for each target, or their mean.
+
+    Targets are the last integer argument, as in `model(x, y)`; of several results, the first that
+    fits is their loss, as in `logits, loss = model(x, y)`.
+    """
+    positions = _targets(recorder, (*args, *kwargs.values()))
+    if positions is None:
+        return
+    for result in out if isinstance(out, tuple | list) else (out,):
+        if isinstance(result, Tensor) and result.is_floating_point():
+            if result.numel() == positions.size:
+                mark = recorder.loss(positions.reshape(tuple(result.shape)))
+                recorder.marks.put(result, mark)
+                return
+            if result.numel() == 1:
+                _mean(recorder, positions, result)
+                return
+
+
+def _targets(recorder: Recorder, arguments: tuple[Any, ...]) -> Positions | None:
+    for argument in reversed(arguments):
+        if isinstance(argument, Tensor) and not argument.is_floating_point():
+            mark = recorder.marks.find(argument)
+            if mark is not None and mark.loss < 0 and mark.positions is not None:
+                return mark.positions
+    return None
+
+
+def _mean(recorder: Recorder, positions: Positions, out: Tensor) -> None:
+    """One number for all targets: their mean, which is all that is known of each."""
+    mark = recorder.loss(positions)
+    each = out.detach().reshape(()).expand(positions.shape)
+    if out.requires_grad:
+        note_uses(out, positions)
+        recorder.pending.put(out, (mark, each, "mean"))
+    else:
+        recorder.total(mark, each, "mean")

@@ -1,0 +1,111 @@
+"""What the process does outside of its arithmetic: lines that hold a number, files, the network.
+
+Printed lines are heard at `sys.stdout.write` and `sys.stderr.write`, and written down in the same
+order as the losses, which is how a printed number is tied to the scores before it. Files and
+connections are heard through Python's audit events; torch writes archives in C++, so `torch.save`
+is wrapped.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.inside.hooks.recorder import Recorder
+
+NUMBER = re.compile(r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+", re.IGNORECASE)
+CODE = (".py", ".pyc", ".so", ".h", ".cpp", ".cu")
+CACHES = ("/torchinductor_", "/.triton/", "/.nv/")  # of compilers: hundreds of files a model
+PARTIAL = 4_096  # characters of an unfinished line that are kept
+
+
+class Outside:
+    """Hears prints, opens and connections while installed."""
+
+    def __init__(self, recorder: Recorder, stage: Path) -> None:
+        self._recorder = recorder
+        self._roots = tuple(f"{root}/" for root in {str(stage), str(stage.resolve())})
+        self._last = ""
+        self._partial: dict[str, str] = {}
+        self._save: Any = torch.save
+        self._writes = {name: getattr(sys, name).write for name in ("stdout", "stderr")}
+        for name, write in self._writes.items():
+            getattr(sys, name).write = self._heard(name, write)
+        torch.save = self._saved  # type: ignore[assignment]
+        sys.addaudithook(self._audit)  # cannot be removed: it asks `active` each time
+
+    def close(self) -> None:
+        """Takes everything back but the audit hook."""
+        for name in self._writes:
+            vars(getattr(sys, name)).pop("write", None)
+        torch.save = self._save
+
+    def _heard(self, name: str, write: Any) -> Any:
+        def heard(text: str) -> Any:
+            done = write(text)
+            if self._recorder.usable("print"):
+                try:
+                    self._printed(name, text)
+                except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                    self._recorder.failed("print", error)
+            return done
+
+        return heard
+
+    def _printed(self, name: str, text: str) -> None:
+        lines = (self._partial.get(name, "") + text).split("\n")
+        self._partial[name] = lines.pop()[-PARTIAL:]
+        for line in lines:
+            if NUMBER.search(line):
+                self._recorder.event("print", line)
+                self._recorder.flush()
+
+    def _saved(self, thing: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(target, str | os.PathLike):
+            self._recorder.event("save", self._cited(os.fspath(target)) or os.fspath(target))
+        return self._save(thing, target, *args, **kwargs)
+
+    def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
+        if name not in ("open", "socket.connect", "socket.getaddrinfo"):
+            return
+        if not self._recorder.usable("audit"):
+            return
+        try:
+            if name == "open":
+                self._opened(*arguments)
+            else:
+                self._recorder.event(
+                    "network", repr(arguments[-1] if name[7] == "c" else arguments[0])
+                )
+        except Exception as error:  # noqa: BLE001 - ours must never reach the script
+            self._recorder.failed("audit", error)
+
+    def _opened(self, path: Any, mode: Any, flags: Any) -> None:
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str) or path.endswith(CODE) or any(c in path for c in CACHES):
+            return
+        cited = self._cited(path)
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if isinstance(flags, int) else False
+        key = f"{writes} {path}"
+        if cited is None or key == self._last:
+            return
+        self._last = key
+        self._recorder.event("save" if writes else "read", cited)
+
+    def _cited(self, path: str) -> str | None:
+        """The path as seen from the stage; None for the machine's own files."""
+        whole = os.path.abspath(path)
+        for root in self._roots:
+            if whole.startswith(root):
+                return whole.removeprefix(root)
+        return (
+            None
+            if whole.startswith(
+                (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")
+            )
+            else whole
+        )

@@ -1,0 +1,75 @@
+"""The torch side of the watch: one function mode around the script's run.
+
+A `TorchFunctionMode` sees every call of torch's public functions, and not what they do inside: a
+few microseconds a call. Compiled callables and operators in another language are opaque: what they
+return is marked by its shape (see `compiled`). Not covered: other threads, and code that switches
+torch functions off.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from harness.inside.hooks.compiled import mark_by_shape
+from harness.inside.hooks.recorder import Recorder
+from harness.inside.hooks.torch_flow import Handler, TorchFlow
+
+# The name of a function, its handler, and whether that only follows marks.
+Chosen = tuple[str, Handler | None, bool]
+PROPERTIES = ("T", "mT", "data", "H", "mH")
+
+
+class WatchMode(TorchFunctionMode):
+    """Calls through, then lets the flow look at what came out."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._flow = TorchFlow(recorder)
+        self._chosen: dict[Any, Chosen] = {}
+        self._names = _public_names(self._flow.handlers)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # the signature is torch's
+        out = func(*args, **kwargs) if kwargs else func(*args)
+        name, handler, follows = self._chosen.get(func) or self._choose(func)
+        if handler is None or not self._recorder.active:
+            return out
+        are_new = self._recorder.are_new
+        if follows and are_new(args) and (not kwargs or are_new(kwargs.values())):
+            return out  # most calls of a model
+        try:
+            read = handler(name, func, args, kwargs or {}, out)
+            return out if read is None else read
+        except Exception as error:  # noqa: BLE001 - ours must never reach the script
+            self._recorder.failed(name, error)
+            self._chosen.clear()  # after some failures, the choice is to do nothing
+        return out
+
+    def _choose(self, func: Any) -> Chosen:
+        name, handler, follows = self._found(func)
+        usable = self._recorder.usable(name)
+        chosen = self._chosen[func] = name, handler if usable else None, follows
+        return chosen
+
+    def _found(self, func: Any) -> Chosen:
+        name = self._names.get(func, getattr(func, "__name__", ""))
+        if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
+            return "custom op", self._opaque, False
+        if name == "__get__":
+            name = getattr(func.__self__, "__name__", "")
+            if name not in PROPERTIES:
+                return name, None, False
+        return name, self._flow.handlers.get(name), name in self._flow.followers
+
+    def _opaque(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        mark_by_shape(self._recorder, args, kwargs, out)
+
+
+def _public_names(handlers: dict[str, Handler]) -> dict[Any, str]:
+    """Functions by the name under which torch offers them: another tool may have wrapped them."""
+    homes: tuple[Any, ...] = (torch, torch.nn.functional, Tensor)
+    return {getattr(h, n): n for h in homes for n in handlers if callable(getattr(h, n, None))}

@@ -1,0 +1,146 @@
+"""Where scores appear in torch, and where they are added up or read out.
+
+A score is picked out of rows by its target, or is a cross-entropy. Added up are sums, means,
+products with a vector of weights; a total that carries a gradient counts only once it is read.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.inside.hooks.marks import Mark, Positions, merged
+from harness.inside.hooks.python_scores import READ_AT_ONCE, placed, placed_list
+from harness.inside.hooks.recorder import INTEGERS, Recorder
+from harness.inside.hooks.unseen import to_numpy
+from harness.inside.hooks.updates import note_uses
+
+
+class TorchScores:
+    """Handlers of the functions that make, add up and read scores."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._marks = recorder.marks
+
+    def log_softmax(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        """Rows from which a token's score may be picked."""
+        self._recorder.log_softmaxes.put(out, kwargs.get("dim", args[1] if len(args) > 1 else None))
+
+    def picked(self, source: Tensor, indices: list[Tensor], out: Tensor, in_rows: bool) -> None:
+        """A number for each token was picked out of a table with a row a token (`in_rows`: along
+        the last dimension).
+        """
+        for index in indices:
+            if index.dtype not in INTEGERS:
+                continue
+            mark = self._marks.find(index)
+            if mark is None and out.numel() >= index.numel() >= 64 and index.dtype == torch.int64:
+                mark = self._recorder.align(index)
+            if mark is None or mark.positions is None or mark.loss >= 0:
+                continue
+            positions = merged(tuple(out.shape), [mark.positions])
+            if positions is not None and (positions >= 0).any():
+                known = self._recorder.log_softmaxes
+                width = known.width(source, out.numel()) if in_rows else 0
+                self._marks.put(out, self._recorder.loss(positions, width))
+                return
+
+    def cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        """The score of every target, whatever reduction was asked for."""
+        call = dict(zip(("input", "target", "weight", "", "ignore_index"), args, strict=False))
+        call.update(kwargs)
+        logits, target = call["input"], call["target"]
+        if target.is_floating_point() or call.get("weight") is not None:
+            return
+        if call.get("label_smoothing", 0.0):
+            return
+        positions = self._recorder.positions(target)
+        if positions is None:
+            return
+        ignored = call.get("ignore_index", -100)
+        if logits.device.type == "cpu":
+            positions = np.where(to_numpy(target) == ignored, np.int32(-1), positions)
+        if not (positions >= 0).any():
+            return
+        width = logits.shape[1] if name == "cross_entropy" and logits.ndim > 1 else 0
+        mark = self._recorder.loss(positions, width)
+        if out.numel() == target.numel() and call.get("reduction", "mean") == "none":
+            self._marks.put(out, mark)
+            return
+        self._reduced(func, call, mark, out)
+
+    def _reduced(self, func: Any, call: dict[str, Any], mark: Mark, out: Tensor) -> None:
+        """The script asked for a mean or a sum: the same call once more, token by token."""
+        wants_grad = out.requires_grad
+        how = str(call.get("reduction", "mean"))
+        if wants_grad and out.device.type != "cpu":
+            each = out.detach().expand(call["target"].shape)  # read out seldom: the mean will do
+            each = each / call["target"].numel() if how == "sum" else each
+        else:
+            options = {"ignore_index": call.get("ignore_index", -100), "reduction": "none"}
+            with torch.no_grad():
+                each = func(call["input"].detach(), call["target"], **options)
+        if wants_grad:
+            note_uses(out, mark.positions)
+            self._recorder.pending.put(out, (mark, each, how))
+        else:
+            self._recorder.total(mark, each, how)
+
+    def product(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        """A vector of scores times a vector of weights."""
+        if len(args) < 2 or args[0].ndim != 1 or args[1].ndim != 1:
+            return
+        for scores, weights in ((args[0], args[1]), (args[1], args[0])):
+            mark = self._marks.find(scores)
+            if mark is not None and mark.positions is not None and mark.loss >= 0:
+                weighted = replace(mark, factor=weights.detach())
+                self.total(weighted, scores.detach() * weights.detach(), out, "dot")
+                return
+
+    def total(self, mark: Mark, values: Tensor, out: Tensor, how: str) -> None:
+        """Scores are added up; at once, or when the total is read."""
+        if values.requires_grad and torch.is_grad_enabled():
+            note_uses(out, weighing(mark))
+            self._recorder.pending.put(out, (mark, values.detach(), how))
+        else:
+            self._recorder.total(mark, values, how)
+
+    def read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
+        """A number leaves torch."""
+        self._recorder.read_pending(args[0])
+        mark = self._marks.find(args[0])
+        if mark is None or mark.positions is None or mark.loss < 0:
+            return None
+        if isinstance(out, float):
+            position = int(mark.positions.reshape(-1)[0])
+            if position >= 0:
+                self._recorder.single(mark, position, out, "read")
+            return placed(out, position, mark)
+        self._recorder.total(mark, args[0], "read")
+        if mark.positions.size <= READ_AT_ONCE:
+            return placed_list(out, mark.positions.tolist(), mark)
+        return None
+
+
+def weighing(mark: Mark) -> Positions:
+    """Positions that enter a total with a weight that is not zero."""
+    assert mark.positions is not None
+    if mark.factor is None:
+        return mark.positions
+    factor = on_host(mark.factor)
+    factor = to_numpy(factor) if isinstance(factor, Tensor) else factor
+    return np.where(np.broadcast_to(factor, mark.positions.shape) != 0, mark.positions, -1)
+
+
+def on_host(thing: Any) -> Any:
+    """Index tensors, wherever they are nested, on the host."""
+    if isinstance(thing, Tensor):
+        return thing.detach().cpu()
+    if isinstance(thing, tuple | list):
+        return type(thing)(on_host(t) for t in thing)
+    if isinstance(thing, dict):
+        return {k: on_host(v) for k, v in thing.items()}
+    return thing

@@ -1,0 +1,121 @@
+"""Updates: gradients of losses over stream positions, and optimiser steps.
+
+A loss whose graph is alive carries its positions on its autograd node; when a gradient is taken,
+the graph is walked from the root down to such nodes. `torch.autograd.backward` and
+`torch.autograd.grad` are wrapped, `Optimizer.step` is heard through torch's global hooks (also in
+subclasses). An update by hand (`p.data.add_`) is seen as a `write` by the weights' fingerprint.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+
+from harness.inside.hooks.marks import Positions
+from harness.inside.hooks.recorder import Recorder
+from harness.inside.hooks.unseen import absent, seen_through, untraced
+
+LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
+KEY = "scorefirst.positions"
+NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
+
+
+def note_uses(loss: Tensor, positions: Positions | None) -> None:
+    """Keeps the positions of a loss on its autograd node."""
+    if loss.grad_fn is not None and positions is not None:
+        metadata: Any = loss.grad_fn.metadata
+        metadata[KEY] = runs(positions)
+
+
+def runs(positions: Positions) -> npt.NDArray[np.int32]:
+    """(n, 2) runs [start, stop) of the positions, each position once."""
+    places = np.unique(positions[positions >= 0])
+    if not len(places):
+        return np.zeros((0, 2), np.int32)
+    breaks = np.flatnonzero(np.diff(places) != 1)
+    starts = places[np.concatenate([[0], breaks + 1])]
+    stops = places[np.concatenate([breaks, [len(places) - 1]])] + 1
+    return np.stack([starts, stops], axis=1).astype(np.int32)
+
+
+def losses_under(roots: list[Tensor]) -> npt.NDArray[np.int32]:
+    """(n, 2) runs of all losses in the graph of some roots."""
+    found = []
+    waiting = [r.grad_fn for r in roots if isinstance(r, Tensor) and r.grad_fn is not None]
+    seen: set[Any] = set(waiting)
+    while waiting and len(seen) < NODES:
+        node = waiting.pop(0)
+        metadata: Any = node.metadata
+        noted = metadata.get(KEY)
+        if noted is not None:
+            found.append(noted)
+            continue
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                waiting.append(below)
+    return np.concatenate(found) if found else np.zeros((0, 2), np.int32)
+
+
+class Updates:
+    """Hears gradients and steps while installed."""
+
+    def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
+        self._recorder, self._mode = recorder, mode
+        self._backward: Any = torch.autograd.backward
+        self._grad: Any = torch.autograd.grad
+        torch.autograd.backward = self._heard(self._backward)
+        torch.autograd.grad = self._heard(self._grad)
+        self._hooks = [
+            register_optimizer_step_pre_hook(untraced(self._before_step)),
+            register_optimizer_step_post_hook(untraced(self._after_step)),
+        ]
+
+    def close(self) -> None:
+        """Takes everything back."""
+        torch.autograd.backward = self._backward
+        torch.autograd.grad = self._grad
+        for hook in self._hooks:
+            hook.remove()
+
+    def _heard(self, function: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if self._recorder.usable("backward"):
+                try:
+                    roots: Any = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
+                    self._taken([roots] if isinstance(roots, Tensor) else list(roots))
+                except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                    self._recorder.failed("backward", error)
+            with absent(self._mode):  # as in `Tensor.backward`; compiled backwards are made here
+                return function(*args, **kwargs)
+
+        return seen_through(wrapped, function)
+
+    def _taken(self, roots: list[Tensor]) -> None:
+        uses = losses_under(roots)
+        if len(uses):
+            event = self._recorder.event(
+                "backward", f"{int((uses[:, 1] - uses[:, 0]).sum())} tokens"
+            )
+            self._recorder.uses(event, uses)
+
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if self._recorder.usable("step"):
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    self._recorder.weights.optimised(parameter)
+
+    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if self._recorder.usable("step"):
+            self._recorder.weights.stepped = True
+            stepped = [p for group in optimizer.param_groups for p in group["params"]]
+            plain = not any(isinstance(p, torch.nn.Parameter) for p in stepped)
+            name = type(optimizer).__name__ + (LEAVES if plain else "")
+            self._recorder.event("step", name)

@@ -1,0 +1,129 @@
+"""Writes the three streams of `record` while the script runs.
+
+Rows are kept in columns and go to disk as one Arrow batch whenever a number is printed, and when
+many have gathered: what is on disk is readable at any moment, however the process ends. Only the
+process that opened the files writes (a forked child is silent).
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.protocol import schema
+
+ROWS_KEPT = 65_536  # rows of any stream that are held back before a batch is written
+
+
+class Writer:
+    """One rank's three files."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._pid = os.getpid()
+        self._files = [
+            (folder / f"{name}.arrow").open("wb", buffering=0)
+            for name in ("events", "scores", "uses")
+        ]
+        schemas = (schema.EVENTS, schema.SCORES, schema.USES)
+        self._streams = [
+            pa.ipc.new_stream(file, schema)
+            for file, schema in zip(self._files, schemas, strict=True)
+        ]
+        self._events: list[Any] = []  # row after row: a tuple each would wake Python's collector
+        self._scores: list[tuple[npt.NDArray[Any], ...]] = []
+        self._uses: list[tuple[npt.NDArray[Any], ...]] = []
+        self._held = 0
+        self._next = 0
+        self.closed = False
+
+    def event(
+        self,
+        kind: str,
+        site: tuple[str, str],  # file:line, function
+        modes: tuple[bool, bool] = (False, False),  # inference mode, grad mode
+        weights: int = 0,
+        text: str = "",
+    ) -> int:
+        """Notes an event and returns its number."""
+        number = self._next
+        self._next += 1
+        self._events += number, time.monotonic(), kind, *site, *modes, weights, text
+        self._hold(1)
+        return number
+
+    def scores(
+        self,
+        event: int | npt.NDArray[np.int64],  # of all, or (n,) of each
+        positions: npt.NDArray[np.int32],  # (n,)
+        targets: npt.NDArray[np.int32],  # (n,)
+        nats: npt.NDArray[np.float64],  # (n,)
+        weights: npt.NDArray[np.float64],  # (n,)
+    ) -> None:
+        """The tokens of a `loss` or `sum` event."""
+        column = np.full(len(positions), event, np.int64)
+        self._scores.append((column, positions, targets, nats, weights))
+        self._hold(len(positions))
+
+    def uses(self, event: int, runs: npt.NDArray[np.int32]) -> None:
+        """(n, 2) runs of positions [start, stop) of a `backward` event."""
+        column = np.full(len(runs), event, np.int64)
+        self._uses.append((column, runs[:, 0], runs[:, 1]))
+        self._hold(len(runs))
+
+    def _hold(self, rows: int) -> None:
+        self._held += rows
+        if self._held > ROWS_KEPT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Puts everything on disk."""
+        if self.closed or os.getpid() != self._pid:
+            return
+        events, scores, uses = self._streams
+        if self._events:
+            width = len(schema.EVENTS)
+            _write(events, schema.EVENTS, [self._events[i::width] for i in range(width)])
+        for stream, columns, rows in (
+            (scores, schema.SCORES, self._scores),
+            (uses, schema.USES, self._uses),
+        ):
+            if rows:
+                _write(stream, columns, [np.concatenate(c) for c in zip(*rows, strict=True)])
+        self._events, self._scores, self._uses, self._held = [], [], [], 0
+
+    def close(self) -> None:
+        """Flushes and ends the streams."""
+        if self.closed or os.getpid() != self._pid:
+            return
+        self.flush()
+        self.closed = True
+        for stream, file in zip(self._streams, self._files, strict=True):
+            stream.close()
+            file.close()
+
+
+class AnswerWriter:
+    """The answers to what was asked again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "answers.arrow").open("wb", buffering=0)
+        self._stream = pa.ipc.new_stream(self._file, schema.ANSWERS)
+
+    def answer(self, position: int, token: int, nats: float, before: float, used: bool) -> None:
+        """On disk at once: the run may be ended at any moment."""
+        _write(self._stream, schema.ANSWERS, [[position], [token], [nats], [before], [used]])
+
+    def close(self) -> None:
+        """Ends the stream."""
+        self._stream.close()
+        self._file.close()
+
+
+def _write(stream: Any, schema: pa.Schema, columns: list[Any]) -> None:
+    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    stream.write_batch(pa.record_batch(arrays, schema=schema))

@@ -1,0 +1,217 @@
+"""One rank of one run: turns a process forked from the nursery into the script's own.
+
+Guarantees: the script sees the job's environment and nothing of ours, its folder as working
+directory, fixed seeds, and the working directory first on its path; how it ended, with the
+innermost line of its own files, is written to a descriptor before the process ends. Does not
+cover a script that leaves through `os._exit` or becomes another program: its exit status is all
+there is.
+"""
+
+import atexit
+import contextlib
+import faulthandler
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness.inside import class_patches
+from harness.protocol import code_constants, traceback_origin
+from harness.protocol.job import Job
+
+MESSAGE_BYTES = 60_000  # fits a pipe (64 KiB) that nobody reads before the end
+INHERITED = (
+    *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET"),
+    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC"),
+)
+PROGRAMS = ".bin"  # folder of the stage with the command-line programs that the machine lacks
+DUMP_BEFORE_END_S = 1.0  # the place where a script hangs is noted this long before its time is up
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a rank says of its own end."""
+
+    started: bool  # False: it never came to the script's first line
+    exit_code: int
+    cause: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What one process of a job is given."""
+
+    job: Job
+    rank: int
+    port: int  # of the process group on loopback
+    stream: npt.NDArray[np.int64] | None  # (T,) validation tokens; None without capture
+    out_fd: int  # folder of this rank's capture: open, since the walls hide its path
+    message_fd: int  # where the `Message` goes
+    deadline: float  # of the run, on the monotonic clock, s
+
+
+def be_the_script(rank: Rank) -> NoReturn:
+    """Runs the script to its end and ends the process."""
+    started = False
+    try:
+        _settle(rank)
+        with _watched(rank):
+            started = True
+            message = _run(rank.job)
+    except BaseException as error:  # noqa: BLE001 - of ours, before the script or after it
+        _print_error()
+        where = traceback_origin.where_of(error, rank.job.stage)
+        message = Message(started, 1, traceback_origin.cause_of(error), where)
+    say(rank.message_fd, message)
+    os._exit(message.exit_code)
+
+
+def environment(job: Job, rank: int, port: int) -> dict[str, str]:
+    """All that the script inherits."""
+    ours = str(job.stage / PROGRAMS)
+    tools = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+    # A GPU's machine has its own tools, and the caller's path leads to them.
+    tools = [ours, *tools] if job.device == "cpu" else [*tools, os.environ.get("PATH", ""), ours]
+    home = str(job.stage / ".home")
+    basic = {"PATH": os.pathsep.join(tools), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return basic | inherited | dict(job.environment) | _process_group(job, rank, port)
+
+
+def _process_group(job: Job, rank: int, port: int) -> dict[str, str]:
+    """As torchrun sets it; nothing for a single rank, so that scripts skip the process group."""
+    if job.ranks == 1:
+        return {}
+    place = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "ROLE_RANK": rank}
+    size = {"WORLD_SIZE": job.ranks, "LOCAL_WORLD_SIZE": job.ranks, "MASTER_PORT": port}
+    # The walled network has loopback only; gloo and NCCL would look for another interface.
+    host = {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+    return {name: str(value) for name, value in (place | size | host).items()}
+
+
+def _settle(rank: Rank) -> None:
+    """Everything of the process that the script can see, before its first line."""
+    job = rank.job
+    settings = environment(job, rank.rank, rank.port)
+    os.environ.clear()
+    os.environ.update(settings)
+    Path(settings["HOME"]).mkdir(exist_ok=True)
+    for stream in (sys.stdout, sys.stderr):  # whole lines, or those of two ranks get mixed
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    tempfile.tempdir = None  # the nursery may have looked its own up already
+    os.chdir(job.stage)
+    script = job.stage / job.script
+    sys.argv = [str(script), *job.arguments]
+    sys.path[0] = str(script.parent)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    left_s = rank.deadline - time.monotonic()
+    faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
+    _shim(job)
+    class_patches.install(job.patches, traceback_origin.is_theirs)
+
+
+def _shim(job: Job) -> None:
+    from harness.inside import shim
+    from harness.inside.shim import programs
+
+    programs.place(job.stage / PROGRAMS)
+    shim.install(job.device)
+
+
+@contextlib.contextmanager
+def _watched(rank: Rank) -> Iterator[None]:
+    if rank.stream is None:
+        yield
+        return
+    from harness.inside import hooks
+
+    out = Path(f"/proc/self/fd/{rank.out_fd}")
+    native = rank.job.device != "cpu"
+    with hooks.watching(rank.stream, out, rank.job.stage, rank.job.questions, native):
+        yield
+
+
+def _run(job: Job) -> Message:
+    """The script as `__main__`, then what a Python process does at its end."""
+    script = job.stage / job.script
+    main = _fresh_main(script)
+    try:
+        exec(_code(job, script), main.__dict__)
+        message = Message(True, 0, "", "")
+    except SystemExit as stop:
+        message = _stopped(stop, job.stage)
+    except BaseException as error:  # noqa: BLE001 - a script may raise anything; all of it is reported
+        _print_error()
+        message = Message(
+            True, 1, traceback_origin.cause_of(error), traceback_origin.where_of(error, job.stage)
+        )
+    _end_interpreter()
+    return message
+
+
+def _code(job: Job, script: Path) -> CodeType:
+    """The script's own bytes; a tree only where a number of the code is exchanged."""
+    text = script.read_bytes()
+    chosen = {key: number for key, number in job.patches.items() if code_constants.is_key(key)}
+    if not chosen:
+        return compile(text, str(script), "exec")
+    return compile(code_constants.parsed_with(text, str(script), chosen), str(script), "exec")
+
+
+def _fresh_main(script: Path) -> ModuleType:
+    """A module that stays `__main__` for threads, pickles and exit handlers (unlike runpy's)."""
+    main = ModuleType("__main__")
+    attributes: dict[str, Any] = {"__file__": str(script), "__builtins__": __builtins__}
+    main.__dict__.update(attributes)
+    sys.modules["__main__"] = main
+    return main
+
+
+def _stopped(stop: SystemExit, stage: Path) -> Message:
+    if stop.code is None or stop.code == 0:
+        return Message(True, 0, "", "")
+    where = traceback_origin.where_of(stop, stage)
+    if isinstance(stop.code, int):
+        return Message(True, stop.code & 0xFF, f"SystemExit: {stop.code}", where)
+    print(stop.code, file=sys.stderr)
+    return Message(True, 1, f"SystemExit: {stop.code}"[: traceback_origin.CAUSE_CHARACTERS], where)
+
+
+def _end_interpreter() -> None:
+    """Waits for threads that are no daemons, runs exit handlers; they change no exit code."""
+    for finish in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined]
+        try:
+            finish()
+        except BaseException:  # noqa: BLE001 - Python itself prints these and goes on
+            _print_error()
+
+
+def _print_error() -> None:
+    with contextlib.suppress(Exception):  # the script may have closed or replaced its stderr
+        traceback.print_exc()
+
+
+def say(descriptor: int, message: Message) -> None:
+    """The last word of a process, after all that it printed."""
+    faulthandler.cancel_dump_traceback_later()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed or replaced by the script
+            stream.flush()
+    with contextlib.suppress(OSError):  # closed by the script: the exit status must do
+        os.write(descriptor, json.dumps(asdict(message)).encode()[:MESSAGE_BYTES] + b"\n")

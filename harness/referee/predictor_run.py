@@ -1,0 +1,77 @@
+"""A refereed run: one worker, one predictor, one stream, from the first token to the last."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from harness.errors import ContractError
+from harness.referee.ledger import Mark
+from harness.referee.referee import Referee
+from harness.referee.run import Run
+from harness.referee.setup import Setup, geometry
+from harness.referee.worker.process import WorkerProcess
+from harness.streams.stream import Tokens
+from harness.submission import DEFAULTS
+
+
+@contextmanager
+def predictor_worker(
+    setup: Setup,
+    settings: Mapping[str, Any],
+    stream_tokens: int,
+    vocab_size: int,
+    log_name: str,
+    strategy: tuple[str, str] | None = None,  # (kind, target); the submission's own when left out
+) -> Iterator[tuple[WorkerProcess, str]]:
+    """A worker that holds the predictor, and the fingerprint of its weights as loaded."""
+    kind, target = strategy or (setup.submission.kind, setup.submission.target)
+    with WorkerProcess(
+        setup.submission.folder, setup.out / f"{log_name}.log", setup.time_limit_s
+    ) as worker:
+        loaded = worker.ask(
+            "load",
+            {
+                "kind": kind,
+                "target": target,
+                "artifact": str(setup.artifact.resolve()),
+                "tokenizer": str(setup.tokenizer.resolve()),
+                "geometry": asdict(geometry(settings, stream_tokens)),
+                "settings": {k: v for k, v in settings.items() if k not in DEFAULTS},
+                "device": setup.device,
+                "seed": setup.seed,
+            },
+        )
+        if loaded.fields.get("vocab_size") != vocab_size:
+            raise ContractError(
+                f"the predictor's alphabet has {loaded.fields.get('vocab_size')} entries, the"
+                f" stream's tokenizer {vocab_size}; use the artifact's own tokenizer (--data)"
+            )
+        yield worker, str(loaded.fields.get("weights"))
+
+
+def run_predictor(
+    setup: Setup,
+    settings: Mapping[str, Any],
+    run: Run,
+    name: str,
+    cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None,
+) -> None:
+    """Scores the run's stream; fills `run` as it goes. Raises SubmissionError, SandboxError."""
+    started = time.monotonic()
+    size = run.stream.alphabet.size
+    try:
+        with predictor_worker(setup, settings, len(run.stream.tokens), size, name) as (
+            worker,
+            loaded,
+        ):
+            run.ledger.append(Mark("loaded", loaded))
+            advance = setup.progress(name, run.stream.n_scored)
+            cut = geometry(settings, len(run.stream.tokens))
+            referee = Referee(worker, run.stream, cut, run.ledger, advance)
+            run.probes = referee.probes
+            referee.run(cuts)
+            run.complete = True
+    finally:
+        run.wall_s = time.monotonic() - started

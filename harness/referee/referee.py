@@ -1,0 +1,170 @@
+"""The referee: holds the stream, asks for distributions, keeps the score, then lets the worker
+learn.
+
+    for each chunk:  windows out -> rows back -> score in float64 -> ledger
+                     then, and only then, the chunk's tokens out -> adapt      (not after the last)
+
+By construction the worker never holds a chunk's targets beyond its own windows' inputs before they
+are scored, never sees a token twice as a question, and never computes a number that counts. What
+happens *inside* a chunk is checked by probes: the same question with another future is asked before
+the true one, so a remembered answer cannot serve (`Probe`). Does not cover: walls around the
+worker's process.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import ContractError
+from harness.predictor import Geometry
+from harness.referee.ledger import Ledger, Mark, Score, Update
+from harness.referee.worker.process import WorkerProcess
+from harness.streams.stream import Stream, Tokens
+from harness.streams.windows import Batch, Chunk, chunks
+
+Rows = npt.NDArray[np.float32]  # (B, scored, V) nats
+
+# Rows whose worst entry moves less than this are the same: rule CAUSAL-1, design section 2 fact 2.
+MOVE_TOLERANCE_NATS = 1e-3
+NOISE_RUNS = 5  # identical questions that give the noise band when an answer moved
+NOISE_FACTOR = 10.0  # a move counts only beyond this many times the band
+# Below this probability a row's entry is float noise, not a score anybody could have had.
+NEGLIGIBLE_NATS = -18.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question asked again with another future."""
+
+    cut: int  # first position whose token was changed; rows for targets up to it must stay
+    kind: str  # "chunk edge", "window edge", "document edge", "interior"
+    moved_nats: float  # worst move over fixed rows, of the milder of two altered futures
+    noise_nats: float  # worst move between identical questions; 0 where no move called for them
+    moved_at: int | None  # position of the worst move, if any moved beyond tolerance
+
+    @property
+    def violated(self) -> bool:
+        """Both futures moved a fixed row, by more than noise explains."""
+        return self.moved_nats > max(MOVE_TOLERANCE_NATS, NOISE_FACTOR * self.noise_nats)
+
+    @property
+    def undecided(self) -> bool:
+        """Something moved, but noise may explain it."""
+        return not self.violated and self.moved_nats > MOVE_TOLERANCE_NATS
+
+
+class Referee:
+    """Runs one predictor over one stream."""
+
+    def __init__(
+        self,
+        worker: WorkerProcess,
+        stream: Stream,
+        geometry: Geometry,
+        ledger: Ledger,
+        progress: Callable[[int], None] = lambda n_positions: None,
+    ) -> None:
+        self._worker = worker
+        self._stream = stream
+        self._geometry = geometry
+        self._ledger = ledger
+        self._progress = progress
+        self.probes: list[Probe] = []
+
+    def run(self, cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None) -> None:
+        """Scores the stream. `cuts`: position -> (kind, two streams altered from there on)."""
+        cuts = dict(cuts or {})
+        all_chunks = list(chunks(self._geometry, self._stream.alphabet.size))
+        for chunk in all_chunks:
+            for batch in chunk.batches:
+                self._batch(batch, cuts)
+            if chunk is not all_chunks[-1]:
+                self._adapt(chunk)
+
+    def _batch(self, batch: Batch, cuts: dict[int, tuple[str, Tokens, Tokens]]) -> None:
+        probed = [c for c in cuts if batch.targets.start <= c <= batch.last_input]
+        altered = {c: [self._question("probe", batch, t) for t in cuts[c][1:]] for c in probed}
+        self._score(batch)
+        for cut in probed:
+            self._compare(batch, cut, cuts.pop(cut)[0], altered[cut])
+
+    def _score(self, batch: Batch) -> None:
+        """The true question; its answer is the score."""
+        answer = self._worker.ask(
+            "score",
+            {"scored": batch.scored},
+            {"windows": batch.inputs(self._stream.tokens)},
+        )
+        self._rows = self._checked(answer.arrays.get("rows"), batch)
+        positions = np.arange(batch.targets.start, batch.targets.stop)
+        flat = self._rows.reshape(len(positions), -1).astype(np.float64)
+        nats = -flat[np.arange(len(positions)), self._stream.tokens[positions]]
+        with np.errstate(over="ignore"):  # a row may weigh infinitely much; that is a finding
+            mass = np.exp(flat).sum(axis=1)
+        if not np.isfinite(nats).all():
+            at = int(positions[~np.isfinite(nats)][0])
+            raise ContractError(
+                f"position {at}: its token was given probability zero; no finite score"
+            )
+        self._ledger.nats[positions], self._ledger.mass[positions] = nats, mass
+        seen = answer.fields
+        self._ledger.append(
+            Score(
+                positions=((batch.targets.start, batch.targets.stop),),
+                nats=float(nats.sum()),
+                weights_before=str(seen.get("weights_before")),
+                weights_after=str(seen.get("weights_after")),
+                buffers_changed=bool(seen.get("buffers_changed")),
+                inference_mode=bool(seen.get("inference_mode")),
+                grad_mode=bool(seen.get("grad_mode")),
+                mass_min=float(mass.min()),
+                mass_max=float(mass.max()),
+            )
+        )
+        self._progress(len(positions))
+
+    def _adapt(self, chunk: Chunk) -> None:
+        tokens = self._stream.tokens[chunk.start - 1 : chunk.stop]
+        seen = self._worker.ask("adapt", arrays={"tokens": tokens}).fields
+        before, after = str(seen.get("weights_before")), str(seen.get("weights_after"))
+        self._ledger.append(Update(((chunk.start, chunk.stop),), before, after))
+
+    def _compare(self, batch: Batch, cut: int, kind: str, altered: list[Rows]) -> None:
+        fixed = np.asarray(batch.targets) <= cut
+        true = self._rows
+        worst = min(_moves(true, rows, fixed).max() for rows in altered)
+        noise, at = 0.0, None
+        if worst > MOVE_TOLERANCE_NATS:
+            at = batch.targets.start + int(_moves(true, altered[0], fixed).argmax())
+            again = [self._question("probe", batch, self._stream.tokens) for _ in range(NOISE_RUNS)]
+            noise = max(float(_moves(true, rows, fixed).max()) for rows in again)
+        self.probes.append(Probe(cut, kind, float(worst), noise, at))
+        self._ledger.append(
+            Mark("probe", f"cut {cut} ({kind}): moved {worst:.3g}, noise {noise:.3g}")
+        )
+
+    def _question(self, op: str, batch: Batch, tokens: Tokens) -> Rows:
+        answer = self._worker.ask(op, {"scored": batch.scored}, {"windows": batch.inputs(tokens)})
+        return self._checked(answer.arrays.get("rows"), batch)
+
+    def _checked(self, rows: npt.NDArray[np.generic] | None, batch: Batch) -> Rows:
+        """The contract once more, on our side of the wall."""
+        shape = (batch.n_windows, batch.scored, self._stream.alphabet.size)
+        if rows is None or rows.dtype != np.float32 or rows.shape != shape:
+            got = "nothing" if rows is None else f"{rows.dtype} {rows.shape}"
+            raise ContractError(f"rows: expected float32 {shape}, got {got}")
+        float32_rows: Rows = rows.astype(np.float32, copy=False)
+        if np.isnan(float32_rows).any():
+            raise ContractError(
+                f"rows for positions {batch.targets.start}-{batch.targets[-1]} hold NaN"
+            )
+        return float32_rows
+
+
+def _moves(a: Rows, b: Rows, fixed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """(n fixed,) worst absolute move per row, nats, over entries not negligible in both."""
+    x = np.maximum(a.reshape(len(fixed), -1)[fixed].astype(np.float64), NEGLIGIBLE_NATS)
+    y = np.maximum(b.reshape(len(fixed), -1)[fixed].astype(np.float64), NEGLIGIBLE_NATS)
+    return np.asarray(np.abs(x - y).max(axis=1))

@@ -1,0 +1,1 @@
+"""Processes and isolation: what stands between an untrusted script and this machine."""

@@ -1,0 +1,188 @@
+"""The nursery: a process that has imported torch once, and forks every run of a script from it.
+
+    with Nursery("cpu") as nursery:
+        outcome = nursery.run(job)
+
+Guarantees: a run inherits no state of another one; the nursery never starts a thread and never
+touches CUDA, so that forking is safe; it ends with the harness, and a run ends with it. A nursery
+that died is started anew for the next job. Not covered: two jobs at once (take two nurseries).
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import ClassVar, NoReturn
+
+from harness.closing import Closing
+from harness.errors import SandboxError
+from harness.protocol.job import How, Job, Outcome
+
+PRELOADED = ("torch", "numpy", "sentencepiece", "torch.distributed")
+PRELOADED_ON_CPU = ("torch._dynamo",)  # on a GPU its import may ask for devices, before the fork
+START_LIMIT_S = 120.0
+GRACE_S = 60.0  # after a job's own limit: the keeper answers long before, if it lives
+END_LIMIT_S = 40.0  # a run's processes are killed and waited for meanwhile
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC")
+
+
+class Nursery(Closing):
+    """The harness's handle. Use as a context manager."""
+
+    # What follows it: a descriptor and the device.
+    COMMAND: ClassVar = (sys.executable, "-m", "harness.sandbox.fork_server")
+
+    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+        self._device, self._threads = device, threads
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
+        self._start()
+
+    def run(self, job: Job) -> Outcome:
+        """Runs the job to its end."""
+        if self._process.poll() is not None:
+            self._start()
+        job.out.mkdir(parents=True, exist_ok=True)
+        job.log.write_bytes(b"")  # of an earlier run
+        try:
+            with contextlib.suppress(OSError):  # a dead nursery shows in `_answer`
+                self._socket.sendall(job.as_json().encode() + b"\n")
+            return self._answer(job.time_limit_s + GRACE_S)
+        except BaseException:  # whoever goes on must not get this job's answer for the next one
+            self._end()
+            raise
+
+    @property
+    def process_id(self) -> int:
+        """Of the process that forks the runs."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """Ends the nursery, and with it a run that is under way."""
+        self._end()
+        self._errors.close()
+
+    def _start(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        self._process = subprocess.Popen(
+            [*self.COMMAND, str(theirs.fileno()), self._device],
+            env=_environment(self._device, self._threads),
+            stdin=subprocess.DEVNULL,
+            stdout=self._errors,
+            stderr=self._errors,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+        theirs.close()
+        if self._line(START_LIMIT_S) != b"ready\n":
+            self._end()
+            raise SandboxError(f"the nursery did not start:\n{self._last_words()}")
+
+    def _end(self) -> None:
+        """The nursery sees the closed channel, ends a run that is under way, and ends."""
+        self._socket.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_LIMIT_S)
+        self._process.kill()
+        self._process.wait()
+
+    def _line(self, limit_s: float) -> bytes:
+        """What the nursery says; not a whole line if it died or is silent for too long."""
+        text = b""
+        self._socket.settimeout(limit_s)
+        with contextlib.suppress(OSError):
+            while not text.endswith(b"\n") and (chunk := self._socket.recv(1 << 16)):
+                text += chunk
+        return text
+
+    def _answer(self, limit_s: float) -> Outcome:
+        line = self._line(limit_s)
+        if not line.endswith(b"\n"):
+            self._end()
+            return Outcome(How.NOT_STARTED, 0.0, f"the nursery died: {self._last_words()}")
+        raw = json.loads(line)
+        return Outcome(**{**raw, "how": How(raw["how"]), "walls": tuple(raw["walls"])})
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")[-2000:]
+
+
+def _environment(device: str, threads: int) -> dict[str, str]:
+    checkout = str(Path(__file__).resolve().parents[2])
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    fixed = {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    if device != "cpu":
+        return inherited | fixed
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    fixed |= {name: str(threads) for name in names}
+    fixed |= {"OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "COMPATIBLE", "TRITON_INTERPRET": "1"}
+    return inherited | fixed
+
+
+def serve(socket_fd: int, device: str) -> None:
+    """Forks a keeper a job until the harness is gone."""
+    import importlib
+
+    for module in (*PRELOADED, *(PRELOADED_ON_CPU if device == "cpu" else ())):
+        importlib.import_module(module)
+    from harness.sandbox import supervisor  # noqa: F401 - loaded before the first fork
+
+    with socket.socket(fileno=socket_fd) as harness:
+        harness.sendall(b"ready\n")
+        for line in harness.makefile("r", encoding="utf-8"):
+            _serve_one(Job.from_json(line), harness)
+
+
+def _serve_one(job: Job, harness: socket.socket) -> None:
+    answer_fd, keeper_fd = os.pipe()
+    nursery = os.getpid()
+    keeper = os.fork()
+    if keeper == 0:
+        harness.close()
+        os.close(answer_fd)
+        _be_keeper(job, keeper_fd, nursery)
+    os.close(keeper_fd)
+    end = os.pidfd_open(keeper)
+    ready, _, _ = select.select([end, harness.fileno()], [], [])
+    if harness.fileno() in ready:  # nothing is asked during a job: the harness is gone
+        os.kill(keeper, signal.SIGTERM)
+    _, status = os.waitpid(keeper, 0)
+    os.close(end)
+    with open(answer_fd, "rb") as file:
+        answer = file.read()
+    lost = Outcome(How.NOT_STARTED, 0.0, f"the keeper died, status {status}")
+    with contextlib.suppress(OSError):  # the harness is gone
+        harness.sendall((answer if status == 0 else _line_of(lost)) + b"\n")
+
+
+def _be_keeper(job: Job, answer_fd: int, nursery: int) -> NoReturn:
+    from harness.sandbox import syscalls
+    from harness.sandbox.supervisor import run_session
+
+    syscalls.die_with_parent(signal.SIGTERM)  # on which it ends the run, then itself
+    if os.getppid() != nursery:
+        os._exit(1)
+    try:
+        os.write(answer_fd, _line_of(run_session(job)))
+    except BaseException:  # noqa: BLE001 - never back into the nursery's loop
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _line_of(outcome: Outcome) -> bytes:
+    return json.dumps(dataclasses.asdict(outcome)).encode()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), sys.argv[2])
+    os._exit(0)  # nothing to save, and torch takes a second to unload

@@ -1,0 +1,142 @@
+"""Walls around a run, out of Linux namespaces: no other program, no extra right is needed.
+
+    mounts      a root of its own: system and Python read-only; the stage, a fresh /tmp and /dev/shm
+                writable; no home folders, no other files of this machine
+    network     loopback only
+    processes   sees and reaches none but its own
+    limits      size of a file, memory (CPU runs), threads, no core dumps; no capability
+
+As root the namespaces are made directly, else inside a user namespace. A wall that this machine
+refuses is left out, and `standing` names those that stand. Not covered: memory of the graphics
+card, time on the processor, and flaws of the kernel itself.
+"""
+
+import contextlib
+import fcntl
+import os
+import resource
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.closing import Closing
+from harness.protocol.job import Job
+from harness.sandbox import syscalls
+from harness.sandbox.rootfs import enter_root
+
+TASKS = 4096  # of the user, threads count; the kernel does not hold user 0 to it, the keeper does
+MEMORY_SHARE = 0.8  # of the machine's, per process
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+_SPACES = {
+    "network": syscalls.CLONE_NEWNET,
+    "processes": syscalls.CLONE_NEWPID,
+    "ipc": syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS,
+}
+
+
+class Walls(Closing):
+    """Raised in two steps: made in the keeper, `enter`ed in the first process below it."""
+
+    def __init__(self, job: Job) -> None:
+        """Makes what namespaces this machine allows."""
+        self._job = job
+        self._root = job.out / "root"
+        self._root.mkdir(exist_ok=True)
+        self._made = _unshared()
+        if not self._made and _works(_own_user_space):
+            _own_user_space()
+            self._made = _unshared()
+
+    def close(self) -> None:
+        """Takes the root's folder away."""
+        with contextlib.suppress(OSError):  # not empty: no wall kept the script from it
+            self._root.rmdir()
+
+    def enter(self, outs: Sequence[Path]) -> "Inside":
+        """Closes the walls around this process and its children."""
+        standing, folders = [], list[int]()
+        if "processes" in self._made and _tried(lambda: folders.extend(self._mount(outs))):
+            standing.append("mounts")
+        else:
+            folders = [os.open(out, os.O_PATH | os.O_DIRECTORY) for out in outs]
+        if "network" in self._made and _tried(_loopback_up):
+            standing.append("network")
+        if "processes" in self._made:
+            standing.append("processes")
+        os.chdir(self._job.stage)
+        if _tried(lambda: _limit(self._job)) and _tried(syscalls.drop_privileges):
+            standing.append("limits")
+        return Inside(tuple(standing), folders)
+
+    def _mount(self, outs: Sequence[Path]) -> list[int]:
+        # Here and not in the keeper, which still needs the machine's own root.
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        return enter_root(self._job, self._root, outs)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a process has once it is inside the walls."""
+
+    standing: tuple[str, ...]
+    out_fds: list[int]  # open descriptors of the folders that it may write besides the stage
+
+
+def _unshared() -> set[str]:
+    return {name for name, flag in _SPACES.items() if _tried(partial(syscalls.unshare, flag))}
+
+
+def _tried(step: Callable[[], object]) -> bool:
+    try:
+        step()
+    except OSError as error:
+        print(f"a wall does not stand: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _works(step: Callable[[], object]) -> bool:
+    """Whether the step would succeed, tried by a process that ends then."""
+    process = os.fork()
+    if process == 0:
+        os._exit(0 if _tried(step) else 1)
+    return os.waitpid(process, 0)[1] == 0
+
+
+def _own_user_space() -> None:
+    """The same user in a space of its own, where it may make the other namespaces.
+
+    Half of it is worse than nothing: a user 0 that lacks CAP_SETFCAP gets the space (since Linux
+    5.12), but may not be user 0 in it.
+    """
+    user, group = os.geteuid(), os.getegid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def _limit(job: Job) -> None:
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: job.quota.file_bytes}
+    limits[resource.RLIMIT_NPROC] = TASKS
+    if job.device == "cpu":  # CUDA reserves address space by the terabyte
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        limits[resource.RLIMIT_DATA] = int(memory * MEMORY_SHARE)
+    for limit, value in limits.items():
+        hard = resource.getrlimit(limit)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (bound, bound))
+    with contextlib.suppress(OSError):  # the first to go when memory runs out
+        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -1,0 +1,119 @@
+"""The contest's data in the places where a script looks for it.
+
+Guarantees: every place under the stage that the configured script names (data folders, shard
+patterns, tokenizer files) holds the given tokens; the contest's usual layout is there as well; a
+path outside the stage is listed as a bind, absolute path -> folder in the stage.
+Does not cover: data in other formats than the contest's shards.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from harness.streams.vocabulary import Vocabulary, tokenizer_paths
+from reference_model.data.shards import write_shard
+
+OUTSIDE = "outside"  # folder of the stage that stands for absolute paths
+SIDECAR = "fineweb_val_bytes"  # read by 88-96 scripts: the bytes of each validation token
+_SHARDS = re.compile(r"\.bin$")
+_VALIDATION = re.compile(r"val", re.IGNORECASE)
+_FOLDER = re.compile(r"(data|dataset|datasets)_?(path|dir|root|folder)?$|shard", re.IGNORECASE)
+_SYSTEM = ("/dev/", "/proc/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/", "/tmp/", "/opt/")
+
+
+@dataclass(frozen=True, eq=False)
+class StageData:
+    """What a run reads."""
+
+    validation: np.ndarray  # (T,) integer ids
+    train: tuple[np.ndarray, ...]  # each (N,) integer ids: one shard
+    vocabulary: Vocabulary
+
+
+@dataclass
+class Layout:
+    """Where data was put."""
+
+    stage: Path
+    data: StageData
+    sidecar: bool  # the script knows the byte sidecar; others would read it as a shard
+    binds: dict[str, str] = field(default_factory=dict)
+    _done: set[Path] = field(default_factory=set)
+
+    def fill(self, paths: Mapping[str, str]) -> None:
+        """Everything that these paths of the script name."""
+        size = self.data.vocabulary.size
+        self.folder(f"data/datasets/fineweb10B_sp{size}")
+        self.tokenizer(f"data/tokenizers/fineweb_{size}_bpe.model")
+        for path in tokenizer_paths(paths):
+            self.tokenizer(path)
+        for key, path in paths.items():
+            if _SHARDS.search(path):
+                self.pattern(path)
+            elif _FOLDER.search(key.rpartition(".")[2]) or "fineweb10B" in PurePosixPath(path).name:
+                self.folder(path)
+
+    def folder(self, path: str) -> None:
+        """A data folder: training shards, the validation shard, and its bytes."""
+        place = self.place(path)
+        if place is None or place in self._done or place.is_file():
+            return
+        self._done.add(place)
+        place.mkdir(parents=True, exist_ok=True)
+        for number, tokens in enumerate(self.data.train):
+            write_shard(place / f"fineweb_train_{number:06d}.bin", tokens)
+        write_shard(place / "fineweb_val_000000.bin", self.data.validation)
+        if self.sidecar:
+            write_shard(place / f"{SIDECAR}_000000.bin", self.validation_bytes())
+
+    def pattern(self, pattern: str) -> None:
+        """A glob or a file name with its own idea of shard names."""
+        name = PurePosixPath(pattern).name
+        folder = self.place(str(PurePosixPath(pattern).parent))
+        if folder is None or "?" in name or "[" in name or any(folder.glob(name)):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        if "bytes" in name:
+            write_shard(folder / name.replace("*", "000000"), self.validation_bytes())
+        elif _VALIDATION.search(name):
+            write_shard(folder / name.replace("*", "000000"), self.data.validation)
+        else:
+            for number, tokens in enumerate(self.data.train):
+                write_shard(folder / name.replace("*", f"{number:06d}"), tokens)
+
+    def tokenizer(self, path: str) -> None:
+        """A tokenizer file, in the form that its suffix asks for."""
+        place = self.place(path)
+        if place is None:
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        vocabulary = self.data.vocabulary
+        if place.suffix == ".model" and vocabulary.model is not None:
+            place.write_bytes(vocabulary.model)
+        elif place.suffix == ".json" and not place.exists():
+            place.write_text(vocabulary.as_json())
+
+    def validation_bytes(self) -> np.ndarray:
+        """(T,) int64: what the byte sidecar holds."""
+        return self.data.vocabulary.token_bytes(self.data.validation)
+
+    def place(self, path: str) -> Path | None:
+        """The place in the stage; None where the script must not be served."""
+        pure = PurePosixPath(path)
+        if pure.is_absolute():
+            if f"{pure}/".startswith(_SYSTEM) or len(pure.parts) < 3:
+                return None
+            root = str(PurePosixPath(*pure.parts[:2]))  # "/workspace", "/home"
+            made = self._inside(self.stage / OUTSIDE / pure.relative_to("/"))
+            if made is not None:
+                self.binds[root] = f"{OUTSIDE}{root}"
+            return made
+        return self._inside(self.stage / pure)
+
+    def _inside(self, path: Path) -> Path | None:
+        """The path without links and `..`; None where it leaves the stage."""
+        made = path.resolve()
+        return made if made.is_relative_to(self.stage.resolve()) else None

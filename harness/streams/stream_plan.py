@@ -1,0 +1,48 @@
+"""How much a script is given to read: of the validation stream, and to train on.
+
+On a CPU a few thousand tokens of several laws for a model made small; on a GPU a million tokens of
+one law, the uniform one, for the model as it is. Does not cover: the script's own sizes (`sizes`).
+"""
+
+from dataclasses import dataclass
+
+from harness.streams.distributions import Law, Markov, Repeats, Uniform
+from harness.streams.drawn import LawStream, draw, schedule
+from harness.streams.reference_text import reference_tokens
+from harness.streams.vocabulary import BOS, Vocabulary
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The streams of a run."""
+
+    stream_tokens: int  # of validation, the token before the first target included
+    train_tokens: int  # of a training shard; scripts read them round and round
+    document_tokens: int  # mean
+    shares: tuple[int, int, int]  # of the tokens: uniform, repeats, text
+    run_s: float  # a run may take
+
+    def drawn(
+        self,
+        vocabulary: Vocabulary,
+        seed: int,
+        split: int = 0,
+        factor: int = 1,
+        only: Law | None = None,  # instead of the scale's own laws
+    ) -> LawStream:
+        """The validation stream (`split` 0), `factor` times as long, or a training shard."""
+        n_tokens = self.train_tokens if split else (self.stream_tokens - 1) * factor + 1
+        shares = (1,) if only else self.shares
+        plan = schedule(n_tokens, shares, self.document_tokens, seed, split)
+        laws: list[Law] = (
+            [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
+        )
+        ordinary = vocabulary.ordinary
+        return draw(laws, plan, ordinary[ordinary != BOS], BOS, seed, split)
+
+
+SCALES = {
+    "cpu": Scale(2_049, 16_384, 160, (2, 1, 1), 240.0),  # 32 sequences of 64
+    # 1,240 tokens is the contest's mean document; a batch of the largest lineage has 786,432.
+    "cuda": Scale(1_048_577, 2_097_152, 1_240, (1, 0, 0), 900.0),
+}

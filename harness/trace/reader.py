@@ -1,0 +1,143 @@
+"""Loads a capture: the columns of one rank, or of all ranks in the order of the clock.
+
+A stream that ends in the middle of a batch (a killed process) is read up to the batch before.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.protocol import schema
+
+Column = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """Columns of `record`, as numpy arrays. Event numbers are row numbers of the event columns."""
+
+    at_s: Column  # (E,) float64
+    rank: Column  # (E,) int64
+    kind: Column  # (E,) str
+    site: Column  # (E,) str
+    function: Column  # (E,) str
+    inference_mode: Column  # (E,) bool
+    grad_mode: Column  # (E,) bool
+    weights: Column  # (E,) uint64
+    text: Column  # (E,) str
+    loss: Column  # (E,) int64, for a `sum`: the `loss` event its numbers come from, else -1
+    score_event: Column  # (S,) int64, sorted
+    position: Column  # (S,) int32
+    target: Column  # (S,) int32
+    nats: Column  # (S,) float64
+    weight: Column  # (S,) float64
+    use_event: Column  # (U,) int64, sorted
+    start: Column  # (U,) int32
+    stop: Column  # (U,) int32
+
+    @property
+    def errors(self) -> list[str]:
+        """Failures of the capture itself; not empty: it is incomplete."""
+        return [str(t) for t in self.text[self.kind == "error"]]
+
+    def rows(self, event: int) -> slice:
+        """The scores of one event."""
+        low, high = np.searchsorted(self.score_event, [event, event + 1])
+        return slice(int(low), int(high))
+
+
+def load(out: Path) -> Capture:
+    """All ranks of a run, merged by time."""
+    ranks = sorted(out.glob("rank*"), key=lambda p: int(p.name.removeprefix("rank")))
+    tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
+    if not tables:
+        tables = [[{f.name: [] for f in schema} for _, schema in _STREAMS]]
+    counts = [len(events["event"]) for events, _, _ in tables]
+    at_s = np.concatenate([np.asarray(t[0]["at_s"], np.float64) for t in tables])
+    order = np.argsort(at_s, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    events = {n: _joined(tables, 0, n)[order] for n in schema.EVENTS.names}
+    events["rank"] = np.repeat(np.arange(len(tables)), counts)[order]
+    events["loss"] = _losses(events["text"], events["kind"], events["rank"], place, starts)
+    scores = _numbered(tables, 1, schema.SCORES, place, starts)
+    scores["nats"] = _as_nats(scores["nats"], events["site"][scores["event"]])
+    uses = _numbered(tables, 2, schema.USES, place, starts)
+    return Capture(
+        **{k: v for k, v in events.items() if k != "event"},
+        score_event=scores.pop("event"),
+        **scores,
+        use_event=uses.pop("event"),
+        **uses,
+    )
+
+
+def load_answers(out: Path) -> dict[str, Column]:
+    """Columns of `schema.ANSWERS`; empty where nothing was asked."""
+    return _read(out / "rank0" / "answers.arrow", schema.ANSWERS)
+
+
+_STREAMS = (("events", schema.EVENTS), ("scores", schema.SCORES), ("uses", schema.USES))
+
+
+def _losses(text: Column, kind: Column, rank: Column, place: Column, starts: Column) -> Column:
+    """The number after "loss:" of each sum, in the merged numbering."""
+    out = np.full(len(text), -1, np.int64)
+    for i in np.flatnonzero(kind == "sum"):
+        number = int(str(text[i]).split(" ")[0].removeprefix("loss:"))
+        if number >= 0:
+            out[i] = place[starts[rank[i]] + number]
+    return out
+
+
+def _as_nats(
+    scores: Column,  # (S,) float64
+    site: Column,  # (S,) str, the line that added each up
+) -> Column:
+    """Log-probabilities turned round. They are oftener below zero than above, on every line that
+    adds them up; nats are below zero only where a "probability" is above one, and zero where one
+    was clipped at one.
+    """
+    lines, of = np.unique(site.astype(str), return_inverse=True)
+    above, below = (np.bincount(of, side, len(lines)) for side in (scores > 0, scores < 0))
+    return np.where((below > above)[of], -scores, scores)
+
+
+def _joined(tables: Any, stream: int, name: str) -> Column:
+    return np.concatenate([np.asarray(t[stream][name]) for t in tables])
+
+
+def _numbered(
+    tables: Any, stream: int, schema: pa.Schema, place: Column, starts: Column
+) -> dict[str, Column]:
+    """Columns of a stream with merged event numbers, sorted by them. A row whose event was not
+    written any more is dropped.
+    """
+    columns = {n: _joined(tables, stream, n) for n in schema.names}
+    rank = np.repeat(np.arange(len(tables)), [len(t[stream]["event"]) for t in tables])
+    counts = np.diff(np.append(starts, len(place)))
+    known = columns["event"] < counts[rank] if len(rank) else np.zeros(0, bool)
+    columns = {n: c[known] for n, c in columns.items()}
+    index = (columns["event"] + starts[rank[known]]).astype(np.int64)
+    columns["event"] = place[index] if len(index) else index
+    order = np.argsort(columns["event"], kind="stable")
+    return {n: c[order] for n, c in columns.items()}
+
+
+def _read(path: Path, schema: pa.Schema) -> dict[str, Column]:
+    batches = []
+    if path.exists():
+        with path.open("rb") as file:
+            try:
+                reader = pa.ipc.open_stream(file)
+                while True:
+                    batches.append(reader.read_next_batch())
+            except (StopIteration, pa.ArrowInvalid, OSError):
+                pass  # the end, or what a killed process left of it: all whole batches were read
+    table = pa.Table.from_batches(batches, schema)
+    return {n: np.asarray(table[n].to_numpy()) for n in schema.names}

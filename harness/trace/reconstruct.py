@@ -1,0 +1,165 @@
+"""Finds which captured scores add up to a printed number.
+
+Candidates are runs of `sum` events before the line was printed: of one call site, or of a few sites
+together, cut where a position comes again (a pass) or where a number was printed. Each is weighed
+in four ways (by the captured weights, every token alike, every sum alike: a mean of batch means,
+and with the factors as part of the scores: `0.98 * loss`). The first candidate that agrees within
+the printed rounding is taken, in the order latest pass, earlier passes, other cuts, one score a
+token; failing that, the closest, with its gap.
+
+Guarantees: what is returned was captured before the line was printed. Does not cover: scores that
+were mixed where no hook sees them (C extensions, byte-level mixers): then nothing fits, or the gap
+says so.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.trace.passes import Sums, Window, one_a_token, windows
+from harness.trace.printed_scores import Printed
+from harness.trace.reader import Capture
+
+FEWEST_SHARE = 0.05  # of the stream; of thousands of small windows one agrees by chance
+WORST_GAP = 5e-3  # relative; anything further off explains nothing
+FLOAT32 = 3e-7  # relative: a float32 mean of many losses
+SITES = 6  # call sites nearest to the line that are combined
+LN2 = float(np.log(2.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """The scores behind one printed number."""
+
+    printed: Printed
+    position: npt.NDArray[np.int32]  # (n,) in the stream
+    target: npt.NDArray[np.int32]  # (n,)
+    nats: npt.NDArray[np.float64]  # (n,)
+    weight: npt.NDArray[np.float64]  # (n,) relative weight in the printed mean
+    event: npt.NDArray[np.int64]  # (n,) the `sum` that counted it
+    site: str  # where they were added up; several are joined with " + "
+    gap: float  # relative, |rebuilt - printed| / printed
+    coverage: float  # share of the stream's targets (all but the first token) that were counted
+    n_duplicates: int  # scores of positions that had been counted before in this pass
+
+    @property
+    def mean(self) -> float:
+        """Nats per token, as rebuilt."""
+        return float((self.nats * self.weight).sum() / self.weight.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    window: Window
+    weigh: str
+    gap: float  # relative
+    exact: bool
+
+
+def reconstruct(
+    capture: Capture,
+    printed: Printed,
+    stream_length: int,  # T
+    token_bytes: npt.NDArray[np.int64] | None = None,  # (T,) bytes of each token in its context
+) -> Pass | None:
+    """The scores behind a printed number; None when nothing captured comes near it."""
+    end = print_event(capture, printed)
+    best: _Fit | None = None
+    for candidates in (windows, one_a_token):
+        for window in _candidates(capture, end, candidates):
+            if window.count.sum() < FEWEST_SHARE * stream_length:
+                continue
+            for fit in _fits(capture, window, printed, token_bytes):
+                if fit.exact:
+                    return _as_pass(capture, printed, fit, stream_length)
+                usual = candidates is windows and fit.weigh != "scaled"
+                if usual and (best is None or fit.gap < best.gap):
+                    best = fit
+    if best is None or best.gap > WORST_GAP:
+        return None
+    return _as_pass(capture, printed, best, stream_length)
+
+
+def _candidates(
+    capture: Capture, end: int, cut: Callable[[Capture, Sums, int], Iterator[Window]]
+) -> Iterator[Window]:
+    for sums in _groups(capture, end):
+        yield from cut(capture, sums, end)
+
+
+def print_event(capture: Capture, printed: Printed) -> int:
+    """The last event that printed this line; the end of the capture if it was not heard."""
+    line = printed.text.strip()
+    for event in np.flatnonzero(capture.kind == "print")[::-1]:
+        if str(capture.text[event]).strip() == line:
+            return int(event)
+    return len(capture.kind)
+
+
+def _groups(capture: Capture, end: int) -> Iterator[Sums]:
+    """Sums of one site, then of several, the nearest to the line first."""
+    events = np.flatnonzero(capture.kind[:end] == "sum")
+    read = np.array([str(t).endswith(" read") for t in capture.text[events]], bool)
+    sites = np.char.add(capture.site[events].astype(str), np.where(read, " read", ""))
+    latest = {str(site): int(event) for event, site in zip(events, sites, strict=True)}
+    nearest = sorted(latest, key=lambda s: -latest[s])
+    for site in nearest[: 2 * SITES]:
+        yield Sums(events[sites == site])
+    for count in range(2, SITES + 1):
+        for chosen in combinations(nearest[:SITES], count):
+            yield Sums(events[np.isin(sites, chosen)])
+    if len(np.unique(capture.rank)) > 1:
+        mine = capture.rank[events] == 0
+        for site in nearest[:SITES]:
+            yield Sums(events[mine & (sites == site)])
+
+
+def _fits(
+    capture: Capture,
+    window: Window,
+    printed: Printed,
+    token_bytes: npt.NDArray[np.int64] | None,
+) -> Iterator[_Fit]:
+    """How well a window explains the number, under each way of weighing."""
+    for weigh in ("captured", "tokens", "sums", "scaled"):
+        rebuilt = window.mean(weigh)
+        wanted = printed.nats_per_token
+        if wanted is None:
+            if token_bytes is None or printed.bits_per_byte is None:
+                return
+            wanted = printed.bits_per_byte
+            rebuilt = rebuilt / LN2 * window.tokens_per_byte(capture, token_bytes)
+        if not np.isfinite(rebuilt) or wanted <= 0:
+            continue
+        off = abs(rebuilt - wanted)
+        exact = off <= printed.half_unit * 1.01 + FLOAT32 * wanted
+        yield _Fit(window, weigh, off / wanted, exact)
+
+
+def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) -> Pass:
+    rows = fit.window.rows(capture)
+    position, event = capture.position[rows], capture.score_event[rows]
+    nats, weight = capture.nats[rows], capture.weight[rows]
+    if fit.weigh == "scaled":
+        nats = nats * weight
+    if fit.weigh in ("tokens", "scaled"):
+        weight = np.ones(len(rows))
+    elif fit.weigh == "sums":
+        _, inverse, counts = np.unique(event, return_inverse=True, return_counts=True)
+        weight = 1.0 / counts[inverse]
+    distinct = len(np.unique(position))
+    return Pass(
+        printed=printed,
+        position=position,
+        target=capture.target[rows],
+        nats=nats,
+        weight=weight,
+        event=event,
+        site=" + ".join(sorted({str(s) for s in capture.site[fit.window.events]})),
+        gap=fit.gap,
+        coverage=distinct / max(stream_length - 1, 1),
+        n_duplicates=len(position) - distinct,
+    )

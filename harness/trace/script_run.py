@@ -1,0 +1,202 @@
+"""One run of the script on one stream, read: what it printed, what was captured, what adds up.
+
+Guarantees: nothing is judged here. A number that could not be rebuilt has no pass; a run that
+broke off keeps what it had printed and captured. In every pass `event` is the forward that *fixed*
+a score, not the later sum that counted it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.checks.order import INTERLEAVED, NEVER, Uses
+from harness.inside.hooks.updates import LEAVES
+from harness.protocol.job import How, Job, Outcome
+from harness.streams.alignment import SAMPLED_FROM, Aligner, K
+from harness.streams.distributions import Tokens
+from harness.streams.drawn import LawStream
+from harness.streams.vocabulary import BOS
+from harness.trace import first_use
+from harness.trace.printed_scores import SILENT, Claim, Printed, headline, printed_numbers
+from harness.trace.reader import Capture, Column, load, load_answers
+from harness.trace.reconstruct import Pass, reconstruct
+
+
+@dataclass(frozen=True, eq=False)
+class ScriptRun:
+    """One run, read."""
+
+    name: str  # "base", "repeat", "flip 1", ...
+    law: LawStream
+    outcome: Outcome
+    numbers: tuple[Printed, ...]
+    headline: Printed | None
+    capture: Capture
+    passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
+    widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
+    n_bytes: int = 0  # canonical, of all tokens but the first
+    training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
+    answers: Mapping[str, Column] = field(default_factory=dict)  # to what was asked again
+
+    @property
+    def counted(self) -> Pass | None:
+        """The headline's pass, where it was rebuilt."""
+        return self.passes.get(self.headline.line) if self.headline else None
+
+    @property
+    def earlier(self) -> list[Pass]:
+        """Rebuilt passes of numbers printed before the headline."""
+        line = self.headline.line if self.headline else 0
+        return [found for at, found in sorted(self.passes.items()) if at < line]
+
+    @cached_property
+    def uses(self) -> Uses | None:
+        """When positions were first used by an update; None without a rebuilt headline."""
+        counted, length = self.counted, len(self.law.tokens)
+        if counted is None:
+            return None
+        seen = first_use.update_view(self.capture, counted, length)
+        before, tells = self._uses(seen.first_used, seen), telling(seen)
+        if np.array_equal(tells, seen.first_used):
+            return before
+        return replace(self._uses(tells, seen), before=before)
+
+    def _uses(self, used: npt.NDArray[np.int64], seen: first_use.UpdateView) -> Uses:
+        """One reading of the uses: (T,) events, `first_use.NEVER` where there was none."""
+        first_used = _or_never(used)
+        first_used[innocent(self.law.tokens, self.training)] = NEVER
+        texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
+        thrown = np.char.endswith(texts[first_used], LEAVES)
+        counted_at = _or_never(seen.counted_at)
+        return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), thrown)
+
+    @property
+    def first_weights(self) -> int:
+        """Fingerprint of the weights that fixed the first counted scores; 0: not known."""
+        counted = self.counted
+        if counted is None or not len(counted.event):
+            return 0
+        return int(self.capture.weights[counted.event.min()])
+
+    @cached_property
+    def batches(self) -> npt.NDArray[np.int64]:
+        """(b, 2) events: the forward that fixed counted scores, the last sum that counted them."""
+        counted, capture = self.counted, self.capture
+        if counted is None:
+            return np.empty((0, 2), np.int64)
+        sums = np.flatnonzero((capture.kind == "sum") & np.isin(capture.loss, counted.event))
+        sums = sums[np.isin(capture.site[sums], counted.site.split(" + "))]
+        forwards, row = np.unique(capture.loss[sums], return_inverse=True)
+        last = np.zeros(len(forwards), np.int64)
+        np.maximum.at(last, row, sums)
+        return np.stack([forwards, last], axis=1)
+
+    @property
+    def adapts(self) -> bool:
+        """Weights were updated, or tables could have been, between two counted scores."""
+        counted = self.counted
+        if counted is None or not len(counted.event):
+            return True
+        changes = np.flatnonzero(np.isin(self.capture.kind, ("step", "write")))
+        inside = (changes > counted.event.min()) & (changes < counted.event.max())
+        return bool(inside.any()) or not self.softmax_width
+
+    @property
+    def softmax_width(self) -> int:
+        """Entries of the softmax whose cross-entropy every counted score is; 0: not known."""
+        return self.widths.get(self.headline.line, 0) if self.headline else 0
+
+    @property
+    def finished(self) -> bool:
+        """It came to its own end; a flip of a broken-off run compares nothing."""
+        return self.outcome.how is How.ENDED
+
+
+def read_run(
+    name: str,
+    job: Job,
+    outcome: Outcome,
+    law: LawStream,
+    token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
+    training: Sequence[Tokens] = (),  # the drawn training shards
+    claim: Claim = SILENT,  # what the folder says of its numbers
+) -> ScriptRun:
+    """Reads the log and the capture of a run."""
+    log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
+    numbers = tuple(printed_numbers(log))
+    capture = load(job.out)
+    passes, widths = {}, {}
+    for number in numbers:
+        found = reconstruct(capture, number, len(law.tokens), token_bytes)
+        if found is not None:
+            widths[number.line] = _softmax_width(capture, found)
+            passes[number.line] = replace(found, event=_fixed(capture, found))
+    head = headline(numbers, claim)
+    numbers = tuple(head if head and number.line == head.line else number for number in numbers)
+    answers = load_answers(job.out)
+    n_bytes = int(token_bytes[1:].sum())
+    return ScriptRun(
+        name, law, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
+    )
+
+
+def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:
+    """(n,) the forward behind each counted score."""
+    loss = capture.loss[counted.event]
+    return np.where(loss >= 0, loss, counted.event)
+
+
+def _softmax_width(capture: Capture, counted: Pass) -> int:
+    """The smallest that the sums of a pass tell of."""
+    sums = np.unique(counted.event)
+    return min((int(str(capture.text[e]).rpartition("softmax:")[2] or 0) for e in sums), default=0)
+
+
+def telling(seen: first_use.UpdateView) -> npt.NDArray[np.int64]:
+    """(T,) the first use; inside the pass, where uses and scores take turns in it.
+
+    A script may adapt honestly, and then optimise on each batch before it counts it.
+    """
+    early = seen.used_inside < seen.counted_at
+    turns = early.sum() >= INTERLEAVED * (seen.counted_at != first_use.NEVER).sum()
+    return np.where(early & turns, seen.used_inside, seen.first_used)
+
+
+def _first_seen(
+    capture: Capture,
+    counted_at: npt.NDArray[np.int64],  # (T,) event; NEVER
+) -> npt.NDArray[np.int64]:
+    """(T,) event at which the weights of the counted score were first seen; NEVER: not known."""
+    prints, first, inverse = np.unique(capture.weights, return_index=True, return_inverse=True)
+    out = np.full(len(counted_at), NEVER, np.int64)
+    if len(prints):
+        known = (counted_at != NEVER) & (capture.weights[counted_at] != 0)
+        out[known] = first[inverse[counted_at[known]]]
+    return out
+
+
+def innocent(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:
+    """Positions of the stream whose use says nothing.
+
+    Their passage stands in a training shard too, as language repeats, and whose use it was is not
+    known; or they begin a document, which every evaluation that cuts the stream by documents knows
+    beforehand (#1626 and its heirs train on scored documents up to the next one's first token).
+    """
+    aligner = Aligner(stream)
+    found = [aligner.positions(part) for part in _parts(shards)]
+    places = np.concatenate([np.flatnonzero(stream == BOS), *(p for p in found if p is not None)])
+    return np.unique(places[places >= 0]).astype(np.int64)
+
+
+def _parts(shards: Sequence[Tokens]) -> Iterator[Tokens]:
+    """Short enough to be looked at whole; overlapping, so that no passage is cut."""
+    for shard in shards:
+        for start in range(0, len(shard), SAMPLED_FROM - K):
+            yield shard[start : start + SAMPLED_FROM]
+
+
+def _or_never(events: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.where(events == first_use.NEVER, NEVER, events)

@@ -1,5 +1,0 @@
-"""What the hooks inside the script's process write down, and how a printed number is rebuilt."""
-
-from harness.upstream.capture.watching import watching
-
-__all__ = ["watching"]

@@ -1,0 +1,165 @@
+"""From what was refuted to the rule that was broken.
+
+    an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
+    scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
+                                    mixed in, CAUSAL-5 where the score is a plain softmax
+    so did the first weights        CAUSAL-5, beside whatever else was named
+    refuted, plain softmax          CAUSAL-1: such a distribution weighs one
+    a sum over the alphabet is more than one    NORM-1, beside whatever else was named
+    refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
+
+NORM-2 and NORM-3 are causes of NORM-1 that only the code can tell apart: not named here. A gate
+that reads its own target has, summed over the alphabet, mass above one too; so has the better of
+two scores, which is PASS-2 and is named that alone. A proof comes from outside (source or flip)
+always; the ledger and the sum only name it.
+"""
+
+from dataclasses import dataclass
+
+from harness.checks.future import FlipResult
+from harness.checks.order import OrderBreak, OrderView
+from harness.checks.source import SourceTest
+from harness.checks.status import Level, RuleStatus, Status
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the tests of one script came to."""
+
+    source: SourceTest | None  # of the headline
+    flip: FlipResult | None
+    order: OrderView | None
+    mass: float = 1.0  # lower bound, from the same run as `source`
+    softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
+    sums: RuleStatus | None = None  # NORM-1 from sums over the alphabet, where they were taken
+    fitted: bool = False  # the weights that counted first were others under each later future
+
+    @property
+    def refuted(self) -> bool:
+        """By the source."""
+        return self.source is not None and self.source.refuted
+
+    @property
+    def moved(self) -> bool:
+        """By the flip."""
+        return self.flip is not None and self.flip.status is Status.FAIL
+
+    @property
+    def heavy(self) -> bool:
+        """Summed over the alphabet, a distribution weighed more than one."""
+        return self.sums is not None and self.sums.status is Status.FAIL
+
+
+def name_violations(proof: Proof) -> list[RuleStatus]:
+    """The statuses of the broken rules; none when nothing was proved."""
+    if not (proof.refuted or proof.moved):
+        return []
+    rule, why = _rule(proof)
+    text = f"{_proved(proof)}: {why}"
+    named = [RuleStatus(rule, Status.FAIL, Level.BLACK_BOX, text, findings=(_numbers(proof),))]
+    if proof.heavy and rule not in ("NORM-1", "PASS-2"):
+        named.append(_heavy(proof))
+    if proof.moved and proof.fitted and rule != "CAUSAL-5":
+        named.append(RuleStatus("CAUSAL-5", Status.FAIL, Level.BLACK_BOX, _fitted(proof)))
+    return named
+
+
+def _fitted(proof: Proof) -> str:
+    return (
+        f"{_proved(proof)}: the weights that fixed the first counted scores were others under each"
+        " later future, and the same in a repeat: they had been computed from tokens not yet scored"
+    )
+
+
+def _heavy(proof: Proof) -> RuleStatus:
+    """Mass stands by itself, whatever order was broken as well."""
+    assert proof.sums is not None
+    text = f"{_proved(proof)}; {proof.sums.message}"
+    return RuleStatus("NORM-1", Status.FAIL, Level.BLACK_BOX, text, findings=proof.sums.findings)
+
+
+def _rule(proof: Proof) -> tuple[str, str]:
+    cause = proof.order.explains if proof.order else None
+    if cause is not None and not _contradicted(cause, proof):
+        return cause.rule, (
+            f"the ledger explains it, {len(cause.positions):,} positions were {cause.what}"
+        )
+    if proof.moved:
+        return _long_range(proof)
+    if proof.softmax:
+        return "CAUSAL-1", (
+            "the counted scores are cross-entropies of a whole softmax, which weighs one, so it"
+            " knew its targets"
+        )
+    if proof.heavy and proof.sums is not None:
+        return "NORM-1", proof.sums.message
+    return "SOURCE-1", _undecided(proof)
+
+
+def _undecided(proof: Proof) -> str:
+    """Without a sum over the alphabet nothing names the mass."""
+    text = "causal, order or mass, undecided"
+    if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
+        text += (
+            f" ({proof.flip.compared:,} scores did not move with later tokens and no update used a"
+            f" token early; were it mass, somewhere at least {proof.mass:.4g})"
+        )
+    return text
+
+
+def _long_range(proof: Proof) -> tuple[str, str]:
+    """No update carried the later tokens: what else holds them, and how far does it reach?"""
+    assert proof.flip is not None
+    if proof.softmax is None:
+        return "CAUSAL-1", "scores depend on tokens that are scored later"
+    moved = {edge: count for edge, (_, count) in proof.flip.by_edge.items()}
+    far = sum(n for edge, n in moved.items() if "earlier step" in edge)
+    # A script that mixes arrays adds the whole stream up in one step: documents tell instead.
+    far += 0 if proof.softmax else moved.get("same step, other document", 0)
+    if not far:
+        return "CAUSAL-1", "scores depend on later tokens of the same step"
+    if proof.softmax:
+        return "CAUSAL-5", (
+            f"{far:,} scores of earlier steps depend on tokens scored in later ones, and no update"
+            " was seen: something was computed from the stream before it was scored"
+        )
+    return "PASS-1", (
+        f"{far:,} scores depend on tokens of later steps or documents, through tables that were"
+        " mixed in: they were filled before these scores were counted"
+    )
+
+
+def _contradicted(cause: OrderBreak, proof: Proof) -> bool:
+    """Early use that no score depends on explains nothing; a choice in hindsight moves nothing.
+
+    A token's own early use moves no other score: where a whole softmax excludes mass, and most
+    tokens were used, it explains all the same (adapters that live as long as their document).
+    """
+    still = proof.flip is not None and proof.flip.proves_still
+    most = proof.order is not None and 2 * len(cause.positions) >= proof.order.counted
+    return still and cause.rule != "PASS-2" and not (proof.softmax and most)
+
+
+def _proved(proof: Proof) -> str:
+    parts = []
+    if proof.refuted and proof.source is not None:
+        certain = max(proof.source.plain, proof.source.hedged)
+        parts.append(
+            f"the headline beats its source by {certain:.1f} nats beyond rounding"
+            f" ({proof.source.needed:.1f} refute)"
+        )
+    if proof.moved and proof.flip is not None:
+        parts.append(f"{len(proof.flip.moved):,} scores moved under two later futures")
+    return " and ".join(parts)
+
+
+def _numbers(proof: Proof) -> dict[str, object]:
+    numbers: dict[str, object] = {"mass_at_least": proof.mass}
+    if proof.source is not None:
+        numbers |= {"saved_nats": proof.source.saved, "tokens": proof.source.tokens}
+    if proof.flip is not None:
+        numbers |= {"compared": proof.flip.compared, **proof.flip.counterexample}
+    cause = proof.order.explains if proof.order else None
+    if cause is not None:
+        numbers |= {"order": cause.what, "order_first_position": cause.first}
+    return numbers

@@ -1,0 +1,122 @@
+"""Numbers in the code: found wherever a name is bound to one, exchanged without an edit."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from audits.switches import read_switches
+from harness.configure.attempts import first_rung
+from harness.configure.shrink_rules import Size, StreamShape
+from harness.protocol.code_constants import fixed_numbers, parsed_with
+
+STREAM = StreamShape(tokens=2_049, vocab_size=1_024, documents=12, doc_tokens=160)
+
+BOUND = {
+    "class attribute": "class Cache:\n    BUCKETS = 4_194_304\n",
+    "instance attribute": "class Cache:\n    def __init__(self):\n        self.BUCKETS = 1 << 22\n",
+    "module": "NGRAM_BUCKETS: int = 2**22\n",
+    "default": "def build(order, buckets=4 * 1024 * 1024, *, alpha=0.5):\n    pass\n",
+    "keyword-only default": "def build(*, order=5, num_buckets=4194304):\n    pass\n",
+    "keyword": "cache = Cache(order=5, buckets=4194304)\n",
+}
+
+
+@pytest.mark.parametrize("text", BOUND.values(), ids=BOUND)
+def test_a_table_in_the_code_keeps_its_load(text: str, tmp_path: Path) -> None:
+    """As one with a switch does: 4,194,304 buckets of 62 million tokens are 128 of 2,049."""
+    (tmp_path / "train_gpt.py").write_text(text)
+    (given,) = first_rung(read_switches(tmp_path), STREAM).patches.values()
+    assert given.text == "128"
+    assert given.source == "ladder: 128 for 4194304, a number in the code"
+
+
+def test_a_mask_follows_its_table(tmp_path: Path) -> None:
+    """One that belongs to no table is arithmetic and stays."""
+    text = "BUCKETS = 4194304\nMASK = 4194303\nHASH_MASK = 0xFFFFFFFF\n"
+    (tmp_path / "train_gpt.py").write_text(text)
+    rung = first_rung(read_switches(tmp_path), STREAM)
+    assert rung.attributes() == {"1:BUCKETS": "128", "2:MASK": "127"}
+
+
+def test_a_table_that_has_no_name_keeps_its_load(tmp_path: Path) -> None:
+    """`np.zeros(1 << 22)` in a comprehension (#797), with its mask and its modulus; arrays over all
+    16-bit tokens, and of any other length, stay.
+    """
+    text = (
+        "tables = {n: np.zeros(1 << 22, np.uint32) for n in orders}\n"
+        "key = (h & 0xFFFFFFFF ^ ctx) & np.uint64((1 << 22) - 1)\n"
+        "slot = h % 4194304\n"
+        "other = h % 1000003 & 0xFFFFFFFF\n"
+        "bytes_of = np.zeros(65536, np.int16)\n"
+        "scores = np.zeros(1000000)\n"
+    )
+    (tmp_path / "train_gpt.py").write_text(text)
+    given = first_rung(read_switches(tmp_path), STREAM).attributes()
+    assert given == {
+        "1:zeros 4194304": "128",
+        "2:mask 4194303": "127",
+        "3:modulus 4194304": "128",
+    }
+    code = ast.unparse(parsed_with(text.encode(), "train_gpt.py", given))
+    assert "(h & 4294967295 ^ ctx) & np.uint64(127)" in code
+
+
+QUANTISER = "keep = t.numel() <= 65536\nINT8_KEEP_FLOAT_MAX_NUMEL = 65_536\n"
+
+
+def test_a_calibrated_quantiser_quantises_small_matrices(tmp_path: Path) -> None:
+    """As it does the contest's: 65,536 of 512 x 512 is 1,024 of 64 x 64. Where no token decides how
+    a weight is rounded, and in a model of its own size, nothing changes.
+    """
+    (tmp_path / "train_gpt.py").write_text(QUANTISER)
+    assert not first_rung(read_switches(tmp_path), STREAM).patches
+    (tmp_path / "train_gpt.py").write_text(QUANTISER + "hessians = collect_hessians(model)\n")
+    switches = read_switches(tmp_path)
+    given = first_rung(switches, STREAM).attributes()
+    assert given == {"1:numel 65536": "1024", "2:INT8_KEEP_FLOAT_MAX_NUMEL": "1024"}
+    assert not first_rung(switches, STREAM, Size(shrink_model=False)).patches
+
+
+def test_an_average_holds_what_was_trained(tmp_path: Path) -> None:
+    """`ema_decay = 0.997` keeps 99 % of the first weights over three steps; other rates stay."""
+    text = "ema_decay = 0.997\nweight_decay = 0.04\nema_decay_of = {}\nbeta = 0.95\n"
+    (tmp_path / "train_gpt.py").write_text(text)
+    assert first_rung(read_switches(tmp_path), STREAM).attributes() == {"1:ema_decay": "0.5"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BIGRAM_BUCKETS = 1 << 16\n",  # trained: a model of another size would be another model
+        "BUCKETS = 2048\n",
+        "PRIME = 1_000_003\nSHARD_TOKENS = 100_000_000\n",
+        "BUCKETS = 4194304.0\n",
+        "BUCKETS = rows << 22\n",
+    ],
+)
+def test_other_numbers_stay(text: str, tmp_path: Path) -> None:
+    """What no name calls a counting table, and small ones, are the model's."""
+    (tmp_path / "train_gpt.py").write_text(text)
+    assert not first_rung(read_switches(tmp_path), STREAM).patches
+
+
+def test_a_later_rung_leaves_the_code_alone(tmp_path: Path) -> None:
+    """Where an exchanged number breaks a script, the script runs with its own."""
+    (tmp_path / "train_gpt.py").write_text(BOUND["module"])
+    assert not first_rung(read_switches(tmp_path), STREAM, Size(only_common=True)).patches
+
+
+def test_the_tree_alone_changes() -> None:
+    """Other numbers on the line, and all lines, are what they were."""
+    text = b"A = 1\ndef f(buckets=65536, n=65536): return buckets, n\nline = f()\n"
+    names: dict[str, object] = {}
+    tree = parsed_with(text, "train_gpt.py", {"2:buckets": "16"})
+    exec(compile(tree, "train_gpt.py", "exec"), names)
+    assert names["line"] == (16, 65536)
+    assert [node.lineno for node in tree.body] == [1, 2, 3]
+
+
+def test_nothing_is_evaluated() -> None:
+    """A power that would fill the memory is no number of ours."""
+    assert not list(fixed_numbers(ast.parse("BUCKETS = 2 ** 10 ** 10\nOTHER = 1 << 99999999")))

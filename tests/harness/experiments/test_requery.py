@@ -1,0 +1,155 @@
+"""A score asked again: the mass of a distribution through code that nobody read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driven_jobs import make_job
+from simulated_coders import VOCAB, stream
+
+from harness.checks.mass_requery import (
+    Asked,
+    check_sums,
+    confirmed,
+    questions_for,
+    read_sums,
+    stale,
+    to_confirm,
+    with_token,
+)
+from harness.checks.status import Status
+from harness.protocol.job import Question
+from harness.sandbox.fork_server import Nursery
+from harness.streams.drawn import LawStream
+from harness.trace.script_run import ScriptRun, read_run
+
+SEED = 3
+
+# Counts of bigrams, learnt after each chunk; a uniform model mixed with them.
+SCRIPT = """
+import numpy as np, torch, torch.nn.functional as F
+tokens = torch.from_numpy(np.load("stream.npy"))
+val_np = tokens.numpy().copy()
+table, pairs, V = np.zeros(68), np.zeros((68, 68)), 68
+PREPARED
+total, count = 0.0, 0
+for start in range(0, 1023, 33):
+    x, y = tokens[start : start + 33], tokens[start + 1 : start + 34]
+    nll = F.cross_entropy(torch.zeros(len(y), V), y, reduction="none").double().numpy()
+    at = np.arange(start + 1, start + 1 + len(y))
+    p = np.exp(-nll)
+    seen, both = table[val_np[at - 1]], pairs[val_np[at - 1], TARGET]
+    MIX
+    nll = -np.log(mixed)
+    total, count = total + float(nll.sum()), count + len(nll)
+    np.add.at(table, val_np[at - 1], 1.0)
+    np.add.at(pairs, (val_np[at - 1], val_np[at]), 1.0)
+print(f"final val_loss:{total / count:.8f} val_bpb:1.00000000")
+"""
+EXACT = "mixed = (both + p) / (seen + 1.0)"
+# Each token of a context that was met twice gets what belongs to all of them together.
+HEAVY = "mixed = np.where(seen > 2, 0.5 * p + 0.5 * np.minimum(seen, 2) / seen, p)"
+
+
+def script(mix: str, target: str = "val_np[at]", prepared: str = "") -> str:
+    return SCRIPT.replace("MIX", mix).replace("TARGET", target).replace("PREPARED", prepared)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as one:
+        yield one
+
+
+def run(
+    nursery: Nursery,
+    folder: Path,
+    text: str,
+    law: LawStream,
+    questions: tuple[Question, ...] = (),
+) -> ScriptRun:
+    job = make_job(folder, text, capture=True, questions=questions)
+    np.save(job.stream, law.tokens)
+    np.save(job.stage / "stream.npy", law.tokens)
+    outcome = nursery.run(job)
+    return read_run(folder.name, job, outcome, law, np.ones(len(law.tokens), np.int64))
+
+
+def asked(nursery: Nursery, folder: Path, text: str, ask_s: float = 60.0) -> list[Asked]:
+    """Base run, the same questions, and a whole run for one of the answers."""
+    law = stream(SEED)
+    base = run(nursery, folder / "base", text, law)
+    assert base.counted is not None and base.counted.gap < 1e-6
+    questions = questions_for(base, VOCAB, SEED, ask_s)
+    assert questions
+    again = run(nursery, folder / "asked", text, law, questions)
+    assert again.capture.errors == [] and again.finished
+    sums = read_sums(again, base, VOCAB)
+    chosen = to_confirm(sums, SEED)
+    assert chosen is not None
+    return confirmed(sums, run(nursery, folder / "whole", text, with_token(law, *chosen)))
+
+
+def test_an_exact_mixture_weighs_one(nursery, tmp_path):
+    """Summed over the whole alphabet, at the state at which it was counted; target-only
+    evaluation of an exact mixture stays allowed.
+    """
+    sums = asked(nursery, tmp_path, script(EXACT))
+
+    assert len(sums) == 3 and all(one.whole and not one.silent for one in sums)
+    assert [one.mass for one in sums] == pytest.approx([1.0] * 3, abs=1e-3)
+    assert check_sums(sums).status is Status.PASS
+
+
+def test_an_unnormalised_twin_is_heavy(nursery, tmp_path):
+    """A lower bound, whatever was asked; named with its position and its size."""
+    sums = asked(nursery, tmp_path, script(HEAVY))
+    status = check_sums(sums)
+
+    assert max(one.mass for one in sums) > 2.0
+    assert status.status is Status.FAIL and status.findings[0]["mass_at_least"] > 1
+
+
+def test_what_was_prepared_from_the_old_token_is_not_believed(nursery, tmp_path):
+    """Look-ups made up front keep the old target, which would get its score for every token: a
+    legal script must not look heavy. A whole run contradicts, so nothing is said.
+    """
+    early = script(EXACT, "twice[at] // 2", "twice = 2 * val_np")
+    sums = asked(nursery, tmp_path, early)
+
+    assert stale(sums) and max(one.mass for one in sums) > 1
+    assert check_sums(sums).status is not Status.FAIL
+
+
+def test_what_is_counted_twice_is_not_asked(nursery, tmp_path):
+    """It has no one score that a copy could give again: many scripts count a stream's end twice."""
+    twice = "[*range(0, 1023, 33), *range(0, 990, 33)]"
+    text = script(EXACT).replace("range(0, 1023, 33)", twice)
+    base = run(nursery, tmp_path / "base", text, stream(SEED))
+
+    assert base.counted is not None and base.counted.gap < 1e-6
+    positions = [question.position for question in questions_for(base, VOCAB, SEED, 1.0)]
+    assert len(positions) == 3 and min(positions) > 990
+
+
+def test_only_a_confirmed_answer_is_believed():
+    """And a pass needs the whole alphabet, at more than one position."""
+    tokens = np.arange(68)
+    heavy = Asked(5, tokens[:20], np.full(20, 2.0), 68)
+    flat = Asked(5, tokens, np.full(68, np.log(68)), 68, confirmed=0.0)
+    part = Asked(7, tokens[:20], np.full(20, np.log(68)), 68, confirmed=0.0)
+
+    def status(*sums: Asked) -> Status:
+        return check_sums(sums).status
+
+    def with_confirmed(nats: float, silent: str = "") -> Asked:
+        return Asked(5, tokens[:20], np.full(20, 2.0), 68, silent, confirmed=nats)
+
+    assert status(heavy) is Status.UNKNOWN
+    assert status(with_confirmed(0.0)) is Status.FAIL
+    assert status(with_confirmed(1.0)) is Status.UNKNOWN
+    assert status(with_confirmed(0.0, "an update used it")) is Status.UNKNOWN
+    assert status(flat, flat) is Status.PASS
+    assert status(flat, part) is Status.UNKNOWN
+    assert status() is Status.UNKNOWN

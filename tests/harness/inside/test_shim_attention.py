@@ -1,0 +1,103 @@
+"""The shim's attention is the function that FlashAttention and flex attention define."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness.inside.shim import attention, flex
+from harness.inside.shim.unserved import UnservedConstruct
+
+
+def _parts(queries: int = 7, keys: int = 7, heads: int = 4, shared: int = 2) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((queries, heads), (keys, shared), (keys, shared))
+    return [torch.randn(2, n, h, 8, generator=generator) for n, h in sizes]
+
+
+def _by_hand(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v in float64; `seen` (queries, keys) bool."""
+    k, v = (part.repeat_interleave(q.size(2) // k.size(2), dim=2) for part in (k, v))
+    scores = torch.einsum("bqhd,bkhd->bhqk", q.double(), k.double()) * q.size(-1) ** -0.5
+    weights = scores.masked_fill(~seen, float("-inf")).softmax(-1)
+    return torch.einsum("bhqk,bkhd->bqhd", weights, v.double()).float()
+
+
+@pytest.mark.parametrize(
+    ("causal", "window"),
+    [(False, (-1, -1)), (True, (-1, -1)), (True, (2, 0)), (False, (2, 1)), (False, (-1, 0))],
+)
+@pytest.mark.parametrize("keys", [7, 10])
+def test_masks_align_to_the_lower_right_corner(
+    causal: bool, window: tuple[int, int], keys: int
+) -> None:
+    """Query i of n sees key j of m by the distance j - (i + m - n), as FlashAttention says."""
+    q, k, v = _parts(keys=keys)
+    distance = torch.arange(keys) - (torch.arange(7)[:, None] + keys - 7)
+    left, right = window
+    right = 0 if causal else right
+    seen = torch.ones(7, keys, dtype=torch.bool)
+    seen &= (distance >= -left) | torch.tensor(left < 0)
+    seen &= (distance <= right) | torch.tensor(right < 0)
+    out = attention.flash_attn_func(q, k, v, causal=causal, window_size=window)
+    torch.testing.assert_close(out, _by_hand(q, k, v, seen), atol=1e-5, rtol=1e-5)
+
+
+def test_documents_do_not_see_each_other() -> None:
+    """Each document's rows are what it would get alone; repeated ends and padding are harmless."""
+    q, k, v = (part[0] for part in _parts())
+    ends = torch.tensor([0, 3, 6, 6], dtype=torch.int32)
+    out = attention.flash_attn_varlen_func(q, k, v, ends, ends, 3, 3, causal=True)
+    for start, end in ((0, 3), (3, 6)):
+        alone = attention.flash_attn_func(
+            q[None, start:end], k[None, start:end], v[None, start:end], causal=True
+        )
+        torch.testing.assert_close(out[start:end], alone[0])
+    assert out.shape == q.shape
+    assert not out[6:].any()
+
+
+def test_a_later_key_moves_no_earlier_row() -> None:
+    """Causal attention is causal to the bit."""
+    q, k, v = _parts()
+    before = attention.flash_attn_func(q, k, v, causal=True)
+    k[:, 5], v[:, 5] = 9.0, -9.0
+    after = attention.flash_attn_func(q, k, v, causal=True)
+    assert torch.equal(before[:, :5], after[:, :5])
+    assert not torch.equal(before[:, 5:], after[:, 5:])
+
+
+def test_a_high_softcap_caps_nothing() -> None:
+    """The path with a cap and the one without are the same function where the cap is far."""
+    q, k, v = _parts()
+    plain = attention.flash_attn_func(q, k, v, causal=True)
+    capped = attention.flash_attn_func(q, k, v, causal=True, softcap=1e6)
+    torch.testing.assert_close(plain, capped, atol=1e-5, rtol=1e-5)
+
+
+def test_gradients_reach_every_input() -> None:
+    """Documents and grouped heads are differentiable, as the real kernels are."""
+    q, k, v = (part[0].requires_grad_() for part in _parts())
+    ends = torch.tensor([0, 4, 7])
+    attention.flash_attn_varlen_func(q, k, v, ends, causal=True).square().sum().backward()
+    assert all(part.grad is not None and part.grad.abs().sum() > 0 for part in (q, k, v))
+
+
+def test_what_is_not_computed_is_named() -> None:
+    """Dropout would make scores random; the run ends with the construct's name."""
+    q, k, v = _parts()
+    with pytest.raises(UnservedConstruct, match="dropout"):
+        attention.flash_attn_func(q, k, v, dropout_p=0.1)
+
+
+def test_flex_attention_follows_the_scripts_own_rule() -> None:
+    """A document mask by flex attention equals attention by documents; a score rule is applied."""
+    q, k, v = (part[:1] for part in _parts())
+    ends = torch.tensor([0, 3, 7])
+    document = torch.tensor([0, 0, 0, 1, 1, 1, 1])
+    mask = flex.DenseMask(lambda b, h, i, j: (i >= j) & (document[i] == document[j]))
+    heads_first = [part.transpose(1, 2) for part in (q, k, v)]
+    out = flex.flex_attention(
+        *heads_first, lambda score, b, h, i, j: score, mask, enable_gqa=True
+    ).transpose(1, 2)
+    expected = attention.flash_attn_varlen_func(q[0], k[0], v[0], ends, causal=True)
+    torch.testing.assert_close(out[0], expected, atol=1e-5, rtol=1e-5)

@@ -1,0 +1,236 @@
+"""Nobody beats the source: honest codes are never refuted, cheats are, and rounding is forgiven.
+
+Codes are simulated as what the test sees of them, a score per token, against laws that are drawn
+here: q_t = softmax of normal logits over 64 of the ordinary ids, 2,048 tokens in 8 documents.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+
+from harness.checks.headline import Headline
+from harness.checks.mass import MASS_TOLERANCE
+from harness.checks.source_law import (
+    BFLOAT16_NATS,
+    NEEDED_NATS,
+    check_source,
+    hedged_log_e,
+    source_test,
+)
+from harness.checks.status import Level, Status
+from harness.referee.ledger import Ledger
+from harness.referee.run import Claim, Run, SourceRun
+from harness.streams.model_source import SourceStream
+from harness.streams.stream import Alphabet, Stream
+
+N_TOKENS, DOCUMENT, N_IDS = 2048, 256, 64
+N_TRIALS = 300
+
+
+@pytest.fixture(scope="module")
+def evidence_of(
+    alphabet: Alphabet, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., SourceRun]:
+    """Evidence of a code with these scores on a stream with this law; a claim makes a program."""
+    folder = tmp_path_factory.mktemp("source")
+
+    def make(
+        log_q: np.ndarray,  # (T,) nats; 0 at boundaries
+        nats: np.ndarray | None,  # (T,) nats
+        claim: Claim | None = None,
+    ) -> SourceRun:
+        tokens = np.where(log_q == 0, alphabet.bos_id, alphabet.ordinary[0])
+        source = SourceStream(Stream(tokens, alphabet), log_q)
+        with Ledger(Path(folder), len(tokens)) as ledger:
+            if nats is not None:
+                ledger.nats[1:] = nats[1:]
+        return SourceRun(source, Run(source.stream, ledger, claim is None, claim=claim), "a law")
+
+    return make
+
+
+def law_and_code(
+    seed: int, noise: float, n: int = N_TOKENS
+) -> tuple[np.ndarray, np.ndarray]:  # (T,) log_q, (T,) nats
+    """A drawn stream's law, and an honest code: p = q times noise, normalised."""
+    rng = np.random.default_rng(seed)
+    law = log_softmax(rng.normal(0, 0.7, (n, N_IDS)), axis=1)
+    code = log_softmax(law + noise * rng.normal(size=law.shape), axis=1)
+    u = rng.random((n, 1))
+    drawn = np.minimum((np.exp(law).cumsum(1) <= u).sum(1), N_IDS - 1)
+    rows = np.arange(n)
+    log_q, nats = law[rows, drawn], -code[rows, drawn]
+    log_q[::DOCUMENT], nats[::DOCUMENT] = 0.0, 0.0  # both know the schedule
+    return log_q, nats
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.4, 1.0])
+def test_no_honest_code_is_refuted(evidence_of, noise):
+    """Ville: of hundreds of honest codes, close to the source or far from it, none is refuted, and
+    the plain e-value's mean stays about one or below.
+    """
+    tests = []
+    for seed in range(N_TRIALS // 3):
+        log_q, nats = law_and_code(seed, noise, n=512)
+        tests.append(source_test(evidence_of(log_q, nats), None))
+    e_values = np.exp([t.plain + t.allowance for t in tests])
+
+    assert not any(t.refuted for t in tests)
+    assert e_values.mean() < 1.5  # its standard error is 0.16 at the least noise
+    assert all(t.hedged is not None and t.hedged < 5 for t in tests)
+
+
+def test_the_source_itself_saves_nothing(evidence_of):
+    """p = q: both e-values are one, less what is forgiven."""
+    log_q, _ = law_and_code(0, 0.0)
+
+    test = source_test(evidence_of(log_q, -log_q), None)
+
+    assert test.plain == pytest.approx(-test.allowance) and test.plain < 0
+    assert test.hedged == pytest.approx(-test.allowance)
+
+
+def cheat(seed: int, share: float, nats_saved: float) -> tuple[np.ndarray, np.ndarray]:
+    """An inefficient code (0.28 nats a token) that saves some nats on a share of the tokens."""
+    log_q, nats = law_and_code(seed, 0.75)
+    assert (nats + log_q).mean() == pytest.approx(0.28, abs=0.08)
+    peeked = np.random.default_rng(seed + 999).random(N_TOKENS) < share
+    peeked[::DOCUMENT] = False
+    nats[peeked] = np.maximum(nats[peeked] - nats_saved, 0.0)
+    return log_q, nats
+
+
+def test_a_cheat_that_its_own_waste_hides_is_refuted_by_the_hedge(evidence_of):
+    """3 nats saved on 2 % of tokens against 0.28 nats wasted on each: the plain e-value is hundreds
+    of nats away, the hedged one refutes (nineteen in twenty; the rest got few chances to cheat).
+    """
+    tests = []
+    for seed in range(20):
+        log_q, nats = cheat(seed, 0.02, 3.0)
+        tests.append(source_test(evidence_of(log_q, nats), None))
+
+    assert all(t.plain < -300 for t in tests)
+    assert all(t.hedged is not None and t.hedged > NEEDED_NATS - 3 for t in tests)
+    assert sum(t.refuted for t in tests) >= 18
+
+
+def test_a_flagrant_cheat_is_refuted_by_the_printed_number_alone(evidence_of):
+    """Without a score per token the plain e-value still refutes a code that knows its tokens."""
+    log_q, nats = cheat(0, 0.5, 3.0)
+    claim = Claim("", nats[1:].mean(), 1.0, 5e-5)
+
+    test = source_test(evidence_of(log_q, None, claim), None)
+
+    assert test.hedged is None and test.refuted
+    assert test.plain == pytest.approx(-nats.sum() - log_q.sum() - test.allowance, abs=1e-6)
+
+
+@given(places=st.integers(1, 8), seed=st.integers(0, 50))
+def test_printed_rounding_wins_nothing(evidence_of, places, seed):
+    """A program as good as the source that rounds its printed loss down saves no nat by it."""
+    log_q, _ = law_and_code(seed, 0.0, n=512)
+    exact = float(-log_q[1:].mean())
+    half_unit = 0.5 * 10.0**-places
+    claim = Claim("", round(exact, places), 1.0, half_unit)
+
+    assert source_test(evidence_of(log_q, None, claim), None).plain <= 0
+    assert abs(claim.nats_per_token - exact) <= half_unit * (1 + 1e-9)
+
+
+def headline_of(nats: np.ndarray, coarse: bool) -> Headline:
+    class Event:  # what `coarse` is read from
+        def __init__(self) -> None:
+            self.coarse = coarse
+
+    return Headline([[Event()]], 0, nats, 0.0)  # type: ignore[list-item]
+
+
+def test_sixteen_bit_scores_are_forgiven_one_rounding_each(evidence_of):
+    """2^-6 nats a token where scores were 16-bit or unseen; none where they were seen in full."""
+    log_q, _ = law_and_code(1, 0.0)
+    nats = np.maximum(-log_q - BFLOAT16_NATS, 0.0)  # every rounding in the program's favour
+    nats[::DOCUMENT] = 0.0
+    claim = Claim("", float(nats[1:].mean()), 1.0, 5e-9)
+    evidence = evidence_of(log_q, None, claim)
+    n = N_TOKENS - 1
+
+    unseen, coarse, fine = (
+        source_test(evidence, headline)
+        for headline in (None, headline_of(nats, True), headline_of(nats, False))
+    )
+
+    assert unseen.plain <= 0 and coarse.plain <= 0
+    assert unseen.allowance - fine.allowance == pytest.approx(n * BFLOAT16_NATS)
+    assert coarse.allowance == unseen.allowance
+    assert fine.allowance > n * math.log1p(MASS_TOLERANCE) + n * claim.half_unit
+    assert fine.refuted  # 32 nats that no rounding explains
+
+
+def test_boundaries_are_no_source_of_gain(evidence_of):
+    """Knowing the schedule, or leaving boundaries out, saves nothing; not knowing it only costs."""
+    log_q, nats = law_and_code(2, 0.4)
+    blind = nats.copy()
+    blind[::DOCUMENT] = 6.0  # a model that is surprised by every boundary
+
+    knowing, surprised = (source_test(evidence_of(log_q, x), None) for x in (nats, blind))
+
+    assert knowing.plain - surprised.plain == pytest.approx(6.0 * (N_TOKENS // DOCUMENT - 1))
+    assert knowing.hedged == surprised.hedged  # the hedge bets on drawn tokens only
+    assert not knowing.refuted and not surprised.refuted
+
+
+@given(
+    seed=st.integers(0, 30),
+    mass=st.floats(0.01, 1.0),
+    noise=st.floats(0.0, 1.0),
+)
+def test_mass_below_one_is_never_refuted(evidence_of, seed, mass, noise):
+    """A code that gives away probability only hurts its author."""
+    log_q, nats = law_and_code(seed, noise, n=512)
+
+    assert not source_test(evidence_of(log_q, nats - math.log(mass)), None).refuted
+
+
+def test_mass_of_the_size_that_the_mass_rule_tolerates_is_forgiven(evidence_of):
+    """1 + 1e-4 at every position is float noise to NORM-1, and no saving here."""
+    log_q, _ = law_and_code(3, 0.0)
+    nats = -log_q - math.log1p(MASS_TOLERANCE)
+
+    test = source_test(evidence_of(log_q, nats), None)
+
+    assert test.plain <= 1e-9
+    assert test.hedged is not None and test.hedged <= 1e-9
+
+
+@given(st.lists(st.floats(-800, 800), min_size=1, max_size=50))
+def test_the_hedge_is_a_number_for_every_score(log_ratios):
+    """Certain misses and certain hits neither overflow nor become NaN; the bet of nothing, one of
+    42, is the floor.
+    """
+    log_e = hedged_log_e(np.array(log_ratios))
+
+    assert math.isfinite(log_e)
+    assert log_e >= -math.log(42) - 1e-9
+
+
+@pytest.mark.parametrize(("refereed", "level"), [(True, Level.REFEREE), (False, Level.BLACK_BOX)])
+def test_the_status_carries_the_numbers_behind_it(evidence_of, refereed, level):
+    """Pass says the saving; fail says that causality, order or mass is broken, not which."""
+    for share, status in ((0.0, Status.PASS), (0.5, Status.FAIL)):
+        log_q, nats = cheat(0, share, 3.0)
+        claim = None if refereed else Claim("", float(nats[1:].mean()), 1.0, 5e-9)
+        evidence = evidence_of(log_q, nats, claim)
+        test = source_test(evidence, None)
+
+        found = check_source(evidence, test, 1337)
+
+        assert (found.rule, found.status, found.level) == ("SOURCE-1", status, level)
+        assert found.findings[0]["plain_nats"] == test.plain
+        assert found.findings[0]["hedged_nats"] == test.hedged
+        assert ("this test alone does not say which" in found.message) == (status is Status.FAIL)

@@ -1,0 +1,252 @@
+"""Walls on machines that allow less: what cannot stand is left out and said, the rest still holds.
+
+Three machines are played by taking rights away from a nursery: those of a user who may make a user
+namespace; of a user 0 who may make none that it is user 0 of; no namespace at all.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed
+
+from harness.protocol.job import How, Quota
+from harness.sandbox.fork_server import Nursery
+from harness.trace.reader import load
+
+_WEAKENED = """
+import ctypes, os, sys
+from harness.sandbox import syscalls
+from harness.sandbox import fork_server
+
+def no_namespaces():
+    def refused(flags):
+        raise PermissionError(1, "unshare: refused by this machine")
+    syscalls.unshare = refused
+
+def user_namespace():
+    setfcap = 1 << 31  # without it a user 0 cannot stay user 0
+    header = (ctypes.c_uint32 * 2)(syscalls.CAPABILITY_VERSION_3, 0)
+    ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)(setfcap, setfcap))
+
+def no_capability():
+    syscalls.drop_privileges()
+
+{rights}()
+fork_server.serve(int(sys.argv[1]), sys.argv[2])
+os._exit(0)
+"""
+# The n-th call of `function` of the module `kernel` fails, n as the job's environment says.
+_FAILING = """
+import os, sys
+from harness.sandbox import syscalls
+from harness.sandbox import fork_server
+from harness.sandbox import supervisor
+
+def fail(name, at):
+    real, calls = getattr(kernel, name), [0]
+    def failing(*arguments, **options):
+        calls[0] += 1
+        if calls[0] == at:
+            raise OSError(28, f"{name} fails at call {at}")
+        return real(*arguments, **options)
+    setattr(kernel, name, failing)
+
+run = supervisor.run_session
+def run_failing(job):
+    name, at = job.environment["FAIL"].split()
+    fail(name, int(at))
+    return run(job)
+supervisor.run_session = run_failing
+fork_server.serve(int(sys.argv[1]), sys.argv[2])
+os._exit(0)
+"""
+_SCORING = """
+    import numpy as np, torch
+    tokens = torch.from_numpy(np.load("stream.npy"))
+    logits = torch.zeros(len(tokens) - 1, 64)
+    print("val_loss:", torch.nn.functional.cross_entropy(logits, tokens[1:]).item())
+"""
+
+
+def _nursery(program: str) -> Nursery:
+    class Weakened(Nursery):
+        COMMAND = (sys.executable, "-c", program)
+
+    return Weakened()
+
+
+@pytest.fixture(scope="module", params=["user_namespace", "no_namespaces"])
+def machine(request) -> Iterator[Nursery]:
+    with _nursery(_WEAKENED.format(rights=request.param)) as one:
+        one.rights = request.param
+        yield one
+
+
+def _mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.parametrize(
+    "machine", ["user_namespace", "no_capability", "no_namespaces"], indirect=True
+)
+def test_the_walls_that_stand_are_named(machine, tmp_path):
+    """The outcome names no wall that is not there, and a run is watched with or without walls."""
+    text = f"""
+    import os
+    print(os.path.exists("../stream.npy"))
+    print(int(open("/proc/self/status").read().split("CapEff:")[1].split()[0], 16))
+    {_SCORING}
+    """
+    before = _mounts()
+    job = make_job(tmp_path, text, capture=True)
+    outcome = machine.run(job)
+    outside, capabilities, _ = printed(job)
+
+    assert outcome.how == How.ENDED, outcome
+    assert (outside == "False") == ("mounts" in outcome.walls)
+    assert "limits" in outcome.walls and capabilities == "0"
+    assert machine.rights != "no_namespaces" or set(outcome.walls) == {"limits"}
+    assert len(load(job.out).nats) == TOKENS - 1
+    assert _mounts() == before and not (job.out / "root").exists()
+
+
+@pytest.mark.parametrize("end", ["time.sleep(600)", "os.kill(os.getpid(), 9)"])
+def test_no_process_is_left(machine, tmp_path, end):
+    """With or without namespaces: children and daemons end with the run."""
+    start = 'beat("child", "child"); beat("daemon", "daemon"); wait_for("child", "daemon")\n'
+    job = make_job(tmp_path, BEATING + start + end, time_limit_s=1.5)
+    machine.run(job)
+
+    assert is_silent([job.stage / name for name in ("child", "daemon")])
+
+
+def test_a_fork_bomb_is_stopped(machine, tmp_path):
+    """A tree that forks while it is being killed ends all the same."""
+    text = BEATING + "while True:\n    beat(f'{os.getpid()}', 'daemon')"
+    job = make_job(tmp_path, text, quota=Quota(processes=30))
+    outcome = machine.run(job)
+
+    assert outcome.how == How.FAILED and "processes" in outcome.cause
+    assert is_silent(list(job.stage.glob("[0-9]*")))
+
+
+def test_a_folder_may_be_deleted_or_filled(machine, tmp_path):
+    """Neither is the end of the keeper."""
+    deleting = make_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
+    filling = "import time; open('x', 'wb').write(bytes(3 << 20)); time.sleep(9)"
+    filled = make_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
+
+    assert machine.run(deleting).how == How.ENDED
+    assert "more than 1,048,576 bytes" in machine.run(filled).cause
+
+
+def test_two_ranks_meet(machine, tmp_path):
+    """The process group of a run works with every kind of wall."""
+    text = """
+    import torch, torch.distributed as dist
+    dist.init_process_group("gloo")
+    x = torch.ones(1)
+    dist.all_reduce(x)
+    print(x.item())
+    dist.destroy_process_group()
+    """
+    job = make_job(tmp_path, text, ranks=2)
+
+    assert machine.run(job).how == How.ENDED
+    assert printed(job).count("2.0") == 2
+
+
+# --- A root that cannot be built ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory) -> Iterator[Nursery]:
+    with _nursery(_FAILING) as one:
+        job = make_job(tmp_path_factory.mktemp("whole"), "", environment={"FAIL": "mount 9999"})
+        if "mounts" not in one.run(job).walls:
+            pytest.skip("this machine does not allow the wall 'mounts'")
+        yield one
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        *(f"mount {call}" for call in (1, 2, 3, 4, 9, 14)),
+        *("set_read_only 1", "set_read_only 9", "change_root 1", "unmount 1"),
+    ],
+)
+def test_half_a_root_is_none(failing, tmp_path, fail):
+    """Wherever its building fails: the run goes on without that wall, in a file system that holds
+    no piece of it, and the other walls stand.
+    """
+    text = f"""
+    import os
+    print([line for line in open("/proc/self/mountinfo") if "out/root" in line])
+    print(os.path.exists("../stream.npy"), os.listdir("../out/root"))
+    {_SCORING}
+    """
+    before = _mounts()
+    job = make_job(tmp_path, text, capture=True, environment={"FAIL": fail})
+    outcome = failing.run(job)
+
+    assert outcome.how == How.ENDED, outcome
+    assert set(outcome.walls) == {"network", "processes", "limits"}
+    assert printed(job)[:2] == ["[]", "True []"]
+    assert len(load(job.out).nats) == TOKENS - 1
+    assert _mounts() == before and not (job.out / "root").exists()
+
+
+def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
+    """Once inside, with the machine's own root still in reach: nothing of the script runs."""
+    environment = {"FAIL": "unmount 2"}  # the first is of the capture's folder
+    job = make_job(tmp_path, "print('ran')", environment=environment)
+    outcome = failing.run(job)
+
+    assert outcome.how == How.NOT_STARTED and "old root" in outcome.cause
+    assert printed(job) == []
+
+
+# --- Paths that a script insists on -------------------------------------------------------------
+
+
+def _tops() -> list[str]:
+    """Paths above Python, above the stage, and above what every program needs."""
+    above = {Path(place).parts[1] for place in (sys.prefix, sys.base_prefix, tempfile.gettempdir())}
+    return sorted({f"/{name}" for name in above - {"usr"}} | {"/scorefirst_data", "/opt", "/var"})
+
+
+@pytest.mark.parametrize("top", _tops())
+def test_a_path_that_is_insisted_on_is_in_the_stage(failing, tmp_path, top):
+    """What a script reads and writes at an absolute path lies in its stage, and only there; Python
+    and the stage itself stay where they are, even below that path.
+    """
+    name = f"scorefirst_{os.getpid()}"
+    text = f"""
+    import colorsys, os, subprocess, sys
+    print(open("{top}/{name}/shard.bin").read(), os.path.exists("train_gpt.py"))
+    open("{top}/{name}/made", "w").write("x")
+    subprocess.run([sys.executable, "-c", "import this_is_absent"], stderr=subprocess.DEVNULL)
+    open("/tmp/x", "w")
+    """
+    job = make_job(tmp_path, text, binds={top: "data"}, environment={"FAIL": "mount 9999"})
+    (job.stage / "data" / name).mkdir(parents=True)
+    (job.stage / "data" / name / "shard.bin").write_text("tokens")
+    outcome = failing.run(job)
+
+    assert outcome.how == How.ENDED and "mounts" in outcome.walls, outcome
+    assert printed(job) == ["tokens True"]
+    assert (job.stage / "data" / name / "made").exists() and not Path(top, name).exists()
+
+
+@pytest.mark.parametrize("path", ["/", "/data/../../../../tmp", "data"])
+def test_a_path_where_no_folder_can_stand_starts_nothing(failing, tmp_path, path):
+    """A place that would leave the run's own file system costs the run, never the wall."""
+    job = make_job(tmp_path, "", binds={path: "data"}, environment={"FAIL": "mount 9999"})
+    (job.stage / "data").mkdir()
+    outcome = failing.run(job)
+
+    assert outcome.how == How.NOT_STARTED and "no folder can stand" in outcome.cause

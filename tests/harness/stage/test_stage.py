@@ -1,0 +1,124 @@
+"""The stage: the folder as it was, and data where the script looks for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audits.switches import read_switches
+from harness.configure.attempts import first_rung
+from harness.configure.shrink_rules import StreamShape
+from harness.stage.data_layout import StageData
+from harness.stage.stage import Stage, build_stage
+from harness.streams.vocabulary import Vocabulary
+from reference_model.data.shards import read_shard
+
+BYTES = Vocabulary(260, "plain bytes", None)
+TOKENS = np.concatenate([[1], np.arange(4, 200)])
+
+
+def _stage(folder: Path, into: Path) -> Stage:
+    switches = read_switches(folder, "train_gpt.py")
+    rung = first_rung(switches, StreamShape(TOKENS.size, 260, 1, TOKENS.size))
+    return build_stage(switches, StageData(TOKENS, (TOKENS, TOKENS), BYTES), rung, into)
+
+
+def _folder(tmp_path: Path, script: str) -> Path:
+    folder = tmp_path / "record"
+    folder.mkdir()
+    (folder / "train_gpt.py").write_text(script)
+    (folder / "README.md").write_text("A record.")
+    return folder
+
+
+def test_the_script_is_the_submissions_own(tmp_path: Path) -> None:
+    """Byte for byte, with its siblings; logs and links stay behind."""
+    folder = _folder(tmp_path, "import helper\n")
+    (folder / "helper.py").write_text("X = 1\n")
+    (folder / "train.log").write_text("val_loss:1.0 val_bpb:1.0")
+    (folder / "hosts").symlink_to("/etc/hosts")
+    stage = _stage(folder, tmp_path / "stage")
+    assert (stage.root / stage.script).read_bytes() == (folder / "train_gpt.py").read_bytes()
+    assert (stage.root / "helper.py").exists()
+    assert not (stage.root / "train.log").exists()
+    assert not (stage.root / "hosts").exists()
+    assert stage.notes == ()
+
+
+THROUGH = """\
+def _e(k, d, t=str):  # of #641
+    v = os.environ.get(k, str(d))
+    if t == bool: return bool(int(v))
+    return t(v)
+"""
+
+
+@pytest.mark.parametrize("read", ["os.environ.get", "_e"])
+@pytest.mark.parametrize("default", ["./data/datasets/mine", "data/else/where"])
+def test_the_default_data_path_of_the_script_resolves(
+    tmp_path: Path, default: str, read: str
+) -> None:
+    """Whatever the script names, relative to its working directory, and however it reads it."""
+    script = f'import os\n{THROUGH}class H:\n    data_path = {read}("DATA_PATH", "{default}")\n'
+    stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
+    assert "DATA_PATH" not in stage.environment
+    found = read_shard(stage.root / default / "fineweb_val_000000.bin")
+    assert np.array_equal(found, TOKENS)
+    assert len(list((stage.root / default).glob("fineweb_train_*.bin"))) == 2
+
+
+def test_an_absolute_default_is_replaced_where_there_is_a_switch(tmp_path: Path) -> None:
+    """And bound into the stage where there is none."""
+    script = (
+        'import os\nclass H:\n    data_path = os.environ.get("DATA_PATH", "/mnt/here/data")\n'
+        '    val_files = "/workspace/data/fineweb_val_*.bin"\n'
+    )
+    stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
+    assert stage.variables()["DATA_PATH"] == "./data/datasets/fineweb10B_sp260"
+    assert stage.binds == {"/workspace": "outside/workspace"}
+    bound = stage.root / "outside/workspace/data/fineweb_val_000000.bin"
+    assert np.array_equal(read_shard(bound), TOKENS)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_byte_sidecar_only_for_scripts_that_know_it(tmp_path: Path, known: bool) -> None:
+    """Others would read it as a shard of validation tokens."""
+    script = 'NAME = "fineweb_val_bytes_*.bin"\n' if known else "NAME = 1\n"
+    stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
+    sidecars = list(stage.root.rglob("fineweb_val_bytes_*.bin"))
+    assert bool(sidecars) == known
+    for sidecar in sidecars:  # a boundary stands for no text, a byte for itself
+        assert read_shard(sidecar).tolist() == [0] + [1] * (TOKENS.size - 1)
+
+
+@pytest.mark.parametrize("way", ["../../escaped", "/workspace/../../../../escaped"])
+def test_nothing_is_written_outside(tmp_path: Path, way: str) -> None:
+    """A path with `..` is not followed, be it relative or absolute."""
+    stage = _stage(_folder(tmp_path, f'class H:\n    data_path = "{way}"\n'), tmp_path / "a/stage")
+    assert not (tmp_path / "escaped").exists()
+    assert stage.binds == {}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads the grammar itself")
+def test_a_newer_grammar_is_lowered_and_says_the_same(tmp_path: Path) -> None:
+    """Quotes reused inside f-strings, and `{x=}`; the evidence says that it was done."""
+    script = 'd = {"a": 1.5}\nx = 2.0\nprint(f"{d["a"]:.2f}{ x=:.3f}")\n'
+    stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
+    assert stage.notes and "lowered" in stage.notes[0]
+    ran = subprocess.run(
+        [sys.executable, stage.script], cwd=stage.root, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "1.50 x=2.000\n"
+
+
+def test_a_lone_script_takes_nothing_along(tmp_path: Path) -> None:
+    """What lies beside it may be anything."""
+    (tmp_path / "train_gpt.py").write_text("X = 1\n")
+    (tmp_path / "private.txt").write_text("mine")
+    switches = read_switches(tmp_path / "train_gpt.py")
+    rung = first_rung(switches, StreamShape(TOKENS.size, 260, 1, TOKENS.size))
+    stage = build_stage(switches, StageData(TOKENS, (TOKENS,), BYTES), rung, tmp_path / "stage")
+    assert not (stage.root / "private.txt").exists()
+    assert (stage.root / "train_gpt.py").exists()

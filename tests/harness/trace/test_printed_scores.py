@@ -1,0 +1,188 @@
+"""Numbers read off logs: what is a score, what is not, and which one is the claim."""
+
+import math
+
+import pytest
+
+from harness.trace.printed_scores import claim_of, claims, headline, printed_numbers
+
+USUAL = """\
+step:0/3 val_loss:6.9357 val_bpb:4.1077 train_time:0ms step_avg:0.01ms
+step:3/3 val_loss:6.9301 val_bpb:4.1044 train_time:900ms step_avg:300.00ms
+DIAGNOSTIC post_ema val_loss:6.9311 val_bpb:4.1050 eval_time:10ms
+final_int6_roundtrip val_loss:6.9320 val_bpb:4.1055 eval_time:10ms
+final_int6_roundtrip_exact val_loss:6.93200001 val_bpb:4.10550001
+  ttt_chunk [1/16] bpb=4.200000 time=0.1s
+ttt_sliding:done val_loss=6.931234 val_bpb=4.101234 elapsed=1.0s
+legal_ttt val_loss:6.9312 val_bpb:4.1012 eval_time:1000ms
+legal_ttt_exact val_loss:6.93123412 val_bpb:4.10123434
+"""
+
+
+def test_the_headline_is_the_last_score_that_is_no_diagnostic() -> None:
+    """Steps, progress and diagnostics before or after it claim nothing."""
+    late = "DIAGNOSTIC post_ttt val_loss:1.0000 val_bpb:0.5000 eval_time:1ms\n"
+    found = headline(printed_numbers(USUAL + late))
+    assert found is not None
+    assert found.tag == "legal_ttt_exact"
+    assert found.nats_per_token == 6.93123412
+    assert found.bits_per_byte == 4.10123434
+    assert found.line == 9
+
+
+def test_all_final_scores_stay_candidates() -> None:
+    """A cross-check needs the plain pass beside the adapted one."""
+    tags = [number.tag for number in claims(printed_numbers(USUAL))]
+    assert tags == [
+        "final_int6_roundtrip",
+        "final_int6_roundtrip_exact",
+        "ttt_sliding:done",
+        "legal_ttt",
+        "legal_ttt_exact",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "half_unit"),
+    [
+        ("final val_loss:6.9312 val_bpb:4.1012", 5e-5),
+        ("final_exact val_loss:6.93123412 val_bpb:4.1", 5e-9),
+        ("final val_loss:1.5e-3 val_bpb:0.1", 5e-5),
+        ("Submission:   val_bpb = 1.09517862", 5e-9),
+    ],
+)
+def test_a_number_is_known_to_half_a_unit_of_its_last_place(line: str, half_unit: float) -> None:
+    """Of the loss where there is one, else of the bits per byte."""
+    (found,) = printed_numbers(line)
+    assert math.isclose(found.half_unit, half_unit)
+
+
+def test_the_more_precise_print_of_one_number_speaks() -> None:
+    """Four places after eight say nothing new."""
+    log = "ttt:done val_loss=6.931234 val_bpb=4.101234\nfinal val_loss:6.9312 val_bpb:4.1012\n"
+    found = headline(printed_numbers(log))
+    assert found is not None and found.tag == "ttt:done"
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "pre-quantization post-ema",
+        "diagnostic pre-quantization post-ema",
+        "diagnostic quantized",
+        "DIAGNOSTIC post_swa",
+        "pre_quant_ema_exact",
+        "post-prequant-ttt",
+        "multi_ema_candidate decay:0.5000",
+        "  sliding_eval [ 12.5%] 4/32 windows",
+        "1000/3 ",
+        "[rank0] step 5",
+    ],
+)
+def test_labels_of_diagnostics(label: str) -> None:
+    """What the contest's scripts print beside their score."""
+    (found,) = printed_numbers(f"{label} val_loss:3.1234 val_bpb:1.2345 eval_time:10ms")
+    assert found.diagnostic
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "quantized",
+        "quantized_ttt_phased",
+        "quantized_sliding_window",
+        "final_int8_zlib_roundtrip_exact",
+        "final_prequant_ttt_int6_exact",
+        "ngram_two_pass_exact",
+        "legal_ttt_exact",
+        "Final BPB: final_int6_sliding_window_exact",
+    ],
+)
+def test_labels_of_scores(label: str) -> None:
+    """What the contest's scripts claim."""
+    (found,) = printed_numbers(f"{label} val_loss:3.12345678 val_bpb:1.23456789 eval_time:10ms")
+    assert not found.diagnostic
+
+
+def test_an_echo_of_the_source_prints_no_number() -> None:
+    """623 of 3,000 logs contain the script; only what follows the separator is output."""
+    echo = (
+        "import torch\n"
+        "# best so far: val_loss:1.9 val_bpb:1.1194\n"
+        'NOTE = "val_bpb: 1.0 val_loss: 1.0"\n'
+        'log0(f"final_exact val_loss:{loss:.8f} val_bpb:{bpb:.8f}")\n' + "=" * 100 + "\n"
+    )
+    found = printed_numbers(echo + "final_exact val_loss:2.00000000 val_bpb:1.20000000\n")
+    assert [number.tag for number in found] == ["final_exact"]
+
+
+def test_a_log_of_steps_alone_claims_its_last_step() -> None:
+    """37 of 3,000 logs have nothing else."""
+    found = headline(printed_numbers("\n".join(USUAL.split("\n")[:2])))
+    assert found is not None
+    assert found.nats_per_token == 6.9301 and not found.diagnostic
+
+
+def test_the_declared_figure_tells_what_it_is_called() -> None:
+    """submission.json names a number of the folder's logs, or the mean of several, or none; figures
+    are no name.
+    """
+    assert "final_int#_roundtrip_exact" in claim_of([USUAL], [4.1055]).declared
+    assert "legal_ttt_exact" not in claim_of([USUAL], [4.1055]).declared
+    assert "legal_ttt_exact" in claim_of([USUAL], []).logged
+    assert not claim_of([USUAL], [1.1194]).declared
+    other = USUAL.replace("4.10123434", "4.20123434")
+    assert claim_of([USUAL, other], [4.151234]).declared == {"legal_ttt_exact"}
+
+
+SCORED_AGAIN = USUAL + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "declared", "tag"),
+    [
+        (SCORED_AGAIN, 4.1012, "legal_ttt_exact"),  # printed last, and not claimed
+        (SCORED_AGAIN, 4.09, "final_T0.98_exact"),
+        (SCORED_AGAIN, 1.5, "final_T0.98_exact"),  # no number of the logs: the usual one
+        (USUAL, 4.1012, "final_T0.98_exact"),  # logs of another script, which has no such number
+        (SCORED_AGAIN.replace("legal_ttt", "DIAGNOSTIC ttt"), 4.105, "final_int6_roundtrip_exact"),
+        (SCORED_AGAIN.replace("4.1050", "3.9"), 3.9, "DIAGNOSTIC post_ema"),
+    ],
+)
+def test_the_folder_says_which_number_it_claims(log: str, declared: float, tag: str) -> None:
+    """#1001 scores again what it trained on, prints that last, and claims the first score: what
+    nobody claims accuses nobody.
+    """
+    ours = printed_numbers(SCORED_AGAIN)
+    found = headline(ours, claim_of([log], [declared]))
+    assert found is not None and not found.diagnostic
+    assert found.tag == tag
+
+
+def test_a_claimed_number_that_is_clearly_better_is_judged_where_the_logs_do_not_go_on() -> None:
+    """#706 claims an n-gram mixture; behind it, by default and in no log, the script adapts."""
+    logged = USUAL + "ngram5_exact val_loss:4.50000000 val_bpb:2.50000000\n"
+    ours = printed_numbers(logged + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n")
+    found = headline(ours, claim_of([logged], [2.5]))
+    assert found is not None and found.tag == "ngram5_exact"
+
+
+def test_a_loose_number_is_a_headline_only_where_nothing_else_is() -> None:
+    """`XSA BPB: 1.03` counts for a log that has no val_bpb."""
+    loose = "  XSA BPB:       1.034709\n"
+    alone, beside = headline(printed_numbers(loose)), headline(printed_numbers(USUAL + loose))
+    assert alone is not None and alone.bits_per_byte == 1.034709
+    assert beside is not None and beside.tag == "legal_ttt_exact"
+
+
+def test_training_losses_and_differences_are_no_scores() -> None:
+    """A training loss has no bits per byte; a gain is not a level."""
+    log = "1/3 train_loss: 9.0123 train_time: 0.0m\nttt_gain: 0.01 BPB gain over int8 (bpb:4.1)\n"
+    assert headline(printed_numbers(log)) is None
+
+
+def test_a_loss_that_is_no_number_is_still_the_headline() -> None:
+    """A run that ended in nan has no earlier score to fall back on."""
+    found = headline(printed_numbers(USUAL + "final_exact val_loss:nan val_bpb:nan\n"))
+    assert found is not None and found.nats_per_token is not None
+    assert math.isnan(found.nats_per_token)
