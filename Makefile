@@ -16,6 +16,7 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 docs: $(STAMP)  ## the rules' page, from the rules
 	$(PY) -m audits.document_rules > docs/rules.md.new && mv docs/rules.md.new docs/rules.md

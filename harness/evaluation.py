@@ -36,7 +36,8 @@ from harness.referee.program_run import run_program
 from harness.referee.run import Run, SourceRun
 from harness.referee.setup import Progress, Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
-from harness.report.model import Report, Score
+from harness.report.model import Report
+from harness.score import Score
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.submission import Submission, read_submission

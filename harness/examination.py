@@ -21,8 +21,8 @@ from harness.checks.status import Level, RuleStatus, Status
 from harness.errors import HarnessError, SubmissionError
 from harness.experiments.driver import Limits, ScriptDriver
 from harness.experiments.plan import Battery, Effort, Evidence
-from harness.report.model import Score
 from harness.sandbox.pool import Pool
+from harness.score import Score
 from harness.streams.stream_plan import SCALES
 from harness.streams.vocabulary import byte_tables_elsewhere
 from harness.trace.script_run import ScriptRun

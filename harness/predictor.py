@@ -27,6 +27,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 PROTOCOL_VERSION = 1
+SLAB_BYTES = 64_000_000  # of all arrays of one message: a question asks for no more rows than that
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.arrays import Tokens
 from harness.predictor import Geometry
-from harness.streams.stream import Alphabet, Stream, Tokens
+from harness.streams.stream import Alphabet, Stream
 from harness.streams.windows import Chunk, chunks
 from reference_model.data.shards import read_shard
 

@@ -22,10 +22,11 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from harness.arrays import Tokens
 from harness.checks.source import GAP_TOLERANCE
 from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status
-from harness.streams.distributions import Tokens, Uniform
+from harness.streams.distributions import Uniform
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 

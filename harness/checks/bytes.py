@@ -17,10 +17,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.arrays import Bools, Ints
 from harness.checks.source import why_silent
 from harness.checks.status import Level, RuleStatus, Status
 from harness.trace.printed_scores import Printed
-from harness.trace.scored_positions import Bools, Counted, Ints
+from harness.trace.scored_positions import Counted
 
 BYTE_SPELT = 5  # characters of "<0x0A>" beyond the byte that it stands for
 BOS_SPELT = 3  # of "<s>", which stands for none

@@ -25,15 +25,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from harness.arrays import Floats, Ints
 from harness.checks.status import Level, RuleStatus, Status
-from harness.trace.scored_positions import (
-    Counted,
-    Floats,
-    Ints,
-    PerPosition,
-    nats_at,
-    per_position,
-)
+from harness.trace.scored_positions import Counted, PerPosition, nats_at, per_position
 
 MOVE_NATS = 1e-3  # design section 2, fact 2
 STILL_NATS = 1e-5  # some twenty float32 roundings near 7 nats

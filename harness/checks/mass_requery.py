@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.arrays import Floats, Ints
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.source import half_unit_of
 from harness.checks.status import Level, RuleStatus, Status
@@ -27,7 +28,7 @@ from harness.protocol.job import Question
 from harness.streams.drawn import LawStream
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
-from harness.trace.scored_positions import Floats, Ints, counted_once, nats_at, per_position
+from harness.trace.scored_positions import counted_once, nats_at, per_position
 from harness.trace.script_run import ScriptRun
 
 POSITIONS = 3

@@ -19,23 +19,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from harness.arrays import Ints
 from harness.checks.status import Level, RuleStatus, Status
-from harness.trace.scored_positions import Counted, Ints, PerPosition, nats_at, per_position
+from harness.trace.scored_positions import Counted, PerPosition, nats_at, per_position
+from harness.trace.uses import INTERLEAVED, NEVER, Uses
 
-NEVER = -1
-INTERLEAVED = 0.2  # of the early uses lie inside the pass: use and score take turns
 HINDSIGHT_SHARE = 0.02  # each of two passes must win at least so often to be a choice
-
-
-@dataclass(frozen=True)
-class Uses:
-    """When positions were first used by an update; T rows, one a stream position."""
-
-    first_used: Ints  # (T,) event; NEVER
-    counted_at: Ints  # (T,) event; NEVER
-    weights_seen: Ints | None = None  # (T,) event at which the weights that counted were first seen
-    thrown_away: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
-    before: "Uses | None" = None  # the first of all, where `first_used` is a later one, in the pass
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.arrays import Floats, Ints
 from harness.checks.future import MOVE_NATS
 from harness.checks.source import SourceTest, hedged_nats, why_silent
 from harness.checks.source_law import hedged_log_e
 from harness.checks.status import RuleStatus, Status
 from harness.streams.drawn import LawStream
 from harness.streams.planted_cache import planted_twin
-from harness.trace.scored_positions import Counted, Floats, Ints, per_position
+from harness.trace.scored_positions import Counted, per_position
 from harness.trace.script_run import ScriptRun
 
 MOST = 0.5  # of the scores must move

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from harness.arrays import Floats
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.source_law import (
     BFLOAT16_NATS,
@@ -31,13 +32,7 @@ from harness.checks.source_law import (
 from harness.checks.status import Level, RuleStatus, Status
 from harness.streams.drawn import LawStream
 from harness.trace.printed_scores import Printed
-from harness.trace.scored_positions import (
-    Counted,
-    Floats,
-    PerPosition,
-    per_position,
-    weights_known,
-)
+from harness.trace.scored_positions import Counted, PerPosition, per_position, weights_known
 
 GAP_TOLERANCE = 1e-3  # relative, between printed and rebuilt: issue 4's bound for a reconstruction
 MASS_NATS = math.log1p(MASS_TOLERANCE)  # a token

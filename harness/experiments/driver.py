@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from audits.switches import Switches, as_number
+from harness.arrays import Tokens
 from harness.configure.attempts import Rung, first_rung, native_size, next_rung, trained_longer
 from harness.configure.shrink_rules import Size, StreamShape, counted_entries
 from harness.errors import SubmissionError
@@ -24,7 +25,7 @@ from harness.sandbox import quota
 from harness.sandbox.pool import Pool
 from harness.stage.data_layout import StageData
 from harness.stage.stage import build_stage
-from harness.streams.distributions import Law, Tokens
+from harness.streams.distributions import Law
 from harness.streams.drawn import LawStream
 from harness.streams.stream_plan import Scale
 from harness.streams.vocabulary import Vocabulary, vocabulary_of

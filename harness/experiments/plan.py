@@ -27,6 +27,7 @@ from typing import Protocol
 
 import numpy as np
 
+from harness.arrays import Tokens
 from harness.checks.byte_spread import piece_laws, unexplained
 from harness.checks.future import Cut, FlipResult, choose_cut, compare, unless_chosen
 from harness.checks.mass_requery import Asked
@@ -45,7 +46,7 @@ from harness.checks.two_tokens import (
 from harness.experiments.requery import Asking
 from harness.protocol.job import Question
 from harness.streams.controls import adaptation_control, other_beginnings, training_control
-from harness.streams.distributions import Law, Tokens
+from harness.streams.distributions import Law
 from harness.streams.drawn import LawStream, redraw
 from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun

@@ -16,6 +16,8 @@ attempt).
 
 import pyarrow as pa
 
+LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
+
 EVENTS = pa.schema(
     [
         ("event", pa.int64()),  # 0, 1, 2, ... in a rank

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from harness.arrays import Tokens
 from harness.errors import ContractError
 from harness.referee.ledger import Mark
 from harness.referee.referee import Referee
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
 from harness.referee.worker.process import WorkerProcess
-from harness.streams.stream import Tokens
 from harness.submission import DEFAULTS
 
 

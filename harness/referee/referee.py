@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.arrays import Tokens
 from harness.errors import ContractError
 from harness.predictor import Geometry
 from harness.referee.ledger import Ledger, Mark, Score, Update
 from harness.referee.worker.process import WorkerProcess
-from harness.streams.stream import Stream, Tokens
+from harness.streams.stream import Stream
 from harness.streams.windows import Batch, Chunk, chunks
 
 Rows = npt.NDArray[np.float32]  # (B, scored, V) nats

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from harness.arrays import Tokens
 from harness.errors import SubmissionError
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import predictor_worker, run_predictor
@@ -25,7 +26,7 @@ from harness.streams.model_source import (
     SourceStream,
     sample_source,
 )
-from harness.streams.stream import Alphabet, Tokens
+from harness.streams.stream import Alphabet
 
 SOURCE_TOKENS = N_DOCUMENTS * DOCUMENT_TOKENS
 

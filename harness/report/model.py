@@ -14,20 +14,11 @@ from typing import Any
 from audits.catalogue import PROFILES, RULES
 from harness.checks.status import RuleStatus
 from harness.report.gaps import gaps
+from harness.score import Score
 from harness.verdict.decide import Verdict, decide
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
-
-
-@dataclass(frozen=True)
-class Score:
-    """The number in question."""
-
-    nats: float | None  # code length of the scored targets
-    tokens: int  # targets scored
-    bytes: int  # UTF-8 bytes of the scored text, counted by the harness
-    bits_per_byte: float | None
 
 
 @dataclass(frozen=True)

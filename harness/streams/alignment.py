@@ -10,7 +10,8 @@ taken for foreign (a training shard) when no sample is found.
 import numpy as np
 import numpy.typing as npt
 
-Tokens = npt.NDArray[np.int64]
+from harness.arrays import Tokens
+
 Positions = npt.NDArray[np.int32]
 
 K = 8  # 8 uniform ids of 1,024 repeat with probability 2^-80

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.arrays import Tokens
 from harness.errors import HarnessError
-from harness.streams.distributions import Tokens
 from harness.streams.drawn import LawStream, redraw
 
 

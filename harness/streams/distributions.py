@@ -17,10 +17,9 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Tokens = npt.NDArray[np.int64]
-Nats = npt.NDArray[np.float64]
+from harness.arrays import Nats, Tokens
+
 Document = tuple[Tokens, Nats]  # (n,) ids without the boundary, (n,) nats: ln q of each
 
 

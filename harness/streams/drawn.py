@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.arrays import Nats, Tokens
 from harness.errors import HarnessError
-from harness.streams.distributions import Law, Nats, Tokens
+from harness.streams.distributions import Law
 
 SHORTEST = 32  # tokens of the shortest document: 165 real scripts assert that one has two
 

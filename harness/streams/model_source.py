@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.streams.stream import Alphabet, Stream, Tokens
+from harness.arrays import Tokens
+from harness.streams.stream import Alphabet, Stream
 
 N_DOCUMENTS = 8
 DOCUMENT_TOKENS = 256  # 8 x 256 = 2,048 tokens, and one document per chunk of the shrunk run

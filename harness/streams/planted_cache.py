@@ -9,9 +9,8 @@ did. Not covered: other hashes, mixing weights and orders; it is a ruler, not a 
 
 import numpy as np
 
-from harness.streams.distributions import Tokens
+from harness.arrays import Floats, Tokens
 from harness.streams.drawn import LawStream
-from harness.trace.scored_positions import Floats
 
 ORDERS = (5, 4, 3, 2)  # context lengths, longest first
 FEWEST = 2  # of a context before it speaks: the field's usual min_count

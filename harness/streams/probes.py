@@ -7,8 +7,9 @@ because a move counts only when both repeat it (design section 2, fact 2).
 
 import numpy as np
 
+from harness.arrays import Tokens
 from harness.predictor import Geometry
-from harness.streams.stream import Stream, Tokens, altered_future
+from harness.streams.stream import Stream, altered_future
 from harness.streams.windows import chunks
 
 N_CUTS = 8

@@ -10,14 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.arrays import Tokens
 from harness.errors import HarnessError
 from reference_model.data.byte_count import ByteTable
 from reference_model.data.folder import DataFolder
 from reference_model.data.tokenizer import load_tokenizer
-
-Tokens = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.predictor import Geometry
-from harness.referee.wire.slab import SLAB_BYTES
-from harness.streams.stream import Tokens
+from harness.arrays import Tokens
+from harness.predictor import SLAB_BYTES, Geometry
 
 # Windows per question, the contest's EVAL_BATCH_SEQS (default in 224 of 283 scripts that read it).
 BATCH_WINDOWS = 32

@@ -13,9 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from harness.arrays import Bools, Floats, Ints
 
 
 class Counted(Protocol):

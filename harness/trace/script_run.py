@@ -12,17 +12,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.order import INTERLEAVED, NEVER, Uses
-from harness.inside.hooks.updates import LEAVES
+from harness.arrays import Tokens
 from harness.protocol.job import How, Job, Outcome
+from harness.protocol.schema import LEAVES
 from harness.streams.alignment import SAMPLED_FROM, Aligner, K
-from harness.streams.distributions import Tokens
 from harness.streams.drawn import LawStream
 from harness.streams.vocabulary import BOS
 from harness.trace import first_use
 from harness.trace.printed_scores import SILENT, Claim, Printed, headline, printed_numbers
 from harness.trace.reader import Capture, Column, load, load_answers
 from harness.trace.reconstruct import Pass, reconstruct
+from harness.trace.uses import INTERLEAVED, NEVER, Uses
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,12 +19,7 @@ from harness.checks.file_reads import check_reads
 from harness.checks.future import check_flip
 from harness.checks.mass_bound import mass_bound
 from harness.checks.mass_requery import check_sums
-from harness.checks.order import (
-    OrderView,
-    check_order,
-    check_weights_still,
-    order_view,
-)
+from harness.checks.order import OrderView, check_order, check_weights_still, order_view
 from harness.checks.power import (
     ADAPTATION,
     CLASSES,

@@ -21,8 +21,8 @@ from torch.overrides import TorchFunctionMode
 from harness.inside.hooks.marks import Positions
 from harness.inside.hooks.recorder import Recorder
 from harness.inside.hooks.unseen import absent, seen_through, untraced
+from harness.protocol.schema import LEAVES
 
-LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
 KEY = "scorefirst.positions"
 NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
 

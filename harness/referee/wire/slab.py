@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import ContractError
-
-SLAB_BYTES = 64_000_000
+from harness.predictor import SLAB_BYTES
 
 # What may cross: token ids, scores, rows. Anything else (float16, object) breaks the contract.
 DTYPES = ("int64", "float32", "float64", "bool")

@@ -9,10 +9,10 @@ from driven_jobs import make_job
 from simulated_coders import stream
 
 from harness.checks.file_reads import check_reads, reads_of
-from harness.checks.order import NEVER
 from harness.checks.status import Level, Status
 from harness.sandbox.fork_server import Nursery
 from harness.trace.script_run import ScriptRun, read_run
+from harness.trace.uses import NEVER
 
 # Trains two steps on the validation stream, then scores in eight batches.
 SCRIPT = """

@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 from simulated_coders import Scores
 
-from harness.checks.order import (
-    Uses,
-    changed_while_scored,
-    check_order,
-    check_weights_still,
-    order_view,
-)
+from harness.checks.order import changed_while_scored, check_order, check_weights_still, order_view
 from harness.checks.status import Level, Status
 from harness.trace.first_use import NEVER as SEEN_NEVER
 from harness.trace.first_use import UpdateView
 from harness.trace.script_run import innocent, telling
+from harness.trace.uses import Uses
 
 T = 128
 EXPECTED = np.arange(1, T)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from simulated_coders import Scores, printed
 
-from harness.checks.order import Uses
 from harness.checks.status import Level, Status
 from harness.checks.two_tokens import (
     Pair,
@@ -19,6 +18,7 @@ from harness.checks.two_tokens import (
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import LawStream, draw, schedule
 from harness.trace.printed_scores import Printed
+from harness.trace.uses import Uses
 
 A, B, BOS, N = 10, 20, 1, 1024
 NEVER = np.full(N, -1, np.int64)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from harness.errors import ContractError, SubmissionError
+from harness.predictor import SLAB_BYTES
 from harness.referee.wire.channel import MAX_MESSAGE_BYTES, Channel, ChannelClosed, Message
-from harness.referee.wire.slab import DTYPES, SLAB_BYTES, Slab
+from harness.referee.wire.slab import DTYPES, Slab
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from harness.arrays import Tokens
 from harness.errors import HarnessError
 from harness.predictor import Geometry
 from harness.streams.model_source import DOCUMENT_TOKENS, N_DOCUMENTS, SourceStream, sample_source
 from harness.streams.probes import N_CUTS, probe_cuts
-from harness.streams.stream import Alphabet, Stream, Tokens, altered_future, validation_stream
+from harness.streams.stream import Alphabet, Stream, altered_future, validation_stream
 from harness.streams.windows import chunks
 from reference_model.data.tokenizer import encode_document, load_tokenizer
 

@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.predictor import Geometry
-from harness.referee.wire.slab import SLAB_BYTES
+from harness.predictor import SLAB_BYTES, Geometry
 from harness.streams.windows import BATCH_WINDOWS, Batch, chunks
 
 # Alphabets around the contest's, and one so large that a slab carries three rows.

@@ -12,7 +12,7 @@ from audits.switches import read_switches
 from harness.checks.bytes import check_bytes, without_table
 from harness.checks.mass_bound import mass_bound
 from harness.checks.mass_requery import Asked, check_sums
-from harness.checks.order import Uses, order_view
+from harness.checks.order import order_view
 from harness.checks.power import adaptation_power, table_power, temper, without_updates
 from harness.checks.source import source_test
 from harness.checks.source_law import NEEDED_NATS
@@ -20,6 +20,7 @@ from harness.checks.status import Level, RuleStatus, Status
 from harness.streams.controls import adaptation_control
 from harness.streams.vocabulary import byte_tables_elsewhere
 from harness.trace.printed_scores import Printed
+from harness.trace.uses import Uses
 from harness.verdict.attribution import Proof, name_violations
 
 NEVER = np.full(1024, -1, np.int64)
