@@ -117,9 +117,9 @@ def _settle(rank: Rank) -> None:
     script = job.stage / job.script
     sys.argv = [str(script), *job.arguments]
     sys.path[0] = str(script.parent)
-    random.seed(0)
-    np.random.seed(0)
-    torch.manual_seed(0)
+    random.seed(job.seed)
+    np.random.seed(job.seed)
+    torch.manual_seed(job.seed)
     left_s = rank.deadline - time.monotonic()
     faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
     _shim(job)

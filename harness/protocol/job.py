@@ -52,6 +52,7 @@ class Job:
     ranks: int = 1
     time_limit_s: float = 600.0
     capture: bool = True
+    seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
     questions: tuple[Question, ...] = ()  # asked on a single rank; the run ends behind the last
     quota: Quota = Quota()
 

@@ -1,10 +1,11 @@
 """Says what ended a run, and which line of the submission it was.
 
-A frame is theirs unless its file belongs to Python, an installed package or this harness; text that
-the script unpacked and executed ("<string>") is theirs too. Does not cover errors whose traceback
-the script itself threw away.
+A frame is theirs unless its file belongs to Python, an installed package, this harness or the
+reference model; text that the script unpacked and executed ("<string>") is theirs too. Does not
+cover errors whose traceback the script itself threw away.
 """
 
+import os
 import re
 import sys
 import sysconfig
@@ -14,16 +15,20 @@ from types import TracebackType
 
 CAUSE_CHARACTERS = 500  # some scripts raise a whole table
 
-_OURS = tuple(
-    {sys.prefix, sys.base_prefix, str(Path(__file__).resolve().parents[1])}
-    | {path for key, path in sysconfig.get_paths().items() if "lib" in key}
-)
+_CHECKOUT = Path(__file__).resolve().parents[2]
+OUR_PACKAGES = (_CHECKOUT / "harness", _CHECKOUT / "reference_model")  # there beside every script
+
+_FOREIGN_FOLDERS = {
+    *(sys.prefix, sys.base_prefix, *map(str, OUR_PACKAGES)),
+    *(path for key, path in sysconfig.get_paths().items() if "lib" in key),
+}
+_FOREIGN = ("<frozen", *(folder.rstrip(os.sep) + os.sep for folder in _FOREIGN_FOLDERS))
 _DUMPED_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def is_theirs(file: str) -> bool:
     """Whether code of this file name belongs to the submission."""
-    return not file.startswith(("<frozen", *_OURS))
+    return not file.startswith(_FOREIGN)
 
 
 def cause_of(error: BaseException) -> str:

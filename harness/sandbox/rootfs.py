@@ -1,4 +1,5 @@
-"""The file system that a run sees: what it needs of the machine, read-only, and its own places.
+"""The file system that a run sees: what it needs of the machine and of us, read-only, and its own
+places.
 
 Listed is what is visible; everything else does not exist inside: home folders, sockets of services
 (a read-only socket would still answer), other users' files, the harness's results.
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from harness.errors import SandboxError
 from harness.protocol.job import Job
+from harness.protocol.traceback_origin import OUR_PACKAGES
 from harness.sandbox import syscalls
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/sys")
@@ -68,12 +70,11 @@ def _visible() -> list[Path]:
     """Read-only parts of the machine, outermost first."""
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     python = [sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path), *libraries]
-    harness = str(Path(__file__).resolve().parents[1])
     settings = [f"/etc/{name}" for name in SETTINGS]
-    paths = {Path(p) for p in (*SYSTEM, *settings, *python, harness) if p and os.path.exists(p)}
+    shown = (*SYSTEM, *settings, *python, *map(str, OUR_PACKAGES))
+    paths = {Path(path) for path in shown if path and os.path.exists(path)}
     # A path entry may be the checkout itself, with its results and secrets: never all of it.
-    checkout = Path(harness).parent
-    paths = {path for path in paths if path != checkout and path != Path("/")}
+    paths -= {*(package.parent for package in OUR_PACKAGES), Path("/")}
     devices = [Path("/dev") / name for name in DEVICES] + sorted(Path("/dev").glob("nvidia*"))
     return sorted(p for p in paths if not any(up in paths for up in p.parents)) + devices
 

@@ -73,6 +73,24 @@ def test_runs_know_nothing_of_each_other(nursery, tmp_path):
     assert printed(jobs[0])[0].startswith("False False")
 
 
+def test_a_seed_decides_what_is_drawn(nursery, tmp_path):
+    """Two runs draw the same numbers where their seeds agree, and others where they do not; a job
+    that names no seed has seed 0.
+    """
+    text = "import random, numpy, torch\nprint(random.random(), numpy.random.rand(), torch.rand(1))"
+    jobs = [
+        make_job(tmp_path / name, text, seed=seed)
+        for name, seed in zip("abc", (0, 7, 7), strict=True)
+    ]
+    jobs.append(make_job(tmp_path / "d", text))
+    for job in jobs:
+        nursery.run(job)
+    none, seven, again, unnamed = (printed(job)[0].split() for job in jobs)
+
+    assert seven == again and none == unnamed
+    assert all(a != b for a, b in zip(none, seven, strict=True))
+
+
 def test_a_script_is_main_and_sees_only_its_environment(nursery, tmp_path, monkeypatch):
     """The script is `__main__` under its own name, with its arguments; nothing of ours is set."""
     monkeypatch.setenv("SECRET_TOKEN", "x")

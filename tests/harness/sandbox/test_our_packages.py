@@ -1,0 +1,54 @@
+"""What a script may import of ours: there beside it, closed to it, and never named as its own."""
+
+from collections.abc import Iterator
+
+import pytest
+from driven_jobs import make_job, printed
+
+from harness.protocol.job import How
+from harness.sandbox.fork_server import Nursery
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as one:
+        yield one
+
+
+def test_the_reference_model_is_there_and_cannot_be_written(nursery, tmp_path):
+    """A program imports the artifact loader inside isolation, and can change none of it."""
+    text = """
+    import os, reference_model.artifact as artifact
+    package = os.path.dirname(artifact.__file__)
+    print(artifact.load_artifact.__name__, sorted(os.listdir(os.path.dirname(package))))
+    for path in (artifact.__file__, package + "/planted.py"):
+        try:
+            open(path, "a")
+            print("opened", path)
+        except OSError as error:
+            print(type(error).__name__)
+    """
+    job = make_job(tmp_path, text)
+    outcome = nursery.run(job)
+    if "mounts" not in outcome.walls:
+        pytest.skip("this machine gives a run no file system of its own")
+
+    assert outcome.how == How.ENDED, outcome
+    loader, *refusals = printed(job)
+    assert loader == "load_artifact ['harness', 'reference_model']"
+    assert refusals == ["OSError", "OSError"]
+
+
+@pytest.mark.parametrize("hanging", [False, True])
+def test_a_frame_of_the_reference_model_is_not_the_submissions(nursery, tmp_path, hanging):
+    """However a run ends inside the reference model, the line named is the one that called it."""
+    text = f"""
+    import os, pathlib
+    from reference_model.data import shards
+    {'os.mkfifo("shard.bin")' if hanging else ""}
+    shards.read_shard(pathlib.Path("shard.bin"))
+    """
+    outcome = nursery.run(make_job(tmp_path, text, time_limit_s=4.0))
+
+    assert outcome.how == (How.TIMED_OUT if hanging else How.FAILED), outcome
+    assert outcome.where == "train_gpt.py:5"
