@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from audits.switches import read_switches
+from harness.configure.record_script import read_record
 from harness.experiments.driver import Limits, ScriptDriver
 from harness.protocol.job import How, Job
 from harness.sandbox.pool import Pool
@@ -85,11 +85,11 @@ def main() -> int:
     if options.tokens:
         scale = replace(scale, stream_tokens=options.tokens + 1)
     limits = Limits(options.device, 1)
-    switches = read_switches(options.folder)
+    script = read_record(options.folder)
     with tempfile.TemporaryDirectory() as scratch, Pool(1, options.device) as pool:
         out = options.out or Path(scratch)
         driver = ScriptDriver(
-            switches, pool, out, options.seed, limits, scale, tuple(options.tokenizer)
+            script, pool, out, options.seed, limits, scale, tuple(options.tokenizer)
         )
         driver.begin()
         law = scale.drawn(driver.vocabulary, options.seed)

@@ -28,6 +28,7 @@ from harness.checks.size import Size, check_size
 from harness.checks.source_law import check_source, source_test
 from harness.checks.static import check_static
 from harness.checks.status import RuleStatus, Status
+from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
 from harness.examination import Examination, Request
 from harness.referee.ledger import Ledger
@@ -94,7 +95,8 @@ class Evaluation:
                 self._scan()
         if self.submission.kind == "upstream":
             with self._phase("drive"):
-                self.examination = Examination(self.options.drive)
+                record = read_record(self.options.folder, self.options.entry)
+                self.examination = Examination(self.options.drive, record)
                 self.examination.run()
             return
         with self._phase("artifact"):

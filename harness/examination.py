@@ -12,19 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from audits.folder import NothingToScan, UsageError
-from audits.switches import read_switches
 from harness.checks.bytes import without_table
 from harness.checks.file_reads import reads_of
 from harness.checks.source import SourceTest
 from harness.checks.status import Level, RuleStatus, Status
-from harness.errors import HarnessError, SubmissionError
+from harness.configure.run_spec import Subject
 from harness.experiments.driver import Limits, ScriptDriver
 from harness.experiments.plan import Battery, Effort, Evidence
 from harness.sandbox.pool import Pool
 from harness.score import Score
 from harness.streams.stream_plan import SCALES
-from harness.streams.vocabulary import byte_tables_elsewhere
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
 
@@ -50,6 +47,7 @@ class Examination:
     """Fills itself while it goes; holds what a report needs."""
 
     request: Request
+    subject: Subject
     evidence: Evidence | None = None
     judged: Judged | None = None
     driver: ScriptDriver | None = field(default=None, repr=False)
@@ -57,18 +55,12 @@ class Examination:
     def run(self) -> None:
         """Drives and judges. Raises SubmissionError where the script printed no number."""
         request = self.request
-        try:
-            switches = read_switches(request.path, request.entry)
-        except NothingToScan as error:
-            raise SubmissionError(str(error)) from error
-        except UsageError as error:
-            raise HarnessError(str(error)) from error
         deadline = time.monotonic() + request.time_limit_s
         limits = Limits(request.device, request.ranks, deadline)
         scale = SCALES[request.device]
         with Pool(request.jobs, request.device) as pool:
             self.driver = ScriptDriver(
-                switches, pool, request.out, request.seed, limits, scale, request.tokenizers
+                self.subject, pool, request.out, request.seed, limits, scale, request.tokenizers
             )
             base = self.driver.climb()
             battery = Battery(
@@ -90,8 +82,7 @@ class Examination:
         """One a rule; empty until it was judged."""
         if self.judged is None or self.driver is None:
             return []
-        tables = byte_tables_elsewhere(self.driver.switches)
-        known = [without_table(status, tables) for status in self.judged.statuses]
+        known = [without_table(status, self.subject.byte_tables) for status in self.judged.statuses]
         return [*known, *self._left_out()]
 
     def _left_out(self) -> list[RuleStatus]:
@@ -124,7 +115,7 @@ class Examination:
         if self.driver is None:
             return None
         shown: dict[str, Any] = {
-            "entry": self.driver.switches.target.entry,
+            "entry": self.subject.name,
             "attempts": [
                 {
                     "why": attempt.rung.why,

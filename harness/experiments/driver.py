@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from audits.switches import Switches, as_number
 from harness.arrays import Tokens
-from harness.configure.attempts import Rung, first_rung, native_size, next_rung, trained_longer
-from harness.configure.shrink_rules import Size, StreamShape, counted_entries
+from harness.configure.attempts import Rung
+from harness.configure.run_spec import Subject
+from harness.configure.shrink_rules import StreamShape, counted_entries
 from harness.errors import SubmissionError
 from harness.protocol.job import Job, Outcome, Question
 from harness.sandbox import quota
@@ -28,7 +28,7 @@ from harness.stage.stage import build_stage
 from harness.streams.distributions import Law
 from harness.streams.drawn import LawStream
 from harness.streams.stream_plan import Scale
-from harness.streams.vocabulary import Vocabulary, vocabulary_of
+from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import Claim, claim_of
 from harness.trace.script_run import ScriptRun, read_run
 
@@ -56,7 +56,7 @@ class Attempt:
 class ScriptDriver:
     """One submission."""
 
-    switches: Switches
+    subject: Subject
     pool: Pool
     out: Path
     seed: int
@@ -69,10 +69,9 @@ class ScriptDriver:
 
     def begin(self) -> Rung:
         """Chooses the first rung, and the vocabulary that it asks for."""
-        size = native_size(self.switches) if self.limits.device == "cuda" else Size()
-        rung = first_rung(self.switches, self._shape(0), size)
-        self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
-        self.chosen = first_rung(self.switches, self._shape(self.vocabulary.size), size)
+        native = self.limits.device == "cuda"
+        self.vocabulary = self._vocabulary(self.subject.first(self._shape(0), native))
+        self.chosen = self.subject.first(self._shape(self.vocabulary.size), native)
         return self.chosen
 
     def climb(self) -> ScriptRun:
@@ -95,11 +94,11 @@ class ScriptDriver:
             complaint = _tail(self.out / name / "output.log")
             tried = [attempt.rung for attempt in self.tried]
             shape = self._shape(self.vocabulary.size)
-            rung = next_rung(self.switches, shape, tried, _cause(run.outcome), complaint)
+            rung = self.subject.next(shape, tried, _cause(run.outcome), complaint)
             if rung is not None:
-                self.vocabulary = vocabulary_of(self.switches, rung.variables(), self.tokenizers)
+                self.vocabulary = self._vocabulary(rung)
         if best is None:
-            raise SubmissionError(_unrunnable(self.switches, run.outcome, len(self.tried)))
+            raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, len(self.tried)))
         return replace(best, name="base")
 
     def run(
@@ -122,9 +121,7 @@ class ScriptDriver:
         stream = stream or self.scale.drawn(self.vocabulary, self.seed, factor=factor, only=law)
         shard = self.scale.drawn(self.vocabulary, self.seed, split=1, only=law)
         if iterations:
-            rung = trained_longer(
-                self.switches, self._shape(self.vocabulary.size), rung, iterations
-            )
+            rung = self.subject.longer(self._shape(self.vocabulary.size), rung, iterations)
         return self._run(name or law.name, stream, rung, shard.tokens)
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
@@ -176,10 +173,10 @@ class ScriptDriver:
     @cached_property
     def claim(self) -> Claim:
         """What the folder's own logs say of the numbers that submission.json declares."""
-        logs = self.switches.target.config.logs
-        means = [v for k, (v, _) in logs.settings.items() if "val_bpb" in k and "mean" in k]
-        figures = [logs.declared, *map(as_number, means)]
-        return claim_of(logs.texts.values(), [f for f in figures if f is not None])
+        return claim_of(self.subject.logs.values(), self.subject.declared)
+
+    def _vocabulary(self, rung: Rung) -> Vocabulary:
+        return self.subject.vocabulary(rung, self.tokenizers)
 
     def staged(self, name: str, law: LawStream) -> contextlib.AbstractContextManager[Job]:
         """The stage of a run in that configuration, for whoever runs it more than once."""
@@ -196,20 +193,21 @@ class ScriptDriver:
         shards = (
             _training(self.scale, self.vocabulary, self.seed) if training is None else (training,)
         )
-        data = StageData(law.tokens, shards, self.vocabulary)
+        data = StageData(law.tokens, shards)
+        spec = self.subject.spec(rung, self.vocabulary)
         place = out / "stage"
         try:
-            stage = build_stage(self.switches, data, rung, place)
+            stage = build_stage(spec, data, place)
             np.save(out / "stream.npy", law.tokens)
             yield Job(
                 stage=place.resolve(),
-                script=stage.script,
+                script=spec.entry,
                 stream=(out / "stream.npy").resolve(),
                 out=out.resolve(),
-                environment=stage.variables(),
-                patches=stage.attributes(),
+                environment=spec.variables(),
+                patches=spec.attributes(),
                 binds=stage.binds,
-                arguments=stage.arguments,
+                arguments=spec.arguments,
                 device=self.limits.device,
                 ranks=self.limits.ranks,
                 time_limit_s=self.scale.run_s,
@@ -230,10 +228,10 @@ def _cause(outcome: Outcome) -> str:
     return outcome.cause or f"{outcome.how}, and nothing that reads as a score was printed"
 
 
-def _unrunnable(switches: Switches, outcome: Outcome, rungs: int) -> str:
+def _unrunnable(entry: Path, outcome: Outcome, rungs: int) -> str:
     where = f" ({outcome.where})" if outcome.where else ""
     return (
-        f"{switches.target.root / switches.target.entry}: no score was printed on any of {rungs}"
+        f"{entry}: no score was printed on any of {rungs}"
         f" configurations; the last one {outcome.how}: {_cause(outcome)}{where}"
     )
 

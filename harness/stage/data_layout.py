@@ -13,11 +13,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from harness.streams.vocabulary import Vocabulary, tokenizer_paths
+from harness.configure.data_places import SIDECAR
+from harness.configure.vocabulary_choice import tokenizer_paths
+from harness.streams.vocabulary import Vocabulary
 from reference_model.data.shards import write_shard
 
 OUTSIDE = "outside"  # folder of the stage that stands for absolute paths
-SIDECAR = "fineweb_val_bytes"  # read by 88-96 scripts: the bytes of each validation token
 _SHARDS = re.compile(r"\.bin$")
 _VALIDATION = re.compile(r"val", re.IGNORECASE)
 _FOLDER = re.compile(r"(data|dataset|datasets)_?(path|dir|root|folder)?$|shard", re.IGNORECASE)
@@ -30,7 +31,6 @@ class StageData:
 
     validation: np.ndarray  # (T,) integer ids
     train: tuple[np.ndarray, ...]  # each (N,) integer ids: one shard
-    vocabulary: Vocabulary
 
 
 @dataclass
@@ -39,13 +39,14 @@ class Layout:
 
     stage: Path
     data: StageData
+    vocabulary: Vocabulary
     sidecar: bool  # the script knows the byte sidecar; others would read it as a shard
     binds: dict[str, str] = field(default_factory=dict)
     _done: set[Path] = field(default_factory=set)
 
     def fill(self, paths: Mapping[str, str]) -> None:
         """Everything that these paths of the script name."""
-        size = self.data.vocabulary.size
+        size = self.vocabulary.size
         self.folder(f"data/datasets/fineweb10B_sp{size}")
         self.tokenizer(f"data/tokenizers/fineweb_{size}_bpe.model")
         for path in tokenizer_paths(paths):
@@ -90,7 +91,7 @@ class Layout:
         if place is None:
             return
         place.parent.mkdir(parents=True, exist_ok=True)
-        vocabulary = self.data.vocabulary
+        vocabulary = self.vocabulary
         if place.suffix == ".model" and vocabulary.model is not None:
             place.write_bytes(vocabulary.model)
         elif place.suffix == ".json" and not place.exists():
@@ -98,7 +99,7 @@ class Layout:
 
     def validation_bytes(self) -> np.ndarray:
         """(T,) int64: what the byte sidecar holds."""
-        return self.data.vocabulary.token_bytes(self.data.validation)
+        return self.vocabulary.token_bytes(self.data.validation)
 
     def place(self, path: str) -> Path | None:
         """The place in the stage; None where the script must not be served."""

@@ -10,25 +10,18 @@ Does not cover: packages and programs that the script expects of its machine.
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from audits.source import read_source
 from audits.source.grammar import lowered
-from audits.switches import Switches
-from harness.configure.attempts import Given, Rung
+from harness.configure.run_spec import RunSpec
 from harness.errors import SubmissionError
-from harness.stage.data_layout import SIDECAR, Layout, StageData
+from harness.stage.data_layout import Layout, StageData
 
 MAX_FILE_BYTES = 100 << 20  # an artifact has at most 16 MB
 MAX_FOLDER_BYTES = 1 << 30
 _LEFT_BEHIND = (".git", "__pycache__", "logs", "wandb", ".venv", "node_modules")
-
-_STANDARD = {  # where the contest keeps its data, relative to the working directory
-    "DATA_DIR": "./data/",
-    "DATA_PATH": "./data/datasets/fineweb10B_sp{size}",
-    "TOKENIZER_PATH": "./data/tokenizers/fineweb_{size}_bpe.model",
-}
 
 
 @dataclass(frozen=True)
@@ -36,61 +29,46 @@ class Stage:
     """A place in which a script can run."""
 
     root: Path
-    script: str  # relative to root
-    environment: Mapping[str, Given]
-    patches: Mapping[str, Given]
-    binds: Mapping[str, str] = field(default_factory=dict)
-    arguments: tuple[str, ...] = ()
+    spec: RunSpec
+    binds: Mapping[str, str]  # absolute path that the script asks for -> folder in the stage
     notes: tuple[str, ...] = ()  # what differs from the folder as it was submitted
 
-    def variables(self) -> dict[str, str]:
-        """The environment as a `Job` takes it."""
-        return {name: given.text for name, given in self.environment.items()}
 
-    def attributes(self) -> dict[str, str]:
-        """The patches as a `Job` takes them."""
-        return {name: given.text for name, given in self.patches.items()}
-
-
-def build_stage(switches: Switches, data: StageData, rung: Rung, into: Path) -> Stage:
-    """Copies the folder, writes the data, and says what the script has to be told."""
+def build_stage(spec: RunSpec, data: StageData, into: Path) -> Stage:
+    """Copies the folder, and writes the data where the script looks for it."""
     into.mkdir(parents=True, exist_ok=True)
-    _copy_folder(switches, into)
-    notes = tuple(_lower_grammar(switches, into))
-    environment = dict(rung.environment) | _data_environment(switches, data)
-    texts = {name: given.text for name, given in environment.items()}
-    layout = Layout(into, data, sidecar=SIDECAR in switches.text)
-    layout.fill(_defaults(switches, texts) | switches.paths_under(texts))
-    return Stage(
-        root=into,
-        script=switches.target.entry,
-        environment=environment,
-        patches=rung.patches,
-        binds=layout.binds,
-        arguments=(*rung.arguments, *_data_arguments(switches, data)),
-        notes=notes,
-    )
+    _copy_folder(spec, into)
+    for place, file in spec.beside.items():
+        (into / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, into / place)
+    notes = tuple(_lower_grammar(spec, into))
+    layout = Layout(into, data, spec.vocabulary, spec.sidecar)
+    layout.fill(spec.data_paths)
+    return Stage(into, spec, layout.binds, notes)
 
 
 # -------------------------------------------------------------------------------------------------
 # the copy
 
 
-def _copy_folder(switches: Switches, into: Path) -> None:
-    source = switches.target.root
-    if switches.target.files == (switches.target.entry,) and not (source / "README.md").is_file():
-        shutil.copyfile(source / switches.target.entry, into / switches.target.entry)
-        return  # a lone script: what lies beside it is not its own
+def _copy_folder(spec: RunSpec, into: Path) -> None:
+    if spec.files is not None:
+        for name in spec.files:
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(spec.root / name, into / name)
+        return
     copied = 0
-    for folder, names, files in os.walk(source):
+    for folder, names, files in os.walk(spec.root):
         names[:] = [name for name in names if name not in _LEFT_BEHIND]
         names[:] = [name for name in names if not (Path(folder) / name).is_symlink()]
-        place = into / Path(folder).relative_to(source)
+        place = into / Path(folder).relative_to(spec.root)
         place.mkdir(exist_ok=True)
         for name in files:
             copied += _copy_file(Path(folder) / name, place / name)
             if copied > MAX_FOLDER_BYTES:
-                raise SubmissionError(f"{source}: more than {MAX_FOLDER_BYTES >> 20} MB of files")
+                raise SubmissionError(
+                    f"{spec.root}: more than {MAX_FOLDER_BYTES >> 20} MB of files"
+                )
 
 
 def _copy_file(source: Path, place: Path) -> int:
@@ -104,10 +82,10 @@ def _copy_file(source: Path, place: Path) -> int:
     return size
 
 
-def _lower_grammar(switches: Switches, into: Path) -> list[str]:
+def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
     """Rewrites files that only a newer Python compiles, also where they are packed."""
     notes = []
-    for name in switches.files:
+    for name in spec.readable:
         path = into / name
         if not path.is_file() or _compiles(text := read_source(path).text):
             continue
@@ -123,49 +101,3 @@ def _compiles(text: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
-
-
-# -------------------------------------------------------------------------------------------------
-# where the data is
-
-
-def _data_environment(switches: Switches, data: StageData) -> dict[str, Given]:
-    """The script's own default where the stage can serve it, else the contest's usual place."""
-    size = data.vocabulary.size
-    found = {}
-    for name, standard in _STANDARD.items():
-        switch = switches.switches.get(name)
-        if switch is not None and not _is_inside(switch.default):
-            found[name] = Given(standard.format(size=size), "stage")
-    if "VOCAB_SIZE" in switches.switches:
-        found["VOCAB_SIZE"] = Given(str(size), f"stage: {data.vocabulary.source}")
-    return found
-
-
-def _defaults(switches: Switches, given: Mapping[str, str]) -> dict[str, str]:
-    """Where a script looks that passes what it reads through a function of its own (#641)."""
-    read = {
-        name: switches.switches[name].default for name in _STANDARD if name in switches.switches
-    }
-    return {name: text for name, text in read.items() if text and name not in given}
-
-
-def _is_inside(default: str | None) -> bool:
-    return bool(default) and not Path(default or "/").is_absolute() and ".." not in str(default)
-
-
-def _data_arguments(switches: Switches, data: StageData) -> list[str]:
-    """Command-line options that lead to data."""
-    size = data.vocabulary.size
-    places = {
-        "data-path": _STANDARD["DATA_PATH"],
-        "data-dir": _STANDARD["DATA_PATH"],
-        "tokenizer-path": _STANDARD["TOKENIZER_PATH"],
-        "tokenizer": _STANDARD["TOKENIZER_PATH"],
-    }
-    words = []
-    for flag in switches.flags.values():
-        place = places.get(flag.name.lstrip("-").replace("_", "-"))
-        if place is not None and not _is_inside(flag.default):
-            words += [flag.name, place.format(size=size)]
-    return words

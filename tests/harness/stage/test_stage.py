@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audits.switches import read_switches
-from harness.configure.attempts import first_rung
+from audits.switches import Switches, read_switches
+from harness.configure.record_script import RecordScript
+from harness.configure.run_spec import RunSpec
 from harness.configure.shrink_rules import StreamShape
 from harness.stage.data_layout import StageData
 from harness.stage.stage import Stage, build_stage
@@ -21,8 +22,13 @@ TOKENS = np.concatenate([[1], np.arange(4, 200)])
 
 def _stage(folder: Path, into: Path) -> Stage:
     switches = read_switches(folder, "train_gpt.py")
-    rung = first_rung(switches, StreamShape(TOKENS.size, 260, 1, TOKENS.size))
-    return build_stage(switches, StageData(TOKENS, (TOKENS, TOKENS), BYTES), rung, into)
+    return build_stage(_spec(switches), StageData(TOKENS, (TOKENS, TOKENS)), into)
+
+
+def _spec(switches: Switches) -> RunSpec:
+    script = RecordScript(switches)
+    rung = script.first(StreamShape(TOKENS.size, 260, 1, TOKENS.size), native=False)
+    return script.spec(rung, BYTES)
 
 
 def _folder(tmp_path: Path, script: str) -> Path:
@@ -40,7 +46,7 @@ def test_the_script_is_the_submissions_own(tmp_path: Path) -> None:
     (folder / "train.log").write_text("val_loss:1.0 val_bpb:1.0")
     (folder / "hosts").symlink_to("/etc/hosts")
     stage = _stage(folder, tmp_path / "stage")
-    assert (stage.root / stage.script).read_bytes() == (folder / "train_gpt.py").read_bytes()
+    assert (stage.root / stage.spec.entry).read_bytes() == (folder / "train_gpt.py").read_bytes()
     assert (stage.root / "helper.py").exists()
     assert not (stage.root / "train.log").exists()
     assert not (stage.root / "hosts").exists()
@@ -63,7 +69,7 @@ def test_the_default_data_path_of_the_script_resolves(
     """Whatever the script names, relative to its working directory, and however it reads it."""
     script = f'import os\n{THROUGH}class H:\n    data_path = {read}("DATA_PATH", "{default}")\n'
     stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
-    assert "DATA_PATH" not in stage.environment
+    assert "DATA_PATH" not in stage.spec.environment
     found = read_shard(stage.root / default / "fineweb_val_000000.bin")
     assert np.array_equal(found, TOKENS)
     assert len(list((stage.root / default).glob("fineweb_train_*.bin"))) == 2
@@ -76,7 +82,7 @@ def test_an_absolute_default_is_replaced_where_there_is_a_switch(tmp_path: Path)
         '    val_files = "/workspace/data/fineweb_val_*.bin"\n'
     )
     stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
-    assert stage.variables()["DATA_PATH"] == "./data/datasets/fineweb10B_sp260"
+    assert stage.spec.variables()["DATA_PATH"] == "./data/datasets/fineweb10B_sp260"
     assert stage.binds == {"/workspace": "outside/workspace"}
     bound = stage.root / "outside/workspace/data/fineweb_val_000000.bin"
     assert np.array_equal(read_shard(bound), TOKENS)
@@ -108,7 +114,11 @@ def test_a_newer_grammar_is_lowered_and_says_the_same(tmp_path: Path) -> None:
     stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
     assert stage.notes and "lowered" in stage.notes[0]
     ran = subprocess.run(
-        [sys.executable, stage.script], cwd=stage.root, capture_output=True, text=True, check=True
+        [sys.executable, stage.spec.entry],
+        cwd=stage.root,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert ran.stdout == "1.50 x=2.000\n"
 
@@ -118,7 +128,6 @@ def test_a_lone_script_takes_nothing_along(tmp_path: Path) -> None:
     (tmp_path / "train_gpt.py").write_text("X = 1\n")
     (tmp_path / "private.txt").write_text("mine")
     switches = read_switches(tmp_path / "train_gpt.py")
-    rung = first_rung(switches, StreamShape(TOKENS.size, 260, 1, TOKENS.size))
-    stage = build_stage(switches, StageData(TOKENS, (TOKENS,), BYTES), rung, tmp_path / "stage")
+    stage = build_stage(_spec(switches), StageData(TOKENS, (TOKENS,)), tmp_path / "stage")
     assert not (stage.root / "private.txt").exists()
     assert (stage.root / "train_gpt.py").exists()

@@ -17,8 +17,8 @@ from harness.checks.power import adaptation_power, table_power, temper, without_
 from harness.checks.source import source_test
 from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status
+from harness.configure.vocabulary_choice import byte_tables_elsewhere
 from harness.streams.controls import adaptation_control
-from harness.streams.vocabulary import byte_tables_elsewhere
 from harness.trace.printed_scores import Printed
 from harness.trace.uses import Uses
 from harness.verdict.attribution import Proof, name_violations

@@ -1,0 +1,62 @@
+"""Where a script is told that its data lies: its own default where a stage can serve it, else the
+contest's usual place.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from audits.switches import Switches
+from harness.configure.attempts import Given
+from harness.streams.vocabulary import Vocabulary
+
+SIDECAR = "fineweb_val_bytes"  # read by 88-96 scripts: the bytes of each validation token
+_STANDARD = {  # where the contest keeps its data, relative to the working directory
+    "DATA_DIR": "./data/",
+    "DATA_PATH": "./data/datasets/fineweb10B_sp{size}",
+    "TOKENIZER_PATH": "./data/tokenizers/fineweb_{size}_bpe.model",
+}
+_OPTIONS = {
+    "data-path": _STANDARD["DATA_PATH"],
+    "data-dir": _STANDARD["DATA_PATH"],
+    "tokenizer-path": _STANDARD["TOKENIZER_PATH"],
+    "tokenizer": _STANDARD["TOKENIZER_PATH"],
+}
+
+
+def data_environment(switches: Switches, vocabulary: Vocabulary) -> dict[str, Given]:
+    """Variables that lead to data, and the size of the vocabulary."""
+    found = {}
+    for name, standard in _STANDARD.items():
+        switch = switches.switches.get(name)
+        if switch is not None and not _is_inside(switch.default):
+            found[name] = Given(standard.format(size=vocabulary.size), "stage")
+    if "VOCAB_SIZE" in switches.switches:
+        found["VOCAB_SIZE"] = Given(str(vocabulary.size), f"stage: {vocabulary.source}")
+    return found
+
+
+def data_arguments(switches: Switches, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Command-line options that lead to data."""
+    words: list[str] = []
+    for flag in switches.flags.values():
+        place = _OPTIONS.get(flag.name.lstrip("-").replace("_", "-"))
+        if place is not None and not _is_inside(flag.default):
+            words += [flag.name, place.format(size=vocabulary.size)]
+    return tuple(words)
+
+
+def data_paths(switches: Switches, environment: Mapping[str, str]) -> dict[str, str]:
+    """Every place at which the script, so configured, looks for data."""
+    return _defaults(switches, environment) | switches.paths_under(environment)
+
+
+def _defaults(switches: Switches, given: Mapping[str, str]) -> dict[str, str]:
+    """Of a script that passes what it reads through a function of its own, as #641 does."""
+    read = {
+        name: switches.switches[name].default for name in _STANDARD if name in switches.switches
+    }
+    return {name: text for name, text in read.items() if text and name not in given}
+
+
+def _is_inside(default: str | None) -> bool:
+    return bool(default) and not Path(default or "/").is_absolute() and ".." not in str(default)

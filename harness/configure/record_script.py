@@ -1,0 +1,100 @@
+"""The script of a record folder as a subject: what can be told to it was learned by reading it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from audits.folder import NothingToScan, UsageError
+from audits.switches import Switches, as_number, read_switches
+from harness.configure.attempts import Rung, first_rung, native_size, next_rung, trained_longer
+from harness.configure.data_places import SIDECAR, data_arguments, data_environment, data_paths
+from harness.configure.run_spec import RunSpec
+from harness.configure.shrink_rules import Size, StreamShape
+from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
+from harness.errors import HarnessError, SubmissionError
+from harness.streams.vocabulary import Vocabulary
+
+
+class RecordScript:
+    """An unmodified script; satisfies `Subject`."""
+
+    trains = True
+
+    def __init__(self, switches: Switches) -> None:
+        self.switches = switches
+
+    @property
+    def name(self) -> str:
+        """The text that runs, relative to its folder."""
+        return self.switches.target.entry
+
+    @property
+    def entry(self) -> Path:
+        """The same as a path."""
+        return self.switches.target.root / self.name
+
+    @property
+    def logs(self) -> Mapping[str, str]:
+        """The folder's own logs."""
+        return self.switches.target.config.logs.texts
+
+    @property
+    def byte_tables(self) -> Sequence[str]:
+        """Names of tables of bytes a token that the folder does not hold."""
+        return byte_tables_elsewhere(self.switches)
+
+    @property
+    def declared(self) -> Sequence[float]:
+        """What submission.json says, and the means that go with it."""
+        logs = self.switches.target.config.logs
+        means = [v for k, (v, _) in logs.settings.items() if "val_bpb" in k and "mean" in k]
+        figures = [logs.declared, *map(as_number, means)]
+        return [figure for figure in figures if figure is not None]
+
+    def first(self, stream: StreamShape, native: bool) -> Rung:
+        """Everything small; native: everything as the folder ran it."""
+        return first_rung(self.switches, stream, native_size(self.switches) if native else Size())
+
+    def next(
+        self, stream: StreamShape, tried: Sequence[Rung], cause: str, log_tail: str
+    ) -> Rung | None:
+        """Chosen by the script's own complaint."""
+        return next_rung(self.switches, stream, tried, cause, log_tail)
+
+    def longer(self, stream: StreamShape, rung: Rung, iterations: int) -> Rung:
+        """More training steps, where a switch says how many."""
+        return trained_longer(self.switches, stream, rung, iterations)
+
+    def vocabulary(self, rung: Rung, given: Sequence[Path]) -> Vocabulary:
+        """What the script asks for under the configuration."""
+        return vocabulary_of(self.switches, rung.variables(), given)
+
+    def spec(self, rung: Rung, vocabulary: Vocabulary) -> RunSpec:
+        """The folder as it was submitted; a lone script without what lies beside it."""
+        switches, target = self.switches, self.switches.target
+        environment = dict(rung.environment) | data_environment(switches, vocabulary)
+        texts = {name: given.text for name, given in environment.items()}
+        alone = target.files == (target.entry,) and not (target.root / "README.md").is_file()
+        return RunSpec(
+            root=target.root,
+            entry=target.entry,
+            files=(target.entry,) if alone else None,
+            environment=environment,
+            vocabulary=vocabulary,
+            data_paths=data_paths(switches, texts),
+            patches=rung.patches,
+            arguments=(*rung.arguments, *data_arguments(switches, vocabulary)),
+            readable=switches.files,
+            sidecar=SIDECAR in switches.text,
+        )
+
+
+def read_record(path: Path, entry: str | None = None) -> RecordScript:
+    """A folder or a lone script. Raises SubmissionError without a script, HarnessError where it is
+    not clear which one is meant.
+    """
+    try:
+        return RecordScript(read_switches(path, entry))
+    except NothingToScan as error:
+        raise SubmissionError(str(error)) from error
+    except UsageError as error:
+        raise HarnessError(str(error)) from error

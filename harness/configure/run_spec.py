@@ -1,0 +1,84 @@
+"""What one run is told and given: the same for a record folder and for a native program.
+
+A `Subject` is what is evaluated: it knows which configurations to try and makes a `RunSpec` of one.
+From a spec on nothing asks any more what kind of folder it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.configure.attempts import Given, Rung
+from harness.configure.shrink_rules import StreamShape
+from harness.streams.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run; everything but its tokens."""
+
+    root: Path  # the submission's folder
+    entry: str  # the text that runs, relative to it
+    files: tuple[str, ...] | None  # what is copied of the folder; None: all of it
+    environment: Mapping[str, Given]
+    vocabulary: Vocabulary
+    data_paths: Mapping[str, str]  # name -> where the script looks for data or a tokenizer
+    patches: Mapping[str, Given] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()  # Python files that the entry reaches
+    beside: Mapping[str, Path] = field(default_factory=dict)  # place in the stage -> file
+    sidecar: bool = False  # it reads the bytes of each validation token; others would see a shard
+
+    def variables(self) -> dict[str, str]:
+        """The environment as a `Job` takes it."""
+        return {name: given.text for name, given in self.environment.items()}
+
+    def attributes(self) -> dict[str, str]:
+        """The patches as a `Job` takes them."""
+        return {name: given.text for name, given in self.patches.items()}
+
+
+class Subject(Protocol):
+    """What is evaluated, in any configuration."""
+
+    @property
+    def name(self) -> str:
+        """The text that runs, relative to its folder."""
+
+    @property
+    def entry(self) -> Path:
+        """The same as a path."""
+
+    @property
+    def trains(self) -> bool:
+        """It is given training shards."""
+
+    @property
+    def logs(self) -> Mapping[str, str]:
+        """What its folder holds of earlier runs: file name -> text."""
+
+    @property
+    def byte_tables(self) -> Sequence[str]:
+        """Names of tables of bytes a token that it reads and its folder does not hold."""
+
+    @property
+    def declared(self) -> Sequence[float]:
+        """Bits per byte that its folder declares."""
+
+    def first(self, stream: StreamShape, native: bool) -> Rung:
+        """The usual configuration; `native`: its own sizes, only shorter."""
+
+    def next(
+        self, stream: StreamShape, tried: Sequence[Rung], cause: str, log_tail: str
+    ) -> Rung | None:
+        """Another one, by what the script complained of; None when there is none."""
+
+    def longer(self, stream: StreamShape, rung: Rung, iterations: int) -> Rung:
+        """The same with more training steps, where it can be told."""
+
+    def vocabulary(self, rung: Rung, given: Sequence[Path]) -> Vocabulary:
+        """The vocabulary that it has in a configuration; `given`: tokenizers of the user."""
+
+    def spec(self, rung: Rung, vocabulary: Vocabulary) -> RunSpec:
+        """A run in that configuration."""
