@@ -12,9 +12,8 @@ read on (memory maps), and tokens kept in memory; so nothing here passes DATA-2.
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.protocol.schema import EventKind
 from harness.trace.script_run import ScriptRun
 
 TRAINING = re.compile(r"(^|/)[^/]*train[^/]*\.bin$")
@@ -34,7 +33,7 @@ class Read:
 def reads_of(run: ScriptRun) -> list[Read]:
     """Every data file that was opened, in the order of its first opening in a phase."""
     found: dict[tuple[str, str], list[int]] = {}
-    for event in np.flatnonzero(run.capture.kind == "read").tolist():
+    for event in run.capture.events(EventKind.READ).tolist():
         path = str(run.capture.text[event])
         if DATA.search(path):
             found.setdefault((path, _phase(run, event)), []).append(event)

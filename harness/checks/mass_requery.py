@@ -25,6 +25,7 @@ from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.source import half_unit_of
 from harness.checks.status import Level, RuleStatus, Status
 from harness.protocol.job import Question
+from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.drawn import LawStream
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
@@ -36,7 +37,10 @@ FOLLOWERS = 32  # tokens that are asked first
 ENOUGH = 1.05  # mass at which a position need not be asked further
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
 CONFIRMED_NATS = 0.25  # a whole run also trains on the token, where a copy's weights are fixed
-STANDS = ("sum", "step", "write", "print", "read", "save")  # events behind which a run may stop
+STANDS = (  # events behind which a run may stop
+    *(EventKind.SUM, EventKind.STEP, EventKind.WRITE),
+    *(EventKind.PRINT, EventKind.READ, EventKind.SAVE),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +140,15 @@ def _place(
     """(event behind which the run stands still, what may count the position after it)."""
     fixed = int(counted.event[counted.position == position].min())
     sums = np.unique(capture.score_event[capture.position == position])
-    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in counted.site.split(" + ")]
+    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in counted.sites]
     if early:
-        changes = np.flatnonzero(np.isin(capture.kind[:fixed], ("step", "write")))
+        changes = capture.events(*UPDATES)
+        changes = changes[changes < fixed]
         forwards = capture.loss[sums]
         same = forwards[(forwards > changes.max(initial=-1)) & (forwards < fixed)]
         fixed = int(same.max()) if len(same) else fixed
-    before = np.flatnonzero(np.isin(capture.kind[:fixed], STANDS))
+    before = capture.events(*STANDS)
+    before = before[before < fixed]
     if not len(before) or not mine:
         return None
     return int(before[-1]), _sites(capture, counted, fixed)
@@ -150,12 +156,9 @@ def _place(
 
 def _sites(capture: Capture, counted: Pass, since: int) -> tuple[str, ...]:
     """What may count a score: a script may count one token here and another one there."""
-    names = counted.site.split(" + ")
-    sums = np.flatnonzero((capture.kind == "sum") & np.isin(capture.site, names))
-    sums = sums[sums >= since]
-    read = [str(capture.text[e]).endswith(" read") for e in sums]
-    found = [f"{capture.site[e]}{' read' if r else ''}" for e, r in zip(sums, read, strict=True)]
-    return tuple(dict.fromkeys(found))
+    sums = capture.events(EventKind.SUM)
+    sums = sums[(sums >= since) & np.isin(capture.site[sums], counted.sites)]
+    return tuple(dict.fromkeys(capture.counter[sums].tolist()))
 
 
 def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
     PASS-3   every position counted          PASS-1    counted once, and not scored again after
     ORDER-2  used by a training step before   ORDER-1   used by an update inside the pass before it
              the pass began                             was counted
-    CAUSAL-3 the same by a throw-away tensor  PASS-2    counted the better of several scores
+    CAUSAL-3 the same by a transient tensor  PASS-2    counted the better of several scores
     ORDER-7  weights changed while a batch was being scored
 
 A diagnostic score licenses no update: only the time at which a position was *counted* matters.
@@ -105,11 +105,11 @@ def _early_uses(
     if (early & inside).sum() >= INTERLEAVED * early.sum():
         inside = np.ones_like(inside)  # the first batch's use comes before the first score
     same = _same_weights(view, uses)
-    if uses.thrown_away is not None:
-        same |= uses.thrown_away[view.position]
+    if uses.transient is not None:
+        same |= uses.transient[view.position]
     honest_before = _scored_first(view, first, earlier)
     kinds = (
-        ("CAUSAL-3", "optimised on by a throw-away tensor, then counted", inside & same),
+        ("CAUSAL-3", "optimised on by a transient tensor, then counted", inside & same),
         ("ORDER-1", "used by an update inside the pass, then counted", inside & ~same),
         (
             "PASS-1",

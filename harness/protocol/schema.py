@@ -6,31 +6,56 @@ however the process ended.
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
     OUT/rank0/answers.arrow  one row a token that a score was asked again for (`asking`)
 
-Kinds of events: `loss` (per-token losses appeared: cross-entropy, gathered log-probabilities, or
-the logarithm of gathered probabilities), `sum` (per-token scores were added up, averaged or read
-out: what enters a total), `backward` (a gradient was taken of losses over `uses`), `step` (an
-optimiser stepped), `write` (weights differ from the last fingerprint and no step was seen),
-`print` (a line that holds a number), `read` and `save` (a file was opened), `network` (an
-attempt).
+Guarantees: what a row means stands in its columns. `text` is data that the script made (a line, a
+path, an address) or explains to a person; nothing is read out of its wording.
 """
+
+from enum import StrEnum
 
 import pyarrow as pa
 
-LEAVES = " of tensors that are no Parameter"  # a delta or a bias that is thrown away
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    LOSS = "loss"  # per-token losses appeared: cross-entropy, or picked out of (log-)probabilities
+    SUM = "sum"  # per-token scores were added up, averaged or read out: what enters a total
+    BACKWARD = "backward"  # a gradient was taken of losses over `uses`
+    STEP = "step"  # an optimiser stepped; text: its class
+    WRITE = "write"  # weights differ from the last fingerprint and no step was seen
+    PRINT = "print"  # text: a line that holds a number
+    READ = "read"  # text: the path of a file that was opened
+    SAVE = "save"  # the same, for writing
+    NETWORK = "network"  # text: the address of an attempt
+    ERROR = "error"  # text: how the capture itself failed, which is incomplete therefore
+
+
+UPDATES = (EventKind.STEP, EventKind.WRITE)  # weights are others behind them
 
 EVENTS = pa.schema(
     [
         ("event", pa.int64()),  # 0, 1, 2, ... in a rank
         ("at_s", pa.float64()),  # CLOCK_MONOTONIC: comparable between ranks of one machine
-        ("kind", pa.string()),
+        ("kind", pa.string()),  # an `EventKind`
         ("site", pa.string()),  # "train_gpt.py:1144", innermost line of the submission's own files
         ("function", pa.string()),  # the function around it; explains, never decides
         ("inference_mode", pa.bool_()),
         ("grad_mode", pa.bool_()),
         ("weights", pa.uint64()),  # fingerprint of all parameters; 0 where it was not taken
-        ("text", pa.string()),  # the printed line, the path, the address
+        ("text", pa.string()),
+        ("tokens", pa.int32()),  # of a `loss` or `backward`: positions of the stream; else 0
+        ("loss", pa.int64()),  # of a `sum`: the event that its numbers come from; else -1
+        ("softmax_width", pa.int32()),  # of a `sum` of cross-entropies: entries of their softmax; 0
+        ("read_out", pa.bool_()),  # a `sum` of numbers that left torch or numpy there
+        ("transient", pa.bool_()),  # a `step` of no Parameter: a delta or a bias to be thrown away
     ]
 )
+
+
+def counter_of(site: str, read_out: bool) -> str:
+    """What adds scores up, by name: a line, apart from it the numbers only read out there."""
+    return f"{site} read" if read_out else site
+
 
 SCORES = pa.schema(
     [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.protocol.schema import UPDATES
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
 
@@ -42,7 +43,7 @@ def update_view(capture: Capture, counted: Pass, stream_length: int) -> UpdateVi
 
 
 def _first_used(capture: Capture, stream_length: int, begin: int = 0) -> npt.NDArray[np.int64]:
-    updates = np.flatnonzero((capture.kind == "step") | (capture.kind == "write"))
+    updates = capture.events(*UPDATES)
     used = np.full(stream_length, NEVER, np.int64)
     for event, start, stop in zip(capture.use_event, capture.start, capture.stop, strict=True):
         index = np.searchsorted(updates, event)

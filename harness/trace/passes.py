@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from harness.protocol.schema import EventKind
 from harness.trace.reader import Capture
 
 Events = npt.NDArray[np.int64]
@@ -75,7 +76,8 @@ def windows(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
     stops = np.append(starts[1:], len(events))
     for start, stop in list(zip(starts, stops, strict=True))[::-1][:PASSES]:
         yield _part(whole, int(start), int(stop))
-    prints = np.flatnonzero(capture.kind[:end] == "print")
+    prints = capture.events(EventKind.PRINT)
+    prints = prints[prints < end]
     lines = np.unique(np.append(np.searchsorted(events, prints), 0))
     cuts = np.unique(np.concatenate([starts, lines]))
     cuts = cuts[cuts < len(events)]
@@ -87,7 +89,8 @@ def windows(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
 
 def one_a_token(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
     """Since each line that held a number: the last score of every token, then the smallest."""
-    prints = np.flatnonzero(capture.kind[:end] == "print")
+    prints = capture.events(EventKind.PRINT)
+    prints = prints[prints < end]
     for cut in np.unique(np.append(np.searchsorted(sums.events, prints), 0))[::-1][:PASSES]:
         events = sums.events[cut:]
         rows = np.flatnonzero(np.isin(capture.score_event, events))

@@ -4,6 +4,7 @@ A stream that ends in the middle of a batch (a killed process) is read up to the
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from harness.arrays import Ints
 from harness.protocol import schema
+from harness.protocol.schema import EventKind, counter_of
 
 Column = npt.NDArray[Any]
 
@@ -22,14 +25,18 @@ class Capture:
 
     at_s: Column  # (E,) float64
     rank: Column  # (E,) int64
-    kind: Column  # (E,) str
+    kind: Column  # (E,) str, an `EventKind`
     site: Column  # (E,) str
     function: Column  # (E,) str
     inference_mode: Column  # (E,) bool
     grad_mode: Column  # (E,) bool
     weights: Column  # (E,) uint64
     text: Column  # (E,) str
+    tokens: Column  # (E,) int32, stream positions of a `loss` or `backward`, else 0
     loss: Column  # (E,) int64, for a `sum`: the `loss` event its numbers come from, else -1
+    softmax_width: Column  # (E,) int32, entries of the softmax that a `sum` is of, else 0
+    read_out: Column  # (E,) bool, a `sum` of numbers that left torch or numpy
+    transient: Column  # (E,) bool, a `step` of no Parameter
     score_event: Column  # (S,) int64, sorted
     position: Column  # (S,) int32
     target: Column  # (S,) int32
@@ -39,10 +46,20 @@ class Capture:
     start: Column  # (U,) int32
     stop: Column  # (U,) int32
 
+    def events(self, *kinds: EventKind) -> Ints:
+        """Numbers of the events of some kinds."""
+        return np.flatnonzero(np.isin(self.kind, kinds))
+
+    @cached_property
+    def counter(self) -> Column:
+        """(E,) str, what a `sum` was added up by (`counter_of`)."""
+        pairs = zip(self.site.tolist(), self.read_out.tolist(), strict=True)
+        return np.array([counter_of(site, read_out) for site, read_out in pairs], dtype=np.str_)
+
     @property
     def errors(self) -> list[str]:
         """Failures of the capture itself; not empty: it is incomplete."""
-        return [str(t) for t in self.text[self.kind == "error"]]
+        return [str(t) for t in self.text[self.events(EventKind.ERROR)]]
 
     def rows(self, event: int) -> slice:
         """The scores of one event."""
@@ -64,7 +81,7 @@ def load(out: Path) -> Capture:
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     events = {n: _joined(tables, 0, n)[order] for n in schema.EVENTS.names}
     events["rank"] = np.repeat(np.arange(len(tables)), counts)[order]
-    events["loss"] = _losses(events["text"], events["kind"], events["rank"], place, starts)
+    events["loss"] = _losses(events["loss"], events["rank"], place, starts)
     scores = _numbered(tables, 1, schema.SCORES, place, starts)
     scores["nats"] = _as_nats(scores["nats"], events["site"][scores["event"]])
     uses = _numbered(tables, 2, schema.USES, place, starts)
@@ -85,13 +102,11 @@ def load_answers(out: Path) -> dict[str, Column]:
 _STREAMS = (("events", schema.EVENTS), ("scores", schema.SCORES), ("uses", schema.USES))
 
 
-def _losses(text: Column, kind: Column, rank: Column, place: Column, starts: Column) -> Column:
-    """The number after "loss:" of each sum, in the merged numbering."""
-    out = np.full(len(text), -1, np.int64)
-    for i in np.flatnonzero(kind == "sum"):
-        number = int(str(text[i]).split(" ")[0].removeprefix("loss:"))
-        if number >= 0:
-            out[i] = place[starts[rank[i]] + number]
+def _losses(loss: Column, rank: Column, place: Column, starts: Column) -> Column:
+    """The loss behind each sum, in the merged numbering."""
+    out = np.full(len(loss), -1, np.int64)
+    known = loss >= 0
+    out[known] = place[starts[rank[known]] + loss[known]]
     return out
 
 

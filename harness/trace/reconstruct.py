@@ -19,6 +19,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from harness.protocol.schema import EventKind
 from harness.trace.passes import Sums, Window, one_a_token, windows
 from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
@@ -40,7 +41,7 @@ class Pass:
     nats: npt.NDArray[np.float64]  # (n,)
     weight: npt.NDArray[np.float64]  # (n,) relative weight in the printed mean
     event: npt.NDArray[np.int64]  # (n,) the `sum` that counted it
-    site: str  # where they were added up; several are joined with " + "
+    sites: tuple[str, ...]  # where they were added up, sorted
     gap: float  # relative, |rebuilt - printed| / printed
     coverage: float  # share of the stream's targets (all but the first token) that were counted
     n_duplicates: int  # scores of positions that had been counted before in this pass
@@ -93,7 +94,7 @@ def _candidates(
 def print_event(capture: Capture, printed: Printed) -> int:
     """The last event that printed this line; the end of the capture if it was not heard."""
     line = printed.text.strip()
-    for event in np.flatnonzero(capture.kind == "print")[::-1]:
+    for event in capture.events(EventKind.PRINT)[::-1]:
         if str(capture.text[event]).strip() == line:
             return int(event)
     return len(capture.kind)
@@ -101,20 +102,20 @@ def print_event(capture: Capture, printed: Printed) -> int:
 
 def _groups(capture: Capture, end: int) -> Iterator[Sums]:
     """Sums of one site, then of several, the nearest to the line first."""
-    events = np.flatnonzero(capture.kind[:end] == "sum")
-    read = np.array([str(t).endswith(" read") for t in capture.text[events]], bool)
-    sites = np.char.add(capture.site[events].astype(str), np.where(read, " read", ""))
-    latest = {str(site): int(event) for event, site in zip(events, sites, strict=True)}
-    nearest = sorted(latest, key=lambda s: -latest[s])
-    for site in nearest[: 2 * SITES]:
-        yield Sums(events[sites == site])
+    events = capture.events(EventKind.SUM)
+    events = events[events < end]
+    counters = capture.counter[events]
+    latest = {str(counter): int(event) for event, counter in zip(events, counters, strict=True)}
+    nearest = sorted(latest, key=lambda c: -latest[c])
+    for counter in nearest[: 2 * SITES]:
+        yield Sums(events[counters == counter])
     for count in range(2, SITES + 1):
         for chosen in combinations(nearest[:SITES], count):
-            yield Sums(events[np.isin(sites, chosen)])
+            yield Sums(events[np.isin(counters, chosen)])
     if len(np.unique(capture.rank)) > 1:
         mine = capture.rank[events] == 0
-        for site in nearest[:SITES]:
-            yield Sums(events[mine & (sites == site)])
+        for counter in nearest[:SITES]:
+            yield Sums(events[mine & (counters == counter)])
 
 
 def _fits(
@@ -158,7 +159,7 @@ def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) 
         nats=nats,
         weight=weight,
         event=event,
-        site=" + ".join(sorted({str(s) for s in capture.site[fit.window.events]})),
+        sites=tuple(sorted({str(s) for s in capture.site[fit.window.events]})),
         gap=fit.gap,
         coverage=distinct / max(stream_length - 1, 1),
         n_duplicates=len(position) - distinct,

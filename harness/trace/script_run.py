@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from harness.arrays import Tokens
 from harness.protocol.job import How, Job, Outcome
-from harness.protocol.schema import LEAVES
+from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.alignment import SAMPLED_FROM, Aligner, K
 from harness.streams.drawn import LawStream
 from harness.streams.vocabulary import BOS
@@ -68,10 +68,9 @@ class ScriptRun:
         """One reading of the uses: (T,) events, `first_use.NEVER` where there was none."""
         first_used = _or_never(used)
         first_used[innocent(self.law.tokens, self.training)] = NEVER
-        texts = np.append(self.capture.text.astype(str), "")  # NEVER looks at the last, empty one
-        thrown = np.char.endswith(texts[first_used], LEAVES)
+        transient = np.append(self.capture.transient, False)[first_used]  # NEVER: looks at the last
         counted_at = _or_never(seen.counted_at)
-        return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), thrown)
+        return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), transient)
 
     @property
     def first_weights(self) -> int:
@@ -87,8 +86,9 @@ class ScriptRun:
         counted, capture = self.counted, self.capture
         if counted is None:
             return np.empty((0, 2), np.int64)
-        sums = np.flatnonzero((capture.kind == "sum") & np.isin(capture.loss, counted.event))
-        sums = sums[np.isin(capture.site[sums], counted.site.split(" + "))]
+        sums = capture.events(EventKind.SUM)
+        sums = sums[np.isin(capture.loss[sums], counted.event)]
+        sums = sums[np.isin(capture.site[sums], counted.sites)]
         forwards, row = np.unique(capture.loss[sums], return_inverse=True)
         last = np.zeros(len(forwards), np.int64)
         np.maximum.at(last, row, sums)
@@ -100,7 +100,7 @@ class ScriptRun:
         counted = self.counted
         if counted is None or not len(counted.event):
             return True
-        changes = np.flatnonzero(np.isin(self.capture.kind, ("step", "write")))
+        changes = self.capture.events(*UPDATES)
         inside = (changes > counted.event.min()) & (changes < counted.event.max())
         return bool(inside.any()) or not self.softmax_width
 
@@ -151,8 +151,8 @@ def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:
 
 def _softmax_width(capture: Capture, counted: Pass) -> int:
     """The smallest that the sums of a pass tell of."""
-    sums = np.unique(counted.event)
-    return min((int(str(capture.text[e]).rpartition("softmax:")[2] or 0) for e in sums), default=0)
+    widths = capture.softmax_width[counted.event]
+    return int(widths.min()) if len(widths) else 0
 
 
 def telling(seen: first_use.UpdateView) -> npt.NDArray[np.int64]:

@@ -18,5 +18,5 @@ class Uses:
     first_used: Ints  # (T,) event; NEVER
     counted_at: Ints  # (T,) event; NEVER
     weights_seen: Ints | None = None  # (T,) event at which the weights that counted were first seen
-    thrown_away: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
+    transient: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
     before: "Uses | None" = None  # the first of all, where `first_used` is a later one, in the pass

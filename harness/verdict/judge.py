@@ -37,6 +37,7 @@ from harness.checks.source_law import NEEDED_NATS
 from harness.checks.status import Level, RuleStatus, Status, Witness
 from harness.checks.two_tokens import check_pair
 from harness.experiments.plan import Evidence
+from harness.protocol.schema import EventKind
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
@@ -178,7 +179,7 @@ def _passes(
     found = list(check_order(order))
     base = evidence.base
     if base.counted is not None and len(base.batches):
-        writes = np.flatnonzero(base.capture.kind == "write")
+        writes = base.capture.events(EventKind.WRITE)
         found.append(check_weights_still(base.batches, writes))
     if base.capture.errors:
         text = f"the capture broke: {base.capture.errors[0]}"
@@ -247,7 +248,7 @@ def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
 
 def _network(evidence: Evidence) -> list[RuleStatus]:
     capture = evidence.base.capture
-    tried = sorted({str(t) for t in capture.text[capture.kind == "network"]})
+    tried = sorted({str(t) for t in capture.text[capture.events(EventKind.NETWORK)]})
     if not tried:
         return []
     text = f"tried to reach {', '.join(tried[:5])}; the walls refused it"

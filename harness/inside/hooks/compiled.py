@@ -104,6 +104,6 @@ def _mean(recorder: Recorder, positions: Positions, out: Tensor) -> None:
     each = out.detach().reshape(()).expand(positions.shape)
     if out.requires_grad:
         note_uses(out, positions)
-        recorder.pending.put(out, (mark, each, "mean"))
+        recorder.pending.put(out, (mark, each))
     else:
-        recorder.total(mark, each, "mean")
+        recorder.total(mark, each)

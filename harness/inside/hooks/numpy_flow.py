@@ -261,13 +261,13 @@ def _folded(rec: Recorder, result: Any, values: Any, axis: Any, mixes: bool, add
         if kept is not None:
             return marked(result, mark.averaged(kept))
     if adds:
-        rec.total(mark, plain(values), "sum")
+        rec.total(mark, plain(values))
     return result
 
 
 def _accumulated(rec: Recorder, result: Any, inputs: Any) -> Any:
     for mark in _marks(inputs):
-        rec.total(mark, plain(inputs[0]), "cumsum")
+        rec.total(mark, plain(inputs[0]))
     return result
 
 
@@ -342,7 +342,7 @@ def _product(rec: Recorder, result: Any, inputs: Any) -> Any:
         if isinstance(scores, MarkedArray) and scores.mark is not None:
             factor = np.array(plain(weights), dtype=np.float64)
             mark = replace(scores.mark, factor=factor)
-            rec.total(mark, plain(scores) * factor, "dot")
+            rec.total(mark, plain(scores) * factor)
             break
     return result
 
@@ -358,7 +358,7 @@ def _item(rec: Recorder, result: Any, values: MarkedArray, key: Any) -> Any:
 def _read_one(rec: Recorder, result: Any, position: int, mark: Mark) -> Any:
     if position < 0:
         return result
-    rec.single(mark, position, float(result), "read")
+    rec.single(mark, position, float(result), read_out=True)
     return placed(result, position, mark) if isinstance(result, float) else result
 
 
@@ -389,7 +389,7 @@ def _read_all(rec: Recorder, result: Any, values: MarkedArray) -> Any:
     mark = values.mark
     if mark is None or mark.positions is None:
         return result
-    rec.total(mark, plain(values), "read")
+    rec.total(mark, plain(values), read_out=True)
     if mark.positions.size > READ_AT_ONCE:
         return result
     return placed_list(result, mark.positions.tolist(), mark)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from harness.inside.hooks.recorder import Recorder
+from harness.protocol.schema import EventKind
 
 NUMBER = re.compile(r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+", re.IGNORECASE)
 CODE = (".py", ".pyc", ".so", ".h", ".cpp", ".cu")
@@ -60,12 +61,14 @@ class Outside:
         self._partial[name] = lines.pop()[-PARTIAL:]
         for line in lines:
             if NUMBER.search(line):
-                self._recorder.event("print", line)
+                self._recorder.event(EventKind.PRINT, line)
                 self._recorder.flush()
 
     def _saved(self, thing: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(target, str | os.PathLike):
-            self._recorder.event("save", self._cited(os.fspath(target)) or os.fspath(target))
+            self._recorder.event(
+                EventKind.SAVE, self._cited(os.fspath(target)) or os.fspath(target)
+            )
         return self._save(thing, target, *args, **kwargs)
 
     def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
@@ -78,7 +81,7 @@ class Outside:
                 self._opened(*arguments)
             else:
                 self._recorder.event(
-                    "network", repr(arguments[-1] if name[7] == "c" else arguments[0])
+                    EventKind.NETWORK, repr(arguments[-1] if name[7] == "c" else arguments[0])
                 )
         except Exception as error:  # noqa: BLE001 - ours must never reach the script
             self._recorder.failed("audit", error)
@@ -94,7 +97,7 @@ class Outside:
         if cited is None or key == self._last:
             return
         self._last = key
-        self._recorder.event("save" if writes else "read", cited)
+        self._recorder.event(EventKind.SAVE if writes else EventKind.READ, cited)
 
     def _cited(self, path: str) -> str | None:
         """The path as seen from the stage; None for the machine's own files."""

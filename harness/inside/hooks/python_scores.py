@@ -95,7 +95,7 @@ def _settle(number: Any) -> None:
         number.held = None
         if _recorder and _recorder[0].usable("python"):
             score, site = held
-            _recorder[0].single(score.mark, score.position, float(score), "add", site)
+            _recorder[0].single(score.mark, score.position, float(score), read_out=False, site=site)
 
 
 def _operator(base: Any, name: str) -> Any:

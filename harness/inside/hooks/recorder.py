@@ -25,12 +25,13 @@ from harness.inside.hooks.sites import Site, Sites
 from harness.inside.hooks.unseen import to_numpy
 from harness.inside.hooks.weights import Weights
 from harness.inside.hooks.writer import Writer
+from harness.protocol.schema import EventKind, counter_of
 from harness.streams.alignment import Aligner, K
 
 FAILURES_ALLOWED = 3  # of one hook
 INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
 
-Entry = tuple[Mark, Tensor, str]
+Entry = tuple[Mark, Tensor]
 
 
 class Recorder:
@@ -50,15 +51,29 @@ class Recorder:
         self._arrivals = Arrivals(self._scores)
         self.pending: Beside[Entry] = Beside()  # totals that carry a gradient, until they are read
         self.asker: Asker | None = None  # where scores are to be asked again
-        self._singles: tuple[Site, Mark, str, list[tuple[int, float]]] | None = None
+        self._singles: tuple[Site, Mark, bool, list[tuple[int, float]]] | None = None
 
     # -- events ---------------------------------------------------------------------------------
 
-    def event(self, kind: str, text: str = "", weights: int = 0, site: Site | None = None) -> int:
-        """Notes an event here and now."""
+    def event(
+        self,
+        kind: EventKind,
+        text: str = "",
+        weights: int = 0,
+        site: Site | None = None,
+        tokens: int = 0,
+        loss: int = -1,
+        softmax_width: int = 0,
+        read_out: bool = False,
+        transient: bool = False,
+    ) -> int:
+        """Notes an event here and now, in the columns of `schema.EVENTS`."""
         self._close_singles()
         modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
-        number = self.writer.event(kind, site or self.sites.here(), modes, weights, text)
+        site = site or self.sites.here()
+        number = self.writer.event(
+            kind, site, modes, weights, text, tokens, loss, softmax_width, read_out, transient
+        )
         self._events += 1
         if self.asker is not None:
             self.asker.passed(self, number)
@@ -70,7 +85,7 @@ class Recorder:
         if self.failures[hook] <= FAILURES_ALLOWED:
             where = traceback.extract_tb(error.__traceback__)[-1]
             name = f"{Path(where.filename).name}:{where.lineno}"
-            self.event("error", f"{hook}: {type(error).__name__}: {error} ({name})")
+            self.event(EventKind.ERROR, f"{hook}: {type(error).__name__}: {error} ({name})")
 
     def usable(self, hook: str) -> bool:
         """Whether a hook may run: watched process, and not failed too often."""
@@ -121,47 +136,54 @@ class Recorder:
         """Per-token losses appeared; `softmax`: as the cross-entropy of so many entries."""
         fingerprint, written = self.weights.look()
         if written:
-            self.event("write", weights=fingerprint)
-        number = self.event("loss", f"{np.count_nonzero(positions >= 0)} tokens", fingerprint)
+            self.event(EventKind.WRITE, weights=fingerprint)
+        tokens = int(np.count_nonzero(positions >= 0))
+        number = self.event(EventKind.LOSS, weights=fingerprint, tokens=tokens)
         return Mark(positions, number, fingerprint, softmax=softmax)
 
-    def total(self, mark: Mark, values: Any, how: str) -> None:
+    def total(self, mark: Mark, values: Any, read_out: bool = False) -> None:
         """Per-token scores enter a total. `values`: the numbers, of the map's shape."""
         positions = mark.positions
         if positions is None or not _any_known(positions):
             return
         site = self.sites.here()
-        event = self.event(
-            "sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights, site
-        )
+        event = self._sum(mark, site, read_out)
         if isinstance(values, Tensor) and values.device.type != "cpu":
             self._arrivals.put(event, positions, values, mark.factor)
             return
         numbers = numbers_of(values).reshape(-1)
         weights = spread(mark.factor, positions)
-        self._scores(event, positions.reshape(-1), numbers, weights, counter(site, how))
+        self._scores(event, positions.reshape(-1), numbers, weights, counter_of(site[0], read_out))
+
+    def _sum(self, mark: Mark, site: Site, read_out: bool) -> int:
+        return self.event(
+            EventKind.SUM,
+            weights=mark.weights,
+            site=site,
+            loss=mark.loss,
+            softmax_width=mark.softmax,
+            read_out=read_out,
+        )
 
     def single(
-        self, mark: Mark, position: int, value: float, how: str, site: Site | None = None
+        self, mark: Mark, position: int, value: float, read_out: bool, site: Site | None = None
     ) -> None:
         """One token's score enters a total in a loop; neighbours of one line become one event."""
         site = site or self.sites.here()
         held = self._singles
-        if held is None or held[0] != site or held[1].loss != mark.loss or held[2] != how:
+        if held is None or held[0] != site or held[1].loss != mark.loss or held[2] != read_out:
             self._close_singles()
-            held = self._singles = (site, mark, how, [])
+            held = self._singles = (site, mark, read_out, [])
         held[3].append((position, value))
 
     def _close_singles(self) -> None:
         held, self._singles = self._singles, None
         if held is not None:
-            site, mark, how, scores = held
-            event = self.event(
-                "sum", f"loss:{mark.loss} {how} softmax:{mark.softmax}", mark.weights, site
-            )
+            site, mark, read_out, scores = held
+            event = self._sum(mark, site, read_out)
             places = np.array([position for position, _ in scores], np.int32)
             values = np.array([value for _, value in scores])
-            self._scores(event, places, values, np.ones(len(places)), counter(site, how))
+            self._scores(event, places, values, np.ones(len(places)), counter_of(site[0], read_out))
 
     def read_pending(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
@@ -210,11 +232,6 @@ class Recorder:
         self._arrivals.drain()
         self.weights.close()
         self.writer.close()
-
-
-def counter(site: Site, how: str) -> str:
-    """What counted scores: a line, and apart from it the numbers that were only read out there."""
-    return site[0] + (" read" if how == "read" else "")
 
 
 def _any_known(positions: Positions) -> bool:

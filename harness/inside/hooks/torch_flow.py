@@ -256,7 +256,7 @@ class TorchFlow:
                 self._marks.put(result, mark.averaged(kept))
                 return
         if name in ("sum", "mean", "nansum", "nanmean", "cumsum"):
-            self._scores.total(mark, values, result, name)
+            self._scores.total(mark, values, result)
 
     # -- assignments ----------------------------------------------------------------------------
 

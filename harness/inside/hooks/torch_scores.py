@@ -75,19 +75,18 @@ class TorchScores:
     def _reduced(self, func: Any, call: dict[str, Any], mark: Mark, out: Tensor) -> None:
         """The script asked for a mean or a sum: the same call once more, token by token."""
         wants_grad = out.requires_grad
-        how = str(call.get("reduction", "mean"))
         if wants_grad and out.device.type != "cpu":
             each = out.detach().expand(call["target"].shape)  # read out seldom: the mean will do
-            each = each / call["target"].numel() if how == "sum" else each
+            each = each / call["target"].numel() if call.get("reduction") == "sum" else each
         else:
             options = {"ignore_index": call.get("ignore_index", -100), "reduction": "none"}
             with torch.no_grad():
                 each = func(call["input"].detach(), call["target"], **options)
         if wants_grad:
             note_uses(out, mark.positions)
-            self._recorder.pending.put(out, (mark, each, how))
+            self._recorder.pending.put(out, (mark, each))
         else:
-            self._recorder.total(mark, each, how)
+            self._recorder.total(mark, each)
 
     def product(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A vector of scores times a vector of weights."""
@@ -97,16 +96,16 @@ class TorchScores:
             mark = self._marks.find(scores)
             if mark is not None and mark.positions is not None and mark.loss >= 0:
                 weighted = replace(mark, factor=weights.detach())
-                self.total(weighted, scores.detach() * weights.detach(), out, "dot")
+                self.total(weighted, scores.detach() * weights.detach(), out)
                 return
 
-    def total(self, mark: Mark, values: Tensor, out: Tensor, how: str) -> None:
+    def total(self, mark: Mark, values: Tensor, out: Tensor) -> None:
         """Scores are added up; at once, or when the total is read."""
         if values.requires_grad and torch.is_grad_enabled():
             note_uses(out, weighing(mark))
-            self._recorder.pending.put(out, (mark, values.detach(), how))
+            self._recorder.pending.put(out, (mark, values.detach()))
         else:
-            self._recorder.total(mark, values, how)
+            self._recorder.total(mark, values)
 
     def read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """A number leaves torch."""
@@ -117,9 +116,9 @@ class TorchScores:
         if isinstance(out, float):
             position = int(mark.positions.reshape(-1)[0])
             if position >= 0:
-                self._recorder.single(mark, position, out, "read")
+                self._recorder.single(mark, position, out, read_out=True)
             return placed(out, position, mark)
-        self._recorder.total(mark, args[0], "read")
+        self._recorder.total(mark, args[0], read_out=True)
         if mark.positions.size <= READ_AT_ONCE:
             return placed_list(out, mark.positions.tolist(), mark)
         return None

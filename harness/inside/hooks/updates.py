@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from harness.inside.hooks.marks import Positions
 from harness.inside.hooks.recorder import Recorder
 from harness.inside.hooks.unseen import absent, seen_through, untraced
-from harness.protocol.schema import LEAVES
+from harness.protocol.schema import EventKind
 
 KEY = "scorefirst.positions"
 NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
@@ -101,9 +101,8 @@ class Updates:
     def _taken(self, roots: list[Tensor]) -> None:
         uses = losses_under(roots)
         if len(uses):
-            event = self._recorder.event(
-                "backward", f"{int((uses[:, 1] - uses[:, 0]).sum())} tokens"
-            )
+            tokens = int((uses[:, 1] - uses[:, 0]).sum())
+            event = self._recorder.event(EventKind.BACKWARD, tokens=tokens)
             self._recorder.uses(event, uses)
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
@@ -116,6 +115,6 @@ class Updates:
         if self._recorder.usable("step"):
             self._recorder.weights.stepped = True
             stepped = [p for group in optimizer.param_groups for p in group["params"]]
-            plain = not any(isinstance(p, torch.nn.Parameter) for p in stepped)
-            name = type(optimizer).__name__ + (LEAVES if plain else "")
-            self._recorder.event("step", name)
+            transient = not any(isinstance(p, torch.nn.Parameter) for p in stepped)
+            name = type(optimizer).__name__
+            self._recorder.event(EventKind.STEP, name, transient=transient)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.protocol import schema
+from harness.protocol.schema import EventKind
 
 ROWS_KEPT = 65_536  # rows of any stream that are held back before a batch is written
 
@@ -43,16 +44,22 @@ class Writer:
 
     def event(
         self,
-        kind: str,
+        kind: EventKind,
         site: tuple[str, str],  # file:line, function
         modes: tuple[bool, bool] = (False, False),  # inference mode, grad mode
         weights: int = 0,
         text: str = "",
+        tokens: int = 0,
+        loss: int = -1,
+        softmax_width: int = 0,
+        read_out: bool = False,
+        transient: bool = False,
     ) -> int:
-        """Notes an event and returns its number."""
+        """Notes an event, in the columns of `schema.EVENTS`, and returns its number."""
         number = self._next
         self._next += 1
-        self._events += number, time.monotonic(), kind, *site, *modes, weights, text
+        self._events += number, time.monotonic(), kind, *site, *modes, weights, text, tokens
+        self._events += loss, softmax_width, read_out, transient
         self._hold(1)
         return number
 

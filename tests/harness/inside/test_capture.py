@@ -192,8 +192,7 @@ def test_a_score_picked_out_of_a_log_softmax_is_its_cross_entropy(run):
     for printed in printed_numbers(logs[True]):
         counted = reconstruct(capture, printed, TOKENS)
         assert counted is not None
-        sums = [str(capture.text[e]) for e in np.unique(counted.event)]
-        widths[printed.text.split()[0]] = {int(t.rpartition("softmax:")[2]) for t in sums}
+        widths[printed.text.split()[0]] = set(capture.softmax_width[counted.event].tolist())
     assert widths["picked"] == widths["inferred"] == widths["plain"] == {64}
     for mixed in ("written", "spoilt", "mixed", "loop"):
         assert widths[mixed] == {0}, mixed

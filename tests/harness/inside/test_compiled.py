@@ -8,6 +8,7 @@ import pytest
 from driven_jobs import TOKENS, make_job, printed
 
 from harness.protocol.job import How
+from harness.protocol.schema import EventKind
 from harness.sandbox.fork_server import Nursery
 from harness.trace.first_use import update_view
 from harness.trace.printed_scores import printed_numbers
@@ -177,7 +178,7 @@ def test_a_compiled_optimiser_step_is_seen_and_runs(nursery, tmp_path):
     job = make_job(tmp_path, text, device="cuda", capture=True)
     assert nursery.run(job).how == How.ENDED
     capture = load(job.out)
-    assert capture.errors == [] and (capture.kind == "step").sum() == 2
+    assert capture.errors == [] and len(capture.events(EventKind.STEP)) == 2
     assert not any("Warning" in line for line in printed(job))
 
 
@@ -193,4 +194,4 @@ def test_what_a_compiler_opens_is_not_the_scripts(nursery, tmp_path):
     job = make_job(tmp_path, text, device="cuda", capture=True)
     assert nursery.run(job).how == How.ENDED
     capture = load(job.out)
-    assert list(capture.text[capture.kind == "save"]) == ["table.json"]
+    assert list(capture.text[capture.events(EventKind.SAVE)]) == ["table.json"]

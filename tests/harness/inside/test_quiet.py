@@ -14,6 +14,7 @@ from harness.inside.hooks.arrivals import Arrivals
 from harness.inside.hooks.quiet import AGAIN, WATCHED
 from harness.inside.hooks.watching import watching
 from harness.inside.hooks.writer import Writer
+from harness.protocol.schema import EventKind
 from harness.trace.reader import load
 
 TOKENS = 64 * 100 + 1
@@ -121,7 +122,9 @@ def test_totals_on_their_way_do_not_wake_pythons_collector(tmp_path):
     gc.collect()
     before = gc.get_stats()[0]["collections"]
     for _ in range(3_000):
-        arrivals.put(writer.event("sum", ("train_gpt.py:1", "score")), positions, values, None)
+        arrivals.put(
+            writer.event(EventKind.SUM, ("train_gpt.py:1", "score")), positions, values, None
+        )
     assert gc.get_stats()[0]["collections"] == before
     arrivals.drain()
     writer.close()
