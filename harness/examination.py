@@ -127,6 +127,7 @@ class Examination:
                 for attempt in self.driver.tried
             ],
             "configuration": self._configuration(),
+            "changes": _in_words(self.driver.changes),
             "headline": None,
             "reconstruction": None,
             "coverage": None,
@@ -170,6 +171,18 @@ class Examination:
         rung = self.driver.chosen if self.evidence else self.driver.tried[-1].rung
         given = {**rung.environment, **rung.patches}
         return {k: {"value": v.text, "source": v.source} for k, v in sorted(given.items())}
+
+
+def _in_words(changes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Each change that was made to the script; with its runs, where not every run had it."""
+    runs: dict[str, list[str]] = {}
+    for run, texts in changes.items():
+        for text in texts:
+            runs.setdefault(text, []).append(run)
+    return [
+        text if len(had) == len(changes) else f"{text} (in {'; '.join(had)})"
+        for text, had in runs.items()
+    ]
 
 
 def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class ScriptDriver:
     scale: Scale
     tokenizers: Sequence[Path] = ()
     tried: list[Attempt] = field(default_factory=list)
+    changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
     chosen: Rung = field(init=False)  # the rung of the base run
 
@@ -198,6 +199,7 @@ class ScriptDriver:
         place = out / "stage"
         try:
             stage = build_stage(spec, data, place)
+            self.changes[name] = stage.changes
             np.save(out / "stream.npy", law.tokens)
             yield Job(
                 stage=place.resolve(),

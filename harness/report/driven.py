@@ -1,9 +1,10 @@
 """What was driven, in words: the same lines for the screen and for report.md.
 
-Guarantees: every printed number, every class of power and every run that was not made is listed.
+Guarantees: every change that was made to the script, every printed number, every class of power and
+every run that was not made is listed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -13,6 +14,7 @@ def driven_lines(driven: Json) -> list[str]:
     """One fact a line."""
     return [
         *_configuration(driven),
+        *_changes(driven.get("changes", ())),
         f"walls: {', '.join(driven['walls']) or 'none'} stood",
         *(_number(number, driven["headline"]) for number in driven["numbers"]),
         *(f"power: {power['text']}" for power in driven["power"]),
@@ -37,6 +39,10 @@ def _configuration(driven: Json) -> Iterator[str]:
         if attempt["cause"]:
             where = f" ({attempt['where']})" if attempt["where"] else ""
             yield f"configuration {number} {attempt['how']}: {attempt['cause']}{where}"
+
+
+def _changes(changes: Sequence[str]) -> Iterator[str]:
+    yield from (f"changed for the run: {change}" for change in changes)
 
 
 def _number(number: Json, headline: str | None) -> str:

@@ -1,22 +1,25 @@
 """The stage: a private copy of a record folder, with data where its script looks for it.
 
 Guarantees: the script's text is the submission's, byte for byte, unless this Python cannot read its
-grammar; then f-strings are lowered and the stage says so. Nothing of the folder that lies elsewhere
-(links) is followed, nothing larger than `MAX_FILE_BYTES` is copied, and its logs stay behind, so
-that what is in them afterwards is the run's own.
+grammar; then f-strings are lowered. `changes` says so, and names every number in the code and every
+attribute of a class that gets another value while the script is compiled and run. Nothing of the
+folder that lies elsewhere (links) is followed, nothing larger than `MAX_FILE_BYTES` is copied, and
+its logs stay behind, so that what is in them afterwards is the run's own.
 Does not cover: packages and programs that the script expects of its machine.
 """
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from audits.source import read_source
 from audits.source.grammar import lowered
+from harness.configure.attempts import Given
 from harness.configure.run_spec import RunSpec
 from harness.errors import SubmissionError
+from harness.protocol.code_constants import is_key
 from harness.stage.data_layout import Layout, StageData
 
 MAX_FILE_BYTES = 100 << 20  # an artifact has at most 16 MB
@@ -31,7 +34,7 @@ class Stage:
     root: Path
     spec: RunSpec
     binds: Mapping[str, str]  # absolute path that the script asks for -> folder in the stage
-    notes: tuple[str, ...] = ()  # what differs from the folder as it was submitted
+    changes: tuple[str, ...] = ()  # one sentence each: what differs from the script as submitted
 
 
 def build_stage(spec: RunSpec, data: StageData, into: Path) -> Stage:
@@ -41,10 +44,10 @@ def build_stage(spec: RunSpec, data: StageData, into: Path) -> Stage:
     for place, file in spec.beside.items():
         (into / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, into / place)
-    notes = tuple(_lower_grammar(spec, into))
+    lowered_files = _lower_grammar(spec, into)
     layout = Layout(into, data, spec.vocabulary, spec.sidecar)
     layout.fill(spec.data_paths)
-    return Stage(into, spec, layout.binds, notes)
+    return Stage(into, spec, layout.binds, (*lowered_files, *_exchanged(spec.patches)))
 
 
 # -------------------------------------------------------------------------------------------------
@@ -93,6 +96,16 @@ def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
             path.write_text(older)
             notes.append(f"{name}: f-strings lowered to this Python's grammar before the run")
     return notes
+
+
+def _exchanged(patches: Mapping[str, Given]) -> Iterator[str]:
+    """What the script's process gets in place of what the file says; the file stays as it is."""
+    for key, given in sorted(patches.items()):
+        if is_key(key):
+            line, _, name = key.partition(":")
+            yield f"line {line}: {name} = {given.text}, exchanged while the script is compiled"
+        else:
+            yield f"class attribute {key} = {given.text}, set while the class is built"
 
 
 def _compiles(text: str) -> bool:

@@ -50,7 +50,7 @@ def test_the_script_is_the_submissions_own(tmp_path: Path) -> None:
     assert (stage.root / "helper.py").exists()
     assert not (stage.root / "train.log").exists()
     assert not (stage.root / "hosts").exists()
-    assert stage.notes == ()
+    assert stage.changes == ()
 
 
 THROUGH = """\
@@ -112,7 +112,7 @@ def test_a_newer_grammar_is_lowered_and_says_the_same(tmp_path: Path) -> None:
     """Quotes reused inside f-strings, and `{x=}`; the evidence says that it was done."""
     script = 'd = {"a": 1.5}\nx = 2.0\nprint(f"{d["a"]:.2f}{ x=:.3f}")\n'
     stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
-    assert stage.notes and "lowered" in stage.notes[0]
+    assert stage.changes and "lowered" in stage.changes[0]
     ran = subprocess.run(
         [sys.executable, stage.spec.entry],
         cwd=stage.root,
@@ -121,6 +121,16 @@ def test_a_newer_grammar_is_lowered_and_says_the_same(tmp_path: Path) -> None:
         check=True,
     )
     assert ran.stdout == "1.50 x=2.000\n"
+
+
+def test_every_value_that_stands_in_for_one_of_the_script_is_a_change(tmp_path: Path) -> None:
+    """Numbers in the code and attributes of a class, by their place; the file is as it was."""
+    script = "class Hyperparameters:\n    model_dim = 512\nBUCKETS = 4_194_304\n"
+    stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
+    assert (stage.root / stage.spec.entry).read_text() == script
+    number, attribute = stage.changes
+    assert number.startswith("line 3: BUCKETS = ") and "4194304" not in number
+    assert attribute.startswith("class attribute Hyperparameters.model_dim = ")
 
 
 def test_a_lone_script_takes_nothing_along(tmp_path: Path) -> None:
