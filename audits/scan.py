@@ -23,8 +23,9 @@ from audits.judge import scan_path
 from audits.output import FORMATS
 from audits.output.json_report import read_baseline
 from audits.output.rule_text import explanation, rule_list
-from audits.output.view import View, version
+from audits.output.view import View
 from audits.rules import CHECKS
+from audits.tool import version
 
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
 STDIN: Final = Path("-")

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from audits.catalogue import RULES
 from audits.folder import UsageError
-from audits.output.view import View, version
+from audits.output.view import View
+from audits.tool import NAME, version
 
 SCHEMA_VERSION: Final = 1
 
@@ -22,7 +23,7 @@ SCHEMA_VERSION: Final = 1
 def as_json(view: View) -> str:
     document = {
         "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "scorefirst", "version": version()},
+        "tool": {"name": NAME, "version": version()},
         "profile": view.profile,
         "summary": view.counts,
         "files": _files(view),

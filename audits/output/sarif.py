@@ -17,7 +17,8 @@ from urllib.parse import quote
 from audits.catalogue import RULES
 from audits.findings import Step
 from audits.output.rule_text import help_of, markdown_of
-from audits.output.view import Entry, View, version
+from audits.output.view import Entry, View
+from audits.tool import version
 
 SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import metadata
 from pathlib import PurePath
 from typing import Final
 
@@ -98,14 +97,6 @@ class View:
 def shown(report: ScanReport, path: str) -> str:
     """A file of a report as the user would name it."""
     return PurePath(report.root, path).as_posix() if report.root else path
-
-
-def version() -> str:
-    """Of the installed package; a bare checkout has none."""
-    try:
-        return metadata.version("scorefirst")
-    except metadata.PackageNotFoundError:
-        return "0.0.0"
 
 
 def _fingerprinted(file: FileReport) -> Iterator[tuple[Finding, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from audits.catalogue import PROFILES, RULES
+from audits.tool import NAME, commit, version
 from harness.checks.status import RuleStatus
 from harness.report.gaps import gaps
 from harness.score import Score
@@ -43,6 +44,7 @@ class Report:
         """The published form; numbers that JSON has no word for become null."""
         plain = {
             "schema_version": SCHEMA_VERSION,
+            "tool": {"name": NAME, "version": version(), "commit": commit()},
             "verdict": self.verdict,
             "profile": self.profile,
             "verdicts": {p: decide(self.rules, p, self.ran) for p in PROFILES},
