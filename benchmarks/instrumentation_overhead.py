@@ -28,7 +28,7 @@ from pathlib import Path
 
 from harness.configure.record_script import read_record
 from harness.experiments.driver import Limits, ScriptDriver
-from harness.protocol.job import How, Job
+from harness.protocol.job import Job, RunState
 from harness.sandbox.pool import Pool
 from harness.streams.drawn import LawStream
 from harness.streams.stream_plan import SCALES
@@ -36,7 +36,7 @@ from harness.trace.printed_scores import Printed, claims, headline, printed_numb
 from harness.trace.script_run import read_run
 
 BEGUN_S = time.monotonic()
-LOOK_S = 0.005  # between two looks at the log
+LOG_INTERVAL_S = 0.005  # between two looks at the log
 LIMITS = {"cpu": math.inf, "cuda": 1.03}  # of the ratio: issue 4's bound at the model's own size
 
 
@@ -63,7 +63,7 @@ class LogClock(threading.Thread):
 
     def run(self) -> None:
         """Looks until `stop`."""
-        while not self._over.wait(LOOK_S):
+        while not self._over.wait(LOG_INTERVAL_S):
             size = self._log.stat().st_size if self._log.exists() else 0
             if size > self._seen[-1][1]:
                 self._seen.append((time.monotonic(), size))
@@ -123,8 +123,8 @@ def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
     clock.stop()
     numbers = printed_numbers(job.log.read_text(encoding="utf-8", errors="replace"))
     head = headline(numbers)
-    if outcome.how is not How.ENDED or head is None:
-        print(f"{kind}: {outcome.how}, {outcome.cause} ({outcome.where})", file=sys.stderr)
+    if outcome.state is not RunState.ENDED or head is None:
+        print(f"{kind}: {outcome.state}, {outcome.cause} ({outcome.where})", file=sys.stderr)
         raise SystemExit(2)
     begin = _begin(numbers)
     parts_s = _parts(clock, begin, [n for n in numbers if begin < n.line <= head.line])

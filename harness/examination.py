@@ -119,7 +119,7 @@ class Examination:
             "attempts": [
                 {
                     "why": attempt.rung.why,
-                    "how": attempt.outcome.how,
+                    "how": attempt.outcome.state,
                     "cause": attempt.outcome.cause,
                     "where": attempt.outcome.where,
                     "wall_s": attempt.outcome.wall_s,
@@ -136,7 +136,7 @@ class Examination:
             "not_run": {},
             "power": [],
             "reads": [],
-            "walls": self._walls(),
+            "walls": self._isolation(),
             "capture_errors": [],
         }
         if self.evidence is not None and self.judged is not None:
@@ -154,14 +154,14 @@ class Examination:
         ]
         return [os.path.relpath(file, home) for file in found if file.exists()]
 
-    def _walls(self) -> list[str]:
-        """Those that stood around every run."""
+    def _isolation(self) -> list[str]:
+        """The parts that were active in every run."""
         assert self.driver is not None
         outcomes = [attempt.outcome for attempt in self.driver.tried]
         if self.evidence is not None:
             outcomes += [run.outcome for run in self.evidence.runs.values()]
-        first = outcomes[0].walls if outcomes else ()
-        return [wall for wall in first if all(wall in o.walls for o in outcomes)]
+        first = outcomes[0].isolation if outcomes else ()
+        return [part for part in first if all(part in o.isolation for o in outcomes)]
 
     def _configuration(self) -> Mapping[str, Mapping[str, str]]:
         """Every value that the script was told, and who says so."""
@@ -193,7 +193,11 @@ def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
         "coverage": base.counted.coverage if base.counted else None,
         "numbers": [_number(base, test) for test in judged.tests],
         "runs": {
-            name: {"how": run.outcome.how, "wall_s": run.outcome.wall_s, "cause": run.outcome.cause}
+            name: {
+                "how": run.outcome.state,
+                "wall_s": run.outcome.wall_s,
+                "cause": run.outcome.cause,
+            }
             for name, run in evidence.runs.items()
         },
         "not_run": evidence.skipped,

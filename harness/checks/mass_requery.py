@@ -24,7 +24,7 @@ from harness.arrays import Floats, Ints
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.source import half_unit_of
 from harness.checks.status import Level, RuleStatus, Status
-from harness.protocol.job import Question
+from harness.protocol.question import Question
 from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.drawn import LawStream
 from harness.trace.reader import Capture

@@ -20,7 +20,8 @@ from harness.configure.attempts import Rung
 from harness.configure.run_spec import Subject
 from harness.configure.shrink_rules import StreamShape, counted_entries
 from harness.errors import SubmissionError
-from harness.protocol.job import Job, Outcome, Question
+from harness.protocol.job import Job, Outcome
+from harness.protocol.question import Question
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
 from harness.stage.data_layout import StageData
@@ -227,14 +228,14 @@ def _training(scale: Scale, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, 
 
 
 def _cause(outcome: Outcome) -> str:
-    return outcome.cause or f"{outcome.how}, and nothing that reads as a score was printed"
+    return outcome.cause or f"{outcome.state}, and nothing that reads as a score was printed"
 
 
 def _unrunnable(entry: Path, outcome: Outcome, rungs: int) -> str:
     where = f" ({outcome.where})" if outcome.where else ""
     return (
         f"{entry}: no score was printed on any of {rungs}"
-        f" configurations; the last one {outcome.how}: {_cause(outcome)}{where}"
+        f" configurations; the last one {outcome.state}: {_cause(outcome)}{where}"
     )
 
 

@@ -44,7 +44,7 @@ from harness.checks.two_tokens import (
     read_pair,
 )
 from harness.experiments.requery import Asking
-from harness.protocol.job import Question
+from harness.protocol.question import Question
 from harness.streams.controls import adaptation_control, other_beginnings, training_control
 from harness.streams.distributions import Law
 from harness.streams.drawn import LawStream, redraw

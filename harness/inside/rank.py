@@ -1,4 +1,4 @@
-"""One rank of one run: turns a process forked from the nursery into the script's own.
+"""One rank of one run: turns a process forked from the fork server into the script's own.
 
 Guarantees: the script sees the job's environment and nothing of ours, its folder as working
 directory, fixed seeds, and the working directory first on its path; how it ended, with the
@@ -10,7 +10,6 @@ there is.
 import atexit
 import contextlib
 import faulthandler
-import json
 import os
 import random
 import sys
@@ -19,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
@@ -31,24 +30,14 @@ import torch
 from harness.inside import class_patches
 from harness.protocol import code_constants, traceback_origin
 from harness.protocol.job import Job
+from harness.protocol.message import EndMessage
 
-MESSAGE_BYTES = 60_000  # fits a pipe (64 KiB) that nobody reads before the end
-INHERITED = (
+INHERITED_BY_SCRIPT = (
     *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET"),
     *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC"),
 )
 PROGRAMS = ".bin"  # folder of the stage with the command-line programs that the machine lacks
 DUMP_BEFORE_END_S = 1.0  # the place where a script hangs is noted this long before its time is up
-
-
-@dataclass(frozen=True)
-class Message:
-    """What a rank says of its own end."""
-
-    started: bool  # False: it never came to the script's first line
-    exit_code: int
-    cause: str
-    where: str
 
 
 @dataclass(frozen=True)
@@ -59,12 +48,12 @@ class Rank:
     rank: int
     port: int  # of the process group on loopback
     stream: npt.NDArray[np.int64] | None  # (T,) validation tokens; None without capture
-    out_fd: int  # folder of this rank's capture: open, since the walls hide its path
-    message_fd: int  # where the `Message` goes
+    out_fd: int  # folder of this rank's capture: open, since isolation hides its path
+    message_fd: int  # where the `EndMessage` goes
     deadline: float  # of the run, on the monotonic clock, s
 
 
-def be_the_script(rank: Rank) -> NoReturn:
+def become_script(rank: Rank) -> NoReturn:
     """Runs the script to its end and ends the process."""
     started = False
     try:
@@ -75,8 +64,8 @@ def be_the_script(rank: Rank) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - of ours, before the script or after it
         _print_error()
         where = traceback_origin.where_of(error, rank.job.stage)
-        message = Message(started, 1, traceback_origin.cause_of(error), where)
-    say(rank.message_fd, message)
+        message = EndMessage(started, 1, traceback_origin.cause_of(error), where)
+    say_last(rank.message_fd, message)
     os._exit(message.exit_code)
 
 
@@ -88,7 +77,7 @@ def environment(job: Job, rank: int, port: int) -> dict[str, str]:
     tools = [ours, *tools] if job.device == "cpu" else [*tools, os.environ.get("PATH", ""), ours]
     home = str(job.stage / ".home")
     basic = {"PATH": os.pathsep.join(tools), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED_BY_SCRIPT if name in os.environ}
     return basic | inherited | dict(job.environment) | _process_group(job, rank, port)
 
 
@@ -98,7 +87,7 @@ def _process_group(job: Job, rank: int, port: int) -> dict[str, str]:
         return {}
     place = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "ROLE_RANK": rank}
     size = {"WORLD_SIZE": job.ranks, "LOCAL_WORLD_SIZE": job.ranks, "MASTER_PORT": port}
-    # The walled network has loopback only; gloo and NCCL would look for another interface.
+    # An isolated network has loopback only; gloo and NCCL would look for another interface.
     host = {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
     return {name: str(value) for name, value in (place | size | host).items()}
 
@@ -112,7 +101,7 @@ def _settle(rank: Rank) -> None:
     Path(settings["HOME"]).mkdir(exist_ok=True)
     for stream in (sys.stdout, sys.stderr):  # whole lines, or those of two ranks get mixed
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    tempfile.tempdir = None  # the nursery may have looked its own up already
+    tempfile.tempdir = None  # the fork server may have looked its own up already
     os.chdir(job.stage)
     script = job.stage / job.script
     sys.argv = [str(script), *job.arguments]
@@ -147,18 +136,18 @@ def _watched(rank: Rank) -> Iterator[None]:
         yield
 
 
-def _run(job: Job) -> Message:
+def _run(job: Job) -> EndMessage:
     """The script as `__main__`, then what a Python process does at its end."""
     script = job.stage / job.script
     main = _fresh_main(script)
     try:
         exec(_code(job, script), main.__dict__)
-        message = Message(True, 0, "", "")
+        message = EndMessage(True, 0, "", "")
     except SystemExit as stop:
         message = _stopped(stop, job.stage)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything; all of it is reported
         _print_error()
-        message = Message(
+        message = EndMessage(
             True, 1, traceback_origin.cause_of(error), traceback_origin.where_of(error, job.stage)
         )
     _end_interpreter()
@@ -183,14 +172,16 @@ def _fresh_main(script: Path) -> ModuleType:
     return main
 
 
-def _stopped(stop: SystemExit, stage: Path) -> Message:
+def _stopped(stop: SystemExit, stage: Path) -> EndMessage:
     if stop.code is None or stop.code == 0:
-        return Message(True, 0, "", "")
+        return EndMessage(True, 0, "", "")
     where = traceback_origin.where_of(stop, stage)
     if isinstance(stop.code, int):
-        return Message(True, stop.code & 0xFF, f"SystemExit: {stop.code}", where)
+        return EndMessage(True, stop.code & 0xFF, f"SystemExit: {stop.code}", where)
     print(stop.code, file=sys.stderr)
-    return Message(True, 1, f"SystemExit: {stop.code}"[: traceback_origin.CAUSE_CHARACTERS], where)
+    return EndMessage(
+        True, 1, f"SystemExit: {stop.code}"[: traceback_origin.CAUSE_CHARACTERS], where
+    )
 
 
 def _end_interpreter() -> None:
@@ -207,11 +198,10 @@ def _print_error() -> None:
         traceback.print_exc()
 
 
-def say(descriptor: int, message: Message) -> None:
+def say_last(descriptor: int, message: EndMessage) -> None:
     """The last word of a process, after all that it printed."""
     faulthandler.cancel_dump_traceback_later()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed or replaced by the script
             stream.flush()
-    with contextlib.suppress(OSError):  # closed by the script: the exit status must do
-        os.write(descriptor, json.dumps(asdict(message)).encode()[:MESSAGE_BYTES] + b"\n")
+    message.send(descriptor)

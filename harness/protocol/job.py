@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from harness.protocol.question import Question
+
 
 @dataclass(frozen=True)
 class Quota:
@@ -22,18 +24,6 @@ class Quota:
     file_bytes: int = 8 << 30
     log_bytes: int = 64 << 20  # the largest real log of the contest is below 10 MB
     processes: int = 1024  # real runs start below 100
-
-
-@dataclass(frozen=True)
-class Question:
-    """One score that is asked again, for one token after the other."""
-
-    event: int  # of the capture, behind which the run stands still
-    position: int  # in the validation stream, whose token is exchanged
-    sites: tuple[str, ...]  # what may count it: lines, with " read" behind where numbers are read
-    tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
-    enough: float  # mass at which the asking ends
-    limit_s: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,7 @@ class Job:
     time_limit_s: float = 600.0
     capture: bool = True
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
-    questions: tuple[Question, ...] = ()  # asked on a single rank; the run ends behind the last
+    questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     quota: Quota = Quota()
 
     @property
@@ -71,12 +61,11 @@ class Job:
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
         plain = {"arguments": tuple(raw["arguments"]), "quota": Quota(**raw["quota"])}
-        lists = ("sites", "tokens")
-        asked = [{**q, **{name: tuple(q[name]) for name in lists}} for q in raw["questions"]]
-        return cls(**{**raw, **paths, **plain, "questions": tuple(Question(**q) for q in asked)})
+        questions = tuple(map(Question.from_plain, raw["questions"]))
+        return cls(**{**raw, **paths, **plain, "questions": questions})
 
 
-class How(StrEnum):
+class RunState(StrEnum):
     """How a run ended."""
 
     ENDED = "ended"  # exit code 0
@@ -85,13 +74,33 @@ class How(StrEnum):
     NOT_STARTED = "not started"  # ours or the machine's fault
 
 
+class IsolationPart(StrEnum):
+    """What a run can be kept from; the values are those of report.json."""
+
+    FILESYSTEM = "mounts"
+    NETWORK = "network"
+    PROCESSES = "processes"
+    LIMITS = "limits"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended. Whatever it had printed and captured until then is kept."""
 
-    how: How
+    state: RunState
     wall_s: float
     cause: str = ""  # "ModuleNotFoundError: No module named 'fla'"; empty when it ended well
     where: str = ""  # "train_gpt.py:123", the innermost line of the submission's own files
     exit_code: int | None = None
-    walls: tuple[str, ...] = ()  # which walls stood: "mounts", "network", "processes", "limits"
+    isolation: tuple[IsolationPart, ...] = ()  # the parts that were active
+
+    def as_json(self) -> str:
+        """One line."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Outcome":
+        """The inverse of `as_json`."""
+        raw: dict[str, Any] = json.loads(text)
+        parts = tuple(map(IsolationPart, raw["isolation"]))
+        return cls(**{**raw, "state": RunState(raw["state"]), "isolation": parts})

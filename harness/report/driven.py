@@ -15,13 +15,17 @@ def driven_lines(driven: Json) -> list[str]:
     return [
         *_configuration(driven),
         *_changes(driven.get("changes", ())),
-        f"walls: {', '.join(driven['walls']) or 'none'} stood",
+        f"isolation active: {', '.join(map(_isolated, driven['walls'])) or 'none'}",
         *(_number(number, driven["headline"]) for number in driven["numbers"]),
         *(f"power: {power['text']}" for power in driven["power"]),
         *_reads(driven),
         *_runs(driven),
         *(f"the capture broke: {error}" for error in driven["capture_errors"]),
     ]
+
+
+def _isolated(part: str) -> str:
+    return "filesystem" if part == "mounts" else part
 
 
 def _configuration(driven: Json) -> Iterator[str]:

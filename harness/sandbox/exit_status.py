@@ -3,42 +3,61 @@
 The messages come from inside the script's own process: they explain, they prove nothing.
 """
 
-import json
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from harness.inside.rank import Message
 from harness.protocol import traceback_origin
-from harness.protocol.job import How, Job, Outcome
+from harness.protocol.job import IsolationPart, Job, Outcome, RunState
+from harness.protocol.message import EndMessage
 
 LEFT_EARLY = "left without returning (os._exit, or became another program)"
 NO_STATUS = "its first process was killed"
 
 
-def outcome_of(
-    job: Job,
-    wall_s: float,
-    stopped: tuple[How, str] | None,  # how and why the keeper gave it up
-    statuses: Sequence[str],  # one a rank: wait status, or "-"
-    said: Sequence[str],  # one a rank: all that came out of its message pipe
-    walls: tuple[str, ...],
-) -> Outcome:
+@dataclass(frozen=True)
+class Stopped:
+    """Why the supervisor gave a run up."""
+
+    state: RunState
+    cause: str
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left of a run once none of its processes is alive."""
+
+    wall_s: float
+    isolation: tuple[IsolationPart, ...]
+    stopped: Stopped | None  # None: it ended by itself
+    statuses: Sequence[str]  # one a rank: wait status, or "-"
+    said: Sequence[str]  # one a rank: all that came out of its message pipe
+
+
+def outcome_of(job: Job, remains: Remains) -> Outcome:
     """The outcome of the job: of the rank that failed first in order, else of rank 0."""
-    if stopped is not None:
-        how, cause = stopped
-        places = (
-            traceback_origin.where_of_dump(text, job.stage) for text in said
-        )  # none of one that ended
-        return Outcome(how, wall_s, cause, next(filter(None, places), ""), None, walls)
-    if len(statuses) != job.ranks:
-        message = _message(said[0])
-        if message is not None and not message.started:
-            return Outcome(How.NOT_STARTED, wall_s, message.cause, "", None, walls)
-        return Outcome(How.FAILED, wall_s, NO_STATUS, "", None, walls)
-    codes = [None if s == "-" else os.waitstatus_to_exitcode(int(s)) for s in statuses]
-    rank = _rank_to_report(codes)
-    return _outcome_of_rank(rank, codes[rank], _message(said[rank]), job, wall_s, walls)
+    if remains.stopped is not None:
+        return _given_up(job, remains, remains.stopped)
+    if len(remains.statuses) != job.ranks:
+        return _without_statuses(remains)
+    codes = [None if s == "-" else os.waitstatus_to_exitcode(int(s)) for s in remains.statuses]
+    return _outcome_of_rank(_rank_to_report(codes), codes, remains)
+
+
+def _given_up(job: Job, remains: Remains, stopped: Stopped) -> Outcome:
+    places = (traceback_origin.where_of_dump(text, job.stage) for text in remains.said)
+    where = next(filter(None, places), "")  # none of a rank that had ended
+    return Outcome(stopped.state, remains.wall_s, stopped.cause, where, isolation=remains.isolation)
+
+
+def _without_statuses(remains: Remains) -> Outcome:
+    """The init process did not live to say how the ranks ended, or never had any."""
+    message = EndMessage.last_of(remains.said[0])
+    state, cause = RunState.FAILED, NO_STATUS
+    if message is not None and not message.started:
+        state, cause = RunState.NOT_STARTED, message.cause
+    return Outcome(state, remains.wall_s, cause, isolation=remains.isolation)
 
 
 def _rank_to_report(codes: Sequence[int | None]) -> int:
@@ -48,22 +67,19 @@ def _rank_to_report(codes: Sequence[int | None]) -> int:
     return (by_itself or failed or [0])[0]
 
 
-def _outcome_of_rank(
-    rank: int,
-    code: int | None,
-    message: Message | None,
-    job: Job,
-    wall_s: float,
-    walls: tuple[str, ...],
-) -> Outcome:
-    at = f"rank {rank}: " if job.ranks > 1 and code != 0 else ""
+def _outcome_of_rank(rank: int, codes: Sequence[int | None], remains: Remains) -> Outcome:
+    code, message = codes[rank], EndMessage.last_of(remains.said[rank])
+    at = f"rank {rank}: " if len(codes) > 1 and code != 0 else ""
     if message is None:
-        cause = LEFT_EARLY if code == 0 else _by_status(code)
-        how = How.ENDED if code == 0 else How.FAILED
-        return Outcome(how, wall_s, at + cause, "", code, walls)
-    how = How.ENDED if code == 0 else How.FAILED if message.started else How.NOT_STARTED
-    cause = message.cause or ("" if code == 0 else f"{_by_status(code)} after its end")
-    return Outcome(how, wall_s, at + cause if cause else "", message.where, code, walls)
+        state = RunState.ENDED if code == 0 else RunState.FAILED
+        cause, where = LEFT_EARLY if code == 0 else _by_status(code), ""
+    else:
+        failed = RunState.FAILED if message.started else RunState.NOT_STARTED
+        state = RunState.ENDED if code == 0 else failed
+        cause = message.cause or ("" if code == 0 else f"{_by_status(code)} after its end")
+        where = message.where
+    cause = at + cause if cause else ""
+    return Outcome(state, remains.wall_s, cause, where, code, remains.isolation)
 
 
 def _by_status(code: int | None) -> str:
@@ -73,11 +89,3 @@ def _by_status(code: int | None) -> str:
         return f"exit code {code}"
     hint = " (out of memory?)" if code == -signal.SIGKILL else ""
     return f"killed by {signal.Signals(-code).name}{hint}"
-
-
-def _message(said: str) -> Message | None:
-    """The last line, where it is a message: a dump may come before it, the script may add noise."""
-    try:
-        return Message(**json.loads(said.strip().rpartition("\n")[2]))
-    except (ValueError, TypeError):
-        return None

@@ -1,16 +1,14 @@
-"""The nursery: a process that has imported torch once, and forks every run of a script from it.
+"""The fork server: a process that has imported torch once, and forks every run of a script from it.
 
-    with Nursery("cpu") as nursery:
-        outcome = nursery.run(job)
+    with ForkServer("cpu") as server:
+        outcome = server.run(job)
 
-Guarantees: a run inherits no state of another one; the nursery never starts a thread and never
-touches CUDA, so that forking is safe; it ends with the harness, and a run ends with it. A nursery
-that died is started anew for the next job. Not covered: two jobs at once (take two nurseries).
+Guarantees: a run inherits no state of another one; the server never starts a thread and never
+touches CUDA, so that forking is safe; it ends with the harness, and a run ends with it. A server
+that died is started anew for the next job. Not covered: two jobs at once (take two servers).
 """
 
 import contextlib
-import dataclasses
-import json
 import os
 import select
 import signal
@@ -23,17 +21,17 @@ from typing import ClassVar, NoReturn
 
 from harness.closing import Closing
 from harness.errors import SandboxError
-from harness.protocol.job import How, Job, Outcome
+from harness.protocol.job import Job, Outcome, RunState
 
 PRELOADED = ("torch", "numpy", "sentencepiece", "torch.distributed")
 PRELOADED_ON_CPU = ("torch._dynamo",)  # on a GPU its import may ask for devices, before the fork
 START_LIMIT_S = 120.0
-GRACE_S = 60.0  # after a job's own limit: the keeper answers long before, if it lives
+ANSWER_GRACE_S = 60.0  # after a job's own limit: the supervisor answers long before, if it lives
 END_LIMIT_S = 40.0  # a run's processes are killed and waited for meanwhile
-INHERITED = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC")
+INHERITED_BY_SERVER = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC")
 
 
-class Nursery(Closing):
+class ForkServer(Closing):
     """The harness's handle. Use as a context manager."""
 
     # What follows it: a descriptor and the device.
@@ -41,7 +39,7 @@ class Nursery(Closing):
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
         self._device, self._threads = device, threads
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the nursery
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._start()
 
     def run(self, job: Job) -> Outcome:
@@ -51,9 +49,9 @@ class Nursery(Closing):
         job.out.mkdir(parents=True, exist_ok=True)
         job.log.write_bytes(b"")  # of an earlier run
         try:
-            with contextlib.suppress(OSError):  # a dead nursery shows in `_answer`
+            with contextlib.suppress(OSError):  # a dead server shows in `_answer`
                 self._socket.sendall(job.as_json().encode() + b"\n")
-            return self._answer(job.time_limit_s + GRACE_S)
+            return self._answer(job.time_limit_s + ANSWER_GRACE_S)
         except BaseException:  # whoever goes on must not get this job's answer for the next one
             self._end()
             raise
@@ -64,7 +62,7 @@ class Nursery(Closing):
         return self._process.pid
 
     def close(self) -> None:
-        """Ends the nursery, and with it a run that is under way."""
+        """Ends the server, and with it a run that is under way."""
         self._end()
         self._errors.close()
 
@@ -82,10 +80,10 @@ class Nursery(Closing):
         theirs.close()
         if self._line(START_LIMIT_S) != b"ready\n":
             self._end()
-            raise SandboxError(f"the nursery did not start:\n{self._last_words()}")
+            raise SandboxError(f"the fork server did not start:\n{self._last_words()}")
 
     def _end(self) -> None:
-        """The nursery sees the closed channel, ends a run that is under way, and ends."""
+        """The server sees the closed channel, ends a run that is under way, and ends."""
         self._socket.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_LIMIT_S)
@@ -93,7 +91,7 @@ class Nursery(Closing):
         self._process.wait()
 
     def _line(self, limit_s: float) -> bytes:
-        """What the nursery says; not a whole line if it died or is silent for too long."""
+        """What the server says; not a whole line if it died or is silent for too long."""
         text = b""
         self._socket.settimeout(limit_s)
         with contextlib.suppress(OSError):
@@ -105,9 +103,8 @@ class Nursery(Closing):
         line = self._line(limit_s)
         if not line.endswith(b"\n"):
             self._end()
-            return Outcome(How.NOT_STARTED, 0.0, f"the nursery died: {self._last_words()}")
-        raw = json.loads(line)
-        return Outcome(**{**raw, "how": How(raw["how"]), "walls": tuple(raw["walls"])})
+            return Outcome(RunState.NOT_STARTED, 0.0, f"the fork server died: {self._last_words()}")
+        return Outcome.from_json(line)
 
     def _last_words(self) -> str:
         self._errors.seek(0)
@@ -116,7 +113,7 @@ class Nursery(Closing):
 
 def _environment(device: str, threads: int) -> dict[str, str]:
     checkout = str(Path(__file__).resolve().parents[2])
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED_BY_SERVER if name in os.environ}
     fixed = {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     if device != "cpu":
         return inherited | fixed
@@ -127,7 +124,7 @@ def _environment(device: str, threads: int) -> dict[str, str]:
 
 
 def serve(socket_fd: int, device: str) -> None:
-    """Forks a keeper a job until the harness is gone."""
+    """Forks a supervisor a job until the harness is gone."""
     import importlib
 
     for module in (*PRELOADED, *(PRELOADED_ON_CPU if device == "cpu" else ())):
@@ -141,46 +138,41 @@ def serve(socket_fd: int, device: str) -> None:
 
 
 def _serve_one(job: Job, harness: socket.socket) -> None:
-    answer_fd, keeper_fd = os.pipe()
-    nursery = os.getpid()
-    keeper = os.fork()
-    if keeper == 0:
+    answer_fd, supervisor_fd = os.pipe()
+    server = os.getpid()
+    supervisor = os.fork()
+    if supervisor == 0:
         harness.close()
         os.close(answer_fd)
-        _be_keeper(job, keeper_fd, nursery)
-    os.close(keeper_fd)
-    end = os.pidfd_open(keeper)
+        _become_supervisor(job, supervisor_fd, server)
+    os.close(supervisor_fd)
+    end = os.pidfd_open(supervisor)
     ready, _, _ = select.select([end, harness.fileno()], [], [])
     if harness.fileno() in ready:  # nothing is asked during a job: the harness is gone
-        os.kill(keeper, signal.SIGTERM)
-    _, status = os.waitpid(keeper, 0)
+        os.kill(supervisor, signal.SIGTERM)
+    _, status = os.waitpid(supervisor, 0)
     os.close(end)
     with open(answer_fd, "rb") as file:
         answer = file.read()
-    lost = Outcome(How.NOT_STARTED, 0.0, f"the keeper died, status {status}")
+    lost = Outcome(RunState.NOT_STARTED, 0.0, f"the supervisor died, status {status}")
     with contextlib.suppress(OSError):  # the harness is gone
-        harness.sendall((answer if status == 0 else _line_of(lost)) + b"\n")
+        harness.sendall((answer if status == 0 else lost.as_json().encode()) + b"\n")
 
 
-def _be_keeper(job: Job, answer_fd: int, nursery: int) -> NoReturn:
-    from harness.sandbox import syscalls
-    from harness.sandbox.supervisor import run_session
+def _become_supervisor(job: Job, answer_fd: int, server: int) -> NoReturn:
+    from harness.sandbox import supervisor, syscalls
 
     syscalls.die_with_parent(signal.SIGTERM)  # on which it ends the run, then itself
-    if os.getppid() != nursery:
+    if os.getppid() != server:
         os._exit(1)
     try:
-        os.write(answer_fd, _line_of(run_session(job)))
-    except BaseException:  # noqa: BLE001 - never back into the nursery's loop
+        os.write(answer_fd, supervisor.supervise(job).as_json().encode())
+    except BaseException:  # noqa: BLE001 - never back into the server's loop
         import traceback
 
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
-
-
-def _line_of(outcome: Outcome) -> bytes:
-    return json.dumps(dataclasses.asdict(outcome)).encode()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The first process of a run: inside the walls, above the ranks.
+"""The init process of a run: isolated like its ranks, above them.
 
 It forks the ranks, takes in orphans, and ends when all ranks have ended, or shortly after one has
 failed, as torchrun does. Where there is a process namespace it is process 1 there: no process
-inside can kill it, and its end is the end of all of them. It tells the keeper the ranks' exit
-statuses.
+inside can kill it, and its end is the end of all of them. It tells the supervisor the ranks'
+exit statuses.
 """
 
 import contextlib
@@ -13,14 +13,14 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.inside.rank import Rank, be_the_script
+from harness.inside.rank import Rank, become_script
 from harness.sandbox import syscalls
 
-GRACE_S = 2.0  # for the other ranks, once one has failed
-LOOK_S = 0.02
+OTHER_RANKS_GRACE_S = 2.0  # once one has failed
+WAIT_INTERVAL_S = 0.02
 
 
-def be_first(ranks: Sequence[Rank], output_fd: int, status_fd: int) -> NoReturn:
+def become_init_process(ranks: Sequence[Rank], output_fd: int, status_fd: int) -> NoReturn:
     """Runs the ranks. `output_fd` becomes their stdout and stderr."""
     syscalls.hide_memory()
     processes = [_fork_rank(rank, output_fd) for rank in ranks]
@@ -32,11 +32,11 @@ def be_first(ranks: Sequence[Rank], output_fd: int, status_fd: int) -> NoReturn:
 def _fork_rank(rank: Rank, output_fd: int) -> int:
     process = os.fork()
     if process == 0:
-        _be_rank(rank, output_fd)
+        _become_rank(rank, output_fd)
     return process
 
 
-def _be_rank(rank: Rank, output_fd: int) -> NoReturn:
+def _become_rank(rank: Rank, output_fd: int) -> NoReturn:
     syscalls.die_with_parent()
     os.setsid()  # no terminal, and a group of its own for scripts that signal theirs
     null = os.open(os.devnull, os.O_RDONLY)
@@ -44,7 +44,7 @@ def _be_rank(rank: Rank, output_fd: int) -> NoReturn:
         os.dup2(source, descriptor)
     _close_all_but(0, 1, 2, rank.message_fd, rank.out_fd)
     try:
-        be_the_script(rank)
+        become_script(rank)
     finally:
         os._exit(1)  # whatever the script did to the code that ends it: never back into ours
 
@@ -65,10 +65,10 @@ def _statuses(processes: list[int]) -> str:
             break
         process, status = os.waitpid(-1, 0 if deadline is None else os.WNOHANG)
         if process == 0:
-            time.sleep(LOOK_S)
+            time.sleep(WAIT_INTERVAL_S)
         statuses[process] = status
         if process in processes and status != 0 and deadline is None:
-            deadline = time.monotonic() + GRACE_S
+            deadline = time.monotonic() + OTHER_RANKS_GRACE_S
             for other in set(processes) - statuses.keys():
                 os.kill(other, signal.SIGTERM)
     return "".join(f"{statuses.get(process, '-')}\n" for process in processes)

@@ -1,14 +1,14 @@
-"""Walls around a run, out of Linux namespaces: no other program, no extra right is needed.
+"""Isolates a run, out of Linux namespaces: no other program, no extra right is needed.
 
-    mounts      a root of its own: system and Python read-only; the stage, a fresh /tmp and /dev/shm
+    filesystem  a root of its own: system and Python read-only; the stage, a fresh /tmp and /dev/shm
                 writable; no home folders, no other files of this machine
     network     loopback only
     processes   sees and reaches none but its own
     limits      size of a file, memory (CPU runs), threads, no core dumps; no capability
 
-As root the namespaces are made directly, else inside a user namespace. A wall that this machine
-refuses is left out, and `standing` names those that stand. Not covered: memory of the graphics
-card, time on the processor, and flaws of the kernel itself.
+As root the namespaces are made directly, else inside a user namespace. A part that this machine
+refuses is left out, and `active` names the others. Not covered: memory of the graphics card, time
+on the processor, and flaws of the kernel itself.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from functools import partial
 from pathlib import Path
 
 from harness.closing import Closing
-from harness.protocol.job import Job
+from harness.protocol.job import IsolationPart, Job
 from harness.sandbox import syscalls
 from harness.sandbox.rootfs import enter_root
 
-TASKS = 4096  # of the user, threads count; the kernel does not hold user 0 to it, the keeper does
-MEMORY_SHARE = 0.8  # of the machine's, per process
+MAX_TASKS = 4096  # of the user, with threads; the kernel lets user 0 pass, the supervisor does not
+MEMORY_SHARE = 0.8  # of the machine's, a process
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 _SPACES = {
@@ -39,8 +39,8 @@ _SPACES = {
 }
 
 
-class Walls(Closing):
-    """Raised in two steps: made in the keeper, `enter`ed in the first process below it."""
+class Isolation(Closing):
+    """Raised in two steps: made in the supervisor, `enter`ed in the init process below it."""
 
     def __init__(self, job: Job) -> None:
         """Makes what namespaces this machine allows."""
@@ -54,36 +54,36 @@ class Walls(Closing):
 
     def close(self) -> None:
         """Takes the root's folder away."""
-        with contextlib.suppress(OSError):  # not empty: no wall kept the script from it
+        with contextlib.suppress(OSError):  # not empty: the script was not kept from it
             self._root.rmdir()
 
-    def enter(self, outs: Sequence[Path]) -> "Inside":
-        """Closes the walls around this process and its children."""
-        standing, folders = [], list[int]()
+    def enter(self, outs: Sequence[Path]) -> "Entered":
+        """Isolates this process and its children."""
+        active, folders = list[IsolationPart](), list[int]()
         if "processes" in self._made and _tried(lambda: folders.extend(self._mount(outs))):
-            standing.append("mounts")
+            active.append(IsolationPart.FILESYSTEM)
         else:
             folders = [os.open(out, os.O_PATH | os.O_DIRECTORY) for out in outs]
         if "network" in self._made and _tried(_loopback_up):
-            standing.append("network")
+            active.append(IsolationPart.NETWORK)
         if "processes" in self._made:
-            standing.append("processes")
+            active.append(IsolationPart.PROCESSES)
         os.chdir(self._job.stage)
         if _tried(lambda: _limit(self._job)) and _tried(syscalls.drop_privileges):
-            standing.append("limits")
-        return Inside(tuple(standing), folders)
+            active.append(IsolationPart.LIMITS)
+        return Entered(tuple(active), folders)
 
     def _mount(self, outs: Sequence[Path]) -> list[int]:
-        # Here and not in the keeper, which still needs the machine's own root.
+        # Here and not in the supervisor, which still needs the machine's own root.
         syscalls.unshare(syscalls.CLONE_NEWNS)
         return enter_root(self._job, self._root, outs)
 
 
 @dataclass(frozen=True)
-class Inside:
-    """What a process has once it is inside the walls."""
+class Entered:
+    """What a process has once it is isolated."""
 
-    standing: tuple[str, ...]
+    active: tuple[IsolationPart, ...]
     out_fds: list[int]  # open descriptors of the folders that it may write besides the stage
 
 
@@ -95,7 +95,7 @@ def _tried(step: Callable[[], object]) -> bool:
     try:
         step()
     except OSError as error:
-        print(f"a wall does not stand: {error}", file=sys.stderr)
+        print(f"isolation is incomplete: {error}", file=sys.stderr)
         return False
     return True
 
@@ -130,7 +130,7 @@ def _loopback_up() -> None:
 
 def _limit(job: Job) -> None:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: job.quota.file_bytes}
-    limits[resource.RLIMIT_NPROC] = TASKS
+    limits[resource.RLIMIT_NPROC] = MAX_TASKS
     if job.device == "cpu":  # CUDA reserves address space by the terabyte
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         limits[resource.RLIMIT_DATA] = int(memory * MEMORY_SHARE)

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 READ_BYTES = 1 << 16
-NOTE = b"\n[the log ends here: it had reached its limit]\n"
+CUT_NOTE = b"\n[the log ends here: it had reached its limit]\n"
 
 
-class JobLog:
+class OutputLog:
     """Owns both ends of the pipe; `write_fd` becomes the script's stdout and stderr."""
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
@@ -47,4 +47,4 @@ class JobLog:
         self._file.write(chunk[: self._left])
         self._left -= len(chunk)
         if self._left <= 0:
-            self._file.write(NOTE)
+            self._file.write(CUT_NOTE)

@@ -22,7 +22,9 @@ class DiskWatch:
 
     def __init__(self, stage: Path, outs: Sequence[Path], quota: Quota) -> None:
         self._folders, self._quota = (stage, *outs), quota
-        self._disk = stage.parent  # not the stage: where no wall keeps it, a script may delete that
+        self._disk = (
+            stage.parent
+        )  # not the stage: where isolation does not keep it, a script may delete that
         self._least_free = min(FREE_BYTES, _free(self._disk) // 2)
 
     def overrun(self) -> str:

@@ -1,12 +1,12 @@
-"""One job from its start to its end, in a process of its own: the keeper.
+"""One job from its start to its end, in a process of its own: the supervisor.
 
-    nursery ── keeper ── first process ── rank 0, rank 1, ...      (then whatever the script starts)
+    fork server ── supervisor ── init process ── rank 0, rank 1, ...     (then what a script starts)
 
-The keeper raises the walls, forks the first process into them, moves what the script prints to the
-log, watches the clock and the disk, and in the end kills everything below it: through the process
+It makes the isolation, forks the init process into it, moves what the script prints to the log,
+watches the clock and the disk, and in the end kills everything below it: through the process
 namespace (the kernel does it) or, where there is none, as the adoptive parent of every orphan.
-Guarantees: `run_session` ends in about the time limit, or when it is asked to by SIGTERM, and
-nothing of the run is alive then.
+Guarantees: `supervise` ends in about the time limit, or when it is asked to by SIGTERM, and nothing
+of the run is alive then.
 """
 
 import os
@@ -22,17 +22,18 @@ from typing import NoReturn
 
 import numpy as np
 
-from harness.inside.rank import Message, Rank, say
+from harness.inside.rank import Rank, say_last
 from harness.protocol import traceback_origin
-from harness.protocol.job import How, Job, Outcome
+from harness.protocol.job import IsolationPart, Job, Outcome, RunState
+from harness.protocol.message import EndMessage
 from harness.sandbox import syscalls
-from harness.sandbox.exit_status import outcome_of
-from harness.sandbox.init_process import be_first
-from harness.sandbox.isolation import Walls
-from harness.sandbox.output_log import JobLog
+from harness.sandbox.exit_status import Remains, Stopped, outcome_of
+from harness.sandbox.init_process import become_init_process
+from harness.sandbox.isolation import Isolation
+from harness.sandbox.output_log import OutputLog
 from harness.sandbox.quota import DiskWatch, keep_plain_files
 
-LOOK_S = 0.5  # between two looks at what the run takes
+WATCH_INTERVAL_S = 0.5  # between two looks at what the run takes
 PIPE_BYTES = 1 << 16  # all that fits a pipe, which is all that a rank says
 
 
@@ -61,24 +62,24 @@ class _Pipe:
             return ""
 
 
-def run_session(job: Job) -> Outcome:
+def supervise(job: Job) -> Outcome:
     """Runs the job below this process, which is changed by it: fork first."""
     syscalls.adopt_orphans()
     signal.signal(signal.SIGTERM, _on_term)
     outs = [job.out / f"rank{rank}" for rank in range(job.ranks)]
     for out in outs:
         out.mkdir(parents=True, exist_ok=True)
-    log, statuses = JobLog(job.log, job.quota.log_bytes), _Pipe.open()
+    log, statuses = OutputLog(job.log, job.quota.log_bytes), _Pipe.open()
     messages = [_Pipe.open() for _ in outs]
     begun = time.monotonic()
-    with Walls(job) as walls:
-        first = os.fork()
-        if first == 0:
-            _enter(job, walls, outs, messages, log.write_fd, statuses.write)
+    with Isolation(job) as isolation:
+        init = os.fork()
+        if init == 0:
+            _enter(job, isolation, outs, messages, log.write_fd, statuses.write)
         try:
             for write in (log.write_fd, statuses.write, *(pipe.write for pipe in messages)):
                 os.close(write)
-            stopped = _watch(job, DiskWatch(job.stage, outs, job.quota), log, first)
+            stopped = _watch(job, DiskWatch(job.stage, outs, job.quota), log, init)
         finally:
             syscalls.kill_descendants()
     wall_s = time.monotonic() - begun
@@ -86,13 +87,14 @@ def run_session(job: Job) -> Outcome:
     for out in outs:
         keep_plain_files(out)
     said = [pipe.content() for pipe in messages]
-    standing, *ended = statuses.content().split("\n")[:-1] or [""]
-    return outcome_of(job, wall_s, stopped, ended, said, tuple(standing.split()))
+    active, *ended = statuses.content().split("\n")[:-1] or [""]
+    parts = tuple(map(IsolationPart, active.split()))
+    return outcome_of(job, Remains(wall_s, parts, stopped, ended, said))
 
 
 def _enter(
     job: Job,
-    walls: Walls,
+    isolation: Isolation,
     outs: list[Path],
     messages: list[_Pipe],
     output_fd: int,
@@ -103,17 +105,17 @@ def _enter(
     deadline = time.monotonic() + job.time_limit_s
     try:
         stream = np.load(job.stream).astype(np.int64) if job.capture else None
-        inside = walls.enter(outs)
-        os.write(status_fd, (" ".join(inside.standing) + "\n").encode())
+        entered = isolation.enter(outs)
+        os.write(status_fd, (" ".join(entered.active) + "\n").encode())
         port = _free_port() if job.ranks > 1 else 0
         ranks = [
-            Rank(job, rank, port, stream, inside.out_fds[rank], messages[rank].write, deadline)
+            Rank(job, rank, port, stream, entered.out_fds[rank], messages[rank].write, deadline)
             for rank in range(job.ranks)
         ]
-        be_first(ranks, output_fd, status_fd)
-    except BaseException as error:  # noqa: BLE001 - never back into the keeper's code
+        become_init_process(ranks, output_fd, status_fd)
+    except BaseException as error:  # noqa: BLE001 - never back into the supervisor's code
         traceback.print_exc(file=sys.stderr)
-        say(messages[0].write, Message(False, 1, traceback_origin.cause_of(error), ""))
+        say_last(messages[0].write, EndMessage(False, 1, traceback_origin.cause_of(error), ""))
         os._exit(1)
 
 
@@ -127,27 +129,27 @@ def _free_port() -> int:
         return port
 
 
-def _watch(job: Job, disk: DiskWatch, log: JobLog, first: int) -> tuple[How, str] | None:
-    """Waits for the first process. Says how and why it was given up, None if it ended itself."""
+def _watch(job: Job, disk: DiskWatch, log: OutputLog, init: int) -> Stopped | None:
+    """Waits for the init process. Says why it was given up, None if it ended itself."""
     deadline = time.monotonic() + job.time_limit_s
     next_look = 0.0
-    end = os.pidfd_open(first)
+    end = os.pidfd_open(init)
     poller = select.poll()
     poller.register(end, select.POLLIN)
     poller.register(log.read_fd, select.POLLIN)
     while True:
-        ready = {descriptor for descriptor, _ in poller.poll(LOOK_S * 1000)}
+        ready = {descriptor for descriptor, _ in poller.poll(WATCH_INTERVAL_S * 1000)}
         if log.read_fd in ready and not log.pump():
             poller.unregister(log.read_fd)
         if end in ready:
             return None
         now = time.monotonic()
         if now > deadline:
-            return How.TIMED_OUT, f"no end within its {job.time_limit_s:.0f} s"
+            return Stopped(RunState.TIMED_OUT, f"no end within its {job.time_limit_s:.0f} s")
         if now > next_look:
             if overrun := disk.overrun() or _too_many(job):
-                return How.FAILED, overrun
-            next_look = time.monotonic() + LOOK_S
+                return Stopped(RunState.FAILED, overrun)
+            next_look = time.monotonic() + WATCH_INTERVAL_S
 
 
 def _too_many(job: Job) -> str:

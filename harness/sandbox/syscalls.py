@@ -25,7 +25,7 @@ MOUNT_ATTR_RDONLY = 1
 SYS_MOUNT_SETATTR = 442  # the same number on every architecture since Linux 5.12
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 DEAD_WITHIN_S = 30.0  # a killed process that holds gigabytes takes a while to go
-LOOK_S = 0.005
+REAP_INTERVAL_S = 0.005
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -128,7 +128,7 @@ def kill_descendants() -> None:
         _reap()
         if time.monotonic() > deadline:
             raise OSError(f"processes {alive} do not end")
-        time.sleep(LOOK_S)
+        time.sleep(REAP_INTERVAL_S)
 
 
 def descendants() -> list[int]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Tokens
-from harness.protocol.job import How, Job, Outcome
+from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.alignment import SAMPLED_FROM, Aligner, K
 from harness.streams.drawn import LawStream
@@ -112,7 +112,7 @@ class ScriptRun:
     @property
     def finished(self) -> bool:
         """It came to its own end; a flip of a broken-off run compares nothing."""
-        return self.outcome.how is How.ENDED
+        return self.outcome.state is RunState.ENDED
 
 
 def read_run(

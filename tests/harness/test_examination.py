@@ -1,4 +1,4 @@
-"""Unmodified record folders, evaluated end to end: real scripts behind real walls, real verdicts.
+"""Unmodified record folders, evaluated end to end: real scripts in real isolation, real verdicts.
 
 Each record is evaluated once, two side by side, without reading its code (`--no-static`).
 """
@@ -275,14 +275,15 @@ def test_every_report_keeps_the_contract(any_record: Evaluated) -> None:
 
 
 def test_every_render_shows_what_was_driven(any_record: Evaluated) -> None:
-    """Entry, walls, each number with what it saved and how it was rebuilt, each class's power."""
+    """Entry, isolation, each number with what it saved and how it was rebuilt, each power."""
     driven = any_record.report["driven"]
     screen = " ".join(render_terminal(any_record.report).split())
     page = " ".join(render_markdown(any_record.report, "replay").split())
     for text in (screen, page):
         shown = text.lower().partition("driven:")[2]
         assert "train_gpt.py, configuration" in shown
-        assert all(wall in shown.partition("walls: ")[2] for wall in driven["walls"])
+        active = [part.replace("mounts", "filesystem") for part in driven["walls"]]
+        assert f"isolation active: {', '.join(active) or 'none'}" in shown
         assert all(power["text"].lower() in shown for power in driven["power"])
         assert all(f"not run: {run}" in shown for run in driven["not_run"])
         for number in driven["numbers"]:

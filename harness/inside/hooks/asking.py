@@ -26,7 +26,7 @@ import numpy as np
 
 from harness.inside.hooks.holders import Holder, holders_of
 from harness.inside.hooks.writer import AnswerWriter
-from harness.protocol.job import Question
+from harness.protocol.question import Question
 from harness.streams.alignment import Aligner, K
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from harness.inside.hooks.torch_mode import WatchMode
 from harness.inside.hooks.unseen import absent, load_dynamo, seen_through
 from harness.inside.hooks.updates import Updates
 from harness.inside.hooks.writer import AnswerWriter
-from harness.protocol.job import Question
+from harness.protocol.question import Question
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from simulated_coders import stream
 
 from harness.checks.file_reads import check_reads, reads_of
 from harness.checks.status import Level, Status
-from harness.sandbox.fork_server import Nursery
+from harness.sandbox.fork_server import ForkServer
 from harness.trace.script_run import ScriptRun, read_run
 from harness.trace.uses import NEVER
 
@@ -43,28 +43,31 @@ READ = 'np.fromfile("fineweb_train_000000.bin")'
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as one:
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as one:
         yield one
 
 
-def run(nursery: Nursery, folder: Path, restore: str = "", meanwhile: str = "") -> ScriptRun:
+def run(server: ForkServer, folder: Path, restore: str = "", meanwhile: str = "") -> ScriptRun:
     text = SCRIPT.replace("RESTORE", restore).replace("WHILE", meanwhile)
     job = make_job(folder, text, capture=True)
     law = stream(4)
     for path in (job.stream, job.stage / "stream.npy"):
         np.save(path, law.tokens)
-    outcome = nursery.run(job)
+    outcome = server.run(job)
     found = read_run("base", job, outcome, law, np.ones(len(law.tokens), np.int64))
     assert found.counted is not None and found.counted.gap < 1e-6
     return found
 
 
-def test_shards_by_phase(nursery, tmp_path):
+def test_shards_by_phase(server, tmp_path):
     """Opened before and after scoring: reported, and nobody's fault. Inside the counted pass:
     unknown, never a failure.
     """
-    legal, reads = run(nursery, tmp_path / "legal"), run(nursery, tmp_path / "reads", "", READ)
+    legal, reads = (
+        run(server, tmp_path / "legal"),
+        run(server, tmp_path / "reads", "", READ),
+    )
 
     phases = {(r.path, r.phase) for r in reads_of(legal)}
     shard = "fineweb_train_000000.bin"
@@ -75,12 +78,12 @@ def test_shards_by_phase(nursery, tmp_path):
     assert found.level is Level.INSTRUMENTED and "train_gpt.py:" in found.message
 
 
-def test_weights_that_came_back(nursery, tmp_path):
+def test_weights_that_came_back(server, tmp_path):
     """A warm-up on validation tokens, restored: the weights that count had been seen before the
     first use. Not restored: they are new.
     """
-    restored = run(nursery, tmp_path / "restored", RESTORE).uses
-    trained = run(nursery, tmp_path / "trained").uses
+    restored = run(server, tmp_path / "restored", RESTORE).uses
+    trained = run(server, tmp_path / "trained").uses
 
     for uses, came_back in ((restored, True), (trained, False)):
         assert uses is not None and uses.weights_seen is not None

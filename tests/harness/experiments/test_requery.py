@@ -19,8 +19,8 @@ from harness.checks.mass_requery import (
     with_token,
 )
 from harness.checks.status import Status
-from harness.protocol.job import Question
-from harness.sandbox.fork_server import Nursery
+from harness.protocol.question import Question
+from harness.sandbox.fork_server import ForkServer
 from harness.streams.drawn import LawStream
 from harness.trace.script_run import ScriptRun, read_run
 
@@ -57,13 +57,13 @@ def script(mix: str, target: str = "val_np[at]", prepared: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as one:
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as one:
         yield one
 
 
 def run(
-    nursery: Nursery,
+    server: ForkServer,
     folder: Path,
     text: str,
     law: LawStream,
@@ -72,61 +72,61 @@ def run(
     job = make_job(folder, text, capture=True, questions=questions)
     np.save(job.stream, law.tokens)
     np.save(job.stage / "stream.npy", law.tokens)
-    outcome = nursery.run(job)
+    outcome = server.run(job)
     return read_run(folder.name, job, outcome, law, np.ones(len(law.tokens), np.int64))
 
 
-def asked(nursery: Nursery, folder: Path, text: str, ask_s: float = 60.0) -> list[Asked]:
+def asked(server: ForkServer, folder: Path, text: str, ask_s: float = 60.0) -> list[Asked]:
     """Base run, the same questions, and a whole run for one of the answers."""
     law = stream(SEED)
-    base = run(nursery, folder / "base", text, law)
+    base = run(server, folder / "base", text, law)
     assert base.counted is not None and base.counted.gap < 1e-6
     questions = questions_for(base, VOCAB, SEED, ask_s)
     assert questions
-    again = run(nursery, folder / "asked", text, law, questions)
+    again = run(server, folder / "asked", text, law, questions)
     assert again.capture.errors == [] and again.finished
     sums = read_sums(again, base, VOCAB)
     chosen = to_confirm(sums, SEED)
     assert chosen is not None
-    return confirmed(sums, run(nursery, folder / "whole", text, with_token(law, *chosen)))
+    return confirmed(sums, run(server, folder / "whole", text, with_token(law, *chosen)))
 
 
-def test_an_exact_mixture_weighs_one(nursery, tmp_path):
+def test_an_exact_mixture_weighs_one(server, tmp_path):
     """Summed over the whole alphabet, at the state at which it was counted; target-only
     evaluation of an exact mixture stays allowed.
     """
-    sums = asked(nursery, tmp_path, script(EXACT))
+    sums = asked(server, tmp_path, script(EXACT))
 
     assert len(sums) == 3 and all(one.whole and not one.silent for one in sums)
     assert [one.mass for one in sums] == pytest.approx([1.0] * 3, abs=1e-3)
     assert check_sums(sums).status is Status.PASS
 
 
-def test_an_unnormalised_twin_is_heavy(nursery, tmp_path):
+def test_an_unnormalised_twin_is_heavy(server, tmp_path):
     """A lower bound, whatever was asked; named with its position and its size."""
-    sums = asked(nursery, tmp_path, script(HEAVY))
+    sums = asked(server, tmp_path, script(HEAVY))
     status = check_sums(sums)
 
     assert max(one.mass for one in sums) > 2.0
     assert status.status is Status.FAIL and status.findings[0]["mass_at_least"] > 1
 
 
-def test_what_was_prepared_from_the_old_token_is_not_believed(nursery, tmp_path):
+def test_what_was_prepared_from_the_old_token_is_not_believed(server, tmp_path):
     """Look-ups made up front keep the old target, which would get its score for every token: a
     legal script must not look heavy. A whole run contradicts, so nothing is said.
     """
     early = script(EXACT, "twice[at] // 2", "twice = 2 * val_np")
-    sums = asked(nursery, tmp_path, early)
+    sums = asked(server, tmp_path, early)
 
     assert stale(sums) and max(one.mass for one in sums) > 1
     assert check_sums(sums).status is not Status.FAIL
 
 
-def test_what_is_counted_twice_is_not_asked(nursery, tmp_path):
+def test_what_is_counted_twice_is_not_asked(server, tmp_path):
     """It has no one score that a copy could give again: many scripts count a stream's end twice."""
     twice = "[*range(0, 1023, 33), *range(0, 990, 33)]"
     text = script(EXACT).replace("range(0, 1023, 33)", twice)
-    base = run(nursery, tmp_path / "base", text, stream(SEED))
+    base = run(server, tmp_path / "base", text, stream(SEED))
 
     assert base.counted is not None and base.counted.gap < 1e-6
     positions = [question.position for question in questions_for(base, VOCAB, SEED, 1.0)]

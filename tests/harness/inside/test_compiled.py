@@ -7,9 +7,9 @@ Dynamo is the real one and its graphs are counted by a backend of the script's o
 import pytest
 from driven_jobs import TOKENS, make_job, printed
 
-from harness.protocol.job import How
+from harness.protocol.job import RunState
 from harness.protocol.schema import EventKind
-from harness.sandbox.fork_server import Nursery
+from harness.sandbox.fork_server import ForkServer
 from harness.trace.first_use import update_view
 from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
@@ -95,19 +95,19 @@ print("graphs", graphs, sum(counters["graph_break"].values()), dict(counters["st
 
 
 @pytest.fixture(scope="module")
-def nursery():
-    with Nursery("cuda") as nursery:
-        yield nursery
+def server():
+    with ForkServer("cuda") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def runs(nursery, tmp_path_factory):
+def runs(server, tmp_path_factory):
     jobs = {}
     for watched in (False, True):
         folder = tmp_path_factory.mktemp("watched" if watched else "bare")
         jobs[watched] = make_job(folder, SCRIPT, device="cuda", capture=watched)
-        outcome = nursery.run(jobs[watched])
-        assert outcome.how == How.ENDED, (outcome.cause, printed(jobs[watched])[-5:])
+        outcome = server.run(jobs[watched])
+        assert outcome.state == RunState.ENDED, (outcome.cause, printed(jobs[watched])[-5:])
     return jobs
 
 
@@ -146,7 +146,7 @@ def test_the_order_of_compiled_updates_is_seen(runs):
     assert early == {"score first": 0, "trained": SCORED}
 
 
-def test_absent_attention_is_compiled_into_the_graph(nursery, tmp_path):
+def test_absent_attention_is_compiled_into_the_graph(server, tmp_path):
     """`flash_attn_interface` is served by PyTorch's attention, in one graph."""
     text = """
     import torch
@@ -159,11 +159,11 @@ def test_absent_attention_is_compiled_into_the_graph(nursery, tmp_path):
     print(torch.equal(made, attend(q, k, v)), counters["stats"]["unique_graphs"])
     """
     job = make_job(tmp_path, text, device="cuda", capture=True)
-    assert nursery.run(job).how == How.ENDED
+    assert server.run(job).state == RunState.ENDED
     assert printed(job)[-1] == "True 1"
 
 
-def test_a_compiled_optimiser_step_is_seen_and_runs(nursery, tmp_path):
+def test_a_compiled_optimiser_step_is_seen_and_runs(server, tmp_path):
     """Dynamo does not trace into the watch's hooks; the step is an event as any other."""
     text = """
     import torch
@@ -176,13 +176,13 @@ def test_a_compiled_optimiser_step_is_seen_and_runs(nursery, tmp_path):
     print(table.bias.tolist() != [0.0] * 4)
     """
     job = make_job(tmp_path, text, device="cuda", capture=True)
-    assert nursery.run(job).how == How.ENDED
+    assert server.run(job).state == RunState.ENDED
     capture = load(job.out)
     assert capture.errors == [] and len(capture.events(EventKind.STEP)) == 2
     assert not any("Warning" in line for line in printed(job))
 
 
-def test_what_a_compiler_opens_is_not_the_scripts(nursery, tmp_path):
+def test_what_a_compiler_opens_is_not_the_scripts(server, tmp_path):
     """Its cache is no data; a file beside it is."""
     text = """
     import os, pathlib, tempfile
@@ -192,6 +192,6 @@ def test_what_a_compiler_opens_is_not_the_scripts(nursery, tmp_path):
         file.write_text("{}")
     """
     job = make_job(tmp_path, text, device="cuda", capture=True)
-    assert nursery.run(job).how == How.ENDED
+    assert server.run(job).state == RunState.ENDED
     capture = load(job.out)
     assert list(capture.text[capture.events(EventKind.SAVE)]) == ["table.json"]

@@ -1,4 +1,4 @@
-"""The nursery: one start serves many runs, which know nothing of each other nor outlive it."""
+"""The fork server: one start serves many runs, which know nothing of each other nor outlive it."""
 
 import os
 import signal
@@ -12,23 +12,23 @@ from pathlib import Path
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed
 
-from harness.protocol.job import How, Job
-from harness.sandbox.fork_server import Nursery
+from harness.protocol.job import Job, RunState
+from harness.sandbox.fork_server import ForkServer
 from harness.trace.reader import load
 
 _HANGING = BEATING + 'beat("child", "child"); beat("daemon", "daemon"); time.sleep(600)'
 _HARNESS = """
 import sys
 from harness.protocol.job import Job
-from harness.sandbox.fork_server import Nursery
-with Nursery() as nursery:
-    nursery.run(Job.from_json(sys.argv[1]))
+from harness.sandbox.fork_server import ForkServer
+with ForkServer() as server:
+    server.run(Job.from_json(sys.argv[1]))
 """
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as one:
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as one:
         yield one
 
 
@@ -54,7 +54,7 @@ def test_a_job_crosses_as_json(tmp_path):
     assert Job.from_json(job.as_json()) == job
 
 
-def test_runs_know_nothing_of_each_other(nursery, tmp_path):
+def test_runs_know_nothing_of_each_other(server, tmp_path):
     """Modules, environment, seeds, working folder and patched functions start afresh."""
     text = """
     import os, random, sys, numpy as np, torch
@@ -66,14 +66,14 @@ def test_runs_know_nothing_of_each_other(nursery, tmp_path):
     os.chdir("/")
     """
     jobs = [make_job(tmp_path / name, text) for name in "ab"]
-    outcomes = [nursery.run(job) for job in jobs]
+    outcomes = [server.run(job) for job in jobs]
 
-    assert [outcome.how for outcome in outcomes] == [How.ENDED] * 2
+    assert [outcome.state for outcome in outcomes] == [RunState.ENDED] * 2
     assert printed(jobs[0]) == printed(jobs[1])
     assert printed(jobs[0])[0].startswith("False False")
 
 
-def test_a_seed_decides_what_is_drawn(nursery, tmp_path):
+def test_a_seed_decides_what_is_drawn(server, tmp_path):
     """Two runs draw the same numbers where their seeds agree, and others where they do not; a job
     that names no seed has seed 0.
     """
@@ -84,14 +84,14 @@ def test_a_seed_decides_what_is_drawn(nursery, tmp_path):
     ]
     jobs.append(make_job(tmp_path / "d", text))
     for job in jobs:
-        nursery.run(job)
+        server.run(job)
     none, seven, again, unnamed = (printed(job)[0].split() for job in jobs)
 
     assert seven == again and none == unnamed
     assert all(a != b for a, b in zip(none, seven, strict=True))
 
 
-def test_a_script_is_main_and_sees_only_its_environment(nursery, tmp_path, monkeypatch):
+def test_a_script_is_main_and_sees_only_its_environment(server, tmp_path, monkeypatch):
     """The script is `__main__` under its own name, with its arguments; nothing of ours is set."""
     monkeypatch.setenv("SECRET_TOKEN", "x")
     text = """
@@ -104,11 +104,11 @@ def test_a_script_is_main_and_sees_only_its_environment(nursery, tmp_path, monke
     fields = {"arguments": ("--quick",), "environment": {"ITERATIONS": "3"}}
     job = make_job(tmp_path, text, **fields)
 
-    assert nursery.run(job).how == How.ENDED
+    assert server.run(job).state == RunState.ENDED
     assert printed(job) == ["__main__ train_gpt.py ['--quick'] 3", "False False"]
 
 
-def test_patches_reach_attributes_without_a_switch(nursery, tmp_path):
+def test_patches_reach_attributes_without_a_switch(server, tmp_path):
     """A patched attribute has its value while the class body runs; what is derived follows."""
     text = """
     import os
@@ -128,11 +128,11 @@ def test_patches_reach_attributes_without_a_switch(nursery, tmp_path):
     patches = {"Hyperparameters.width": "64", "Hyperparameters.wide": "0", "iterations": "5"}
     job = make_job(tmp_path, text, patches=patches)
 
-    assert nursery.run(job).how == How.ENDED
+    assert server.run(job).state == RunState.ENDED
     assert printed(job) == ["5 64 32 False", "7"]
 
 
-def test_two_ranks_reduce_and_are_captured(nursery, tmp_path):
+def test_two_ranks_reduce_and_are_captured(server, tmp_path):
     """Two processes with gloo, each scoring its half; the captures of both are readable as one."""
     text = """
     import numpy as np, os, torch, torch.distributed as dist, torch.nn.functional as F
@@ -147,17 +147,17 @@ def test_two_ranks_reduce_and_are_captured(nursery, tmp_path):
     dist.destroy_process_group()
     """
     job = make_job(tmp_path, text, ranks=2, capture=True)
-    outcome = nursery.run(job)
+    outcome = server.run(job)
     capture = load(job.out)
 
-    assert outcome.how == How.ENDED, outcome
+    assert outcome.state == RunState.ENDED, outcome
     assert printed(job)[-1] == "val_loss:4.1589"
     assert set(capture.rank.tolist()) == {0, 1} and capture.errors == []
     assert len(set(capture.position.tolist())) == TOKENS - 1
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_failing_rank_ends_the_others(nursery, tmp_path, failing):
+def test_a_failing_rank_ends_the_others(server, tmp_path, failing):
     """The rank that failed by itself is the one reported, and the others do not hang."""
     text = f"""
     import os, torch, torch.distributed as dist
@@ -166,27 +166,27 @@ def test_a_failing_rank_ends_the_others(nursery, tmp_path, failing):
         raise ValueError("mine")
     dist.all_reduce(torch.ones(1))
     """
-    outcome = nursery.run(make_job(tmp_path, text, ranks=2))
+    outcome = server.run(make_job(tmp_path, text, ranks=2))
 
-    assert outcome.how == How.FAILED and outcome.wall_s < 10
+    assert outcome.state == RunState.FAILED and outcome.wall_s < 10
     assert outcome.cause == f"rank {failing}: ValueError: mine"
     assert outcome.where == "train_gpt.py:5"
 
 
 @pytest.mark.parametrize("hanging", [0, 1])
-def test_a_hanging_rank_is_found(nursery, tmp_path, hanging):
+def test_a_hanging_rank_is_found(server, tmp_path, hanging):
     """The line where a run of two ranks hangs is known, whichever rank it is."""
     text = f"""
     import os, time
     if int(os.environ["RANK"]) == {hanging}:
         time.sleep(600)
     """
-    outcome = nursery.run(make_job(tmp_path, text, ranks=2, time_limit_s=2.0))
+    outcome = server.run(make_job(tmp_path, text, ranks=2, time_limit_s=2.0))
 
-    assert outcome.how == How.TIMED_OUT and outcome.where == "train_gpt.py:4"
+    assert outcome.state == RunState.TIMED_OUT and outcome.where == "train_gpt.py:4"
 
 
-def test_what_was_captured_before_a_timeout_is_kept(nursery, tmp_path):
+def test_what_was_captured_before_a_timeout_is_kept(server, tmp_path):
     """A run that is stopped keeps the scores behind all that it had printed."""
     text = """
     import numpy as np, time, torch, torch.nn.functional as F
@@ -196,17 +196,17 @@ def test_what_was_captured_before_a_timeout_is_kept(nursery, tmp_path):
     """
     job = make_job(tmp_path, text, capture=True, time_limit_s=2.0)
 
-    assert nursery.run(job).how == How.TIMED_OUT
+    assert server.run(job).state == RunState.TIMED_OUT
     assert len(load(job.out).nats) == TOKENS - 1
 
 
-def test_a_job_that_cannot_start_says_why(nursery, tmp_path):
+def test_a_job_that_cannot_start_says_why(server, tmp_path):
     """Missing data of ours is not the script's failure."""
     job = make_job(tmp_path, "", capture=True)
     job.stream.unlink()
-    outcome = nursery.run(job)
+    outcome = server.run(job)
 
-    assert outcome.how == How.NOT_STARTED and "stream.npy" in outcome.cause
+    assert outcome.state == RunState.NOT_STARTED and "stream.npy" in outcome.cause
 
 
 # --- The end of the harness ---------------------------------------------------------------------
@@ -225,26 +225,26 @@ def test_a_run_ends_with_the_harness(tmp_path, how):
     assert _falls_silent(job)
 
 
-def test_a_nursery_that_is_killed_is_started_anew(nursery, tmp_path):
+def test_a_fork_server_that_is_killed_is_started_anew(server, tmp_path):
     """The run that was under way ends, its outcome says so, and the next one is served."""
     job = make_job(tmp_path / "a", _HANGING)
 
     def kill() -> None:
         _wait_for(job)
-        os.kill(nursery.process_id, signal.SIGKILL)
+        os.kill(server.process_id, signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    outcome = nursery.run(job)
+    outcome = server.run(job)
     thread.join()
 
-    assert outcome.how == How.NOT_STARTED and "died" in outcome.cause
+    assert outcome.state == RunState.NOT_STARTED and "died" in outcome.cause
     assert _falls_silent(job)
-    assert nursery.run(make_job(tmp_path / "b", "")).how == How.ENDED
+    assert server.run(make_job(tmp_path / "b", "")).state == RunState.ENDED
 
 
-def test_an_interrupted_run_is_not_answered_to_the_next(nursery, tmp_path):
-    """Ctrl-C during a run ends it; the same nursery then serves another job with its own answer."""
+def test_an_interrupted_run_is_not_answered_to_the_next(server, tmp_path):
+    """Ctrl-C during a run ends it; the same server then serves another job with its own answer."""
     job = make_job(tmp_path / "a", _HANGING)
 
     def interrupt() -> None:
@@ -254,8 +254,8 @@ def test_an_interrupted_run_is_not_answered_to_the_next(nursery, tmp_path):
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        nursery.run(job)
+        server.run(job)
     thread.join()
 
     assert is_silent(_beats(job))
-    assert nursery.run(make_job(tmp_path / "b", "import sys; sys.exit(5)")).exit_code == 5
+    assert server.run(make_job(tmp_path / "b", "import sys; sys.exit(5)")).exit_code == 5

@@ -1,5 +1,5 @@
 """Scripts that misbehave: each ends with a clear outcome, leaves the machine as it was, and the
-nursery serves the next job.
+fork server serves the next job.
 """
 
 import sysconfig
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed, processes_named
 
-from harness.protocol.job import How, Outcome, Quota
+from harness.protocol.job import IsolationPart, Outcome, Quota, RunState
 from harness.sandbox.exit_status import LEFT_EARLY
-from harness.sandbox.fork_server import Nursery
+from harness.sandbox.fork_server import ForkServer
 from harness.sandbox.quota import remove
 from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
@@ -20,35 +20,35 @@ from harness.trace.reconstruct import reconstruct
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as one:
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def walls(nursery, tmp_path_factory) -> tuple[str, ...]:
-    """The walls that this machine allows."""
-    return nursery.run(make_job(tmp_path_factory.mktemp("first"), "print('hello')")).walls
+def isolation(server, tmp_path_factory) -> tuple[IsolationPart, ...]:
+    """The parts that this machine allows."""
+    return server.run(make_job(tmp_path_factory.mktemp("first"), "print('hello')")).isolation
 
 
 @pytest.fixture(autouse=True)
-def serves_the_next(nursery) -> Iterator[None]:
-    """After every test: the same nursery process still lives, and has no child left."""
-    process = nursery.process_id
+def serves_the_next(server) -> Iterator[None]:
+    """After every test: the same server process still lives, and has no child left."""
+    process = server.process_id
     yield
-    assert nursery.process_id == process
+    assert server.process_id == process
     assert Path(f"/proc/{process}/task/{process}/children").read_text() == ""
 
 
-def _run(nursery: Nursery, folder: Path, text: str, **fields) -> tuple[Outcome, list[str]]:
+def _run(server: ForkServer, folder: Path, text: str, **fields) -> tuple[Outcome, list[str]]:
     job = make_job(folder, text, **fields)
-    outcome = nursery.run(job)
+    outcome = server.run(job)
     return outcome, printed(job)
 
 
-def _need(walls: tuple[str, ...], wall: str) -> None:
-    if wall not in walls:
-        pytest.skip(f"this machine does not allow the wall {wall!r}")
+def _need(isolation: tuple[IsolationPart, ...], part: IsolationPart) -> None:
+    if part not in isolation:
+        pytest.skip(f"this machine does not isolate: {part.name.lower()}")
 
 
 # --- Ends ---------------------------------------------------------------------------------------
@@ -57,65 +57,104 @@ def _need(walls: tuple[str, ...], wall: str) -> None:
 @pytest.mark.parametrize(
     ("text", "how", "code", "cause", "where"),
     [
-        ("", How.ENDED, 0, "", ""),
-        ("import sys; sys.exit()", How.ENDED, 0, "", ""),
-        ("import sys\nsys.exit(3)", How.FAILED, 3, "SystemExit: 3", "train_gpt.py:2"),
-        ("exit('bad data')", How.FAILED, 1, "SystemExit: bad data", "train_gpt.py:1"),
-        ("import os; os._exit(0)", How.ENDED, 0, LEFT_EARLY, ""),
-        ("import os; os._exit(7)", How.FAILED, 7, "exit code 7", ""),
-        ("import os; os.kill(os.getpid(), 9)", How.FAILED, -9, "killed by SIGKILL", ""),
-        ("import os; os.abort()", How.FAILED, -6, "killed by SIGABRT", ""),
-        ("import os; os.execv('/bin/true', ['true'])", How.ENDED, 0, LEFT_EARLY, ""),
-        ("import os; os.execv('/bin/false', ['false'])", How.FAILED, 1, "exit code 1", ""),
-        ("\nimport no_such_package", How.FAILED, 1, "no_such_package", "train_gpt.py:2"),
-        ("def f():\n  return 1 +", How.FAILED, 1, "SyntaxError", "train_gpt.py:2"),
-        ("raise KeyboardInterrupt('no')", How.FAILED, 1, "KeyboardInterrupt: no", "train_gpt.py:1"),
-        ("import os\nos.closerange(0, 99)\n1 / 0", How.FAILED, 1, "exit code 1", ""),
-        ("import os\nos.closerange(0, 3)\n1 / 0", How.FAILED, 1, "division", "train_gpt.py:3"),
-        ("import sys\nsys.stderr = None\n1 / 0", How.FAILED, 1, "division", "train_gpt.py:3"),
-        ("import sys\nsys.stdout = sys.stderr = 7", How.ENDED, 0, "", ""),
-        ("import threading as t\nt.Thread(target=lambda: 1 / 0).start()", How.ENDED, 0, "", ""),
-        ("\nx = bytearray(1 << 46)", How.FAILED, 1, "MemoryError", "train_gpt.py:2"),
-        ("import ctypes\nctypes.string_at(0)", How.FAILED, -11, "killed by SIGSEGV", ""),
+        ("", RunState.ENDED, 0, "", ""),
+        ("import sys; sys.exit()", RunState.ENDED, 0, "", ""),
+        ("import sys\nsys.exit(3)", RunState.FAILED, 3, "SystemExit: 3", "train_gpt.py:2"),
+        ("exit('bad data')", RunState.FAILED, 1, "SystemExit: bad data", "train_gpt.py:1"),
+        ("import os; os._exit(0)", RunState.ENDED, 0, LEFT_EARLY, ""),
+        ("import os; os._exit(7)", RunState.FAILED, 7, "exit code 7", ""),
+        ("import os; os.kill(os.getpid(), 9)", RunState.FAILED, -9, "killed by SIGKILL", ""),
+        ("import os; os.abort()", RunState.FAILED, -6, "killed by SIGABRT", ""),
+        ("import os; os.execv('/bin/true', ['true'])", RunState.ENDED, 0, LEFT_EARLY, ""),
+        ("import os; os.execv('/bin/false', ['false'])", RunState.FAILED, 1, "exit code 1", ""),
+        ("\nimport no_such_package", RunState.FAILED, 1, "no_such_package", "train_gpt.py:2"),
+        ("def f():\n  return 1 +", RunState.FAILED, 1, "SyntaxError", "train_gpt.py:2"),
+        (
+            "raise KeyboardInterrupt('no')",
+            RunState.FAILED,
+            1,
+            "KeyboardInterrupt: no",
+            "train_gpt.py:1",
+        ),
+        ("import os\nos.closerange(0, 99)\n1 / 0", RunState.FAILED, 1, "exit code 1", ""),
+        ("import os\nos.closerange(0, 3)\n1 / 0", RunState.FAILED, 1, "division", "train_gpt.py:3"),
+        ("import sys\nsys.stderr = None\n1 / 0", RunState.FAILED, 1, "division", "train_gpt.py:3"),
+        ("import sys\nsys.stdout = sys.stderr = 7", RunState.ENDED, 0, "", ""),
+        (
+            "import threading as t\nt.Thread(target=lambda: 1 / 0).start()",
+            RunState.ENDED,
+            0,
+            "",
+            "",
+        ),
+        ("\nx = bytearray(1 << 46)", RunState.FAILED, 1, "MemoryError", "train_gpt.py:2"),
+        ("import ctypes\nctypes.string_at(0)", RunState.FAILED, -11, "killed by SIGSEGV", ""),
     ],
 )
-def test_every_end_has_its_cause(nursery, tmp_path, text, how, code, cause, where):
+def test_every_end_has_its_cause(server, tmp_path, text, how, code, cause, where):
     """However a script ends, the outcome says how, and where in its own files if it could tell."""
-    outcome, _ = _run(nursery, tmp_path, text)
+    outcome, _ = _run(server, tmp_path, text)
 
-    assert outcome.how == how, outcome
+    assert outcome.state == how, outcome
     assert outcome.exit_code == code, outcome
     assert cause in outcome.cause, outcome
     assert outcome.where == where or not cause, outcome
 
 
-def test_an_error_at_import_of_a_sibling_is_found_in_the_sibling(nursery, tmp_path):
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"started": true, "exit_code": 0, "cause": 5, "where": []}',
+        '{"started": true}',
+        "[" * 50_000,
+        "5",
+    ],
+)
+def test_a_forged_message_is_none(server, tmp_path, said):
+    """What a script writes where a rank speaks of its end explains nothing unless it reads as one;
+    the exit status decides, and the supervisor goes on.
+    """
+    text = f"""
+    import os
+    for fd in range(3, 64):
+        try:
+            os.write(fd, {said + chr(10)!r}.encode())
+        except OSError:
+            pass
+    os._exit(3)
+    """
+    outcome, _ = _run(server, tmp_path, text)
+
+    assert (outcome.state, outcome.cause) == (RunState.FAILED, "exit code 3")
+
+
+def test_an_error_at_import_of_a_sibling_is_found_in_the_sibling(server, tmp_path):
     """The line named is the innermost one of the submission's own files."""
     text = "open('parts.py', 'w').write('x = 1\\nraise ValueError(x)')\nimport parts"
-    outcome, _ = _run(nursery, tmp_path, text)
+    outcome, _ = _run(server, tmp_path, text)
 
     assert (outcome.cause, outcome.where) == ("ValueError: 1", "parts.py:2")
 
 
-def test_a_hang_ends_in_time_and_is_found(nursery, tmp_path):
+def test_a_hang_ends_in_time_and_is_found(server, tmp_path):
     """A script that waits for ever is stopped at its limit, and its line is known."""
     text = "import threading\nprint('begun')\nwhile True:\n    threading.Event().wait()"
-    outcome, lines = _run(nursery, tmp_path, text, time_limit_s=2.0)
+    outcome, lines = _run(server, tmp_path, text, time_limit_s=2.0)
 
-    assert outcome.how == How.TIMED_OUT and outcome.where == "train_gpt.py:4"
+    assert outcome.state == RunState.TIMED_OUT and outcome.where == "train_gpt.py:4"
     assert lines == ["begun"] and 1.9 < outcome.wall_s < 4.0
 
 
-def test_a_thread_that_hangs_is_found(nursery, tmp_path):
+def test_a_thread_that_hangs_is_found(server, tmp_path):
     """The script has ended, one of its threads has not: that one's line is named."""
     text = "import threading, time\ndef forever():\n    time.sleep(600)\n"
     text += "threading.Thread(target=forever).start()"
-    outcome, _ = _run(nursery, tmp_path, text, time_limit_s=2.0)
+    outcome, _ = _run(server, tmp_path, text, time_limit_s=2.0)
 
-    assert outcome.how == How.TIMED_OUT and outcome.where == "train_gpt.py:3"
+    assert outcome.state == RunState.TIMED_OUT and outcome.where == "train_gpt.py:3"
 
 
-def test_a_hang_that_refuses_signals_ends_too(nursery, tmp_path):
+def test_a_hang_that_refuses_signals_ends_too(server, tmp_path):
     """No signal handler, stopped process or blocked exit keeps a run alive."""
     text = """
     import atexit, os, signal, time
@@ -125,15 +164,15 @@ def test_a_hang_that_refuses_signals_ends_too(nursery, tmp_path):
         os.kill(os.getpid(), signal.SIGSTOP)
     atexit.register(lambda: time.sleep(600))
     """
-    outcome, _ = _run(nursery, tmp_path, text, time_limit_s=2.0)
+    outcome, _ = _run(server, tmp_path, text, time_limit_s=2.0)
 
-    assert outcome.how == How.TIMED_OUT and outcome.wall_s < 4.0
+    assert outcome.state == RunState.TIMED_OUT and outcome.wall_s < 4.0
 
 
 # --- Prints -------------------------------------------------------------------------------------
 
 
-def test_a_flood_is_cut_and_does_not_stop_the_run(nursery, tmp_path):
+def test_a_flood_is_cut_and_does_not_stop_the_run(server, tmp_path):
     """A log keeps its first bytes up to its limit and says so; the script runs on to its end."""
     text = """
     import sys
@@ -142,14 +181,14 @@ def test_a_flood_is_cut_and_does_not_stop_the_run(nursery, tmp_path):
         sys.stdout.write('x' * 65_535 + '\\n')
     open('end', 'w')
     """
-    outcome, lines = _run(nursery, tmp_path, text, quota=Quota(log_bytes=100_000))
+    outcome, lines = _run(server, tmp_path, text, quota=Quota(log_bytes=100_000))
 
-    assert outcome.how == How.ENDED and (tmp_path / "stage" / "end").exists()
+    assert outcome.state == RunState.ENDED and (tmp_path / "stage" / "end").exists()
     assert (tmp_path / "out" / "output.log").stat().st_size < 101_000
     assert lines[0] == "first" and "limit" in lines[-1]
 
 
-def test_an_invented_number_is_supported_by_nothing(nursery, tmp_path):
+def test_an_invented_number_is_supported_by_nothing(server, tmp_path):
     """A printed score that no captured tokens add up to is not rebuilt; a true one is."""
     text = """
     import numpy as np, torch, torch.nn.functional as F
@@ -159,12 +198,12 @@ def test_an_invented_number_is_supported_by_nothing(nursery, tmp_path):
     print(f'true val_loss:{nll.item():.8f}')
     print('invented val_loss:1.00000000')
     """
-    outcome, lines = _run(nursery, tmp_path, text, capture=True)
+    outcome, lines = _run(server, tmp_path, text, capture=True)
 
     capture = load(tmp_path / "out")
     true, invented = printed_numbers("\n".join(lines))
     rebuilt = reconstruct(capture, true, TOKENS)
-    assert outcome.how == How.ENDED and capture.errors == []
+    assert outcome.state == RunState.ENDED and capture.errors == []
     assert rebuilt is not None and rebuilt.coverage == 1.0
     assert reconstruct(capture, invented, TOKENS) is None
 
@@ -173,23 +212,23 @@ def test_an_invented_number_is_supported_by_nothing(nursery, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["", "os._exit(0)", "1 / 0", "time.sleep(600)"])
-def test_children_and_daemons_end_with_the_run(nursery, tmp_path, end):
+def test_children_and_daemons_end_with_the_run(server, tmp_path, end):
     """Nothing that a script started outlives it, wherever it hid and however the script ended."""
     start = 'beat("child", "child"); beat("daemon", "daemon"); wait_for("child", "daemon")\n'
     word = f"60{uuid.uuid4().int % 10**9}"
     program = f'import subprocess; subprocess.Popen(["sleep", "{word}"], start_new_session=True)\n'
-    _run(nursery, tmp_path, BEATING + start + program + end, time_limit_s=1.2)
+    _run(server, tmp_path, BEATING + start + program + end, time_limit_s=1.2)
 
     assert is_silent([tmp_path / "stage" / name for name in ("child", "daemon")])
     assert processes_named(word) == []
 
 
-def test_a_fork_bomb_is_stopped(nursery, tmp_path):
+def test_a_fork_bomb_is_stopped(server, tmp_path):
     """A tree of processes that grows past the quota ends the run, and all of it."""
     text = BEATING + "while True:\n    beat(f'{os.getpid()}', 'daemon')"
-    outcome, _ = _run(nursery, tmp_path, text, quota=Quota(processes=30))
+    outcome, _ = _run(server, tmp_path, text, quota=Quota(processes=30))
 
-    assert outcome.how == How.FAILED and "more than 30 processes" in outcome.cause
+    assert outcome.state == RunState.FAILED and "more than 30 processes" in outcome.cause
     assert is_silent(list((tmp_path / "stage").glob("[0-9]*")))
 
 
@@ -203,9 +242,9 @@ def test_a_fork_bomb_is_stopped(nursery, tmp_path):
         "os.kill(0, 15)",
     ],
 )
-def test_killing_everything_in_sight_kills_itself_at_most(nursery, walls, tmp_path, strike):
+def test_killing_everything_in_sight_kills_itself_at_most(server, isolation, tmp_path, strike):
     """A script sees no process but its own, and cannot end the one that watches over it."""
-    _need(walls, "processes")
+    _need(isolation, IsolationPart.PROCESSES)
     text = f"""
     import os
     def known(process):
@@ -216,15 +255,15 @@ def test_killing_everything_in_sight_kills_itself_at_most(nursery, walls, tmp_pa
         pass
     print("alive")
     """
-    outcome, lines = _run(nursery, tmp_path, text)
+    outcome, lines = _run(server, tmp_path, text)
 
-    ended = outcome.how == How.ENDED and lines == ["alive"]
-    assert ended or (outcome.how == How.FAILED and outcome.cause.startswith("killed by SIG"))
+    ended = outcome.state == RunState.ENDED and lines == ["alive"]
+    assert ended or (outcome.state == RunState.FAILED and outcome.cause.startswith("killed by SIG"))
 
 
-def test_the_watching_process_cannot_be_read(nursery, walls, tmp_path):
+def test_the_watching_process_cannot_be_read(server, isolation, tmp_path):
     """Process 1 inside holds descriptors of ours; none of it is open to the script."""
-    _need(walls, "processes")
+    _need(isolation, IsolationPart.PROCESSES)
     text = """
     import os
     first = f"/proc/{os.getppid()}/"
@@ -234,15 +273,15 @@ def test_the_watching_process_cannot_be_read(nursery, walls, tmp_path):
         except OSError:
             pass
     """
-    assert _run(nursery, tmp_path, text)[1] == []
+    assert _run(server, tmp_path, text)[1] == []
 
 
 # --- Files --------------------------------------------------------------------------------------
 
 
-def test_closed_paths_stay_closed(nursery, walls, tmp_path):
+def test_closed_paths_stay_closed(server, isolation, tmp_path):
     """Outside its stage and the private /tmp a script writes nothing, and what is private goes."""
-    _need(walls, "mounts")
+    _need(isolation, IsolationPart.FILESYSTEM)
     name = f"scorefirst-{uuid.uuid4().hex}"
     packages, tests = sysconfig.get_paths()["purelib"], str(Path(__file__).parent)
     closed = ["/", "/etc", "/usr", "/root", "/home", "/var", "/var/tmp/..", "/dev", "/proc", "/sys"]
@@ -261,28 +300,28 @@ def test_closed_paths_stay_closed(nursery, walls, tmp_path):
         os.makedirs(folder, exist_ok=True)
         open(os.path.join(folder, {name!r}), "w").write("x")
     """
-    outcome, lines = _run(nursery, tmp_path, text)
+    outcome, lines = _run(server, tmp_path, text)
 
-    assert outcome.how == How.ENDED and lines == []
+    assert outcome.state == RunState.ENDED and lines == []
     outside = ["/tmp", "/var/tmp", "/dev/shm", *closed, *hidden]
     assert [folder for folder in outside if Path(folder, name).exists()] == []
     assert (tmp_path / "stage" / name).exists()
 
 
-def test_what_is_ours_cannot_be_read(nursery, walls, tmp_path):
+def test_what_is_ours_cannot_be_read(server, isolation, tmp_path):
     """The stream, the log, the results, home folders and this machine's secrets are not there."""
-    _need(walls, "mounts")
+    _need(isolation, IsolationPart.FILESYSTEM)
     (tmp_path / "secret").write_text("secret")
     ours = [tmp_path / "secret", tmp_path / "stream.npy", tmp_path / "out" / "output.log"]
     ours += [Path.home() / name for name in (".ssh", ".bashrc", ".config", ".netrc", ".cache")]
     paths = [*map(str, ours), "/etc/shadow", "/etc/ssh", "/var/lib", "/run", "/boot", "/dev/mem"]
     text = f"import os; print([path for path in {paths!r} if os.path.exists(path)])"
-    assert _run(nursery, tmp_path, text)[1] == ["[]"]
+    assert _run(server, tmp_path, text)[1] == ["[]"]
 
 
-def test_no_descriptor_leads_outside(nursery, walls, tmp_path):
+def test_no_descriptor_leads_outside(server, isolation, tmp_path):
     """From every open descriptor, `..` ends at the top of the run's own file system."""
-    _need(walls, "mounts")
+    _need(isolation, IsolationPart.FILESYSTEM)
     text = """
     import os
     for fd in os.listdir("/proc/self/fd"):
@@ -292,25 +331,25 @@ def test_no_descriptor_leads_outside(nursery, walls, tmp_path):
                 print(path)
     """
     (tmp_path / "secret").write_text("secret")
-    outcome, lines = _run(nursery, tmp_path, text, capture=True)
+    outcome, lines = _run(server, tmp_path, text, capture=True)
 
-    assert outcome.how == How.ENDED and lines == []
+    assert outcome.state == RunState.ENDED and lines == []
 
 
-def test_a_folder_that_deletes_itself(nursery, tmp_path):
+def test_a_folder_that_deletes_itself(server, tmp_path):
     """A script may delete all of its folder: that ends no one but itself."""
     text = """
     import os, shutil
     shutil.rmtree(os.getcwd(), ignore_errors=True)
     print(os.listdir("/proc/self/cwd"))
     """
-    outcome, lines = _run(nursery, tmp_path, text)
+    outcome, lines = _run(server, tmp_path, text)
 
-    assert outcome.how == How.ENDED and lines == ["[]"]
+    assert outcome.state == RunState.ENDED and lines == ["[]"]
     assert (tmp_path / "stream.npy").exists() and (tmp_path / "out").exists()
 
 
-def test_a_folder_of_any_depth_and_mode_is_watched_and_taken_away(nursery, tmp_path):
+def test_a_folder_of_any_depth_and_mode_is_watched_and_taken_away(server, tmp_path):
     """Depth is no way out of the quota, and nothing that is left behind is there to stay."""
     text = """
     import os, time
@@ -325,14 +364,14 @@ def test_a_folder_of_any_depth_and_mode_is_watched_and_taken_away(nursery, tmp_p
     os.chmod(".", 0)
     time.sleep(600)
     """
-    outcome, _ = _run(nursery, tmp_path, text, quota=Quota(stage_bytes=2 << 20), time_limit_s=9.0)
+    outcome, _ = _run(server, tmp_path, text, quota=Quota(stage_bytes=2 << 20), time_limit_s=9.0)
     remove(tmp_path / "stage")
 
-    assert outcome.how == How.FAILED and "bytes" in outcome.cause
+    assert outcome.state == RunState.FAILED and "bytes" in outcome.cause
     assert not (tmp_path / "stage").exists() and Path("/etc/passwd").exists()
 
 
-def test_the_folder_of_the_capture_is_no_trap(nursery, tmp_path):
+def test_the_folder_of_the_capture_is_no_trap(server, tmp_path):
     """What a script plants among its captures (links, pipes, folders) is gone when it ends."""
     text = """
     import os
@@ -346,10 +385,10 @@ def test_the_folder_of_the_capture_is_no_trap(nursery, tmp_path):
             os.makedirs(folder + "deep/er")
             print("planted")
     """
-    outcome, lines = _run(nursery, tmp_path, text, capture=True)
+    outcome, lines = _run(server, tmp_path, text, capture=True)
     left = sorted(path.name for path in (tmp_path / "out" / "rank0").iterdir())
 
-    assert outcome.how == How.ENDED and lines == ["planted"]
+    assert outcome.state == RunState.ENDED and lines == ["planted"]
     assert left == ["scores.arrow"] and len(load(tmp_path / "out").nats) == 0
 
 
@@ -361,7 +400,7 @@ def test_the_folder_of_the_capture_is_no_trap(nursery, tmp_path):
         (Quota(file_bytes=1 << 20), "File too large"),
     ],
 )
-def test_a_folder_that_is_filled_stops_the_run(nursery, tmp_path, quota, cause):
+def test_a_folder_that_is_filled_stops_the_run(server, tmp_path, quota, cause):
     """A script that fills the disk is stopped in about a second, with the limit named."""
     text = """
     import time
@@ -369,29 +408,29 @@ def test_a_folder_that_is_filled_stops_the_run(nursery, tmp_path, quota, cause):
         open(f"{i}.bin", "wb").write(b"x" * (2 << 20) if i < 40 else b"")
         time.sleep(0.002 if i < 200 else 0.5)
     """
-    outcome, _ = _run(nursery, tmp_path, text, quota=quota, time_limit_s=10.0)
+    outcome, _ = _run(server, tmp_path, text, quota=quota, time_limit_s=10.0)
 
-    assert outcome.how == How.FAILED and cause in outcome.cause
+    assert outcome.state == RunState.FAILED and cause in outcome.cause
     assert outcome.wall_s < 5.0
 
 
-def test_a_private_folder_that_is_filled_refuses_more(nursery, walls, tmp_path):
+def test_a_private_folder_that_is_filled_refuses_more(server, isolation, tmp_path):
     """/tmp and /dev/shm are small file systems of the run's own, gone with it."""
-    _need(walls, "mounts")
+    _need(isolation, IsolationPart.FILESYSTEM)
     text = "import sys; open(sys.argv[1] + '/a', 'wb').write(bytes(9 << 20))"
     for folder in ("/tmp", "/dev/shm"):
         quota = Quota(private_bytes=4 << 20)
         place = tmp_path / folder.replace("/", "_")
-        outcome, _ = _run(nursery, place, text, quota=quota, arguments=(folder,))
-        assert outcome.how == How.FAILED and "No space left" in outcome.cause
+        outcome, _ = _run(server, place, text, quota=quota, arguments=(folder,))
+        assert outcome.state == RunState.FAILED and "No space left" in outcome.cause
 
 
 # --- The world outside --------------------------------------------------------------------------
 
 
-def test_no_network_but_loopback(nursery, walls, tmp_path):
+def test_no_network_but_loopback(server, isolation, tmp_path):
     """Nothing outside answers, by name or by number; a server for oneself works."""
-    _need(walls, "network")
+    _need(isolation, IsolationPart.NETWORK)
     text = """
     import socket
     for address in (("192.0.2.1", 80), ("example.org", 443)):
@@ -404,14 +443,14 @@ def test_no_network_but_loopback(nursery, walls, tmp_path):
     socket.create_connection(server.getsockname()).sendall(b"x")
     print(server.accept()[0].recv(1))
     """
-    outcome, lines = _run(nursery, tmp_path, text)
+    outcome, lines = _run(server, tmp_path, text)
 
-    assert outcome.how == How.ENDED and lines == ["OSError", "gaierror", "b'x'"]
+    assert outcome.state == RunState.ENDED and lines == ["OSError", "gaierror", "b'x'"]
 
 
-def test_a_package_is_installed_for_nobody_else(nursery, walls, tmp_path):
+def test_a_package_is_installed_for_nobody_else(server, isolation, tmp_path):
     """`pip install`, of a package that is at hand, changes no Python but the run's own."""
-    _need(walls, "mounts")
+    _need(isolation, IsolationPart.FILESYSTEM)
     name = f"hostile_{uuid.uuid4().hex}"
     text = f"""
     import subprocess, sys, zipfile
@@ -428,7 +467,7 @@ def test_a_package_is_installed_for_nobody_else(nursery, walls, tmp_path):
     subprocess.run(["pip", "install", wheel], check=True)
     print("done")
     """
-    outcome, lines = _run(nursery, tmp_path, text)
+    outcome, lines = _run(server, tmp_path, text)
 
-    assert outcome.how == How.ENDED and lines[-1] == "done"
+    assert outcome.state == RunState.ENDED and lines[-1] == "done"
     assert list(Path(sysconfig.get_paths()["purelib"]).glob(f"{name}*")) == []

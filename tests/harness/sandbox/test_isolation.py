@@ -1,7 +1,7 @@
-"""Walls on machines that allow less: what cannot stand is left out and said, the rest still holds.
+"""Isolation on machines that allow less: what they refuse is left out and said, the rest holds.
 
-Three machines are played by taking rights away from a nursery: those of a user who may make a user
-namespace; of a user 0 who may make none that it is user 0 of; no namespace at all.
+Three machines are played by taking rights away from a fork server: those of a user who may make a
+user namespace; of a user 0 who may make none that it is user 0 of; no namespace at all.
 """
 
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed
 
-from harness.protocol.job import How, Quota
-from harness.sandbox.fork_server import Nursery
+from harness.protocol.job import IsolationPart, Quota, RunState
+from harness.sandbox.fork_server import ForkServer
 from harness.trace.reader import load
 
 _WEAKENED = """
@@ -39,7 +39,7 @@ def no_capability():
 fork_server.serve(int(sys.argv[1]), sys.argv[2])
 os._exit(0)
 """
-# The n-th call of `function` of the module `kernel` fails, n as the job's environment says.
+# The n-th call of a function of `syscalls` fails, n as the job's environment says.
 _FAILING = """
 import os, sys
 from harness.sandbox import syscalls
@@ -47,20 +47,20 @@ from harness.sandbox import fork_server
 from harness.sandbox import supervisor
 
 def fail(name, at):
-    real, calls = getattr(kernel, name), [0]
+    real, calls = getattr(syscalls, name), [0]
     def failing(*arguments, **options):
         calls[0] += 1
         if calls[0] == at:
             raise OSError(28, f"{name} fails at call {at}")
         return real(*arguments, **options)
-    setattr(kernel, name, failing)
+    setattr(syscalls, name, failing)
 
-run = supervisor.run_session
-def run_failing(job):
+supervise = supervisor.supervise
+def supervise_failing(job):
     name, at = job.environment["FAIL"].split()
     fail(name, int(at))
-    return run(job)
-supervisor.run_session = run_failing
+    return supervise(job)
+supervisor.supervise = supervise_failing
 fork_server.serve(int(sys.argv[1]), sys.argv[2])
 os._exit(0)
 """
@@ -72,16 +72,16 @@ _SCORING = """
 """
 
 
-def _nursery(program: str) -> Nursery:
-    class Weakened(Nursery):
+def _server(program: str) -> ForkServer:
+    class Weakened(ForkServer):
         COMMAND = (sys.executable, "-c", program)
 
     return Weakened()
 
 
 @pytest.fixture(scope="module", params=["user_namespace", "no_namespaces"])
-def machine(request) -> Iterator[Nursery]:
-    with _nursery(_WEAKENED.format(rights=request.param)) as one:
+def machine(request) -> Iterator[ForkServer]:
+    with _server(_WEAKENED.format(rights=request.param)) as one:
         one.rights = request.param
         yield one
 
@@ -93,8 +93,8 @@ def _mounts() -> str:
 @pytest.mark.parametrize(
     "machine", ["user_namespace", "no_capability", "no_namespaces"], indirect=True
 )
-def test_the_walls_that_stand_are_named(machine, tmp_path):
-    """The outcome names no wall that is not there, and a run is watched with or without walls."""
+def test_the_parts_that_are_active_are_named(machine, tmp_path):
+    """The outcome names no part that is not there, and a run is watched with any or none."""
     text = f"""
     import os
     print(os.path.exists("../stream.npy"))
@@ -106,10 +106,10 @@ def test_the_walls_that_stand_are_named(machine, tmp_path):
     outcome = machine.run(job)
     outside, capabilities, _ = printed(job)
 
-    assert outcome.how == How.ENDED, outcome
-    assert (outside == "False") == ("mounts" in outcome.walls)
-    assert "limits" in outcome.walls and capabilities == "0"
-    assert machine.rights != "no_namespaces" or set(outcome.walls) == {"limits"}
+    assert outcome.state == RunState.ENDED, outcome
+    assert (outside == "False") == (IsolationPart.FILESYSTEM in outcome.isolation)
+    assert IsolationPart.LIMITS in outcome.isolation and capabilities == "0"
+    assert machine.rights != "no_namespaces" or outcome.isolation == (IsolationPart.LIMITS,)
     assert len(load(job.out).nats) == TOKENS - 1
     assert _mounts() == before and not (job.out / "root").exists()
 
@@ -130,22 +130,22 @@ def test_a_fork_bomb_is_stopped(machine, tmp_path):
     job = make_job(tmp_path, text, quota=Quota(processes=30))
     outcome = machine.run(job)
 
-    assert outcome.how == How.FAILED and "processes" in outcome.cause
+    assert outcome.state == RunState.FAILED and "processes" in outcome.cause
     assert is_silent(list(job.stage.glob("[0-9]*")))
 
 
 def test_a_folder_may_be_deleted_or_filled(machine, tmp_path):
-    """Neither is the end of the keeper."""
+    """Neither is the end of the supervisor."""
     deleting = make_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
     filling = "import time; open('x', 'wb').write(bytes(3 << 20)); time.sleep(9)"
     filled = make_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
 
-    assert machine.run(deleting).how == How.ENDED
+    assert machine.run(deleting).state == RunState.ENDED
     assert "more than 1,048,576 bytes" in machine.run(filled).cause
 
 
 def test_two_ranks_meet(machine, tmp_path):
-    """The process group of a run works with every kind of wall."""
+    """The process group of a run works with every kind of isolation."""
     text = """
     import torch, torch.distributed as dist
     dist.init_process_group("gloo")
@@ -156,7 +156,7 @@ def test_two_ranks_meet(machine, tmp_path):
     """
     job = make_job(tmp_path, text, ranks=2)
 
-    assert machine.run(job).how == How.ENDED
+    assert machine.run(job).state == RunState.ENDED
     assert printed(job).count("2.0") == 2
 
 
@@ -164,11 +164,11 @@ def test_two_ranks_meet(machine, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def failing(tmp_path_factory) -> Iterator[Nursery]:
-    with _nursery(_FAILING) as one:
+def failing(tmp_path_factory) -> Iterator[ForkServer]:
+    with _server(_FAILING) as one:
         job = make_job(tmp_path_factory.mktemp("whole"), "", environment={"FAIL": "mount 9999"})
-        if "mounts" not in one.run(job).walls:
-            pytest.skip("this machine does not allow the wall 'mounts'")
+        if IsolationPart.FILESYSTEM not in one.run(job).isolation:
+            pytest.skip("this machine gives a run no file system of its own")
         yield one
 
 
@@ -180,8 +180,8 @@ def failing(tmp_path_factory) -> Iterator[Nursery]:
     ],
 )
 def test_half_a_root_is_none(failing, tmp_path, fail):
-    """Wherever its building fails: the run goes on without that wall, in a file system that holds
-    no piece of it, and the other walls stand.
+    """Wherever its building fails: the run goes on without it, in a file system that holds no
+    piece of it, and the other parts are active.
     """
     text = f"""
     import os
@@ -193,8 +193,8 @@ def test_half_a_root_is_none(failing, tmp_path, fail):
     job = make_job(tmp_path, text, capture=True, environment={"FAIL": fail})
     outcome = failing.run(job)
 
-    assert outcome.how == How.ENDED, outcome
-    assert set(outcome.walls) == {"network", "processes", "limits"}
+    assert outcome.state == RunState.ENDED, outcome
+    assert set(outcome.isolation) == set(IsolationPart) - {IsolationPart.FILESYSTEM}
     assert printed(job)[:2] == ["[]", "True []"]
     assert len(load(job.out).nats) == TOKENS - 1
     assert _mounts() == before and not (job.out / "root").exists()
@@ -206,7 +206,7 @@ def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
     job = make_job(tmp_path, "print('ran')", environment=environment)
     outcome = failing.run(job)
 
-    assert outcome.how == How.NOT_STARTED and "old root" in outcome.cause
+    assert outcome.state == RunState.NOT_STARTED and "old root" in outcome.cause
     assert printed(job) == []
 
 
@@ -237,16 +237,18 @@ def test_a_path_that_is_insisted_on_is_in_the_stage(failing, tmp_path, top):
     (job.stage / "data" / name / "shard.bin").write_text("tokens")
     outcome = failing.run(job)
 
-    assert outcome.how == How.ENDED and "mounts" in outcome.walls, outcome
+    assert outcome.state == RunState.ENDED and IsolationPart.FILESYSTEM in outcome.isolation, (
+        outcome
+    )
     assert printed(job) == ["tokens True"]
     assert (job.stage / "data" / name / "made").exists() and not Path(top, name).exists()
 
 
 @pytest.mark.parametrize("path", ["/", "/data/../../../../tmp", "data"])
 def test_a_path_where_no_folder_can_stand_starts_nothing(failing, tmp_path, path):
-    """A place that would leave the run's own file system costs the run, never the wall."""
+    """A place that would leave the run's own file system costs the run, never its isolation."""
     job = make_job(tmp_path, "", binds={path: "data"}, environment={"FAIL": "mount 9999"})
     (job.stage / "data").mkdir()
     outcome = failing.run(job)
 
-    assert outcome.how == How.NOT_STARTED and "no folder can stand" in outcome.cause
+    assert outcome.state == RunState.NOT_STARTED and "no folder can stand" in outcome.cause

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 import pytest
 from driven_jobs import make_job, printed
 
-from harness.protocol.job import How
-from harness.sandbox.fork_server import Nursery
+from harness.protocol.job import IsolationPart, RunState
+from harness.sandbox.fork_server import ForkServer
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as one:
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as one:
         yield one
 
 
-def test_the_reference_model_is_there_and_cannot_be_written(nursery, tmp_path):
+def test_the_reference_model_is_there_and_cannot_be_written(server, tmp_path):
     """A program imports the artifact loader inside isolation, and can change none of it."""
     text = """
     import os, reference_model.artifact as artifact
@@ -29,18 +29,18 @@ def test_the_reference_model_is_there_and_cannot_be_written(nursery, tmp_path):
             print(type(error).__name__)
     """
     job = make_job(tmp_path, text)
-    outcome = nursery.run(job)
-    if "mounts" not in outcome.walls:
+    outcome = server.run(job)
+    if IsolationPart.FILESYSTEM not in outcome.isolation:
         pytest.skip("this machine gives a run no file system of its own")
 
-    assert outcome.how == How.ENDED, outcome
+    assert outcome.state == RunState.ENDED, outcome
     loader, *refusals = printed(job)
     assert loader == "load_artifact ['harness', 'reference_model']"
     assert refusals == ["OSError", "OSError"]
 
 
 @pytest.mark.parametrize("hanging", [False, True])
-def test_a_frame_of_the_reference_model_is_not_the_submissions(nursery, tmp_path, hanging):
+def test_a_frame_of_the_reference_model_is_not_the_submissions(server, tmp_path, hanging):
     """However a run ends inside the reference model, the line named is the one that called it."""
     text = f"""
     import os, pathlib
@@ -48,7 +48,7 @@ def test_a_frame_of_the_reference_model_is_not_the_submissions(nursery, tmp_path
     {'os.mkfifo("shard.bin")' if hanging else ""}
     shards.read_shard(pathlib.Path("shard.bin"))
     """
-    outcome = nursery.run(make_job(tmp_path, text, time_limit_s=4.0))
+    outcome = server.run(make_job(tmp_path, text, time_limit_s=4.0))
 
-    assert outcome.how == (How.TIMED_OUT if hanging else How.FAILED), outcome
+    assert outcome.state == (RunState.TIMED_OUT if hanging else RunState.FAILED), outcome
     assert outcome.where == "train_gpt.py:5"
