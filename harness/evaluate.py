@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from audits.catalogue import PROFILES
 from harness.artifacts import CACHE
+from harness.command import PARSER, replay_command
 from harness.errors import HarnessError
 from harness.evaluation import Evaluation, Options
 from harness.examination import Request
@@ -27,26 +27,14 @@ from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
-EPILOG = """\
-examples:
-  python -m harness.evaluate submissions/legal/score_first_ttt
-  python -m harness.evaluate my_submission --data data/fineweb10B_sp1024 --device cuda
-  python -m harness.evaluate my_submission --no-static --seed 7 --out /tmp/report
-  python -m harness.evaluate records/2026-03-23_LeakyReLU --jobs 2
-  python -m harness.evaluate train_gpt.py --quick
-
-exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable
-(--exit-zero: 0 whenever a verdict was reached)
-"""
-
 EXIT_TOOL_FAILED = 2
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = PARSER.parse_args(argv)
     try:
-        verdict = _evaluate(arguments, sys.argv[1:] if argv is None else argv)
+        verdict = _evaluate(arguments)
     except (HarnessError, DataError, OSError) as error:
         print(f"scorefirst: {error}", file=sys.stderr)
         return EXIT_TOOL_FAILED
@@ -57,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0 if arguments.exit_zero else EXIT_CODES[verdict]
 
 
-def _evaluate(arguments: argparse.Namespace, argv: list[str]) -> Verdict:
+def _evaluate(arguments: argparse.Namespace) -> Verdict:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
     data = (
@@ -83,8 +71,8 @@ def _evaluate(arguments: argparse.Namespace, argv: list[str]) -> Verdict:
     report = Evaluation(options).run()
     path = report.write(out)
     as_json = report.as_json()
-    replay = f"python -m harness.evaluate {' '.join(argv)}"
-    (out / "report.md").write_text(render_markdown(as_json, replay), encoding="utf-8")
+    page = render_markdown(as_json, replay_command(arguments))
+    (out / "report.md").write_text(page, encoding="utf-8")
     print(render_terminal(as_json))
     print(f"report.md, report.json and the ledgers are in\n{path.parent}")
     return report.verdict
@@ -126,50 +114,6 @@ def _progress(phase: str, total: int) -> Callable[[int], None]:
 
 def _slug(folder: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name) or "submission"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.evaluate",
-        description="Decides whether a submission's bits per byte is the length of an honest code.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("submission", type=Path, help="the submission's folder, or a lone script")
-    parser.add_argument("--out", type=Path, help="report folder (default reports/NAME-SEED)")
-    parser.add_argument(
-        "--data", type=Path, help="folder of shards with a tokenizer (default embedded)"
-    )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--seed", type=int, default=1337, help="draws probes and the source (1337)")
-    parser.add_argument("--profile", choices=PROFILES, default="strict")
-    parser.add_argument("--entry", metavar="FILE", help="script to read, if the folder has several")
-    parser.add_argument("--no-static", action="store_true", help="do not read the code")
-    parser.add_argument(
-        "--time-limit", type=float, default=3600.0, metavar="S", help="seconds per run (3600)"
-    )
-    driven = parser.add_argument_group("unmodified record folders")
-    effort = driven.add_mutually_exclusive_group()
-    effort.add_argument("--quick", action="store_true", help="one run: source, order, bytes")
-    effort.add_argument("--all", action="store_true", help="every run, also after a proof")
-    driven.add_argument("--ranks", type=int, default=1, metavar="N", help="processes of a run (1)")
-    driven.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="runs side by side, one core each (1)"
-    )
-    driven.add_argument(
-        "--budget", type=float, default=600.0, metavar="S", help="seconds for all runs (600)"
-    )
-    driven.add_argument(
-        "--tokenizer",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="SentencePiece model to use where its vocabulary is the script's; may be repeated"
-        " (default: the folder's own, else one trained on the embedded corpus)",
-    )
-    parser.add_argument("--exit-zero", action="store_true", help="exit 0 whatever the verdict")
-    return parser
 
 
 if __name__ == "__main__":

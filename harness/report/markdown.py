@@ -27,7 +27,7 @@ def render_markdown(report: dict[str, Any], replay: str) -> str:
         _driven(report.get("driven")),
         "Not covered:\n",
         "\n".join(f"* {line}" for line in report["not_covered"]) + "\n",
-        f"Replay: `{replay}`\n",
+        f"Replay, from any folder, with a Python that has scorefirst installed: `{replay}`\n",
     ]
     return "\n".join(part for part in parts if part)
 
