@@ -42,7 +42,7 @@ from harness.score import Score
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.submission import Submission, read_submission
-from harness.verdict.decide import against_reading, merge
+from harness.verdict.merge import merge
 from reference_model.data.folder import DataFolder
 
 
@@ -155,7 +155,7 @@ class Evaluation:
             found = _refereed(self.main) if self.main.refereed else _watched(self.main, proved)
             self.statuses += [s for s in found if self.main.complete or s.status is Status.FAIL]
         if self.examination is not None:
-            self.statuses = against_reading(self.statuses, self.examination.statuses)
+            self.statuses += self.examination.statuses
 
     def _report(self) -> Report:
         submission, run = self.submission, self.main

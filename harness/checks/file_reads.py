@@ -12,7 +12,7 @@ read on (memory maps), and tokens kept in memory; so nothing here passes DATA-2.
 import re
 from dataclasses import dataclass
 
-from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.checks.status import Level, RuleStatus, Status
 from harness.protocol.schema import EventKind
 from harness.trace.script_run import ScriptRun
 
@@ -60,7 +60,5 @@ def check_reads(run: ScriptRun) -> list[RuleStatus]:
         f" counted score ({site or 'line unknown'})"
     )
     numbers = {"path": opened[0].path, "times": opened[0].times, "event": opened[0].event}
-    found = RuleStatus(
-        "DATA-2", Status.UNKNOWN, Level.INSTRUMENTED, text, Witness.WORKER, findings=(numbers,)
-    )
+    found = RuleStatus("DATA-2", Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))
     return [found]

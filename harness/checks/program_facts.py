@@ -6,7 +6,7 @@ was replaced. PASS-3 rests on the headline's own count and on the rebuilt pass.
 """
 
 from harness.checks.headline import Headline
-from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.checks.status import Level, RuleStatus, Status
 from harness.referee.run import Run
 
 
@@ -29,6 +29,5 @@ def check_program_facts(run: Run, headline: Headline | None) -> list[RuleStatus]
             Status.PASS if headline else Status.UNKNOWN,
             Level.INSTRUMENTED,
             covered,
-            Witness.WORKER,
         ),
     ]

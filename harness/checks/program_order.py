@@ -12,7 +12,7 @@ only beside a refuted SOURCE-1 and a rebuilt headline, and *unknown* without the
 """
 
 from harness.checks.headline import Headline
-from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.checks.status import Level, RuleStatus, Status
 from harness.referee.ledger import Mark, Ranges, Score, Update, describe, ranges_of
 from harness.referee.run import Run
 
@@ -89,4 +89,4 @@ def _status(rule: str, status: Status, text: str, scores: list[Score] | None = N
         {"positions": [list(r) for r in s.learned], "site": s.site, "how": s.learned_how}
         for s in (scores or [])[:5]
     )
-    return RuleStatus(rule, status, Level.INSTRUMENTED, text, Witness.WORKER, findings)
+    return RuleStatus(rule, status, Level.INSTRUMENTED, text, findings)

@@ -1,10 +1,10 @@
 """ORDER-1, ORDER-2 and ORDER-7 of a refereed run.
 
 The first two hold by construction and are read back from the ledger; the third rests on what the
-worker reported about its flags and weights, and says so.
+worker reported about its flags and weights: it is instrumented, no more.
 """
 
-from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.checks.status import Level, RuleStatus, Status
 from harness.referee.ledger import Mark, describe, ranges_of
 from harness.referee.run import Run
 
@@ -32,7 +32,7 @@ def _starts_from_artifact(run: Run) -> RuleStatus:
         return RuleStatus("ORDER-2", Status.UNKNOWN, Level.REFEREE, "no score was recorded")
     if scores[0].weights_before != loaded[0]:
         text = "the weights changed between loading and the first score, before any token was given"
-        return RuleStatus("ORDER-2", Status.UNKNOWN, Level.REFEREE, text, Witness.WORKER)
+        return RuleStatus("ORDER-2", Status.UNKNOWN, Level.INSTRUMENTED, text)
     text = (
         "a new process loaded the artifact and was given no validation token before its first score"
         f" (weights {loaded[0][:12]}); what the artifact was trained on is rule DATA-1"
@@ -51,11 +51,12 @@ def _frozen_while_scoring(run: Run) -> RuleStatus:
             f"parameters changed while {len(moved)} of {len(scores)} batches were scored, first"
             f" {describe(moved[0].positions)}{note}"
         )
-        return RuleStatus("ORDER-7", Status.FAIL, Level.REFEREE, text, Witness.WORKER)
+        return RuleStatus("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
     if bare:
         text = f"inference_mode was off in {len(bare)} of {len(scores)} scored batches{note}"
-        return RuleStatus("ORDER-7", Status.FAIL, Level.REFEREE, text, Witness.WORKER)
+        return RuleStatus("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
     text = (
         f"inference_mode on and parameters unchanged around all {len(scores)} scored batches{note}"
     )
-    return RuleStatus("ORDER-7", Status.PASS, Level.REFEREE, text, Witness.WORKER)
+    # Measured around every batch, so that a change would have been seen.
+    return RuleStatus("ORDER-7", Status.PASS, Level.INSTRUMENTED, text, powered=True)

@@ -1,7 +1,7 @@
 """What reading the code showed: the scanner's findings as rule statuses, level `read`.
 
 A failure of high confidence fails its rule; a warning leaves it undecided; what is switched off is
-information only. A refereed pass of the same rule outranks reading (`verdict.merge`).
+information only. What a run said of the same rule is weighed against it in `verdict.merge`.
 """
 
 from dataclasses import asdict

@@ -29,7 +29,7 @@ class Level(StrEnum):
 
 
 class Witness(StrEnum):
-    """Who saw it."""
+    """Whose process saw it."""
 
     HARNESS = "harness"  # computed in the process that counts
     WORKER = "worker"  # reported by the submission's own process
@@ -43,5 +43,21 @@ class RuleStatus:
     status: Status
     level: Level
     message: str
-    witness: Witness = Witness.HARNESS
     findings: tuple[dict[str, Any], ...] = field(default=())  # numbers and places, JSON-ready
+    powered: bool = False  # a pass seen from inside that a violation would have kept from being one
+
+    @property
+    def witness(self) -> Witness:
+        """Follows from the level: only hooks report from the submission's own process."""
+        return Witness.WORKER if self.level is Level.INSTRUMENTED else Witness.HARNESS
+
+    @property
+    def contradicts_reading(self) -> bool:
+        """A pass with power: by a test from outside, or by hooks whose power was shown."""
+        outside = self.level in (Level.BLACK_BOX, Level.REFEREE)
+        return self.status is Status.PASS and (outside or self.powered)
+
+    @property
+    def proves(self) -> bool:
+        """A failure that rests on numbers of our own."""
+        return self.status is Status.FAIL and self.level in (Level.BLACK_BOX, Level.REFEREE)

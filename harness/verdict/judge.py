@@ -34,7 +34,7 @@ from harness.checks.power import (
 )
 from harness.checks.source import SourceTest, check_source, source_test, why_silent
 from harness.checks.source_law import NEEDED_NATS
-from harness.checks.status import Level, RuleStatus, Status, Witness
+from harness.checks.status import Level, RuleStatus, Status
 from harness.checks.two_tokens import check_pair
 from harness.experiments.plan import Evidence
 from harness.protocol.schema import EventKind
@@ -78,6 +78,8 @@ def judge(
     statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
     statuses += _bytes(evidence, token_bytes, is_byte)
     statuses += [*check_reads(base), *_network(evidence)]
+    # What still passes here was seen with power, or the script does nothing of the kind.
+    statuses = [replace(s, powered=s.status is Status.PASS) for s in statuses]
     return Judged(statuses, list(dict.fromkeys(powers.values())), tests)
 
 
@@ -256,4 +258,4 @@ def _network(evidence: Evidence) -> list[RuleStatus]:
 
 
 def _seen(rule: str, status: Status, text: str) -> RuleStatus:
-    return RuleStatus(rule, status, Level.INSTRUMENTED, text, Witness.WORKER)
+    return RuleStatus(rule, status, Level.INSTRUMENTED, text)

@@ -16,7 +16,7 @@ import pytest
 
 from harness.evaluate import main
 from harness.report.model import SCHEMA_PATH
-from harness.verdict.decide import EXIT_CODES, THE_LAW, Verdict
+from harness.verdict.decide import EXIT_CODES, REQUIRED_RULES, Verdict
 from reference_model.data.folder import DataFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ def test_each_submission_gets_the_verdict_rule_and_level_of_its_manifest(
         status = report["rules"][expect["rule"]]
         assert (status["status"], status["level"]) == ("fail", expect["level"]), report["rules"]
     else:
-        assert {report["rules"][rule]["status"] for rule in THE_LAW} == {"pass"}
+        assert {report["rules"][rule]["status"] for rule in REQUIRED_RULES} == {"pass"}
         assert report["rules"]["SOURCE-1"]["status"] == "pass"
 
 

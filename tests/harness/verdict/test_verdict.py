@@ -14,9 +14,9 @@ from harness.errors import SubmissionError
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
 from harness.submission import read_submission
-from harness.verdict.decide import THE_LAW, Verdict, decide, merge, severity
+from harness.verdict.decide import REQUIRED_RULES, Verdict, decide, severity
 
-RULES = (*THE_LAW, "SOURCE-1", "ORDER-7", "BUDGET-1")
+RULES = (*REQUIRED_RULES, "SOURCE-1", "ORDER-7", "BUDGET-1")
 statuses = st.sampled_from(Status)
 
 
@@ -31,7 +31,7 @@ def test_clean_means_the_law_passed_nothing_failed_and_nothing_is_open(
     """CLEAN exactly when it ran, all six rules pass, and no status is fail or unknown."""
     verdict = decide(rules_of(by_rule), "strict", ran)
 
-    lawful = all(by_rule.get(rule) is Status.PASS for rule in THE_LAW)
+    lawful = all(by_rule.get(rule) is Status.PASS for rule in REQUIRED_RULES)
     open_or_failed = {Status.FAIL, Status.UNKNOWN} & set(by_rule.values())
     assert (verdict is Verdict.CLEAN) == (ran and lawful and not open_or_failed)
 
@@ -51,22 +51,10 @@ def test_a_violation_needs_a_failed_rule_whether_or_not_the_run_ended(
 
 def test_the_leaderboard_profile_lets_pass_what_organisers_let_pass() -> None:
     """ORDER-7 is ours: a violation in `strict`, a matter for review on the leaderboard."""
-    rules = rules_of(dict.fromkeys(THE_LAW, Status.PASS) | {"ORDER-7": Status.FAIL})
+    rules = rules_of(dict.fromkeys(REQUIRED_RULES, Status.PASS) | {"ORDER-7": Status.FAIL})
 
     assert decide(rules, "strict", ran=True) is Verdict.VIOLATION
     assert decide(rules, "leaderboard", ran=True) is Verdict.REVIEW
-
-
-def test_the_referee_outranks_reading_and_an_instrumented_pass_does_not() -> None:
-    """A refereed pass settles what reading suspected; a pass seen from inside settles nothing."""
-    read = RuleStatus("ORDER-1", Status.FAIL, Level.READ, "looks bad")
-    referee = RuleStatus("ORDER-1", Status.PASS, Level.REFEREE, "by construction")
-    inside = RuleStatus("ORDER-1", Status.PASS, Level.INSTRUMENTED, "looked fine")
-
-    for order in ([read, referee], [referee, read]):
-        assert merge(order)["ORDER-1"].status is Status.PASS
-    for order in ([read, inside], [inside, read]):
-        assert merge(order)["ORDER-1"].status is Status.FAIL
 
 
 GOOD = {"protocol": 1, "artifact": "weights.bin", "engine": {"name": "sliding_window"}}
