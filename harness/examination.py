@@ -25,6 +25,8 @@ from harness.streams.stream_plan import SCALES
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
 
+KEPT = ("stream.npy", "rank*/*.arrow", "output.log")  # of a run: read, captured, printed
+
 
 @dataclass(frozen=True)
 class Request:
@@ -144,15 +146,13 @@ class Examination:
         return shown
 
     def files(self, home: Path) -> list[str]:
-        """What the runs captured and printed, as paths relative to `home`."""
+        """What the runs read, captured and printed, as paths relative to `home`."""
         tried = len(self.driver.tried) if self.driver else 0
         names = ["base", *(f"base, rung {rung}" for rung in range(2, tried + 1))]
         names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
         folders = [self.request.out / name for name in names]
-        found = [
-            f for out in folders for f in (*sorted(out.glob("rank*/*.arrow")), out / "output.log")
-        ]
-        return [os.path.relpath(file, home) for file in found if file.exists()]
+        found = [file for out in folders for form in KEPT for file in sorted(out.glob(form))]
+        return [os.path.relpath(file, home) for file in found]
 
     def _isolation(self) -> list[str]:
         """The parts that were active in every run."""
