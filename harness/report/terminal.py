@@ -1,4 +1,8 @@
-"""The verdict on a screen: the number, the rules, what is not covered."""
+"""The verdict on a screen: the number, the rules, what is not covered.
+
+Guarantees: the evidence of a failed rule is never cut. Does not cover: the whole text of the other
+rules, which is in report.md.
+"""
 
 import textwrap
 from typing import Any
@@ -7,6 +11,7 @@ from harness.report.driven import driven_lines
 from harness.report.markdown import MEANING, STATUS_ORDER
 
 WIDTH = 100
+MOST_LINES = 4  # of a rule that did not fail
 MARKS = {"pass": "ok  ", "fail": "FAIL", "unknown": "?   ", "not_applicable": "n/a "}
 
 
@@ -43,6 +48,6 @@ def _rule(rule: str, status: dict[str, Any]) -> str:
         WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),
-        max_lines=4,
+        max_lines=None if status["status"] == "fail" else MOST_LINES,
         placeholder=" ...",
     )
