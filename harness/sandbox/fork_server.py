@@ -5,7 +5,8 @@
 
 Guarantees: a run inherits no state of another one; the server never starts a thread and never
 touches CUDA, so that forking is safe; it ends with the harness, and a run ends with it. A server
-that died is started anew for the next job. Not covered: two jobs at once (take two servers).
+that died is started anew for the next job. Not covered: two jobs at once (take two servers), other
+systems than Linux (SandboxError).
 """
 
 import contextlib
@@ -38,6 +39,7 @@ class ForkServer(Closing):
     COMMAND: ClassVar = (sys.executable, "-m", "harness.sandbox.fork_server")
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+        _require_linux()
         self._device, self._threads = device, threads
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._start()
@@ -109,6 +111,16 @@ class ForkServer(Closing):
     def _last_words(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")[-2000:]
+
+
+def _require_linux() -> None:
+    """Process descriptors, prctl and namespaces are what holds a run and ends it."""
+    if sys.platform != "linux":
+        raise SandboxError(
+            f"running a submission's own script needs Linux, and this is {sys.platform}: isolation"
+            " rests on its process descriptors, prctl and namespaces. Use a Linux machine, a"
+            " container or a virtual machine; audits.scan reads the script anywhere"
+        )
 
 
 def _environment(device: str, threads: int) -> dict[str, str]:

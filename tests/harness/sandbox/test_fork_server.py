@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed
 
+from harness.errors import SandboxError
 from harness.protocol.job import Job, RunState
 from harness.sandbox.fork_server import ForkServer
+from harness.sandbox.pool import Pool
 from harness.trace.reader import load
 
 _HANGING = BEATING + 'beat("child", "child"); beat("daemon", "daemon"); time.sleep(600)'
@@ -45,6 +47,13 @@ def _wait_for(job: Job) -> None:
 
 def _falls_silent(job: Job) -> bool:
     return any(is_silent(_beats(job)) for _ in range(50))
+
+
+def test_another_system_is_told_what_is_missing(tmp_path, monkeypatch):
+    """A cause and a cure, and no traceback of an attribute that only Linux has."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with Pool(1) as pool, pytest.raises(SandboxError, match=r"needs Linux, and this is darwin: .*"):
+        pool.run(make_job(tmp_path, ""))
 
 
 def test_a_job_crosses_as_json(tmp_path):
