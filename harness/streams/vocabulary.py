@@ -16,7 +16,8 @@ import sentencepiece as spm
 
 from reference_model.data.byte_count import ByteTable
 
-BOS = 1
+BOS = 1  # of the contest's tokenizers
+NUL = 0  # the byte that no text holds
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,19 @@ class Vocabulary:
 
     @cached_property
     def ordinary(self) -> np.ndarray:
-        """(K,) int64, the ids that stand for text."""
-        return np.flatnonzero(~self.table.boundary)
+        """(K,) int64, the ids that text is made of."""
+        return np.setdiff1d(np.flatnonzero(~self.table.boundary), [self.boundary])
+
+    @cached_property
+    def boundary(self) -> int:
+        """The id that every document of ours begins with, and that text never holds.
+
+        Of 256 plain bytes each stands for text: there it is byte 0, which counts as a byte.
+        """
+        no_text = np.flatnonzero(self.table.boundary)
+        if not len(no_text):
+            return NUL
+        return BOS if BOS in no_text else int(no_text[0])
 
     @cached_property
     def table(self) -> ByteTable:
@@ -62,7 +74,7 @@ class Vocabulary:
         The first is counted as if behind a boundary.
         """
         ids = np.asarray(tokens, dtype=np.int64)
-        before = np.concatenate([np.flatnonzero(self.table.boundary)[:1], ids[:-1]])
+        before = np.concatenate([[self.boundary], ids[:-1]])
         return self.table.count(before, ids)
 
     def longest(self, pattern: re.Pattern[str], most: int) -> np.ndarray:
@@ -74,8 +86,9 @@ class Vocabulary:
         return np.sort(np.array([i for _, i in fits[:most]], np.int64))
 
     def as_json(self) -> str:
-        """How scripts describe a tokenizer without a model."""
-        specials = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+        """How scripts describe a tokenizer without a model; ids that are bytes are not special."""
+        names = ("pad_id", "bos_id", "eos_id", "unk_id")
+        specials = {name: i for i, name in enumerate(names) if i < self.size - 256}
         return json.dumps(
             {
                 "tokenizer_type": "pure_byte",
