@@ -16,11 +16,11 @@ def driven_lines(driven: Json) -> list[str]:
         *_configuration(driven),
         *_changes(driven.get("changes", ())),
         f"isolation active: {', '.join(map(_isolated, driven['walls'])) or 'none'}",
-        *(_number(number, driven["headline"]) for number in driven["numbers"]),
+        *(_number(number) for number in driven["numbers"]),
         *(f"power: {power['text']}" for power in driven["power"]),
         *_reads(driven),
         *_runs(driven),
-        *(f"the capture broke: {error}" for error in driven["capture_errors"]),
+        *(f"the recording broke: {error}" for error in driven["capture_errors"]),
     ]
 
 
@@ -33,33 +33,55 @@ def _configuration(driven: Json) -> Iterator[str]:
     if not attempts:
         yield f"{driven['entry']}: it was never started"
         return
-    values = driven["configuration"].values()
-    own = sum(1 for value in values if not value["source"].startswith(("ladder", "stage")))
-    yield (
-        f"{driven['entry']}, configuration {len(attempts)}: {attempts[-1]['why']}"
-        f" ({len(values)} values set, {own} of them as the folder says)"
-    )
+    yield f"{driven['entry']}, configuration {len(attempts)}: {attempts[-1]['why']}"
+    yield _settings([value["source"] for value in driven["configuration"].values()])
     for number, attempt in enumerate(attempts, 1):
         if attempt["cause"]:
             where = f" ({attempt['where']})" if attempt["where"] else ""
             yield f"configuration {number} {attempt['how']}: {attempt['cause']}{where}"
 
 
+def _settings(origins: Sequence[str]) -> str:
+    """How many values the script was told, how many its folder names, how many were shrunk."""
+    ours = [origin for origin in origins if origin.startswith(("ladder", "stage"))]
+    shrunk = sum(1 for origin in ours if origin.startswith("ladder") and " for " in origin)
+    return (
+        f"{'reduced ' if shrunk else ''}configuration: {len(origins)}"
+        f" {'setting' if len(origins) == 1 else 'settings'},"
+        f" {len(origins) - len(ours)} taken from the folder's README/logs, {shrunk} shrunk"
+    )
+
+
 def _changes(changes: Sequence[str]) -> Iterator[str]:
     yield from (f"changed for the run: {change}" for change in changes)
 
 
-def _number(number: Json, headline: str | None) -> str:
-    saved, each = number["saved_nats"], number["saved_nats_per_token"]
-    gap = number["reconstruction"]
+def _number(number: Json) -> str:
     parts = [
         f"val_loss {number['nats_per_token']}" if number["nats_per_token"] is not None else "",
         f"val_bpb {number['bits_per_byte']}" if number["bits_per_byte"] is not None else "",
-        f"saved {saved:+,.1f} nats ({each:+.4f} a token)" if saved is not None else "",
-        "not rebuilt from captured scores" if gap is None else f"rebuilt to {gap:.1g}",
+        _against_source(number["saved_nats"], number["saved_nats_per_token"]),
+        _reproduced(number["reconstruction"]),
         "a diagnostic" if number["diagnostic"] else "",
     ]
     return f"line {number['line']}, {number['tag']}: {', '.join(part for part in parts if part)}"
+
+
+def _against_source(saved_nats: float | None, per_token: float | None) -> str:
+    """Nobody honest comes out far below it."""
+    if saved_nats is None or per_token is None:
+        return ""
+    side = "below" if saved_nats > 0 else "above"
+    return (
+        f"{abs(saved_nats):,.1f} nats {side} the source's code length"
+        f" ({abs(per_token):.4f} a token)"
+    )
+
+
+def _reproduced(gap: float | None) -> str:
+    if gap is None:
+        return "not reproduced from recorded scores"
+    return f"reproduced from recorded scores (relative error {gap:.1g})"
 
 
 def _reads(driven: Json) -> Iterator[str]:
@@ -69,7 +91,7 @@ def _reads(driven: Json) -> Iterator[str]:
             read["path"].rpartition("/")[2] for read in driven["reads"] if read["phase"] == phase
         ]
         if names:
-            yield f"opened {phase} the counted pass: {', '.join(dict.fromkeys(names))}"
+            yield f"opened {phase} the scored pass: {', '.join(dict.fromkeys(names))}"
 
 
 def _runs(driven: Json) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What no check of a run looked at, said in every report.
 
-A native submission and a driven script leave different gaps: the script's process stands behind
-walls and every class of test has a measured power, but its own artifact is never loaded.
+A native submission and a driven script leave different gaps: the script's process stands in
+isolation and every class of test has a measured power, but its own artifact is never loaded.
 """
 
 from collections.abc import Mapping
@@ -9,19 +9,20 @@ from typing import Any
 
 NATIVE = (
     "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined",
-    "walls: the worker is a process of its own, not kept from files and network (DATA-2, DATA-6)",
+    "isolation: the worker is a process of its own, not kept from files and network (DATA-2,"
+    " DATA-6)",
     "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
     "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging",
 )
 DRIVEN = (
     "the submitted artifact, its size (BUDGET-1) and what it was trained on (DATA-1, DATA-4): the"
     " script trained weights of its own, in a few steps",
-    "training shards that were opened before the counted pass and read on in it (DATA-2): the stage"
+    "training shards that were opened before the scored pass and read on in it (DATA-2): the stage"
     " holds them",
     "full length, and on a CPU full size: what a short run on drawn tokens does not do; a pass of"
     " SOURCE-1 says 'not refuted', not 'proved'",
 )
-WALLS = {
+ISOLATION = {
     "mounts": "other files of this machine (DATA-7)",
     "network": "the network (DATA-6)",
     "processes": "other processes",
@@ -33,12 +34,12 @@ def gaps(driven: Mapping[str, Any] | None) -> list[str]:
     """One sentence a gap; `driven` is that part of the report."""
     if driven is None:
         return list(NATIVE)
-    return [*DRIVEN, *_fallen(driven["walls"]), *_powerless(driven), NATIVE[-1]]
+    return [*DRIVEN, *_not_isolated(driven["walls"]), *_powerless(driven), NATIVE[-1]]
 
 
-def _fallen(standing: list[str]) -> list[str]:
-    reach = ", ".join(what for wall, what in WALLS.items() if wall not in standing)
-    return [f"walls that did not stand: the script was not kept from {reach}"] if reach else []
+def _not_isolated(active: list[str]) -> list[str]:
+    reach = ", ".join(what for part, what in ISOLATION.items() if part not in active)
+    return [f"isolation that was not active: the script was not kept from {reach}"] if reach else []
 
 
 def _powerless(driven: Mapping[str, Any]) -> list[str]:

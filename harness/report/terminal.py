@@ -8,7 +8,7 @@ import textwrap
 from typing import Any
 
 from harness.report.driven import driven_lines
-from harness.report.markdown import MEANING, STATUS_ORDER
+from harness.report.summary import MEANING, rules_in_order, score_shown, subject
 
 WIDTH = 100
 MOST_LINES = 4  # of a rule that did not fail
@@ -18,30 +18,29 @@ MARKS = {"pass": "ok  ", "fail": "FAIL", "unknown": "?   ", "not_applicable": "n
 def render_terminal(report: dict[str, Any]) -> str:
     """The JSON report as plain text."""
     others = ", ".join(f"{p}: {v}" for p, v in report["verdicts"].items())
-    lines = [f"{report['submission']['name']}: {report['verdict']}  ({others})"]
+    lines = [f"{subject(report)}: {report['verdict']}  ({others})"]
     lines.append(MEANING[report["verdict"]])
-    score = report["score"]
-    if score and score["bits_per_byte"] is not None:
-        lines.append(
-            f"{score['bits_per_byte']:.6f} bits per byte = {score['nats']:,.1f} nats over"
-            f" {score['tokens']:,} tokens, {score['bytes']:,} bytes"
-        )
+    if (shown := score_shown(report)) is not None:
+        text = f"{shown.bits_per_byte} = {shown.code_length}{shown.label}"
+        lines.append(_wrapped(text, "  "))
     if report["failure"]:
         lines += ["could not finish:", textwrap.indent(report["failure"], "    ")]
-    rules = sorted(report["rules"].items(), key=lambda r: (STATUS_ORDER[r[1]["status"]], r[0]))
-    lines += [_rule(rule, status) for rule, status in rules]
+    lines += [_rule(rule, status) for rule, status in rules_in_order(report)]
     if report.get("driven"):
-        lines += ["driven:", *(_fact(line) for line in driven_lines(report["driven"]))]
+        lines += [
+            "driven:",
+            *(_wrapped(line, "      ", "  ") for line in driven_lines(report["driven"])),
+        ]
     gaps = "not covered: " + "; ".join(report["not_covered"][:-1])
-    lines.append(textwrap.fill(gaps, WIDTH, subsequent_indent="  "))
+    lines.append(_wrapped(gaps, "  "))
     return "\n".join(lines)
 
 
-def _fact(line: str) -> str:
-    return textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="      ")
+def _wrapped(text: str, indent: str, first: str = "") -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=indent)
 
 
-def _rule(rule: str, status: dict[str, Any]) -> str:
+def _rule(rule: str, status: Any) -> str:
     head = f"  {MARKS[status['status']]} {rule:<9} {status['level']:<12} "
     return textwrap.fill(
         status["message"],
