@@ -47,11 +47,13 @@ def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
 
 
 def _furnish(job: Job, root: Path) -> None:
-    _insisted_on(job, root)  # first: Python or the stage may lie below such a path
+    _private_places(job, root)  # first: a checkout or a library may lie below /tmp
+    _insisted_on(job, root)  # then: Python or the stage may lie below such a path
     for path in _visible():
         if str(path) not in job.binds:
             _bind(path, root, read_only=True)
-    _own_places(job, root)
+    _links(root)
+    _bind(job.stage, root, read_only=False)
     _processes(root)
     syscalls.set_read_only(str(root), True, recursive=False)
 
@@ -88,17 +90,19 @@ def _insisted_on(job: Job, root: Path) -> None:
         _bind(job.stage / folder, root, read_only=False, at=at)
 
 
-def _own_places(job: Job, root: Path) -> None:
+def _private_places(job: Job, root: Path) -> None:
     for place in ("tmp", "dev/shm"):
         (root / place).mkdir(parents=True, exist_ok=True)
         if f"/{place}" not in job.binds:
             _tmpfs(root / place, f"size={job.quota.private_bytes},mode=1777")
+
+
+def _links(root: Path) -> None:
     (root / "var").mkdir(exist_ok=True)
     if not os.path.lexists(root / "var/tmp"):
         (root / "var/tmp").symlink_to("/tmp")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         (root / "dev" / name).symlink_to(f"/proc/self/fd{target}")
-    _bind(job.stage, root, read_only=False)
 
 
 def _processes(root: Path) -> None:

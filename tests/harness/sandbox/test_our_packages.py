@@ -52,3 +52,17 @@ def test_a_frame_of_the_reference_model_is_not_the_submissions(server, tmp_path,
 
     assert outcome.state == (RunState.TIMED_OUT if hanging else RunState.FAILED), outcome
     assert outcome.where == "train_gpt.py:5"
+
+
+def test_what_a_run_needs_may_lie_below_tmp(tmp_path, monkeypatch):
+    """A checkout or a library in /tmp is shown, although a run's own /tmp is empty and private."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "part.so").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "library"))
+    text = f"import os; print(os.listdir({str(tmp_path / 'library')!r}))"
+    job = make_job(tmp_path, text)
+    with ForkServer() as own:
+        outcome = own.run(job)
+
+    assert outcome.state == RunState.ENDED, outcome
+    assert printed(job) == ["['part.so']"]
