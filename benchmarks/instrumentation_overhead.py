@@ -9,7 +9,7 @@ GPU, none on a CPU), 2 when no headline was printed or rebuilt.
 Guarantees: both kinds of run share stage, stream and configuration, and differ in the capture
 alone. On a GPU the script has its own model size; on a CPU it is made small, so that the watch,
 whose cost follows calls and not sizes, weighs the more.
-Does not cover: a script that the first rung of the ladder does not run; memory.
+Does not cover: a script that does not run with the first configuration; memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.experiments.driver import Limits, ScriptDriver
 from harness.protocol.job import Job, RunState
 from harness.sandbox.pool import Pool
 from harness.streams.drawn import LawStream
-from harness.streams.stream_plan import SCALES
+from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.printed_scores import Printed, claims, headline, printed_numbers
 from harness.trace.script_run import read_run
 
@@ -81,18 +81,18 @@ class LogClock(threading.Thread):
 
 def main() -> int:
     options = _parser().parse_args()
-    scale = SCALES[options.device]
+    plan = STREAM_PLANS[options.device]
     if options.tokens:
-        scale = replace(scale, stream_tokens=options.tokens + 1)
+        plan = replace(plan, stream_tokens=options.tokens + 1)
     limits = Limits(options.device, 1)
     script = read_record(options.folder)
     with tempfile.TemporaryDirectory() as scratch, Pool(1, options.device) as pool:
         out = options.out or Path(scratch)
         driver = ScriptDriver(
-            script, pool, out, options.seed, limits, scale, tuple(options.tokenizer)
+            script, pool, out, options.seed, limits, plan, tuple(options.tokenizer)
         )
         driver.begin()
-        law = scale.drawn(driver.vocabulary, options.seed)
+        law = plan.drawn(driver.vocabulary, options.seed)
         runs: list[Timed] = []
         with driver.staged("overhead", law) as job:
             for kind in _order(options.pairs):
@@ -186,7 +186,7 @@ def _median(runs: list[Timed]) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="a record folder, or a lone script")
-    parser.add_argument("--device", choices=tuple(SCALES), default="cpu")
+    parser.add_argument("--device", choices=tuple(STREAM_PLANS), default="cpu")
     parser.add_argument("--pairs", type=int, default=3, metavar="N", help="bare and instrumented")
     parser.add_argument("--tokens", type=int, metavar="N", help="scored tokens (the device's own)")
     parser.add_argument("--seed", type=int, default=1337)

@@ -21,7 +21,7 @@ from harness.experiments.driver import Limits, ScriptDriver
 from harness.experiments.plan import Battery, Effort, Evidence
 from harness.sandbox.pool import Pool
 from harness.score import Score
-from harness.streams.stream_plan import SCALES
+from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
 
@@ -59,12 +59,12 @@ class Examination:
         request = self.request
         deadline = time.monotonic() + request.time_limit_s
         limits = Limits(request.device, request.ranks, deadline)
-        scale = SCALES[request.device]
+        plan = STREAM_PLANS[request.device]
         with Pool(request.jobs, request.device) as pool:
             self.driver = ScriptDriver(
-                self.subject, pool, request.out, request.seed, limits, scale, request.tokenizers
+                self.subject, pool, request.out, request.seed, limits, plan, request.tokenizers
             )
-            base = self.driver.climb()
+            base = self.driver.find_configuration()
             battery = Battery(
                 self.driver,
                 request.effort,
@@ -90,7 +90,7 @@ class Examination:
     def _left_out(self) -> list[RuleStatus]:
         """A setting of the folder that could not be given was not examined."""
         assert self.driver is not None
-        names = sorted(self.driver.chosen.size.without)
+        names = sorted(self.driver.chosen.target.omitted)
         if not names:
             return []
         text = (
@@ -120,7 +120,7 @@ class Examination:
             "entry": self.subject.name,
             "attempts": [
                 {
-                    "why": attempt.rung.why,
+                    "why": attempt.configuration.why,
                     "how": attempt.outcome.state,
                     "cause": attempt.outcome.cause,
                     "where": attempt.outcome.where,
@@ -148,7 +148,7 @@ class Examination:
     def files(self, home: Path) -> list[str]:
         """What the runs read, captured and printed, as paths relative to `home`."""
         tried = len(self.driver.tried) if self.driver else 0
-        names = ["base", *(f"base, rung {rung}" for rung in range(2, tried + 1))]
+        names = ["base", *(f"base, attempt {number}" for number in range(2, tried + 1))]
         names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
         folders = [self.request.out / name for name in names]
         found = [file for out in folders for form in KEPT for file in sorted(out.glob(form))]
@@ -168,9 +168,13 @@ class Examination:
         assert self.driver is not None
         if not self.driver.tried:
             return {}
-        rung = self.driver.chosen if self.evidence else self.driver.tried[-1].rung
-        given = {**rung.environment, **rung.patches}
-        return {k: {"value": v.text, "source": v.source} for k, v in sorted(given.items())}
+        last = self.driver.tried[-1].configuration
+        told = self.driver.chosen if self.evidence else last
+        given = {**told.environment, **told.patches}
+        return {
+            key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
+            for key, v in sorted(given.items())
+        }
 
 
 def _in_words(changes: Mapping[str, Sequence[str]]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audits.switches import Switches
-from harness.configure.attempts import Given
+from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.streams.vocabulary import Vocabulary
 
 SIDECAR = "fineweb_val_bytes"  # read by 88-96 scripts: the bytes of each validation token
@@ -23,15 +23,19 @@ _OPTIONS = {
 }
 
 
-def data_environment(switches: Switches, vocabulary: Vocabulary) -> dict[str, Given]:
+def data_environment(switches: Switches, vocabulary: Vocabulary) -> dict[str, SettingValue]:
     """Variables that lead to data, and the size of the vocabulary."""
     found = {}
     for name, standard in _STANDARD.items():
         switch = switches.switches.get(name)
         if switch is not None and not _is_inside(switch.default):
-            found[name] = Given(standard.format(size=vocabulary.size), "stage")
+            found[name] = SettingValue(
+                standard.format(size=vocabulary.size), Origin(OriginKind.STAGE)
+            )
     if "VOCAB_SIZE" in switches.switches:
-        found["VOCAB_SIZE"] = Given(str(vocabulary.size), f"stage: {vocabulary.source}")
+        found["VOCAB_SIZE"] = SettingValue(
+            str(vocabulary.size), Origin(OriginKind.STAGE, vocabulary.source)
+        )
     return found
 
 

@@ -5,10 +5,16 @@ from pathlib import Path
 
 from audits.folder import NothingToScan, UsageError
 from audits.switches import Switches, as_number, read_switches
-from harness.configure.attempts import Rung, first_rung, native_size, next_rung, trained_longer
+from harness.configure.attempts import next_configuration
+from harness.configure.configuration import (
+    Configuration,
+    first_configuration,
+    native_target,
+    trained_longer,
+)
 from harness.configure.data_places import SIDECAR, data_arguments, data_environment, data_paths
 from harness.configure.run_spec import RunSpec
-from harness.configure.shrink_rules import Size, StreamShape
+from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
 from harness.errors import HarnessError, SubmissionError
 from harness.streams.vocabulary import Vocabulary
@@ -50,28 +56,31 @@ class RecordScript:
         figures = [logs.declared, *map(as_number, means)]
         return [figure for figure in figures if figure is not None]
 
-    def first(self, stream: StreamShape, native: bool) -> Rung:
+    def first(self, stream: StreamShape, native: bool) -> Configuration:
         """Everything small; native: everything as the folder ran it."""
-        return first_rung(self.switches, stream, native_size(self.switches) if native else Size())
+        target = native_target(self.switches) if native else ShrinkTarget()
+        return first_configuration(self.switches, stream, target)
 
     def next(
-        self, stream: StreamShape, tried: Sequence[Rung], cause: str, log_tail: str
-    ) -> Rung | None:
+        self, stream: StreamShape, tried: Sequence[Configuration], cause: str, log_tail: str
+    ) -> Configuration | None:
         """Chosen by the script's own complaint."""
-        return next_rung(self.switches, stream, tried, cause, log_tail)
+        return next_configuration(self.switches, stream, tried, cause, log_tail)
 
-    def longer(self, stream: StreamShape, rung: Rung, iterations: int) -> Rung:
+    def longer(
+        self, stream: StreamShape, configuration: Configuration, iterations: int
+    ) -> Configuration:
         """More training steps, where a switch says how many."""
-        return trained_longer(self.switches, stream, rung, iterations)
+        return trained_longer(self.switches, stream, configuration, iterations)
 
-    def vocabulary(self, rung: Rung, given: Sequence[Path]) -> Vocabulary:
+    def vocabulary(self, configuration: Configuration, given: Sequence[Path]) -> Vocabulary:
         """What the script asks for under the configuration."""
-        return vocabulary_of(self.switches, rung.variables(), given)
+        return vocabulary_of(self.switches, configuration.variables(), given)
 
-    def spec(self, rung: Rung, vocabulary: Vocabulary) -> RunSpec:
+    def spec(self, configuration: Configuration, vocabulary: Vocabulary) -> RunSpec:
         """The folder as it was submitted; a lone script without what lies beside it."""
         switches, target = self.switches, self.switches.target
-        environment = dict(rung.environment) | data_environment(switches, vocabulary)
+        environment = dict(configuration.environment) | data_environment(switches, vocabulary)
         texts = {name: given.text for name, given in environment.items()}
         alone = target.files == (target.entry,) and not (target.root / "README.md").is_file()
         return RunSpec(
@@ -81,8 +90,8 @@ class RecordScript:
             environment=environment,
             vocabulary=vocabulary,
             data_paths=data_paths(switches, texts),
-            patches=rung.patches,
-            arguments=(*rung.arguments, *data_arguments(switches, vocabulary)),
+            patches=configuration.patches,
+            arguments=(*configuration.arguments, *data_arguments(switches, vocabulary)),
             readable=switches.files,
             sidecar=SIDECAR in switches.text,
         )

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.configure.attempts import Given, Rung
-from harness.configure.shrink_rules import StreamShape
+from harness.configure.configuration import Configuration
+from harness.configure.setting import SettingValue
+from harness.configure.shrinking.target import StreamShape
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -21,10 +22,10 @@ class RunSpec:
     root: Path  # the submission's folder
     entry: str  # the text that runs, relative to it
     files: tuple[str, ...] | None  # what is copied of the folder; None: all of it
-    environment: Mapping[str, Given]
+    environment: Mapping[str, SettingValue]
     vocabulary: Vocabulary
     data_paths: Mapping[str, str]  # name -> where the script looks for data or a tokenizer
-    patches: Mapping[str, Given] = field(default_factory=dict)
+    patches: Mapping[str, SettingValue] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()  # Python files that the entry reaches
     beside: Mapping[str, Path] = field(default_factory=dict)  # place in the stage -> file
@@ -66,19 +67,21 @@ class Subject(Protocol):
     def declared(self) -> Sequence[float]:
         """Bits per byte that its folder declares."""
 
-    def first(self, stream: StreamShape, native: bool) -> Rung:
+    def first(self, stream: StreamShape, native: bool) -> Configuration:
         """The usual configuration; `native`: its own sizes, only shorter."""
 
     def next(
-        self, stream: StreamShape, tried: Sequence[Rung], cause: str, log_tail: str
-    ) -> Rung | None:
+        self, stream: StreamShape, tried: Sequence[Configuration], cause: str, log_tail: str
+    ) -> Configuration | None:
         """Another one, by what the script complained of; None when there is none."""
 
-    def longer(self, stream: StreamShape, rung: Rung, iterations: int) -> Rung:
+    def longer(
+        self, stream: StreamShape, configuration: Configuration, iterations: int
+    ) -> Configuration:
         """The same with more training steps, where it can be told."""
 
-    def vocabulary(self, rung: Rung, given: Sequence[Path]) -> Vocabulary:
+    def vocabulary(self, configuration: Configuration, given: Sequence[Path]) -> Vocabulary:
         """The vocabulary that it has in a configuration; `given`: tokenizers of the user."""
 
-    def spec(self, rung: Rung, vocabulary: Vocabulary) -> RunSpec:
+    def spec(self, configuration: Configuration, vocabulary: Vocabulary) -> RunSpec:
         """A run in that configuration."""

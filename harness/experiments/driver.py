@@ -2,7 +2,7 @@
 and stages every run of the battery alike. On a GPU the script keeps its own sizes.
 
 Guarantees: all runs of a battery differ in their tokens alone, but for a longer training where one
-is asked for; every rung that was tried is kept with its outcome. Does not cover: judging.
+is asked for; every configuration that was tried is kept with its outcome. Does not cover: judging.
 """
 
 import contextlib
@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Tokens
-from harness.configure.attempts import Rung
+from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
-from harness.configure.shrink_rules import StreamShape, counted_entries
+from harness.configure.shrinking.rules import counted_entries
+from harness.configure.shrinking.target import StreamShape
 from harness.errors import SubmissionError
 from harness.protocol.job import Job, Outcome
 from harness.protocol.question import Question
@@ -28,7 +29,7 @@ from harness.stage.data_layout import StageData
 from harness.stage.stage import build_stage
 from harness.streams.distributions import Law
 from harness.streams.drawn import LawStream
-from harness.streams.stream_plan import Scale
+from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import Claim, claim_of
 from harness.trace.script_run import ScriptRun, read_run
@@ -47,9 +48,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A rung and how it went."""
+    """A configuration and how it went."""
 
-    rung: Rung
+    configuration: Configuration
     outcome: Outcome
 
 
@@ -62,43 +63,43 @@ class ScriptDriver:
     out: Path
     seed: int
     limits: Limits
-    scale: Scale
+    plan: StreamPlan
     tokenizers: Sequence[Path] = ()
     tried: list[Attempt] = field(default_factory=list)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
-    chosen: Rung = field(init=False)  # the rung of the base run
+    chosen: Configuration = field(init=False)  # that of the base run
 
-    def begin(self) -> Rung:
-        """Chooses the first rung, and the vocabulary that it asks for."""
+    def begin(self) -> Configuration:
+        """Chooses the first one, and the vocabulary that it asks for."""
         native = self.limits.device == "cuda"
         self.vocabulary = self._vocabulary(self.subject.first(self._shape(0), native))
         self.chosen = self.subject.first(self._shape(self.vocabulary.size), native)
         return self.chosen
 
-    def climb(self) -> ScriptRun:
-        """The base run: rung after rung until the script prints a number and ends well.
+    def find_configuration(self) -> ScriptRun:
+        """The base run: one configuration after the other, until the script prints a number and ends
+        well. A run that broke off behind a number is kept for want of a better one.
 
-        A run that broke off behind a number is kept for want of a better one. Raises
-        SubmissionError with the last complaint when no rung printed any.
+        Raises SubmissionError with the last complaint when none printed any.
         """
-        rung: Rung | None = self.begin()
+        configuration: Configuration | None = self.begin()
         best: ScriptRun | None = None
-        while rung is not None:
-            name = "base" if not self.tried else f"base, rung {len(self.tried) + 1}"
-            law = self.scale.drawn(self.vocabulary, self.seed, factor=rung.stream_factor)
-            run = self._run(name, law, rung, None)
-            self.tried.append(Attempt(rung, run.outcome))
+        while configuration is not None:
+            name = "base" if not self.tried else f"base, attempt {len(self.tried) + 1}"
+            law = self.plan.drawn(self.vocabulary, self.seed, factor=configuration.stream_factor)
+            run = self._run(name, law, configuration, None)
+            self.tried.append(Attempt(configuration, run.outcome))
             if run.headline is not None and (best is None or run.finished):
-                best, self.chosen = run, rung
+                best, self.chosen = run, configuration
             if (best and best.finished) or time.monotonic() > self.limits.deadline:
                 break
             complaint = _tail(self.out / name / "output.log")
-            tried = [attempt.rung for attempt in self.tried]
+            tried = [attempt.configuration for attempt in self.tried]
             shape = self._shape(self.vocabulary.size)
-            rung = self.subject.next(shape, tried, _cause(run.outcome), complaint)
-            if rung is not None:
-                self.vocabulary = self._vocabulary(rung)
+            configuration = self.subject.next(shape, tried, _cause(run.outcome), complaint)
+            if configuration is not None:
+                self.vocabulary = self._vocabulary(configuration)
         if best is None:
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, len(self.tried)))
         return replace(best, name="base")
@@ -119,12 +120,14 @@ class ScriptDriver:
         """A run on one law alone, which a training shard is drawn from as well; `stream`: another
         one than is drawn; `iterations`: training steps, where the script can be told.
         """
-        factor, rung = self.chosen.stream_factor, self.chosen
-        stream = stream or self.scale.drawn(self.vocabulary, self.seed, factor=factor, only=law)
-        shard = self.scale.drawn(self.vocabulary, self.seed, split=1, only=law)
+        factor, configuration = self.chosen.stream_factor, self.chosen
+        stream = stream or self.plan.drawn(self.vocabulary, self.seed, factor=factor, only=law)
+        shard = self.plan.drawn(self.vocabulary, self.seed, split=1, only=law)
         if iterations:
-            rung = self.subject.longer(self._shape(self.vocabulary.size), rung, iterations)
-        return self._run(name or law.name, stream, rung, shard.tokens)
+            configuration = self.subject.longer(
+                self._shape(self.vocabulary.size), configuration, iterations
+            )
+        return self._run(name or law.name, stream, configuration, shard.tokens)
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ids whose whole piece fits."""
@@ -148,27 +151,27 @@ class ScriptDriver:
         return min((size for size in sizes if size is not None), default=None)
 
     def _shape(self, vocab_size: int) -> StreamShape:
-        tokens, mean = self.scale.stream_tokens, self.scale.document_tokens
-        return StreamShape(tokens, vocab_size, tokens // mean, mean)
+        tokens, mean = self.plan.stream_tokens, self.plan.document_tokens
+        return StreamShape(tokens, vocab_size, tokens // mean)
 
     @property
     def chunk_tokens(self) -> int:
         """Longer than any context of the configuration."""
-        return 2 * self.chosen.size.seq_len
+        return 2 * self.chosen.target.seq_len
 
     def _run(
         self,
         name: str,
         law: LawStream,
-        rung: Rung,
+        configuration: Configuration,
         training: Tokens | None,
         questions: tuple[Question, ...] = (),
     ) -> ScriptRun:
-        with self._staged(name, law, rung, training) as job:
+        with self._staged(name, law, configuration, training) as job:
             limit_s = max(1.0, min(job.time_limit_s, self.limits.deadline - time.monotonic()))
             job = replace(job, time_limit_s=limit_s, questions=questions)
             outcome = self.pool.run(job)
-        drawn = _training(self.scale, self.vocabulary, self.seed)
+        drawn = _training(self.plan, self.vocabulary, self.seed)
         token_bytes = self.vocabulary.token_bytes(law.tokens)
         return read_run(name, job, outcome, law, token_bytes, drawn, self.claim)
 
@@ -177,8 +180,8 @@ class ScriptDriver:
         """What the folder's own logs say of the numbers that submission.json declares."""
         return claim_of(self.subject.logs.values(), self.subject.declared)
 
-    def _vocabulary(self, rung: Rung) -> Vocabulary:
-        return self.subject.vocabulary(rung, self.tokenizers)
+    def _vocabulary(self, configuration: Configuration) -> Vocabulary:
+        return self.subject.vocabulary(configuration, self.tokenizers)
 
     def staged(self, name: str, law: LawStream) -> contextlib.AbstractContextManager[Job]:
         """The stage of a run in that configuration, for whoever runs it more than once."""
@@ -186,17 +189,17 @@ class ScriptDriver:
 
     @contextlib.contextmanager
     def _staged(
-        self, name: str, law: LawStream, rung: Rung, training: Tokens | None
+        self, name: str, law: LawStream, configuration: Configuration, training: Tokens | None
     ) -> Iterator[Job]:
         out = self.out / name
         with contextlib.suppress(FileNotFoundError):
             quota.remove(out)  # of an earlier evaluation
         out.mkdir(parents=True)
         shards = (
-            _training(self.scale, self.vocabulary, self.seed) if training is None else (training,)
+            _training(self.plan, self.vocabulary, self.seed) if training is None else (training,)
         )
         data = StageData(law.tokens, shards)
-        spec = self.subject.spec(rung, self.vocabulary)
+        spec = self.subject.spec(configuration, self.vocabulary)
         place = out / "stage"
         try:
             stage = build_stage(spec, data, place)
@@ -213,7 +216,7 @@ class ScriptDriver:
                 arguments=spec.arguments,
                 device=self.limits.device,
                 ranks=self.limits.ranks,
-                time_limit_s=self.scale.run_s,
+                time_limit_s=self.plan.run_s,
             )
         finally:
             # What cannot be taken away is no reason to lose the run.
@@ -222,19 +225,19 @@ class ScriptDriver:
 
 
 @lru_cache(maxsize=2)
-def _training(scale: Scale, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
+def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
     """Two shards of the same laws, for every run; nothing shared with the validation stream."""
-    return tuple(scale.drawn(vocabulary, seed, split).tokens for split in (1, 2))
+    return tuple(plan.drawn(vocabulary, seed, split).tokens for split in (1, 2))
 
 
 def _cause(outcome: Outcome) -> str:
     return outcome.cause or f"{outcome.state}, and nothing that reads as a score was printed"
 
 
-def _unrunnable(entry: Path, outcome: Outcome, rungs: int) -> str:
+def _unrunnable(entry: Path, outcome: Outcome, n_tried: int) -> str:
     where = f" ({outcome.where})" if outcome.where else ""
     return (
-        f"{entry}: no score was printed on any of {rungs}"
+        f"{entry}: no score was printed on any of {n_tried}"
         f" configurations; the last one {outcome.state}: {_cause(outcome)}{where}"
     )
 

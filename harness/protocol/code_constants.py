@@ -1,4 +1,4 @@
-"""Sizes that stand as numbers in the code, exchanged while it is compiled.
+"""Constants: sizes that stand as numbers in the code, exchanged while it is compiled.
 
 Counting tables: `self.BUCKETS = 4_194_304`, `BUCKETS = 1 << 22`, a default `buckets=16_777_216`, a
 keyword of a call, `np.zeros(1 << 22)`: no switch reaches them, and 2,048 tokens in four million
@@ -9,9 +9,9 @@ model is all of it: one calibrated on validation tokens would quantise nothing (
 The file is never edited: the entry's syntax tree gets another number, and every exchange is in the
 report.
 
-Guarantees: only whole numbers of at least `FEWEST`, by names that say what they are (`sizes`),
-with masks and moduli that belong to an exchanged size, and rates of averages. Does not cover:
-packed scripts, other files of the folder, sizes that are computed or bound to other names.
+Guarantees: only whole numbers of at least `MIN_ENTRIES` that have a name or are used as one of the
+nameless, and rates of averages. Does not cover: packed scripts, other files of the folder, sizes
+that are computed; which of them are exchanged, and for what.
 """
 
 import ast
@@ -20,8 +20,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-FEWEST = 32_768  # trained tables that stand in code are smaller
-FEWEST_WEIGHTS = 4_096  # of a matrix that a quantiser leaves alone: 8,192 and 65,536 are usual
+MIN_ENTRIES = 32_768  # trained tables that stand in code are smaller
+MIN_NUMEL = 4_096  # of a matrix that a quantiser leaves alone: 8,192 and 65,536 are usual
 AVERAGE = re.compile(r"(^|_)ema_decay$", re.IGNORECASE)
 NAMELESS = ALLOCATED, MASK, MODULUS, NUMEL = "zeros", "mask", "modulus", "numel"
 
@@ -36,7 +36,7 @@ _LARGEST_EXPONENT = 40
 
 
 @dataclass(frozen=True)
-class Fixed:
+class CodeConstant:
     """One number that a name is bound to."""
 
     name: str
@@ -50,9 +50,9 @@ class Fixed:
         return f"{self.node.lineno}:{self.name}{value}"
 
 
-def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:
-    """Every number of at least FEWEST that the code names, or uses as one of the nameless; a mask
-    is one less. Each expression once, by its name where it has one. Rates of averages as well.
+def constants_in(tree: ast.AST) -> Iterator[CodeConstant]:
+    """Every number of at least MIN_ENTRIES that the code names, or uses as one of the nameless; a
+    mask is one less. Each expression once, by its name where it has one. Rates of averages as well.
     """
     seen: set[int] = set()
     for node in ast.walk(tree):
@@ -60,13 +60,13 @@ def fixed_numbers(tree: ast.AST) -> Iterator[Fixed]:
             number = _rate(value) if AVERAGE.search(name) else _large(name, value)
             if number is not None and id(value) not in seen:
                 seen.add(id(value))
-                yield Fixed(name, number, value)
+                yield CodeConstant(name, number, value)
 
 
 def _large(name: str, node: ast.expr) -> int | None:
     number = _whole(node)
-    fewest = FEWEST_WEIGHTS if name == NUMEL else FEWEST - 1
-    return number if number is not None and number >= fewest else None
+    least = MIN_NUMEL if name == NUMEL else MIN_ENTRIES - 1
+    return number if number is not None and number >= least else None
 
 
 def _rate(node: ast.expr) -> float | None:
@@ -79,16 +79,16 @@ def is_key(text: str) -> bool:
     return ":" in text
 
 
-def parsed_with(text: bytes, file: str, numbers: Mapping[str, str]) -> ast.Module:
+def parsed_with(text: bytes, file: str, values: Mapping[str, str]) -> ast.Module:
     """The tree of a script with other numbers in it; lines stay what they are.
 
     Raises SyntaxError where the script does not parse.
     """
     tree = ast.parse(text, file)
     exchanged = {
-        id(fixed.node): ast.literal_eval(numbers[fixed.key])
-        for fixed in fixed_numbers(tree)
-        if fixed.key in numbers
+        id(constant.node): ast.literal_eval(values[constant.key])
+        for constant in constants_in(tree)
+        if constant.key in values
     }
     _Exchange(exchanged).visit(tree)
     return tree

@@ -34,7 +34,7 @@ def _configuration(driven: Json) -> Iterator[str]:
         yield f"{driven['entry']}: it was never started"
         return
     yield f"{driven['entry']}, configuration {len(attempts)}: {attempts[-1]['why']}"
-    yield _settings([value["source"] for value in driven["configuration"].values()])
+    yield _settings([value["origin"] for value in driven["configuration"].values()])
     for number, attempt in enumerate(attempts, 1):
         if attempt["cause"]:
             where = f" ({attempt['where']})" if attempt["where"] else ""
@@ -43,12 +43,11 @@ def _configuration(driven: Json) -> Iterator[str]:
 
 def _settings(origins: Sequence[str]) -> str:
     """How many values the script was told, how many its folder names, how many were shrunk."""
-    ours = [origin for origin in origins if origin.startswith(("ladder", "stage"))]
-    shrunk = sum(1 for origin in ours if origin.startswith("ladder") and " for " in origin)
+    own, shrunk = origins.count("folder"), origins.count("shrunk")
     return (
         f"{'reduced ' if shrunk else ''}configuration: {len(origins)}"
         f" {'setting' if len(origins) == 1 else 'settings'},"
-        f" {len(origins) - len(ours)} taken from the folder's README/logs, {shrunk} shrunk"
+        f" {own} taken from the folder's README/logs, {shrunk} shrunk"
     )
 
 

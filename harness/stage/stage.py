@@ -16,8 +16,8 @@ from pathlib import Path
 
 from audits.source import read_source
 from audits.source.grammar import lowered
-from harness.configure.attempts import Given
 from harness.configure.run_spec import RunSpec
+from harness.configure.setting import SettingValue
 from harness.errors import SubmissionError
 from harness.protocol.code_constants import is_key
 from harness.stage.data_layout import Layout, StageData
@@ -98,7 +98,7 @@ def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
     return notes
 
 
-def _exchanged(patches: Mapping[str, Given]) -> Iterator[str]:
+def _exchanged(patches: Mapping[str, SettingValue]) -> Iterator[str]:
     """What the script's process gets in place of what the file says; the file stays as it is."""
     for key, given in sorted(patches.items()):
         if is_key(key):

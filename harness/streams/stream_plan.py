@@ -1,7 +1,7 @@
 """How much a script is given to read: of the validation stream, and to train on.
 
 On a CPU a few thousand tokens of several laws for a model made small; on a GPU a million tokens of
-one law, the uniform one, for the model as it is. Does not cover: the script's own sizes (`sizes`).
+one law, the uniform one, for the model as it is. Does not cover: the script's own sizes.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from harness.streams.vocabulary import BOS, Vocabulary
 
 
 @dataclass(frozen=True)
-class Scale:
+class StreamPlan:
     """The streams of a run."""
 
     stream_tokens: int  # of validation, the token before the first target included
@@ -28,7 +28,7 @@ class Scale:
         seed: int,
         split: int = 0,
         factor: int = 1,
-        only: Law | None = None,  # instead of the scale's own laws
+        only: Law | None = None,  # instead of the plan's own laws
     ) -> LawStream:
         """The validation stream (`split` 0), `factor` times as long, or a training shard."""
         n_tokens = self.train_tokens if split else (self.stream_tokens - 1) * factor + 1
@@ -41,8 +41,8 @@ class Scale:
         return draw(laws, plan, ordinary[ordinary != BOS], BOS, seed, split)
 
 
-SCALES = {
-    "cpu": Scale(2_049, 16_384, 160, (2, 1, 1), 240.0),  # 32 sequences of 64
+STREAM_PLANS = {
+    "cpu": StreamPlan(2_049, 16_384, 160, (2, 1, 1), 240.0),  # 32 sequences of 64
     # 1,240 tokens is the contest's mean document; a batch of the largest lineage has 786,432.
-    "cuda": Scale(1_048_577, 2_097_152, 1_240, (1, 0, 0), 900.0),
+    "cuda": StreamPlan(1_048_577, 2_097_152, 1_240, (1, 0, 0), 900.0),
 }

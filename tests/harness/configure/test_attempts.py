@@ -1,15 +1,22 @@
-"""The configuration ladder: small sizes, the folder's own settings, and climbing."""
+"""What a script is told: small sizes over the folder's own settings, then what it asks for."""
 
 from pathlib import Path
 
 import pytest
 
 from audits.switches import Switches, read_switches
-from harness.configure.attempts import MAX_RUNGS, Rung, first_rung, native_size, next_rung
-from harness.configure.shrink_rules import Ratio, Size, StreamShape, small
+from harness.configure.attempts import MAX_ATTEMPTS, next_configuration
+from harness.configure.configuration import (
+    Configuration,
+    first_configuration,
+    native_target,
+)
+from harness.configure.setting import OriginKind
+from harness.configure.shrinking.rules import shrunk_value
+from harness.configure.shrinking.target import Proportions, ShrinkTarget, StreamShape
 
-STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32, doc_tokens=128)
-RATIO = Ratio(512.0, 8.0, 4.0, 2_048.0, Size(), STREAM)
+STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32)
+WAS = Proportions(512.0, 8.0, 2_048.0, ShrinkTarget(), STREAM)
 
 SCRIPT = """\
 import os
@@ -41,14 +48,14 @@ def switches(tmp_path: Path) -> Switches:
 
 def test_only_switches_that_the_script_reads_are_set(switches: Switches) -> None:
     """A fixed list would set names that mean something else here."""
-    assert set(first_rung(switches, STREAM).environment) <= set(switches.switches)
+    assert set(first_configuration(switches, STREAM).environment) <= set(switches.switches)
 
 
 def test_a_technique_that_only_the_readme_switches_on_is_on(switches: Switches) -> None:
     """Half of the adaptive scripts have it off by default."""
-    given = first_rung(switches, STREAM).environment["TTT_ENABLED"]
+    given = first_configuration(switches, STREAM).environment["TTT_ENABLED"]
     assert given.text == "1"
-    assert given.source == "README.md line 2"
+    assert str(given.origin) == "README.md line 2"
 
 
 def test_weights_that_the_folder_does_not_hold_are_not_loaded(tmp_path: Path) -> None:
@@ -61,40 +68,42 @@ def test_weights_that_the_folder_does_not_hold_are_not_loaded(tmp_path: Path) ->
     )
     (tmp_path / "run.sh").write_text("LOAD_SNAPSHOT=mine.pt VAL_CAP= python train_gpt.py\n")
 
-    rung = first_rung(read_switches(tmp_path), STREAM)
-    assert "LOAD_SNAPSHOT" not in rung.environment and "VAL_CAP" not in rung.environment
-    assert rung.size.without == {"LOAD_SNAPSHOT"}
+    found = first_configuration(read_switches(tmp_path), STREAM)
+    assert "LOAD_SNAPSHOT" not in found.environment and "VAL_CAP" not in found.environment
+    assert found.target.omitted == {"LOAD_SNAPSHOT"}
 
     (tmp_path / "mine.pt").write_bytes(b"weights")
-    there = first_rung(read_switches(tmp_path), STREAM).environment
+    there = first_configuration(read_switches(tmp_path), STREAM).environment
     assert there["LOAD_SNAPSHOT"].text == "mine.pt"
 
 
 def test_sizes_shrink_and_depth_stays(switches: Switches) -> None:
     """Layer-indexed switches assume the depth; every value says what it was."""
-    rung = first_rung(switches, STREAM)
-    values = rung.variables()
+    found = first_configuration(switches, STREAM)
+    values = found.variables()
     assert values["MODEL_DIM"] == "64" and values["NUM_HEADS"] == "4"
     assert values["NUM_KV_HEADS"] == "2"
     assert values["TRAIN_SEQ_LEN"] == "64" and values["ITERATIONS"] == "3"
     assert "NUM_LAYERS" not in values
-    assert rung.environment["MODEL_DIM"].source == "ladder: 64 for 512"
+    assert str(found.environment["MODEL_DIM"].origin) == "ladder: 64 for 512"
 
 
 def test_what_decides_the_mixture_stays(switches: Switches) -> None:
     """An entropy threshold in nats does not depend on the size of the stream."""
-    assert "NGRAM_ENT_THRESH" not in first_rung(switches, STREAM).environment
+    assert "NGRAM_ENT_THRESH" not in first_configuration(switches, STREAM).environment
 
 
 def test_an_attribute_without_a_switch_is_patched(switches: Switches) -> None:
     """The file itself is never edited."""
-    assert first_rung(switches, STREAM).attributes() == {"Hyperparameters.eval_stride": "32"}
+    assert first_configuration(switches, STREAM).attributes() == {
+        "Hyperparameters.eval_stride": "32"
+    }
 
 
 @pytest.mark.parametrize("buckets", [1 << 20, 1 << 22, 1 << 24])
 def test_tables_keep_their_load(buckets: int) -> None:
     """Tokens per bucket as in the contest, to a factor of two: the size of the lie follows it."""
-    value = small("NGRAM_EVAL_BUCKETS", buckets, RATIO)
+    value = shrunk_value("NGRAM_EVAL_BUCKETS", buckets, WAS)
     assert value is not None and int(value) & (int(value) - 1) == 0
     contest, here = 62_021_632 / buckets, STREAM.tokens / value
     assert 0.5 <= here / contest <= 2.0
@@ -104,10 +113,12 @@ def test_tables_keep_their_load(buckets: int) -> None:
 @pytest.mark.parametrize("chunk", [32_768, 131_072, 1_000_000])
 def test_a_stream_has_at_least_eight_chunks(tokens: int, chunk: int) -> None:
     """Else nothing is left to score after the first update."""
-    stream = StreamShape(tokens, 1_024, tokens // 128, 128)
-    value = small("TTT_CHUNK_TOKENS", chunk, Ratio(512.0, 8.0, 4.0, 2_048.0, Size(), stream))
+    stream = StreamShape(tokens, 1_024, tokens // 128)
+    value = shrunk_value(
+        "TTT_CHUNK_TOKENS", chunk, Proportions(512.0, 8.0, 2_048.0, ShrinkTarget(), stream)
+    )
     assert value is not None and tokens / value >= 8
-    assert value >= 2 * Size().seq_len
+    assert value >= 2 * ShrinkTarget().seq_len
 
 
 @pytest.mark.parametrize(
@@ -133,23 +144,23 @@ def test_a_stream_has_at_least_eight_chunks(tokens: int, chunk: int) -> None:
 )
 def test_names_are_known_by_their_form(name: str, value: float, expected: float | None) -> None:
     """4,125 of 6,526 names occur in one script only."""
-    assert small(name, value, RATIO) == expected
+    assert shrunk_value(name, value, WAS) == expected
 
 
 def test_a_clock_that_stops_at_once_is_replaced(switches: Switches) -> None:
     """Zero means no cap in nearly all scripts; one formats it."""
-    first = first_rung(switches, STREAM)
+    first = first_configuration(switches, STREAM)
     cause = "TypeError: unsupported format string passed to NoneType.__format__"
-    second = next_rung(switches, STREAM, [first], cause, "")
+    second = next_configuration(switches, STREAM, [first], cause, "")
     assert first.variables()["MAX_WALLCLOCK_SECONDS"] == "0.0"
     assert second is not None and float(second.variables()["MAX_WALLCLOCK_SECONDS"]) > 10_000
 
 
 def test_a_setting_that_names_a_missing_file_is_left_out(switches: Switches) -> None:
     """The run says so in `why`."""
-    first = first_rung(switches, STREAM)
+    first = first_configuration(switches, STREAM)
     cause = "FileNotFoundError: prefix file not found: prefix.xz"
-    second = next_rung(switches, STREAM, [first], cause, "")
+    second = next_configuration(switches, STREAM, [first], cause, "")
     assert first.variables()["PREFIX_FILE"] == "prefix.xz"
     assert second is not None and "PREFIX_FILE" not in second.environment
     assert "PREFIX_FILE" in second.why
@@ -157,10 +168,10 @@ def test_a_setting_that_names_a_missing_file_is_left_out(switches: Switches) -> 
 
 def test_a_setting_that_the_script_cannot_read_is_left_out(switches: Switches) -> None:
     """Another version's: the folder says 3.0 where the script wants a whole number."""
-    first = first_rung(switches, STREAM)
+    first = first_configuration(switches, STREAM)
     (name, text) = next((n, g.text) for n, g in first.environment.items() if n == "PREFIX_FILE")
     cause = f"ValueError: invalid literal for int() with base 10: '{text}'"
-    second = next_rung(switches, STREAM, [first], cause, "")
+    second = next_configuration(switches, STREAM, [first], cause, "")
     assert second is not None and name not in second.environment
     assert "cannot read" in second.why
 
@@ -169,51 +180,54 @@ def test_a_size_below_what_the_script_takes_gets_the_bound_that_it_names(
     switches: Switches,
 ) -> None:
     """And only that one: the rest stays as it was; a bound that holds is no complaint."""
-    first = first_rung(switches, STREAM)
+    first = first_configuration(switches, STREAM)
     name = "NGRAM_BUCKETS"
-    second = next_rung(switches, STREAM, [first], f"ValueError: {name} must be >=1024, got 9", "")
+    second = next_configuration(
+        switches, STREAM, [first], f"ValueError: {name} must be >=1024, got 9", ""
+    )
     assert second is not None and second.variables() == first.variables() | {name: "1024"}
     assert f"{name} at least 1024" in second.why
-    third = next_rung(switches, STREAM, [first], f"ValueError: {name} must be >=2, got 1", "")
+    third = next_configuration(
+        switches, STREAM, [first], f"ValueError: {name} must be >=2, got 1", ""
+    )
     assert third is None or third.variables()[name] == first.variables()[name]
 
 
 def test_required_options_that_lead_to_data_are_given(switches: Switches) -> None:
-    """And an option that leads elsewhere ends the ladder."""
-    first = first_rung(switches, STREAM)
+    """And an option that leads elsewhere ends the attempts."""
+    first = first_configuration(switches, STREAM)
     usage = "error: the following arguments are required: --val-pattern, --out-dir"
-    second = next_rung(switches, STREAM, [first], usage, "")
+    second = next_configuration(switches, STREAM, [first], usage, "")
     assert second is not None
     assert second.arguments[:2] == (
         "--val-pattern",
         "./data/datasets/fineweb10B_sp1024/fineweb_val_*.bin",
     )
-    assert next_rung(switches, STREAM, [first], usage + ", --mystery", "") is None
+    assert next_configuration(switches, STREAM, [first], usage + ", --mystery", "") is None
 
 
-def test_the_ladder_ends(switches: Switches) -> None:
+def test_attempts_end(switches: Switches) -> None:
     """Whatever the script says, and without trying one configuration twice."""
-    tried: list[Rung] = []
+    tried: list[Configuration] = []
     while (
-        rung := next_rung(switches, STREAM, tried, "RuntimeError: size mismatch", "")
+        found := next_configuration(switches, STREAM, tried, "RuntimeError: size mismatch", "")
     ) is not None:
-        tried.append(rung)
-    assert 1 < len(tried) <= MAX_RUNGS
-    assert len({rung.size for rung in tried}) == len(tried)
+        tried.append(found)
+    assert 1 < len(tried) <= MAX_ATTEMPTS
+    assert len({found.target for found in tried}) == len(tried)
 
 
 def test_no_size_cures_a_missing_package(switches: Switches) -> None:
     """The cause is final; trying again only takes time."""
-    tried = [first_rung(switches, STREAM)]
-    assert (
-        next_rung(switches, STREAM, tried, "ModuleNotFoundError: No module named 'fla'", "") is None
-    )
+    tried = [first_configuration(switches, STREAM)]
+    cause = "ModuleNotFoundError: No module named 'fla'"
+    assert next_configuration(switches, STREAM, tried, cause, "") is None
 
 
 # -------------------------------------------------------------------------------------------------
 # on a GPU: as the folder ran it, only shorter
 
-NATIVE = Ratio(512.0, 8.0, 4.0, 2_048.0, Size(native=True, iterations=10), STREAM)
+NATIVE = Proportions(512.0, 8.0, 2_048.0, ShrinkTarget(native=True, iterations=10), STREAM)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +245,7 @@ NATIVE = Ratio(512.0, 8.0, 4.0, 2_048.0, Size(native=True, iterations=10), STREA
 )
 def test_a_native_run_is_shorter(name: str, value: float, expected: float) -> None:
     """Steps, warm-up, the clock and validation in between; documents as the stream has them."""
-    assert small(name, value, NATIVE) == expected
+    assert shrunk_value(name, value, NATIVE) == expected
 
 
 @pytest.mark.parametrize(
@@ -259,25 +273,25 @@ def test_a_native_run_is_shorter(name: str, value: float, expected: float) -> No
 )
 def test_a_native_run_keeps_every_other_size(name: str, value: float) -> None:
     """The model, its batches, its technique and its compiler are what is to be measured."""
-    assert small(name, value, NATIVE) is None
+    assert shrunk_value(name, value, NATIVE) is None
 
 
-def test_a_native_rung_tells_only_the_length(switches: Switches) -> None:
+def test_a_native_configuration_tells_only_the_length(switches: Switches) -> None:
     """What the folder says it ran stays; chunks of the battery are longer than any context."""
-    size = native_size(switches)
-    rung = first_rung(switches, STREAM, size)
-    shrunk = {n for n, given in rung.environment.items() if given.source.startswith("ladder")}
+    target = native_target(switches)
+    found = first_configuration(switches, STREAM, target)
+    shrunk = {n for n, given in found.environment.items() if given.origin.kind is OriginKind.SHRUNK}
     assert shrunk == {"ITERATIONS", "MAX_WALLCLOCK_SECONDS"}
-    assert rung.variables()["TTT_ENABLED"] == "1" and not rung.attributes()
-    assert size.seq_len == 2_048 and rung.why == "as the folder says it ran, only shorter"
+    assert found.variables()["TTT_ENABLED"] == "1" and not found.attributes()
+    assert target.seq_len == 2_048 and found.why == "as the folder says it ran, only shorter"
 
 
-def test_a_native_ladder_never_shrinks_the_model_and_never_repeats_itself(
+def test_native_attempts_never_shrink_the_model_and_never_repeat_themselves(
     switches: Switches,
 ) -> None:
-    """A rung that tells the script nothing new would end as the last one did."""
-    tried = [first_rung(switches, STREAM, native_size(switches))]
-    while rung := next_rung(switches, STREAM, tried, "RuntimeError: size mismatch", ""):
-        tried.append(rung)
-    assert all("MODEL_DIM" not in rung.environment for rung in tried)
-    assert len({str(rung.tells()) for rung in tried}) == len(tried)
+    """A configuration that tells the script nothing new would end as the last one did."""
+    tried = [first_configuration(switches, STREAM, native_target(switches))]
+    while found := next_configuration(switches, STREAM, tried, "RuntimeError: size mismatch", ""):
+        tried.append(found)
+    assert all("MODEL_DIM" not in found.environment for found in tried)
+    assert len({str(found.settings_key()) for found in tried}) == len(tried)

@@ -10,7 +10,7 @@ import pytest
 from audits.switches import Switches, read_switches
 from harness.configure.record_script import RecordScript
 from harness.configure.run_spec import RunSpec
-from harness.configure.shrink_rules import StreamShape
+from harness.configure.shrinking.target import StreamShape
 from harness.stage.data_layout import StageData
 from harness.stage.stage import Stage, build_stage
 from harness.streams.vocabulary import Vocabulary
@@ -27,8 +27,8 @@ def _stage(folder: Path, into: Path) -> Stage:
 
 def _spec(switches: Switches) -> RunSpec:
     script = RecordScript(switches)
-    rung = script.first(StreamShape(TOKENS.size, 260, 1, TOKENS.size), native=False)
-    return script.spec(rung, BYTES)
+    found = script.first(StreamShape(TOKENS.size, 260, 1), native=False)
+    return script.spec(found, BYTES)
 
 
 def _folder(tmp_path: Path, script: str) -> Path:

@@ -1,0 +1,134 @@
+"""A configuration: what a script is told, so that it runs small on two cores.
+
+Guarantees: only switches that the script really reads are set; under the small sizes lies what the
+folder itself says it ran, so a technique that only the README switches on is on; every value keeps
+its origin. Does not cover: where the data lies (`data_places`), seeds, ranks, devices.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from audits.switches import Switches, as_number
+from harness.configure.setting import Origin, OriginKind, SettingValue, is_of_machine
+from harness.configure.shrinking.target import Proportions, ShrinkTarget, StreamShape
+from harness.configure.shrunk_constants import shrunk_constants
+from harness.configure.shrunk_settings import shrunk_arguments, shrunk_attributes, shrunk_switches
+
+NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
+NATIVE_WHY = "as the folder says it ran, only shorter"
+RUN_ID = "scorefirst"
+
+_CALIBRATION = re.compile(r"hessian|calib", re.IGNORECASE)
+_WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that a script is told, but for its data."""
+
+    target: ShrinkTarget
+    environment: Mapping[str, SettingValue] = field(default_factory=dict)
+    patches: Mapping[str, SettingValue] = field(default_factory=dict)  # "H.model_dim", "51:BUCKETS"
+    arguments: tuple[str, ...] = ()
+    why: str = "small sizes over what the folder says it ran"
+    stream_factor: int = 1  # the stream has to be this many times as long as usual
+
+    def variables(self) -> dict[str, str]:
+        """The environment as a process takes it."""
+        return {name: value.text for name, value in self.environment.items()}
+
+    def attributes(self) -> dict[str, str]:
+        """The patches as a `Job` takes them."""
+        return {name: value.text for name, value in self.patches.items()}
+
+    def settings_key(self) -> tuple[object, ...]:
+        """Another configuration with the same key ends the same."""
+        return self.variables(), self.attributes(), self.arguments, self.stream_factor
+
+
+def first_configuration(
+    switches: Switches, stream: StreamShape, target: ShrinkTarget | None = None
+) -> Configuration:
+    """The usual one: everything small; on a GPU everything native."""
+    target = target or ShrinkTarget()
+    target = replace(target, omitted=target.omitted | _never_there(switches))
+    first = configured(switches, stream, target)
+    return replace(first, why=NATIVE_WHY) if target.native else first
+
+
+def trained_longer(
+    switches: Switches, stream: StreamShape, configuration: Configuration, iterations: int
+) -> Configuration:
+    """The same with more training steps, where a setting tells them."""
+    grown = replace(stream, tokens=stream.tokens * configuration.stream_factor)
+    longer = configured(switches, grown, replace(configuration.target, iterations=iterations))
+    return replace(configuration, environment=longer.environment, patches=longer.patches)
+
+
+def native_target(switches: Switches) -> ShrinkTarget:
+    """For a GPU: everything as the folder ran it, only shorter."""
+    names = ("TRAIN_SEQ_LEN", "EVAL_SEQ_LEN", "SEQ_LEN")
+    longest = int(max(_ran_with(switches, name, 0.0) for name in names)) or 2_048
+    return ShrinkTarget(
+        native=True, shrink_model=False, seq_len=longest, iterations=NATIVE_ITERATIONS
+    )
+
+
+def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) -> Configuration:
+    """What the script is told to become as small as the target says."""
+    was = _proportions(switches, stream, target)
+    environment = dict(_folder_settings(switches, target)) | dict(shrunk_switches(switches, was))
+    if "RUN_ID" in switches.switches:
+        environment["RUN_ID"] = SettingValue(RUN_ID, Origin(OriginKind.FIXED, "a fixed name"))
+    return Configuration(
+        target=target,
+        environment=environment,
+        patches=dict(shrunk_attributes(switches, was)) | shrunk_constants(switches, was),
+        arguments=tuple(shrunk_arguments(switches, was)),
+    )
+
+
+def _never_there(switches: Switches) -> frozenset[str]:
+    """Settings that load weights from a file which the folder does not hold."""
+    root = switches.target.root
+    return frozenset(
+        name
+        for name, setting in switches.settings.items()
+        if re.search(r"LOAD|RESUME|INIT_FROM|RESTORE", name)
+        and _WEIGHTS.search(setting.value)
+        and not (root / setting.value).exists()
+    )
+
+
+def _proportions(switches: Switches, stream: StreamShape, target: ShrinkTarget) -> Proportions:
+    return Proportions(
+        width=_ran_with(switches, "MODEL_DIM", 512.0),
+        heads=_ran_with(switches, "NUM_HEADS", 8.0),
+        seq_len=_ran_with(switches, "TRAIN_SEQ_LEN", _ran_with(switches, "SEQ_LEN", 1_024.0)),
+        target=target,
+        stream=stream,
+        calibrates=_CALIBRATION.search(switches.text) is not None,
+    )
+
+
+def _ran_with(switches: Switches, name: str, otherwise: float) -> float:
+    """What the folder ran with: a switch, else an attribute of that name."""
+    if number := as_number(switches.value(name)):
+        return number
+    for key, value in switches.attributes.items():
+        named = key.rpartition(".")[2].upper() == name
+        if named and isinstance(value, int | float) and value > 0:
+            return float(value)
+    return otherwise
+
+
+def _folder_settings(
+    switches: Switches, target: ShrinkTarget
+) -> Iterator[tuple[str, SettingValue]]:
+    for name, setting in switches.settings.items():
+        if target.only_commands and re.search(r"\.(log|txt)\b|prose|submission", setting.source):
+            continue
+        told = setting.value and name not in target.omitted  # an empty one stands for "not given"
+        if told and name in switches.switches and not is_of_machine(name):
+            yield name, SettingValue(setting.value, Origin(OriginKind.FOLDER, setting.source))
