@@ -78,8 +78,8 @@ class ScriptDriver:
         return self.chosen
 
     def find_configuration(self) -> ScriptRun:
-        """The base run: one configuration after the other, until the script prints a number and ends
-        well. A run that broke off behind a number is kept for want of a better one.
+        """The base run: one configuration after the other, until the script prints a number and
+        ends well. A run that broke off behind a number is kept for want of a better one.
 
         Raises SubmissionError with the last complaint when none printed any.
         """
