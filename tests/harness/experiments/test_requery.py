@@ -69,7 +69,7 @@ def run(
     law: LawStream,
     questions: tuple[Question, ...] = (),
 ) -> ScriptRun:
-    job = make_job(folder, text, capture=True, questions=questions)
+    job = make_job(folder, text, capture=True, questions=questions, time_limit_s=120.0)
     np.save(job.stream, law.tokens)
     np.save(job.stage / "stream.npy", law.tokens)
     outcome = server.run(job)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from harness.inside.hooks import watching
+from harness.protocol.schema import EventKind
 from harness.streams.alignment import Aligner
 from harness.trace.first_use import update_view
 from harness.trace.printed_scores import printed_numbers
@@ -247,3 +250,42 @@ def test_a_repeated_passage_takes_the_place_its_neighbours_give_it():
     assert Aligner(stream).positions(rng.integers(0, 50, 100)) is None
     alone = Aligner(stream).positions(a)
     assert alone is None or (alone < 0).all()
+
+
+def test_a_score_that_is_an_array_without_dimensions_is_read_as_a_number(tmp_path):
+    """`float` of it is heard as its `item` is: its score is captured, and nothing of ours fails."""
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    with watching(stream, tmp_path / "rank0", tmp_path):
+        part = torch.from_numpy(stream[:65])
+        nll = F.cross_entropy(torch.zeros(64, 64), part[1:], reduction="none")
+        read = [float(nll[0].numpy()), nll[1].numpy().item()]
+    capture = load(tmp_path)
+    assert capture.errors == [] and read == pytest.approx([np.log(64)] * 2)
+    assert capture.position.tolist() == [1, 2]
+    assert capture.read_out[capture.score_event].all()
+
+
+def test_what_an_event_means_stands_in_its_columns(tmp_path):
+    """A step of tensors that no module registers is transient; a sum knows its loss, the softmax
+    that its scores are of, and whether they were only read out.
+    """
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    delta, table = torch.zeros(64, requires_grad=True), torch.nn.Linear(1, 64)
+    with watching(stream, tmp_path / "rank0", tmp_path):
+        target = torch.from_numpy(stream)[1:]
+        for parameters in ([delta], list(table.parameters())):
+            optimizer = torch.optim.SGD(parameters, lr=0.1)
+            logits = table(torch.ones(TOKENS - 1, 1)) + delta
+            nll = F.cross_entropy(logits, target, reduction="none")
+            nll.mean().backward()
+            optimizer.step()
+        nll.detach().sum()
+        nll.detach()[:8].tolist()
+    capture = load(tmp_path)
+    assert capture.errors == []
+    assert capture.transient[capture.events(EventKind.STEP)].tolist() == [True, False]
+    losses, sums = capture.events(EventKind.LOSS), capture.events(EventKind.SUM)
+    assert capture.tokens[losses].tolist() == [TOKENS - 1] * 2
+    assert capture.loss[sums].tolist() == [losses[1]] * 2
+    assert capture.softmax_width[sums].tolist() == [64, 64]
+    assert capture.read_out[sums].tolist() == [False, True]

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.inside.hooks.beside import Beside
+from harness.inside.hooks.recording.identity_map import WeakIdentityMap
 
 ROUNDING = 1e-3  # nats by which a row of float32 may miss one
 SHARE = 64  # rows are not added up for the sake of fewer than one score for so many
@@ -22,7 +22,7 @@ class LogSoftmaxes:
 
     def __init__(self) -> None:
         # Entries of a row, and the tensor's version (-1: made in inference mode).
-        self.found: Beside[tuple[int, int]] = Beside()
+        self.found: WeakIdentityMap[tuple[int, int]] = WeakIdentityMap()
         self._homes: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
 
     def put(self, out: Tensor, dim: Any) -> None:

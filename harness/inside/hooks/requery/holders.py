@@ -1,6 +1,6 @@
 """Where a running script holds one token of the stream, so that it can be exchanged in place.
 
-Tensors whose marks know the position, and whatever integer tensors, arrays and lists are reached
+Tensors whose position maps know it, and whatever integer tensors, arrays and lists are reached
 from the locals and globals of the script's frames, a few steps deep, and hold that part of the
 stream. Does not cover: read-only memory (`np.memmap`), bytes, and what was computed from the token.
 """
@@ -8,16 +8,14 @@ stream. Does not cover: read-only memory (`np.memmap`), bytes, and what was comp
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from harness.inside.hooks.recording.recorder import Recorder
 from harness.streams.alignment import K
-
-if TYPE_CHECKING:
-    from harness.inside.hooks.recorder import Recorder
 
 DEPTH = 3  # steps from a frame: args.data.val_tokens
 MOST = 50_000  # objects looked at
@@ -39,26 +37,26 @@ class Holder:
             np.put(self.content, self.places, token)
 
 
-def holders_of(recorder: "Recorder", position: int, frame: FrameType | None) -> list[Holder]:
+def holders_of(recorder: Recorder, position: int, frame: FrameType | None) -> list[Holder]:
     """All that could be found from `frame` outwards."""
     found: dict[int, Holder] = {}
-    marked = [thing for thing, mark in recorder.marks.live() if mark.loss < 0]
-    for thing in (*marked, *_reached(recorder, frame)):
+    ids = [thing for thing, mapped in recorder.maps.live() if mapped.loss < 0]
+    for thing in (*ids, *_reached(recorder, frame)):
         if id(thing) not in found and (holder := _holder(recorder, thing, position)) is not None:
             found[id(thing)] = holder
     return list(found.values())
 
 
-def _holder(recorder: "Recorder", thing: Any, position: int) -> Holder | None:
+def _holder(recorder: Recorder, thing: Any, position: int) -> Holder | None:
     if isinstance(thing, list):
         array = _as_ids(thing)
-        mark = None
+        mapped = None
     else:
-        mark = recorder.marks.find(thing)
+        mapped = recorder.maps.find(thing)
         array = thing.detach().numpy() if isinstance(thing, Tensor) else thing
     if array is None or array.dtype.kind not in "iu" or not array.flags.writeable:
         return None
-    positions = mark.positions if mark is not None else recorder.aligner.positions(array)
+    positions = mapped.positions if mapped is not None else recorder.aligner.positions(array)
     if positions is None:
         return None
     places = np.flatnonzero(positions.reshape(-1) == position)
@@ -75,7 +73,7 @@ def _as_ids(values: list[Any]) -> npt.NDArray[np.int64] | None:
     return array if array.ndim == 1 else None
 
 
-def _reached(recorder: "Recorder", frame: FrameType | None) -> Iterator[Any]:
+def _reached(recorder: Recorder, frame: FrameType | None) -> Iterator[Any]:
     """Tensors on the host, arrays and lists that the script's frames lead to."""
     seen: set[int] = set()
     while frame is not None:

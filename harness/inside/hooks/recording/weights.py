@@ -16,7 +16,7 @@ import xxhash
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from harness.inside.hooks.beside import identity
+from harness.inside.hooks.recording.identity_map import identity
 
 REST_S = 2.0
 

@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from harness.inside.hooks.marks import Positions
-from harness.inside.hooks.unseen import to_numpy
+from harness.inside.hooks.dynamo_compat import to_numpy
+from harness.inside.hooks.recording.position_maps import Positions
 
 QUEUED = 1_024  # totals that one copy to the host brings,
 QUEUED_SCORES = 1 << 20  # and the scores in them: 8 MB; a larger total makes the buffer larger
 
 # Events (n,), places (n,), values (n,) and weights (n,) of the scores.
-TakeIn = Callable[
+Receiver = Callable[
     [npt.NDArray[np.int64], Positions, npt.NDArray[np.float64], npt.NDArray[np.float64]], None
 ]
 
@@ -51,23 +51,23 @@ class Totals:
 
 
 @dataclass(frozen=True, eq=False)
-class OnTheWay:
+class PendingCopy:
     """Totals whose numbers were asked for."""
 
     totals: Totals
-    values: Tensor  # (n,) float64, on the host; to be read when `there`
-    there: torch.Event | None  # None: is there
+    values: Tensor  # (n,) float64, on the host; to be read when `ready`
+    ready: torch.Event | None  # None: is there
 
 
-class Arrivals:
+class DeviceQueue:
     """The queue."""
 
-    def __init__(self, take_in: TakeIn) -> None:
-        self._take_in = take_in
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
         self._waiting = Totals()
         self._buffer = torch.empty(0)  # (n,) float64, on the device of the first scores
         self._scores = 0  # in the buffer
-        self._on_the_way: OnTheWay | None = None
+        self._pending: PendingCopy | None = None
 
     def put(self, event: int, positions: Positions, values: Tensor, factor: Any) -> None:
         """Scores that are read later; `values` are copied now."""
@@ -100,25 +100,25 @@ class Arrivals:
         used, self._scores = self._scores, 0
         if not used:
             return
-        there = None
+        ready = None
         values = self._buffer[:used].to("cpu", non_blocking=True)  # into pinned memory
         if self._buffer.device.type == "cpu":
             values = values.clone()
         else:
-            there = torch.Event(self._buffer.device)
-            there.record()
-        self._on_the_way = OnTheWay(totals, values, there)
+            ready = torch.Event(self._buffer.device)
+            ready.record()
+        self._pending = PendingCopy(totals, values, ready)
 
     def _receive(self) -> None:
-        arrived, self._on_the_way = self._on_the_way, None
+        arrived, self._pending = self._pending, None
         if arrived is None:
             return
-        if arrived.there is not None:
-            arrived.there.synchronize()
+        if arrived.ready is not None:
+            arrived.ready.synchronize()
         totals = arrived.totals
         events = np.repeat(totals.events, totals.sizes())
         places = np.concatenate([positions.reshape(-1) for positions in totals.positions])
-        self._take_in(events, places, to_numpy(arrived.values), totals.weights())
+        self._receiver(events, places, to_numpy(arrived.values), totals.weights())
 
 
 def spread(factor: Any, positions: Positions) -> npt.NDArray[np.float64]:

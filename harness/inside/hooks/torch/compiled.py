@@ -2,7 +2,7 @@
 come out.
 
 A compiled model that returns logits is followed as usual from there on; one that returns a loss is
-marked by its shape: a number for each target, or one mean over all targets.
+placed by its shape: a number for each target, or one mean over all targets.
 Not covered: what a compiled callable adds up inside, which is *not rebuilt*, never wrong.
 """
 
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch._dynamo.eval_frame import OptimizedModule
 
-from harness.inside.hooks.marks import Positions
-from harness.inside.hooks.recorder import Recorder
-from harness.inside.hooks.updates import note_uses
+from harness.inside.hooks.recording.position_maps import Positions
+from harness.inside.hooks.recording.recorder import PendingTotal, Recorder
+from harness.inside.hooks.torch.updates import pend
 
 MODULES: Any = OptimizedModule  # what a compiled module is
 Off = Callable[[], AbstractContextManager[None]]
@@ -61,7 +61,7 @@ class Compiled:
                 out = made(*args, **kwargs)
             if self._recorder.usable("compiled"):
                 try:
-                    mark_by_shape(self._recorder, args, kwargs, out)
+                    place_by_shape(self._recorder, args, kwargs, out)
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     self._recorder.failed("compiled", error)
             return out
@@ -69,8 +69,9 @@ class Compiled:
         return call
 
 
-def mark_by_shape(recorder: Recorder, args: Any, kwargs: Any, out: Any) -> None:
-    """Marks what an opaque function made of stream tokens: a float for each target, or their mean.
+def place_by_shape(recorder: Recorder, args: Any, kwargs: Any, out: Any) -> None:
+    """Gives maps to what an opaque function made of stream tokens: a float for each target, or
+    their mean.
 
     Targets are the last integer argument, as in `model(x, y)`; of several results, the first that
     fits is their loss, as in `logits, loss = model(x, y)`.
@@ -81,8 +82,8 @@ def mark_by_shape(recorder: Recorder, args: Any, kwargs: Any, out: Any) -> None:
     for result in out if isinstance(out, tuple | list) else (out,):
         if isinstance(result, Tensor) and result.is_floating_point():
             if result.numel() == positions.size:
-                mark = recorder.loss(positions.reshape(tuple(result.shape)))
-                recorder.marks.put(result, mark)
+                mapped = recorder.loss(positions.reshape(tuple(result.shape)))
+                recorder.maps.put(result, mapped)
                 return
             if result.numel() == 1:
                 _mean(recorder, positions, result)
@@ -92,18 +93,17 @@ def mark_by_shape(recorder: Recorder, args: Any, kwargs: Any, out: Any) -> None:
 def _targets(recorder: Recorder, arguments: tuple[Any, ...]) -> Positions | None:
     for argument in reversed(arguments):
         if isinstance(argument, Tensor) and not argument.is_floating_point():
-            mark = recorder.marks.find(argument)
-            if mark is not None and mark.loss < 0 and mark.positions is not None:
-                return mark.positions
+            mapped = recorder.maps.related(argument)
+            if mapped is not None and mapped.loss < 0:
+                return mapped.positions
     return None
 
 
 def _mean(recorder: Recorder, positions: Positions, out: Tensor) -> None:
     """One number for all targets: their mean, which is all that is known of each."""
-    mark = recorder.loss(positions)
+    mapped = recorder.loss(positions)
     each = out.detach().reshape(()).expand(positions.shape)
     if out.requires_grad:
-        note_uses(out, positions)
-        recorder.pending.put(out, (mark, each))
+        pend(recorder, out, PendingTotal(mapped, each), positions)
     else:
-        recorder.total(mark, each)
+        recorder.total(mapped, each)

@@ -1,8 +1,8 @@
 """What the compiler sees of the watch: nothing.
 
 Dynamo traces, guards and breaks a compiled callable as it would without us: the watching mode is
-off the stack meanwhile (`absent`), wrappers that stay in place (`math.log`, `numpy.zeros`) say
-which function is meant (`seen_through`), and the functions that Dynamo knows by identity are
+off the stack meanwhile (`mode_off`), wrappers that stay in place (`math.log`, `numpy.zeros`) say
+which function is meant (`trace_as`), and the functions that Dynamo knows by identity are
 looked up before any is wrapped (`load_dynamo`).
 Not covered: a compiled `optimizer.step` has two graph breaks more, before and behind it.
 """
@@ -46,7 +46,7 @@ def _of_both(x: Tensor) -> Tensor:
     return x + torch.as_tensor(np.zeros(1))
 
 
-def seen_through(wrapper: Any, original: Any) -> Any:
+def trace_as(wrapper: Any, original: Any) -> Any:
     """The wrapper under the name of what it wraps, which Dynamo traces in its place."""
     wrapper.__name__, wrapper.__doc__ = original.__name__, original.__doc__
     wrapper._torchdynamo_inline = original
@@ -54,7 +54,7 @@ def seen_through(wrapper: Any, original: Any) -> Any:
 
 
 @contextmanager
-def absent(mode: TorchFunctionMode) -> Iterator[None]:
+def mode_off(mode: TorchFunctionMode) -> Iterator[None]:
     """Takes the mode off the stack; modes that the script entered stay."""
     before = _taken_off()
     _put_on(other for other in before if other is not mode)
@@ -67,7 +67,7 @@ def absent(mode: TorchFunctionMode) -> Iterator[None]:
             _put_on([*now[:place], mode, *now[place:]])
 
 
-def present(mode: TorchFunctionMode) -> bool:
+def mode_is_on(mode: TorchFunctionMode) -> bool:
     """Whether the mode is on the stack of this thread."""
     return any(_get_function_stack_at(i) is mode for i in range(_len_torch_function_stack()))
 

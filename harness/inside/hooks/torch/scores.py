@@ -11,19 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.inside.hooks.marks import Mark, Positions, merged
-from harness.inside.hooks.python_scores import READ_AT_ONCE, placed, placed_list
-from harness.inside.hooks.recorder import INTEGERS, Recorder
-from harness.inside.hooks.unseen import to_numpy
-from harness.inside.hooks.updates import note_uses
+from harness.inside.hooks.dynamo_compat import to_numpy
+from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
+from harness.inside.hooks.recording.position_maps import UNRELATED, PositionMap, Positions, merged
+from harness.inside.hooks.recording.recorder import FEWEST_IDS, INTEGERS, PendingTotal, Recorder
+from harness.inside.hooks.torch.transfer import on_host
+from harness.inside.hooks.torch.updates import pend
 
 
-class TorchScores:
+class Scores:
     """Handlers of the functions that make, add up and read scores."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._marks = recorder.marks
+        self._maps = recorder.maps
 
     def log_softmax(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Rows from which a token's score may be picked."""
@@ -36,16 +37,20 @@ class TorchScores:
         for index in indices:
             if index.dtype not in INTEGERS:
                 continue
-            mark = self._marks.find(index)
-            if mark is None and out.numel() >= index.numel() >= 64 and index.dtype == torch.int64:
-                mark = self._recorder.align(index)
-            if mark is None or mark.positions is None or mark.loss >= 0:
+            mapped = self._maps.find(index)
+            if (
+                mapped is None
+                and out.numel() >= index.numel() >= FEWEST_IDS
+                and index.dtype == torch.int64
+            ):
+                mapped = self._recorder.align(index)
+            if mapped is None or mapped is UNRELATED or mapped.loss >= 0:
                 continue
-            positions = merged(tuple(out.shape), [mark.positions])
+            positions = merged(tuple(out.shape), [mapped])
             if positions is not None and (positions >= 0).any():
                 known = self._recorder.log_softmaxes
                 width = known.width(source, out.numel()) if in_rows else 0
-                self._marks.put(out, self._recorder.loss(positions, width))
+                self._maps.put(out, self._recorder.loss(positions, width))
                 return
 
     def cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -66,13 +71,13 @@ class TorchScores:
         if not (positions >= 0).any():
             return
         width = logits.shape[1] if name == "cross_entropy" and logits.ndim > 1 else 0
-        mark = self._recorder.loss(positions, width)
+        mapped = self._recorder.loss(positions, width)
         if out.numel() == target.numel() and call.get("reduction", "mean") == "none":
-            self._marks.put(out, mark)
+            self._maps.put(out, mapped)
             return
-        self._reduced(func, call, mark, out)
+        self._reduced(func, call, mapped, out)
 
-    def _reduced(self, func: Any, call: dict[str, Any], mark: Mark, out: Tensor) -> None:
+    def _reduced(self, func: Any, call: dict[str, Any], mapped: PositionMap, out: Tensor) -> None:
         """The script asked for a mean or a sum: the same call once more, token by token."""
         wants_grad = out.requires_grad
         if wants_grad and out.device.type != "cpu":
@@ -83,63 +88,50 @@ class TorchScores:
             with torch.no_grad():
                 each = func(call["input"].detach(), call["target"], **options)
         if wants_grad:
-            note_uses(out, mark.positions)
-            self._recorder.pending.put(out, (mark, each))
+            pend(self._recorder, out, PendingTotal(mapped, each), mapped.positions)
         else:
-            self._recorder.total(mark, each)
+            self._recorder.total(mapped, each)
 
     def product(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A vector of scores times a vector of weights."""
         if len(args) < 2 or args[0].ndim != 1 or args[1].ndim != 1:
             return
         for scores, weights in ((args[0], args[1]), (args[1], args[0])):
-            mark = self._marks.find(scores)
-            if mark is not None and mark.positions is not None and mark.loss >= 0:
-                weighted = replace(mark, factor=weights.detach())
+            mapped = self._maps.find(scores)
+            if mapped is not None and mapped.loss >= 0:
+                weighted = replace(mapped, factor=weights.detach())
                 self.total(weighted, scores.detach() * weights.detach(), out)
                 return
 
-    def total(self, mark: Mark, values: Tensor, out: Tensor) -> None:
+    def total(self, mapped: PositionMap, values: Tensor, out: Tensor) -> None:
         """Scores are added up; at once, or when the total is read."""
         if values.requires_grad and torch.is_grad_enabled():
-            note_uses(out, weighing(mark))
-            self._recorder.pending.put(out, (mark, values.detach()))
+            awaited = PendingTotal(mapped, values.detach())
+            pend(self._recorder, out, awaited, weighing(mapped))
         else:
-            self._recorder.total(mark, values)
+            self._recorder.total(mapped, values)
 
     def read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """A number leaves torch."""
         self._recorder.read_pending(args[0])
-        mark = self._marks.find(args[0])
-        if mark is None or mark.positions is None or mark.loss < 0:
+        mapped = self._maps.find(args[0])
+        if mapped is None or mapped.loss < 0:
             return None
         if isinstance(out, float):
-            position = int(mark.positions.reshape(-1)[0])
+            position = int(mapped.positions.reshape(-1)[0])
             if position >= 0:
-                self._recorder.single(mark, position, out, read_out=True)
-            return placed(out, position, mark)
-        self._recorder.total(mark, args[0], read_out=True)
-        if mark.positions.size <= READ_AT_ONCE:
-            return placed_list(out, mark.positions.tolist(), mark)
+                self._recorder.single(mapped, position, out, read_out=True)
+            return tracked_number(out, position, mapped)
+        self._recorder.total(mapped, args[0], read_out=True)
+        if mapped.positions.size <= READ_AT_ONCE:
+            return tracked_list(out, mapped.positions.tolist(), mapped)
         return None
 
 
-def weighing(mark: Mark) -> Positions:
+def weighing(mapped: PositionMap) -> Positions:
     """Positions that enter a total with a weight that is not zero."""
-    assert mark.positions is not None
-    if mark.factor is None:
-        return mark.positions
-    factor = on_host(mark.factor)
+    if mapped.factor is None:
+        return mapped.positions
+    factor = on_host(mapped.factor)
     factor = to_numpy(factor) if isinstance(factor, Tensor) else factor
-    return np.where(np.broadcast_to(factor, mark.positions.shape) != 0, mark.positions, -1)
-
-
-def on_host(thing: Any) -> Any:
-    """Index tensors, wherever they are nested, on the host."""
-    if isinstance(thing, Tensor):
-        return thing.detach().cpu()
-    if isinstance(thing, tuple | list):
-        return type(thing)(on_host(t) for t in thing)
-    if isinstance(thing, dict):
-        return {k: on_host(v) for k, v in thing.items()}
-    return thing
+    return np.where(np.broadcast_to(factor, mapped.positions.shape) != 0, mapped.positions, -1)

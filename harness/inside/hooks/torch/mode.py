@@ -2,23 +2,30 @@
 
 A `TorchFunctionMode` sees every call of torch's public functions, and not what they do inside: a
 few microseconds a call. Compiled callables and operators in another language are opaque: what they
-return is marked by its shape (see `compiled`). Not covered: other threads, and code that switches
+return is placed by its shape (see `compiled`). Not covered: other threads, and code that switches
 torch functions off.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from harness.inside.hooks.compiled import mark_by_shape
-from harness.inside.hooks.recorder import Recorder
-from harness.inside.hooks.torch_flow import Handler, TorchFlow
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.torch.compiled import place_by_shape
+from harness.inside.hooks.torch.flow import TorchFlow
+from harness.inside.hooks.torch.handler import Handler
 
-# The name of a function, its handler, and whether that only follows marks.
-Chosen = tuple[str, Handler | None, bool]
 PROPERTIES = ("T", "mT", "data", "H", "mH")
+
+
+class Chosen(NamedTuple):
+    """What is done about a function."""
+
+    name: str
+    handler: Handler | None
+    follows: bool  # of no use where no argument has a map
 
 
 class WatchMode(TorchFunctionMode):
@@ -52,21 +59,21 @@ class WatchMode(TorchFunctionMode):
     def _choose(self, func: Any) -> Chosen:
         name, handler, follows = self._found(func)
         usable = self._recorder.usable(name)
-        chosen = self._chosen[func] = name, handler if usable else None, follows
+        chosen = self._chosen[func] = Chosen(name, handler if usable else None, follows)
         return chosen
 
     def _found(self, func: Any) -> Chosen:
         name = self._names.get(func, getattr(func, "__name__", ""))
         if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
-            return "custom op", self._opaque, False
+            return Chosen("custom op", self._opaque, follows=False)
         if name == "__get__":
             name = getattr(func.__self__, "__name__", "")
             if name not in PROPERTIES:
-                return name, None, False
-        return name, self._flow.handlers.get(name), name in self._flow.followers
+                return Chosen(name, None, follows=False)
+        return Chosen(name, self._flow.handlers.get(name), name in self._flow.followers)
 
     def _opaque(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
-        mark_by_shape(self._recorder, args, kwargs, out)
+        place_by_shape(self._recorder, args, kwargs, out)
 
 
 def _public_names(handlers: dict[str, Handler]) -> dict[Any, str]:

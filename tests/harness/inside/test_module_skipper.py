@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.inside.hooks.arrivals import Arrivals
-from harness.inside.hooks.quiet import AGAIN, WATCHED
+from harness.inside.hooks.recording.device_queue import DeviceQueue
+from harness.inside.hooks.recording.writer import Writer
+from harness.inside.hooks.torch.module_skipper import AGAIN, WATCHED
 from harness.inside.hooks.watching import watching
-from harness.inside.hooks.writer import Writer
 from harness.protocol.schema import EventKind
 from harness.trace.reader import load
 
@@ -101,12 +101,12 @@ def test_a_module_that_is_given_ids_is_always_watched(seen):
 def test_totals_of_an_accelerator_arrive_in_order_and_whole():
     """Copied when they were put: what a script writes into its own tensor later does not count."""
     taken = []
-    arrivals = Arrivals(lambda *columns: taken.append(columns))
+    queue = DeviceQueue(lambda *columns: taken.append(columns))
     values = torch.arange(3, dtype=torch.float64)
     for event in range(3_000):
-        arrivals.put(event, np.arange(3, dtype=np.int32), values, None if event % 2 else 0.5)
+        queue.put(event, np.arange(3, dtype=np.int32), values, None if event % 2 else 0.5)
         values += 1
-    arrivals.drain()
+    queue.drain()
     events, places, numbers, weights = (np.concatenate(c) for c in zip(*taken, strict=True))
     assert events.tolist() == np.repeat(np.arange(3_000), 3).tolist()
     assert places.tolist() == [0, 1, 2] * 3_000
@@ -117,15 +117,13 @@ def test_totals_of_an_accelerator_arrive_in_order_and_whole():
 def test_totals_on_their_way_do_not_wake_pythons_collector(tmp_path):
     """It would walk whatever a compiler left behind, for which the bare script does not pay."""
     taken, values = [], torch.zeros(3, dtype=torch.float64)
-    arrivals, writer = Arrivals(lambda *columns: taken.append(columns)), Writer(tmp_path)
+    queue, writer = DeviceQueue(lambda *columns: taken.append(columns)), Writer(tmp_path)
     positions = np.arange(3, dtype=np.int32)
     gc.collect()
     before = gc.get_stats()[0]["collections"]
     for _ in range(3_000):
-        arrivals.put(
-            writer.event(EventKind.SUM, ("train_gpt.py:1", "score")), positions, values, None
-        )
+        queue.put(writer.event(EventKind.SUM, ("train_gpt.py:1", "score")), positions, values, None)
     assert gc.get_stats()[0]["collections"] == before
-    arrivals.drain()
+    queue.drain()
     writer.close()
     assert sum(len(column[0]) for column in taken) == 9_000

@@ -21,7 +21,7 @@ class _Entry(weakref.ref[Any]):
     known: Any
 
 
-class Beside(Generic[T]):
+class WeakIdentityMap(Generic[T]):
     """One thing known of each of some objects."""
 
     def __init__(self) -> None:

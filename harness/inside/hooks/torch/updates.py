@@ -18,23 +18,26 @@ from torch.optim.optimizer import (
 )
 from torch.overrides import TorchFunctionMode
 
-from harness.inside.hooks.marks import Positions
-from harness.inside.hooks.recorder import Recorder
-from harness.inside.hooks.unseen import absent, seen_through, untraced
+from harness.inside.hooks.dynamo_compat import mode_off, trace_as, untraced
+from harness.inside.hooks.recording.position_maps import Positions
+from harness.inside.hooks.recording.recorder import PendingTotal, Recorder
 from harness.protocol.schema import EventKind
 
 KEY = "scorefirst.positions"
 NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
 
 
-def note_uses(loss: Tensor, positions: Positions | None) -> None:
-    """Keeps the positions of a loss on its autograd node."""
-    if loss.grad_fn is not None and positions is not None:
+def pend(recorder: Recorder, loss: Tensor, total: PendingTotal, positions: Positions) -> None:
+    """A total that carries a gradient: it counts once it is read, and its autograd node keeps the
+    positions that a gradient would be taken of.
+    """
+    recorder.pending.put(loss, total)
+    if loss.grad_fn is not None:
         metadata: Any = loss.grad_fn.metadata
-        metadata[KEY] = runs(positions)
+        metadata[KEY] = position_runs(positions)
 
 
-def runs(positions: Positions) -> npt.NDArray[np.int32]:
+def position_runs(positions: Positions) -> npt.NDArray[np.int32]:
     """(n, 2) runs [start, stop) of the positions, each position once."""
     places = np.unique(positions[positions >= 0])
     if not len(places):
@@ -93,10 +96,10 @@ class Updates:
                     self._taken([roots] if isinstance(roots, Tensor) else list(roots))
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     self._recorder.failed("backward", error)
-            with absent(self._mode):  # as in `Tensor.backward`; compiled backwards are made here
+            with mode_off(self._mode):  # as in `Tensor.backward`; compiled backwards are made here
                 return function(*args, **kwargs)
 
-        return seen_through(wrapped, function)
+        return trace_as(wrapped, function)
 
     def _taken(self, roots: list[Tensor]) -> None:
         uses = losses_under(roots)

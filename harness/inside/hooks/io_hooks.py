@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from harness.inside.hooks.recorder import Recorder
+from harness.inside.hooks.recording.recorder import Recorder
 from harness.protocol.schema import EventKind
 
 NUMBER = re.compile(r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+", re.IGNORECASE)
@@ -23,7 +23,7 @@ CACHES = ("/torchinductor_", "/.triton/", "/.nv/")  # of compilers: hundreds of 
 PARTIAL = 4_096  # characters of an unfinished line that are kept
 
 
-class Outside:
+class IoHooks:
     """Hears prints, opens and connections while installed."""
 
     def __init__(self, recorder: Recorder, stage: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import CodeType, FrameType
 
-from harness.inside.hooks.beside import identity
+from harness.inside.hooks.recording.identity_map import identity
 
 Site = tuple[str, str]  # "train_gpt.py:1144", function around it
 

@@ -1,0 +1,1 @@
+"""The numpy side of the watch: arrays that know which stream position each element stands for."""

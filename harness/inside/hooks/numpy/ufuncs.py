@@ -1,0 +1,89 @@
+"""Arithmetic on tracked arrays: element by element, folded along an axis, weighted and added up."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.inside.hooks.numpy.names import MIXES
+from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of, maps_of, plain, tracked
+from harness.inside.hooks.recording.position_maps import PositionMap, latest, merged, mixed
+from harness.inside.hooks.recording.recorder import Recorder
+
+
+def arithmetic(recorder: Recorder, result: Any, ufunc: Any, inputs: Any, outs: Any) -> Any:
+    """A call of a ufunc: elements keep their places."""
+    if ufunc is np.matmul:
+        return product(recorder, result, inputs)
+    if not isinstance(result, np.ndarray) or result.dtype.kind != "f":
+        return result
+    mapped = _combined(ufunc, inputs, result.shape)
+    if outs is None:
+        return tracked(result, mapped)
+    if mapped is not None and isinstance(outs[0], TrackedArray):
+        outs[0].position_map = mapped
+    return result
+
+
+def _combined(ufunc: Any, inputs: Any, shape: tuple[int, ...]) -> PositionMap | None:
+    maps = maps_of(inputs)
+    positions = merged(shape, maps)
+    if positions is None:
+        return None
+    return latest(maps).scaled(positions, _factor(ufunc, inputs, maps))
+
+
+def _factor(ufunc: Any, inputs: Any, maps: list[PositionMap]) -> Any:
+    """What a score was multiplied by, where that is all that happened to it."""
+    if len(maps) != 1 or ufunc not in (np.multiply, np.divide, np.negative):
+        return None
+    before = maps[0].factor
+    if ufunc is np.negative:
+        return -1.0 if before is None else -before
+    scores_first = map_of(inputs[0]) is maps[0]
+    if ufunc is np.divide and not scores_first:
+        return None
+    other = np.array(plain(inputs[1] if scores_first else inputs[0]), dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        other = 1.0 / other if ufunc is np.divide else other
+    return other if before is None else before * other
+
+
+def reduced(recorder: Recorder, result: Any, ufunc: Any, inputs: Any, kwargs: Any) -> Any:
+    """`ufunc.reduce`."""
+    axis, adds = kwargs.get("axis", 0), ufunc is np.add
+    return folded(recorder, result, inputs[0], axis, mixes=ufunc in MIXES, adds=adds)
+
+
+def folded(recorder: Recorder, result: Any, values: Any, axis: Any, mixes: bool, adds: bool) -> Any:
+    """A reduction: a mixture where places stay the same along the axis, or else a total."""
+    mapped = map_of(values)
+    if mapped is None:
+        return result
+    if axis is not None and values.ndim > 1 and mixes and isinstance(result, np.ndarray):
+        kept = mixed(mapped.positions, axis, result.ndim == values.ndim)
+        if kept is not None:
+            return tracked(result, mapped.averaged(kept))
+    if adds:
+        recorder.total(mapped, plain(values))
+    return result
+
+
+def accumulated(recorder: Recorder, result: Any, inputs: Any) -> Any:
+    """`ufunc.accumulate`: a running total."""
+    for mapped in maps_of(inputs):
+        recorder.total(mapped, plain(inputs[0]))
+    return result
+
+
+def product(recorder: Recorder, result: Any, inputs: Any) -> Any:
+    """A vector of scores times a vector of weights is a total."""
+    if len(inputs) != 2 or np.ndim(inputs[0]) != 1 or np.ndim(inputs[1]) != 1:
+        return result
+    for scores, weights in (inputs, inputs[::-1]):
+        mapped = map_of(scores)
+        if mapped is not None:
+            factor = np.array(plain(weights), dtype=np.float64)
+            recorder.total(replace(mapped, factor=factor), plain(scores) * factor)
+            break
+    return result

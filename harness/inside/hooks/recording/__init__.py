@@ -1,0 +1,1 @@
+"""What all hooks share: events in columns, and what each live object's elements stand for."""

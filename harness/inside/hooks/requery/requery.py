@@ -1,0 +1,178 @@
+"""Re-queries a score: the run stands still, and copies of it go on with another token.
+
+At a chosen event the process is forked, once for every token that is asked for. In a copy the token
+at one position is exchanged wherever the stream is held; the script's own code then goes on until
+it has scored that position, and the copy says what it scored and ends. All copies start from one
+state, so the sum of exp(-score) over the alphabet is the mass of one distribution, taken through
+code that nobody had to read. The run itself ends after the last question.
+
+Guarantees: a copy prints nothing and is ended after `COPY_S`. Does not cover: what was derived from
+the stream before the event (hash keys of every position, made up front) keeps the old token, so an
+answer is believed only when a whole run with that token gives the same score; accelerators; several
+ranks; scores made in another thread.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.inside.hooks.recording.position_maps import Positions
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.writer import AnswerWriter
+from harness.inside.hooks.requery.holders import Holder, holders_of
+from harness.protocol.question import Question
+from harness.streams.alignment import Aligner, K
+
+COPY_S = 20.0  # one batch of a small run takes well under a second
+FEWEST = 16  # answers before a mass that is large enough ends a question
+ANSWER = struct.Struct("<dd?")  # an `Answer`
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a copy says."""
+
+    nats: float  # of the position in question
+    before: float  # nats scored meanwhile of earlier positions
+    used: bool  # a gradient was taken of the position before it was scored
+
+
+@dataclass
+class ForkedCopy:
+    """What a copy of the process looks out for."""
+
+    question: Question
+    pipe: int
+    before: float = 0.0  # nats scored of positions before the one in question
+    used: bool = False
+
+    def scored(self, counter: str, positions: Positions, scores: npt.NDArray[np.float64]) -> None:
+        """(n,) scores entered a total."""
+        if counter not in self.question.sites:
+            return
+        log_probabilities = len(scores) and np.nanmedian(scores) < 0
+        nats = -scores if log_probabilities else scores
+        self.before += float(nats[positions < self.question.position].sum())
+        mine = positions == self.question.position
+        if mine.any():
+            os.write(self.pipe, ANSWER.pack(float(nats[mine][0]), self.before, self.used))
+            os._exit(0)
+
+    def learnt(self, runs: npt.NDArray[np.int32]) -> None:
+        """A gradient was taken over (n, 2) runs of positions."""
+        at = self.question.position
+        self.used |= bool(((runs[:, 0] <= at) & (at < runs[:, 1])).any())
+
+
+class Requery:
+    """The questions of a run, in the order of their events; listens while installed."""
+
+    def __init__(
+        self, recorder: Recorder, questions: tuple[Question, ...], writer: AnswerWriter
+    ) -> None:
+        self._questions = sorted(questions, key=lambda q: q.event)
+        self._recorder, self._writer = recorder, writer
+        self._copy: ForkedCopy | None = None  # in a copy, what it looks out for
+        recorder.listener = self
+
+    def close(self) -> None:
+        """The end of the watch."""
+        self._recorder.listener = None
+        if self._copy is None:
+            self._writer.close()
+
+    def noted(self, event: int) -> None:
+        """The process may stand still here."""
+        while self._copy is None and self._questions and self._questions[0].event <= event:
+            question = self._questions.pop(0)
+            if question.event == event:
+                self._breakpoint_reached(question)
+        if self._copy is None and not self._questions:
+            raise SystemExit(0)  # nothing else is wanted of this run
+
+    def scored(self, counter: str, positions: Positions, scores: npt.NDArray[np.float64]) -> None:
+        """A copy ends with the score that it was made for."""
+        if self._copy is not None:
+            self._copy.scored(counter, positions, scores)
+
+    def learnt(self, runs: npt.NDArray[np.int32]) -> None:
+        """A copy notes whether its token was learnt from first."""
+        if self._copy is not None:
+            self._copy.learnt(runs)
+
+    def _breakpoint_reached(self, question: Question) -> None:
+        """Copies are made until every token was asked for, the mass is large enough, or the time
+        is over.
+        """
+        recorder = self._recorder
+        recorder.active = False
+        holders = holders_of(recorder, question.position, sys._getframe(1))
+        deadline, mass = time.monotonic() + question.limit_s, 0.0
+        for asked, token in enumerate(question.tokens):
+            if time.monotonic() > deadline or (asked > FEWEST and mass > question.enough):
+                break
+            answer = self._fork(question, holders, token)
+            if self._copy is not None:
+                return
+            if answer is None:
+                if asked == 0:
+                    break  # the token that stands there was not scored again
+                continue
+            self._writer.answer(question.position, token, answer.nats, answer.before, answer.used)
+            mass += float(np.exp(-answer.nats))
+        recorder.active = True
+
+    def _fork(self, question: Question, holders: list[Holder], token: int) -> Answer | None:
+        """What a copy scored; in the copy itself, nothing."""
+        read, write = os.pipe()
+        child = os.fork()
+        if child:
+            os.close(write)
+            return _answer_of(child, read)
+        os.close(read)
+        _be_silent(write)
+        self._copy = ForkedCopy(question, write)
+        _exchange(self._recorder, question.position, holders, token)
+        self._recorder.active = True
+        return None
+
+
+def _answer_of(child: int, read: int) -> Answer | None:
+    """Waits for a copy, and ends it."""
+    ready, _, _ = select.select([read], [], [], COPY_S)
+    data = os.read(read, ANSWER.size) if ready else b""
+    os.close(read)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return Answer(*ANSWER.unpack(data)) if len(data) == ANSWER.size else None
+
+
+def _be_silent(kept: int) -> None:
+    """Keeps the pipe; whatever else is open belongs to the run."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    for entry in os.listdir("/proc/self/fd"):
+        if int(entry) not in (0, 1, 2, kept):
+            with contextlib.suppress(OSError):  # the one that listed the folder
+                os.close(int(entry))
+
+
+def _exchange(recorder: Recorder, position: int, holders: list[Holder], token: int) -> None:
+    """The other token, wherever the stream is held; what is aligned from now on knows it."""
+    for holder in holders:
+        holder.put(token)
+    stream = np.array(recorder.stream)
+    stream[position] = token
+    recorder.stream = stream
+    if len(stream) >= K:
+        recorder.aligner = Aligner(stream.astype(np.int64))

@@ -1,0 +1,1 @@
+"""The torch side of the watch: calls, modules, compiled callables, gradients and steps."""
