@@ -170,10 +170,9 @@ class Examination:
             return {}
         last = self.driver.tried[-1].configuration
         told = self.driver.chosen if self.evidence else last
-        given = {**told.environment, **told.patches}
         return {
             key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
-            for key, v in sorted(given.items())
+            for key, v in sorted(told.settings.items())
         }
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from audits.switches import as_number
 from harness.configure.configuration import Configuration
+from harness.configure.setting import texts
 from harness.configure.shrinking.target import Bound, ShrinkTarget, StreamShape
 
 _FINAL = re.compile(
@@ -51,7 +52,8 @@ class UnfitSetting:
         """Without every setting that has the value, or a path that ends in it."""
         for match in self.words.finditer(complaint):
             cited = _file_name(match[1]).rstrip(".,")
-            names = {n for n, given in last.variables().items() if _file_name(given) == cited}
+            told = texts(last.environment)
+            names = {name for name, text in told.items() if _file_name(text) == cited}
             if names:
                 why = f"without {', '.join(sorted(names))}: {self.why.format(cited)}"
                 yield Answer(replace(last.target, omitted=last.target.omitted | names), why)
@@ -67,7 +69,7 @@ class BelowBound:
         """The same target with that bound."""
         for match in self.words.finditer(complaint):
             bound = Bound(match[1].upper(), int(match[2]))
-            told = as_number(last.variables().get(bound.name))
+            told = as_number(texts(last.environment).get(bound.name))
             if told is not None and told < bound.least:
                 why = f"{bound.name} at least {bound.least}, as the script demands"
                 yield Answer(replace(last.target, bounds=last.target.bounds | {bound}), why)

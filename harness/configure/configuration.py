@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from audits.switches import Switches, as_number
-from harness.configure.setting import Origin, OriginKind, SettingValue, is_of_machine
+from harness.configure.setting import Origin, OriginKind, SettingValue, is_of_machine, texts
 from harness.configure.shrinking.target import Proportions, ShrinkTarget, StreamShape
 from harness.configure.shrunk_constants import shrunk_constants
 from harness.configure.shrunk_settings import shrunk_arguments, shrunk_attributes, shrunk_switches
@@ -29,22 +29,20 @@ class Configuration:
 
     target: ShrinkTarget
     environment: Mapping[str, SettingValue] = field(default_factory=dict)
-    patches: Mapping[str, SettingValue] = field(default_factory=dict)  # "H.model_dim", "51:BUCKETS"
+    class_patches: Mapping[str, SettingValue] = field(default_factory=dict)  # "H.model_dim"
+    code_constants: Mapping[str, SettingValue] = field(default_factory=dict)  # "51:BUCKETS"
     arguments: tuple[str, ...] = ()
     why: str = "small sizes over what the folder says it ran"
     stream_factor: int = 1  # the stream has to be this many times as long as usual
 
-    def variables(self) -> dict[str, str]:
-        """The environment as a process takes it."""
-        return {name: value.text for name, value in self.environment.items()}
-
-    def attributes(self) -> dict[str, str]:
-        """The patches as a `Job` takes them."""
-        return {name: value.text for name, value in self.patches.items()}
+    @property
+    def settings(self) -> Mapping[str, SettingValue]:
+        """Every value, of whatever kind."""
+        return {**self.environment, **self.class_patches, **self.code_constants}
 
     def settings_key(self) -> tuple[object, ...]:
         """Another configuration with the same key ends the same."""
-        return self.variables(), self.attributes(), self.arguments, self.stream_factor
+        return texts(self.settings), self.arguments, self.stream_factor
 
 
 def first_configuration(
@@ -63,7 +61,12 @@ def trained_longer(
     """The same with more training steps, where a setting tells them."""
     grown = replace(stream, tokens=stream.tokens * configuration.stream_factor)
     longer = configured(switches, grown, replace(configuration.target, iterations=iterations))
-    return replace(configuration, environment=longer.environment, patches=longer.patches)
+    return replace(
+        configuration,
+        environment=longer.environment,
+        class_patches=longer.class_patches,
+        code_constants=longer.code_constants,
+    )
 
 
 def native_target(switches: Switches) -> ShrinkTarget:
@@ -84,7 +87,8 @@ def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) ->
     return Configuration(
         target=target,
         environment=environment,
-        patches=dict(shrunk_attributes(switches, was)) | shrunk_constants(switches, was),
+        class_patches=dict(shrunk_attributes(switches, was)),
+        code_constants=shrunk_constants(switches, was),
         arguments=tuple(shrunk_arguments(switches, was)),
     )
 

@@ -14,6 +14,7 @@ from harness.configure.configuration import (
 )
 from harness.configure.data_places import SIDECAR, data_arguments, data_environment, data_paths
 from harness.configure.run_spec import RunSpec
+from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
 from harness.errors import HarnessError, SubmissionError
@@ -75,13 +76,12 @@ class RecordScript:
 
     def vocabulary(self, configuration: Configuration, given: Sequence[Path]) -> Vocabulary:
         """What the script asks for under the configuration."""
-        return vocabulary_of(self.switches, configuration.variables(), given)
+        return vocabulary_of(self.switches, texts(configuration.environment), given)
 
     def spec(self, configuration: Configuration, vocabulary: Vocabulary) -> RunSpec:
         """The folder as it was submitted; a lone script without what lies beside it."""
         switches, target = self.switches, self.switches.target
         environment = dict(configuration.environment) | data_environment(switches, vocabulary)
-        texts = {name: given.text for name, given in environment.items()}
         alone = target.files == (target.entry,) and not (target.root / "README.md").is_file()
         return RunSpec(
             root=target.root,
@@ -89,8 +89,9 @@ class RecordScript:
             files=(target.entry,) if alone else None,
             environment=environment,
             vocabulary=vocabulary,
-            data_paths=data_paths(switches, texts),
-            patches=configuration.patches,
+            data_paths=data_paths(switches, texts(environment)),
+            class_patches=configuration.class_patches,
+            code_constants=configuration.code_constants,
             arguments=(*configuration.arguments, *data_arguments(switches, vocabulary)),
             readable=switches.files,
             sidecar=SIDECAR in switches.text,

@@ -25,19 +25,12 @@ class RunSpec:
     environment: Mapping[str, SettingValue]
     vocabulary: Vocabulary
     data_paths: Mapping[str, str]  # name -> where the script looks for data or a tokenizer
-    patches: Mapping[str, SettingValue] = field(default_factory=dict)
+    class_patches: Mapping[str, SettingValue] = field(default_factory=dict)
+    code_constants: Mapping[str, SettingValue] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()  # Python files that the entry reaches
     beside: Mapping[str, Path] = field(default_factory=dict)  # place in the stage -> file
     sidecar: bool = False  # it reads the bytes of each validation token; others would see a shard
-
-    def variables(self) -> dict[str, str]:
-        """The environment as a `Job` takes it."""
-        return {name: given.text for name, given in self.environment.items()}
-
-    def attributes(self) -> dict[str, str]:
-        """The patches as a `Job` takes them."""
-        return {name: given.text for name, given in self.patches.items()}
 
 
 class Subject(Protocol):

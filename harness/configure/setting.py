@@ -1,6 +1,7 @@
 """One value that a script is told, and where it comes from."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +43,11 @@ class SettingValue:
 
     text: str
     origin: Origin
+
+
+def texts(settings: Mapping[str, SettingValue]) -> dict[str, str]:
+    """The same as a process takes them."""
+    return {name: value.text for name, value in settings.items()}
 
 
 def is_of_machine(name: str) -> bool:

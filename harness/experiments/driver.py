@@ -18,6 +18,7 @@ import numpy as np
 from harness.arrays import Tokens
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
+from harness.configure.setting import texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.errors import SubmissionError
@@ -146,8 +147,8 @@ class ScriptDriver:
     @property
     def table_entries(self) -> int | None:
         """Of the smallest table that the stream fills, where a setting says how many it has."""
-        given = {**self.chosen.environment, **self.chosen.patches}
-        sizes = [counted_entries(name, value.text) for name, value in given.items()]
+        told = texts(self.chosen.settings)
+        sizes = [counted_entries(name, text) for name, text in told.items()]
         return min((size for size in sizes if size is not None), default=None)
 
     def _shape(self, vocab_size: int) -> StreamShape:
@@ -210,8 +211,9 @@ class ScriptDriver:
                 script=spec.entry,
                 stream=(out / "stream.npy").resolve(),
                 out=out.resolve(),
-                environment=spec.variables(),
-                patches=spec.attributes(),
+                environment=texts(spec.environment),
+                class_patches=texts(spec.class_patches),
+                code_constants=texts(spec.code_constants),
                 binds=stage.binds,
                 arguments=spec.arguments,
                 device=self.limits.device,

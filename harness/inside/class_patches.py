@@ -11,8 +11,6 @@ import builtins
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.protocol import code_constants
-
 
 class _Body(dict[str, Any]):
     """The namespace of a class body; a patched name keeps its patch whatever is stored."""
@@ -54,7 +52,6 @@ def typed_like(original: Any, text: str) -> Any:
 
 def install(patches: Mapping[str, str], theirs: Callable[[str], bool]) -> None:
     """Applies the patches to every class whose body is in a file that is `theirs`."""
-    patches = {key: text for key, text in patches.items() if not code_constants.is_key(key)}
     if not patches:
         return
     build_class = builtins.__build_class__

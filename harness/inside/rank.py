@@ -112,7 +112,7 @@ def _settle(rank: Rank) -> None:
     left_s = rank.deadline - time.monotonic()
     faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
     _shim(job)
-    class_patches.install(job.patches, traceback_origin.is_theirs)
+    class_patches.install(job.class_patches, traceback_origin.is_theirs)
 
 
 def _shim(job: Job) -> None:
@@ -157,10 +157,10 @@ def _run(job: Job) -> EndMessage:
 def _code(job: Job, script: Path) -> CodeType:
     """The script's own bytes; a tree only where a number of the code is exchanged."""
     text = script.read_bytes()
-    chosen = {key: number for key, number in job.patches.items() if code_constants.is_key(key)}
-    if not chosen:
+    if not job.code_constants:
         return compile(text, str(script), "exec")
-    return compile(code_constants.parsed_with(text, str(script), chosen), str(script), "exec")
+    tree = code_constants.parsed_with(text, str(script), job.code_constants)
+    return compile(tree, str(script), "exec")
 
 
 def _fresh_main(script: Path) -> ModuleType:

@@ -74,11 +74,6 @@ def _rate(node: ast.expr) -> float | None:
     return value if isinstance(value, float) and 0 < value < 1 else None
 
 
-def is_key(text: str) -> bool:
-    """Whether it names a number in the code, and no attribute."""
-    return ":" in text
-
-
 def parsed_with(text: bytes, file: str, values: Mapping[str, str]) -> ast.Module:
     """The tree of a script with other numbers in it; lines stay what they are.
 

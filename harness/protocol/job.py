@@ -35,7 +35,8 @@ class Job:
     stream: Path  # .npy, (T,) int64: the validation tokens, for aligning what is captured
     out: Path  # log and capture, out of the script's reach by path
     environment: Mapping[str, str] = field(default_factory=dict)
-    patches: Mapping[str, str] = field(default_factory=dict)  # class attributes, numbers in code
+    class_patches: Mapping[str, str] = field(default_factory=dict)  # "H.model_dim" -> value
+    code_constants: Mapping[str, str] = field(default_factory=dict)  # "51:BUCKETS" -> number
     binds: Mapping[str, str] = field(default_factory=dict)  # absolute path -> folder in the stage
     arguments: tuple[str, ...] = ()
     device: str = "cpu"

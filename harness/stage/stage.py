@@ -17,9 +17,8 @@ from pathlib import Path
 from audits.source import read_source
 from audits.source.grammar import lowered
 from harness.configure.run_spec import RunSpec
-from harness.configure.setting import SettingValue
+from harness.configure.setting import texts
 from harness.errors import SubmissionError
-from harness.protocol.code_constants import is_key
 from harness.stage.data_layout import Layout, StageData
 
 MAX_FILE_BYTES = 100 << 20  # an artifact has at most 16 MB
@@ -47,7 +46,7 @@ def build_stage(spec: RunSpec, data: StageData, into: Path) -> Stage:
     lowered_files = _lower_grammar(spec, into)
     layout = Layout(into, data, spec.vocabulary, spec.sidecar)
     layout.fill(spec.data_paths)
-    return Stage(into, spec, layout.binds, (*lowered_files, *_exchanged(spec.patches)))
+    return Stage(into, spec, layout.binds, (*lowered_files, *_exchanged(spec)))
 
 
 # -------------------------------------------------------------------------------------------------
@@ -98,14 +97,13 @@ def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
     return notes
 
 
-def _exchanged(patches: Mapping[str, SettingValue]) -> Iterator[str]:
+def _exchanged(spec: RunSpec) -> Iterator[str]:
     """What the script's process gets in place of what the file says; the file stays as it is."""
-    for key, given in sorted(patches.items()):
-        if is_key(key):
-            line, _, name = key.partition(":")
-            yield f"line {line}: {name} = {given.text}, exchanged while the script is compiled"
-        else:
-            yield f"class attribute {key} = {given.text}, set while the class is built"
+    for key, number in sorted(texts(spec.code_constants).items()):
+        line, _, name = key.partition(":")
+        yield f"line {line}: {name} = {number}, exchanged while the script is compiled"
+    for key, text in sorted(texts(spec.class_patches).items()):
+        yield f"class attribute {key} = {text}, set while the class is built"
 
 
 def _compiles(text: str) -> bool:

@@ -135,7 +135,7 @@ def test_patches_reach_attributes_without_a_switch(server, tmp_path):
     print(Other().width)
     """
     patches = {"Hyperparameters.width": "64", "Hyperparameters.wide": "0", "iterations": "5"}
-    job = make_job(tmp_path, text, patches=patches)
+    job = make_job(tmp_path, text, class_patches=patches)
 
     assert server.run(job).state == RunState.ENDED
     assert printed(job) == ["5 64 32 False", "7"]

@@ -82,7 +82,7 @@ def test_an_absolute_default_is_replaced_where_there_is_a_switch(tmp_path: Path)
         '    val_files = "/workspace/data/fineweb_val_*.bin"\n'
     )
     stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
-    assert stage.spec.variables()["DATA_PATH"] == "./data/datasets/fineweb10B_sp260"
+    assert stage.spec.environment["DATA_PATH"].text == "./data/datasets/fineweb10B_sp260"
     assert stage.binds == {"/workspace": "outside/workspace"}
     bound = stage.root / "outside/workspace/data/fineweb_val_000000.bin"
     assert np.array_equal(read_shard(bound), TOKENS)

@@ -1,4 +1,4 @@
-"""Numbers in the code: found wherever a name is bound to one, exchanged without an edit."""
+"""Numbers in the code shrink as those of a switch do, with all that belongs to them."""
 
 import ast
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 
 from audits.switches import read_switches
 from harness.configure.configuration import first_configuration
+from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
-from harness.protocol.code_constants import constants_in, parsed_with
+from harness.protocol.code_constants import parsed_with
 
 STREAM = StreamShape(tokens=2_049, vocab_size=1_024, documents=12)
 
@@ -26,7 +27,7 @@ BOUND = {
 def test_a_table_in_the_code_keeps_its_load(text: str, tmp_path: Path) -> None:
     """As one with a switch does: 4,194,304 buckets of 62 million tokens are 128 of 2,049."""
     (tmp_path / "train_gpt.py").write_text(text)
-    (given,) = first_configuration(read_switches(tmp_path), STREAM).patches.values()
+    (given,) = first_configuration(read_switches(tmp_path), STREAM).code_constants.values()
     assert given.text == "128"
     assert str(given.origin) == "ladder: 128 for 4194304, a number in the code"
 
@@ -36,7 +37,7 @@ def test_a_mask_follows_its_table(tmp_path: Path) -> None:
     text = "BUCKETS = 4194304\nMASK = 4194303\nHASH_MASK = 0xFFFFFFFF\n"
     (tmp_path / "train_gpt.py").write_text(text)
     found = first_configuration(read_switches(tmp_path), STREAM)
-    assert found.attributes() == {"1:BUCKETS": "128", "2:MASK": "127"}
+    assert texts(found.code_constants) == {"1:BUCKETS": "128", "2:MASK": "127"}
 
 
 def test_a_table_that_has_no_name_keeps_its_load(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_a_table_that_has_no_name_keeps_its_load(tmp_path: Path) -> None:
         "scores = np.zeros(1000000)\n"
     )
     (tmp_path / "train_gpt.py").write_text(text)
-    given = first_configuration(read_switches(tmp_path), STREAM).attributes()
+    given = texts(first_configuration(read_switches(tmp_path), STREAM).code_constants)
     assert given == {
         "1:zeros 4194304": "128",
         "2:mask 4194303": "127",
@@ -70,19 +71,21 @@ def test_a_calibrated_quantiser_quantises_small_matrices(tmp_path: Path) -> None
     a weight is rounded, and in a model of its own size, nothing changes.
     """
     (tmp_path / "train_gpt.py").write_text(QUANTISER)
-    assert not first_configuration(read_switches(tmp_path), STREAM).patches
+    assert not first_configuration(read_switches(tmp_path), STREAM).code_constants
     (tmp_path / "train_gpt.py").write_text(QUANTISER + "hessians = collect_hessians(model)\n")
     switches = read_switches(tmp_path)
-    given = first_configuration(switches, STREAM).attributes()
+    given = texts(first_configuration(switches, STREAM).code_constants)
     assert given == {"1:numel 65536": "1024", "2:INT8_KEEP_FLOAT_MAX_NUMEL": "1024"}
-    assert not first_configuration(switches, STREAM, ShrinkTarget(shrink_model=False)).patches
+    assert not first_configuration(
+        switches, STREAM, ShrinkTarget(shrink_model=False)
+    ).code_constants
 
 
 def test_an_average_holds_what_was_trained(tmp_path: Path) -> None:
     """`ema_decay = 0.997` keeps 99 % of the first weights over three steps; other rates stay."""
     text = "ema_decay = 0.997\nweight_decay = 0.04\nema_decay_of = {}\nbeta = 0.95\n"
     (tmp_path / "train_gpt.py").write_text(text)
-    assert first_configuration(read_switches(tmp_path), STREAM).attributes() == {
+    assert texts(first_configuration(read_switches(tmp_path), STREAM).code_constants) == {
         "1:ema_decay": "0.5"
     }
 
@@ -100,7 +103,7 @@ def test_an_average_holds_what_was_trained(tmp_path: Path) -> None:
 def test_other_numbers_stay(text: str, tmp_path: Path) -> None:
     """What no name calls a counting table, and small ones, are the model's."""
     (tmp_path / "train_gpt.py").write_text(text)
-    assert not first_configuration(read_switches(tmp_path), STREAM).patches
+    assert not first_configuration(read_switches(tmp_path), STREAM).code_constants
 
 
 def test_a_later_attempt_leaves_the_code_alone(tmp_path: Path) -> None:
@@ -108,19 +111,4 @@ def test_a_later_attempt_leaves_the_code_alone(tmp_path: Path) -> None:
     (tmp_path / "train_gpt.py").write_text(BOUND["module"])
     assert not first_configuration(
         read_switches(tmp_path), STREAM, ShrinkTarget(only_common=True)
-    ).patches
-
-
-def test_the_tree_alone_changes() -> None:
-    """Other numbers on the line, and all lines, are what they were."""
-    text = b"A = 1\ndef f(buckets=65536, n=65536): return buckets, n\nline = f()\n"
-    names: dict[str, object] = {}
-    tree = parsed_with(text, "train_gpt.py", {"2:buckets": "16"})
-    exec(compile(tree, "train_gpt.py", "exec"), names)
-    assert names["line"] == (16, 65536)
-    assert [node.lineno for node in tree.body] == [1, 2, 3]
-
-
-def test_nothing_is_evaluated() -> None:
-    """A power that would fill the memory is no number of ours."""
-    assert not list(constants_in(ast.parse("BUCKETS = 2 ** 10 ** 10\nOTHER = 1 << 99999999")))
+    ).code_constants

@@ -1,0 +1,74 @@
+"""What a script is told: small sizes over the folder's own settings."""
+
+from pathlib import Path
+
+from audits.switches import Switches, read_switches
+from harness.configure.configuration import first_configuration, native_target
+from harness.configure.setting import OriginKind, texts
+from harness.configure.shrinking.target import StreamShape
+
+STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32)
+
+
+def test_only_switches_that_the_script_reads_are_set(switches: Switches) -> None:
+    """A fixed list would set names that mean something else here."""
+    assert set(first_configuration(switches, STREAM).environment) <= set(switches.switches)
+
+
+def test_a_technique_that_only_the_readme_switches_on_is_on(switches: Switches) -> None:
+    """Half of the adaptive scripts have it off by default."""
+    given = first_configuration(switches, STREAM).environment["TTT_ENABLED"]
+    assert given.text == "1"
+    assert str(given.origin) == "README.md line 2"
+
+
+def test_weights_that_the_folder_does_not_hold_are_not_loaded(tmp_path: Path, script: str) -> None:
+    """A snapshot of the author's machine is left out and named; one in the folder is loaded; a
+    value that the command leaves empty is not given.
+    """
+    (tmp_path / "train_gpt.py").write_text(
+        script
+        + "snapshot = os.environ.get('LOAD_SNAPSHOT', '')\ncap = os.environ.get('VAL_CAP', '5')\n"
+    )
+    (tmp_path / "run.sh").write_text("LOAD_SNAPSHOT=mine.pt VAL_CAP= python train_gpt.py\n")
+
+    found = first_configuration(read_switches(tmp_path), STREAM)
+    assert "LOAD_SNAPSHOT" not in found.environment and "VAL_CAP" not in found.environment
+    assert found.target.omitted == {"LOAD_SNAPSHOT"}
+
+    (tmp_path / "mine.pt").write_bytes(b"weights")
+    there = first_configuration(read_switches(tmp_path), STREAM).environment
+    assert there["LOAD_SNAPSHOT"].text == "mine.pt"
+
+
+def test_sizes_shrink_and_depth_stays(switches: Switches) -> None:
+    """Layer-indexed switches assume the depth; every value says what it was."""
+    found = first_configuration(switches, STREAM)
+    values = texts(found.environment)
+    assert values["MODEL_DIM"] == "64" and values["NUM_HEADS"] == "4"
+    assert values["NUM_KV_HEADS"] == "2"
+    assert values["TRAIN_SEQ_LEN"] == "64" and values["ITERATIONS"] == "3"
+    assert "NUM_LAYERS" not in values
+    assert str(found.environment["MODEL_DIM"].origin) == "ladder: 64 for 512"
+
+
+def test_what_decides_the_mixture_stays(switches: Switches) -> None:
+    """An entropy threshold in nats does not depend on the size of the stream."""
+    assert "NGRAM_ENT_THRESH" not in first_configuration(switches, STREAM).environment
+
+
+def test_an_attribute_without_a_switch_is_patched(switches: Switches) -> None:
+    """The file itself is never edited."""
+    assert texts(first_configuration(switches, STREAM).class_patches) == {
+        "Hyperparameters.eval_stride": "32"
+    }
+
+
+def test_a_native_configuration_tells_only_the_length(switches: Switches) -> None:
+    """What the folder says it ran stays; chunks of the battery are longer than any context."""
+    target = native_target(switches)
+    found = first_configuration(switches, STREAM, target)
+    shrunk = {n for n, given in found.environment.items() if given.origin.kind is OriginKind.SHRUNK}
+    assert shrunk == {"ITERATIONS", "MAX_WALLCLOCK_SECONDS"}
+    assert texts(found.environment)["TTT_ENABLED"] == "1" and not texts(found.class_patches)
+    assert target.seq_len == 2_048 and found.why == "as the folder says it ran, only shorter"
