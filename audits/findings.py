@@ -38,7 +38,7 @@ class Match:
     function: str
     message: str
     confidence: Confidence
-    off: tuple[str, ...] = ()  # switches, as set in the run, that keep the code from running
+    inactive: tuple[str, ...] = ()  # switches, as set in the run, that keep the code from running
     flow: tuple[Step, ...] = ()  # in order of execution; empty when the line says it all
 
 

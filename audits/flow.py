@@ -9,9 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.subscripts import ANY_NAME, SPELLED
-from audits.facts.trace import Accumulation, Moment, Site, Trace, Update
-from audits.facts.values import ACCUMULATED, ADAPTED, OUTPUT, REGION, TOKENS, Label, ids, kinds
+from audits.facts.effects.regions import ANY_NAME, SPELLED
+from audits.facts.events import Accumulation, Moment, Site, Update
+from audits.facts.labels import (
+    ACCUMULATED,
+    ADAPTED,
+    OUTPUT,
+    REGION,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
+from audits.facts.trace import Trace
 
 
 def scores(trace: Trace) -> Iterator[Accumulation]:
@@ -185,4 +195,4 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
 
 def doubtful(trace: Trace, update: Update, score: Accumulation) -> bool:
     """Whether the folder contradicts itself, or something may have been scored unseen."""
-    return bool(unclear(trace, update) or update.moment.doubtful or score.moment.doubtful)
+    return bool(unclear(trace, update) or update.moment.ambiguous or score.moment.ambiguous)

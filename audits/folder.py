@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audits.facts.commands import commands_of, configuration
-from audits.facts.config import Configuration
-from audits.facts.files import INSIDE
-from audits.facts.logs import logs_of
+from audits.facts.documented.commands import commands_of, configuration
+from audits.facts.documented.configuration import Configuration
+from audits.facts.documented.logs import logs_of
+from audits.facts.siblings import INSIDE
 from audits.source import Source, read_source
 
 NATIVE_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp"})

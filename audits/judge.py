@@ -15,9 +15,9 @@ from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
-from audits.facts import flags, preparation
-from audits.facts.native import Natives
-from audits.facts.trace import FlagDefault, LossyText
+from audits.facts.events import FlagDefault, LossyText
+from audits.facts.texts import flags, preparation
+from audits.facts.texts.native import Natives
 from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
 from audits.flow import scores
 from audits.folder import Files, Target, target_of
@@ -91,7 +91,9 @@ class _Reading(Files):
 
 def _switched_off(match: Match) -> Match:
     """A match that only trying the switches brings up: not what the run did."""
-    switches = ", ".join(dict.fromkeys(match.off)) or "a switch that this configuration leaves off"
+    switches = (
+        ", ".join(dict.fromkeys(match.inactive)) or "a switch that this configuration leaves off"
+    )
     message = f"{match.message}; not reached in this configuration: {switches}"
     return replace(match, message=message, confidence=Confidence.LOW)
 

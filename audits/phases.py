@@ -9,16 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, Calibration, Deadline, TableRead, TableWrite, Trace
-from audits.facts.values import (
-    COUNT,
-    OUTPUT,
-    STREAM,
-    TOKENS,
-    TRAIN,
-    ids,
-    kinds,
-)
+from audits.facts.events import Accumulation, Calibration, Deadline, TableRead, TableWrite
+from audits.facts.labels import COUNT, OUTPUT, STREAM, TOKENS, TRAIN, ids, kinds
+from audits.facts.trace import Trace
 from audits.flow import common_loops, results
 
 VALIDATION = frozenset({TOKENS, STREAM})

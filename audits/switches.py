@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from audits import facts
-from audits.facts.commands import commands_of, configuration
-from audits.facts.config import Configuration, Setting
-from audits.facts.logs import Logs
-from audits.facts.machine import Machine
+from audits.facts.documented.commands import commands_of, configuration
+from audits.facts.documented.configuration import Configuration, Setting
+from audits.facts.documented.logs import Logs
+from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, ClassObj, Obj, Value
 from audits.folder import Files, Target, target_of
 from audits.source import Source
@@ -140,7 +140,7 @@ class _Recording(Configuration):
 
 @dataclass(frozen=True)
 class _Reading:
-    machine: Machine
+    machine: Interpreter
     seen: dict[str, Value]
 
 
@@ -148,7 +148,7 @@ class _Reader(Files):
     """One target under several configurations."""
 
     def read(self, config: Configuration) -> _Reading:
-        recording = _Recording(config.settings, config.doubtful, config.logs)
+        recording = _Recording(config.settings, config.ambiguous, config.logs)
         machine = facts.run(self.tree_of, self.target.entry, recording, explore=True)
         return _Reading(machine, recording.seen)
 
@@ -237,7 +237,7 @@ def _as_text(value: object) -> str | None:
 # what the script fixes itself
 
 
-def _scopes(machine: Machine) -> Iterator[tuple[str, Mapping[str, Value]]]:
+def _scopes(machine: Interpreter) -> Iterator[tuple[str, Mapping[str, Value]]]:
     """Names of modules and of plain classes, and of instances that are held by a name."""
     seen: set[Obj] = set()
     for scope in machine.loaded.values():
@@ -295,7 +295,7 @@ def _contradicts(config: Configuration, read: Mapping[str, Value]) -> bool:
     logs = config.logs.settings
     for name, setting in config.settings.items():
         logged = logs.get(name.lower(), (setting.value, ""))[0]
-        clear = name in read and name != "SEED" and name not in config.doubtful
+        clear = name in read and name != "SEED" and name not in config.ambiguous
         if clear and _plausible(logged, read[name]) and not _same(logged, setting.value):
             return True
     return False

@@ -6,11 +6,12 @@ Does not cover: judging the trace; that is for `audits.flow` and `audits.rules`.
 
 from __future__ import annotations
 
-from audits.facts import contract
-from audits.facts.config import Configuration
-from audits.facts.files import run_file
-from audits.facts.machine import Machine, OutOfSteps, TreeOf
-from audits.facts.native import Natives
+from audits.facts import predictor
+from audits.facts.documented.configuration import Configuration
+from audits.facts.interpreter.statements import run_block
+from audits.facts.siblings import Siblings
+from audits.facts.state import Interpreter, OutOfSteps, TreeOf
+from audits.facts.texts.native import Natives
 from audits.facts.trace import Trace
 from audits.facts.values import ClassObj
 
@@ -25,27 +26,27 @@ def read(
     factory: str = "",
 ) -> Trace:
     """Reads the entry, and what it imports or starts, under the configuration."""
-    machine = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
-    trace = machine.trace
+    interp = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
+    trace = interp.trace
     if trace.shown:  # messages in a log show that a switch was on: read with it
         config = config.with_printed(trace.shown)
-        machine = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
-        trace = machine.trace
-    _describe_off(machine, trace)
+        interp = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
+        trace = interp.trace
+    _describe_off(interp, trace)
     trace.last_is_headline = config.logs.last_is_headline()
     return trace
 
 
-def _describe_off(machine: Machine, trace: Trace) -> None:
+def _describe_off(interp: Interpreter, trace: Trace) -> None:
     """Settings of the script that are off in this run, by attribute name."""
-    for scope in machine.loaded.values():
+    for scope in interp.loaded.values():
         for value in scope.names.values():
             for ref in value.refs:
                 if isinstance(ref, ClassObj):
                     for name, held in ref.attrs.items():
                         if held.known and not held.const and held.switches:
                             switch = sorted(held.switches)[0]
-                            trace.off_attributes[name] = machine.config.describe(switch)
+                            trace.off_attributes[name] = interp.config.describe(switch)
 
 
 def run(
@@ -56,13 +57,13 @@ def run(
     explore: bool,
     natives: Natives | None = None,
     factory: str = "",
-) -> Machine:
-    """One reading; the machine holds the trace and what every name was at the end."""
-    machine = Machine(tree_of, config, explore=explore, natives=natives)
+) -> Interpreter:
+    """One reading; the interpreter holds the trace and what every name was at the end."""
+    interp = Interpreter(tree_of, config, explore=explore, natives=natives)
     try:
-        scope = run_file(machine, entry, "__main__")
+        scope = Siblings(interp, run_block).run(entry, "__main__")
         if scope is not None and (made := scope.lookup(factory)) is not None:
-            contract.drive(machine, made, scope)
+            predictor.drive(interp, made, scope)
     except OutOfSteps:
-        machine.trace.cut_short = True
-    return machine
+        interp.trace.cut_short = True
+    return interp

@@ -7,54 +7,11 @@ Does not cover: numeric contents, aliasing between views of one tensor.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
-if TYPE_CHECKING:
-    from audits.facts.scope import Scope
-
-
-class Label(NamedTuple):
-    """One fact about where a value comes from; `id` indexes the trace."""
-
-    kind: str
-    id: int
-
-
-STREAM: Final = "stream"  # the validation stream, or a path that leads to it
-TRAIN: Final = "train"  # the training shards, or a path that leads to them
-CLOCK: Final = "clock"  # a time of day or a duration
-TOKENS: Final = "tokens"  # a piece of the stream; id = TokenRead
-OUTPUT: Final = "output"  # what a model returned; id = the call
-ADAPTED: Final = "adapted"  # weights that an update changed; id = Update
-ACCUMULATED: Final = "accumulated"  # id = Accumulation
-COUNT: Final = "count"  # read from a table; id = TableRead
-RATIO: Final = "ratio"  # a quotient of two counts; id = Quotient
-CHOICE: Final = "choice"  # the smaller of two losses; id = Choice
-REGION: Final = "region"  # restricted to some positions; id = interned slice text
-TALLY: Final = "tally"  # how often each key occurs (bincount)
-LOOP: Final = "loop"  # the variable of a loop; id = the loop
-LAST_ROUND: Final = "last_round"  # true in the last of several rounds; id = the loop
-BYTES: Final = "bytes"  # a byte string, or made of one
-GATED: Final = "gated"  # hangs on a property of the very token it is stored for; id = Gate
-PIECE: Final = "piece"  # the text of a vocabulary entry, or its bytes
-STRIPPED: Final = "stripped"  # a piece without its word mark
-SPACED: Final = "spaced"  # a piece whose word mark became a space
-PIECE_LENGTH: Final = "piece_length"  # bytes of a piece; id says what is counted
-PIECE_FLAG: Final = "piece_flag"  # whether a piece begins with the word mark
-FILE: Final = "file"  # read from a file that came with the script
-GIVEN: Final = "given"  # a token compared with a file's content; id = Given
-REALISED: Final = "realised"  # the loss or probability of the very token; id as in OUTPUT
-SELF_WEIGHTED: Final = "self_weighted"  # weighted by what it is itself; id = Weighting
-PATCHED: Final = "patched"  # a realised loss that was bounded or replaced; id = Patch
-HIT: Final = "hit"  # whether a hint came true; id = Hit
-TILTED: Final = "tilted"  # a loss that was lowered where a hint came true; id = Tilt
-NORMALISER: Final = "normaliser"  # the logarithm of a sum over the alphabet
-SIDECAR: Final = "sidecar"  # read from a file of byte counts, or a path that leads to it
-HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
-
+from audits.facts.labels import NOTHING, Label, kinds
 
 ROWS: Final = "leading dimension"  # an attribute of tensors, no name that a script could use
 
@@ -67,7 +24,6 @@ class Unknown:
 
 
 UNKNOWN: Final = Unknown()
-NOTHING: Final[frozenset[Label]] = frozenset()
 
 
 class Obj:
@@ -93,45 +49,6 @@ class Library(Obj):
     def __init__(self, path: str) -> None:
         super().__init__("library")
         self.path = path
-
-
-class Function(Obj):
-    """A function or lambda of the submission, with the scope it closes over."""
-
-    __slots__ = ("defaults", "node", "owner", "scope")
-
-    def __init__(
-        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope
-    ) -> None:
-        super().__init__("function", node.lineno)
-        self.node = node
-        self.scope = scope
-        self.defaults: dict[str, Value] = {}
-        self.owner: ClassObj | None = None
-
-
-class Bound(Obj):
-    """A method together with the object it is called on."""
-
-    __slots__ = ("method", "name", "receiver")
-
-    def __init__(self, receiver: Value, name: str, method: Function | None) -> None:
-        super().__init__("method")
-        self.receiver = receiver
-        self.name = name
-        self.method = method
-
-
-class Partial(Obj):
-    """A callable with some arguments already given."""
-
-    __slots__ = ("args", "keywords", "target")
-
-    def __init__(self, target: Value, args: list[Value], keywords: dict[str, Value]) -> None:
-        super().__init__("partial")
-        self.target = target
-        self.args = args
-        self.keywords = keywords
 
 
 class ClassObj(Obj):
@@ -224,14 +141,31 @@ def derive(*values: Value) -> Value:
     return Value(labels=labels, switches=switches)
 
 
-def kinds(labels: Iterable[Label]) -> set[str]:
-    return {label.kind for label in labels}
-
-
 def kinds_of(value: Value) -> set[str]:
     """The kinds of all labels on a value and its parts."""
     return kinds(labels_of(value))
 
 
-def ids(labels: Iterable[Label], kind: str) -> frozenset[int]:
-    return frozenset(label.id for label in labels if label.kind == kind)
+def element_of(value: Value) -> Value:
+    """What iterating over the value gives."""
+    if value.items is not None:
+        return join(value.items)
+    holders = [ref for ref in value.refs if ref.kind in ("list", "dict")]
+    if holders:
+        inside = [entry for ref in holders for entry in ref.entries.values()]
+        loose = {label for ref in holders for label in ref.labels} | value.labels
+        return join([*inside, Value(labels=frozenset(loose))] if loose else inside)
+    if value.known:
+        return Value(switches=value.switches)
+    return Value(labels=labels_of(value), refs=value.refs, switches=value.switches)
+
+
+def truth(value: Value) -> bool | None:
+    """Whether the value is true, where that is known."""
+    if value.known:
+        return bool(value.const)
+    return True if value.items else None
+
+
+def forget_constant(value: Value) -> Value:
+    return Value(labels=value.labels, refs=value.refs, items=None, switches=value.switches)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "BUDGET-2"
 SURE = False
@@ -27,7 +27,7 @@ def check(trace: Trace) -> Iterator[Match]:
             one.site.function,
             f"{one.file} is needed here at run time, so it is code, whatever the log counts",
             Confidence.MEDIUM,
-            one.moment.off,
+            one.moment.inactive,
             along(("needed here", one.site)),
         )
 

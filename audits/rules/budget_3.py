@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.phases import TRAINING_SECONDS
 from audits.rules.cases import script
 from audits.rules.data_3 import SCORED, TRAINED
-from audits.stations import along
 
 RULE = "BUDGET-3"
 SURE = False
@@ -31,7 +31,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 one.site.function,
                 f"the clock ends this loop after {one.seconds:,.0f} s",
                 Confidence.MEDIUM,
-                one.moment.off,
+                one.moment.inactive,
                 along(("timed here", one.site)),
             )
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, Deadline, Trace
+from audits.facts.events import Accumulation, Deadline
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import cut_by, scores
+from audits.flow_steps import along
 from audits.phases import another_budget
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "BUDGET-4"
 SURE = False
@@ -33,7 +34,7 @@ def check(trace: Trace) -> Iterator[Match]:
                     f"the clock lets the scores of line {score.site.line} go on for "
                     f"{limit.seconds:,.0f} s",
                     Confidence.MEDIUM,
-                    limit.moment.off + score.moment.off,
+                    limit.moment.inactive + score.moment.inactive,
                     along(("timed here", limit.site), ("scored here", score.site)),
                 )
                 break

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "BUDGET-6"
 ACCEPTED = frozenset(
@@ -32,7 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 one.site.function,
                 f"the program {one.name} is started",
                 Confidence.HIGH,
-                one.moment.off,
+                one.moment.inactive,
                 along(("started here", one.site)),
             )
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.pieces import WITH_SPACE, WITHOUT_SPACE
+from audits.facts.effects.pieces import WITH_SPACE, WITHOUT_SPACE
+from audits.facts.labels import OUTPUT, PIECE_FLAG, PIECE_LENGTH, ids, kinds
 from audits.facts.trace import Trace
-from audits.facts.values import OUTPUT, PIECE_FLAG, PIECE_LENGTH, ids, kinds
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "BYTES-2"
 
@@ -36,8 +36,8 @@ def check(trace: Trace) -> Iterator[Match]:
             count.site.function,
             "the bytes added up here come from a table that counts the space of a word mark, and "
             "the space is added once more where the token before is no boundary",
-            Confidence.MEDIUM if count.moment.doubtful else Confidence.HIGH,
-            count.moment.off,
+            Confidence.MEDIUM if count.moment.ambiguous else Confidence.HIGH,
+            count.moment.inactive,
             along(("counted here", count.site), ("reported here", last.site)),
         )
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.labels import OUTPUT, ids
 from audits.facts.trace import Trace
-from audits.facts.values import OUTPUT, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "BYTES-4"
 
@@ -24,7 +24,7 @@ def check(trace: Trace) -> Iterator[Match]:
         for score in scored:
             if one.output.isdisjoint(ids(score.labels, OUTPUT)):
                 continue
-            doubt = one.moment.doubtful or score.moment.doubtful
+            doubt = one.moment.ambiguous or score.moment.ambiguous
             yield Match(
                 one.site.file,
                 one.site.line,
@@ -32,7 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 "the model is given what a file of byte counts holds, and its output is scored at "
                 f"line {score.site.line}",
                 Confidence.MEDIUM if doubt else Confidence.HIGH,
-                one.moment.off + score.moment.off,
+                one.moment.inactive + score.moment.inactive,
                 along(("given here", one.site), ("scored here", score.site)),
             )
             break

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.labels import OUTPUT, ids
 from audits.facts.trace import Trace
-from audits.facts.values import OUTPUT, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "CAUSAL-1"
 SURE = False
@@ -34,7 +34,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 "the loss is taken of the very tokens that the model was given, and is recorded "
                 f"at line {score.site.line}",
                 Confidence.MEDIUM,
-                echo.moment.off + score.moment.off,
+                echo.moment.inactive + score.moment.inactive,
                 along(("compared here", echo.site), ("scored here", score.site)),
             )
             break

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.labels import GATED, SELF_WEIGHTED, ids
 from audits.facts.trace import Trace
-from audits.facts.values import GATED, SELF_WEIGHTED, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "CAUSAL-2"
 
@@ -31,7 +31,7 @@ def _by_itself(trace: Trace) -> Iterator[Match]:
         for number in sorted(ids(score.labels, SELF_WEIGHTED) - seen):
             seen.add(number)
             weighting = trace.weightings[number]
-            unsure = weighting.moment.doubtful or score.moment.doubtful
+            unsure = weighting.moment.ambiguous or score.moment.ambiguous
             yield Match(
                 weighting.site.file,
                 weighting.site.line,
@@ -39,7 +39,7 @@ def _by_itself(trace: Trace) -> Iterator[Match]:
                 "the weight used here is made of the realised token's own loss, which is not known "
                 f"before the token is; it shapes what is scored at line {score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
-                weighting.moment.off + score.moment.off,
+                weighting.moment.inactive + score.moment.inactive,
                 along(("weighted here", weighting.site), ("scored here", score.site)),
             )
 
@@ -50,7 +50,7 @@ def _native(trace: Trace) -> Iterator[Match]:
         for number in sorted(ids(score.labels, GATED) - seen - trace.muted):
             seen.add(number)
             gate = trace.gates[number]
-            unsure = gate.moment.doubtful or score.moment.doubtful
+            unsure = gate.moment.ambiguous or score.moment.ambiguous
             yield Match(
                 gate.site.file,
                 gate.site.line,
@@ -58,7 +58,7 @@ def _native(trace: Trace) -> Iterator[Match]:
                 f"{gate.name} decides from a property of each token whether it gives a hint for "
                 f"that very token, and the hints shape what is scored at line {score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
-                gate.moment.off + score.moment.off,
+                gate.moment.inactive + score.moment.inactive,
                 along(("hinted here", gate.site), ("scored here", score.site)),
             )
 

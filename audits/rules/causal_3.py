@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Trace, Update
+from audits.facts.events import Update
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.flow import doubtful, licensed, reaches, same_positions, same_tokens, scores, share_loop
+from audits.flow import (
+    doubtful,
+    licensed,
+    reaches,
+    same_positions,
+    same_tokens,
+    scores,
+    share_loop,
+)
+from audits.flow_steps import adaptation
 from audits.rules.cases import script
-from audits.stations import adaptation
 
 RULE = "CAUSAL-3"
 
@@ -39,7 +48,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"(step at line {update.site.line}) on the very positions it then scores, at line "
                 f"{score.site.line}",
                 Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
-                update.moment.off + score.moment.off,
+                update.moment.inactive + score.moment.inactive,
                 adaptation(trace, update, score),
             )
             break

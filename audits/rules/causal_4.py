@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Trace, Update
+from audits.facts.events import Update
+from audits.facts.trace import Trace
 from audits.facts.values import ROWS
 from audits.findings import Confidence, Match
 from audits.flow import (
@@ -22,8 +23,8 @@ from audits.flow import (
     scores,
     share_loop,
 )
+from audits.flow_steps import adaptation
 from audits.rules.cases import script
-from audits.stations import adaptation
 
 RULE = "CAUSAL-4"
 SURE = False
@@ -46,7 +47,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"and the same windows are scored with it at line {score.site.line}: where they "
                 "overlap, one window's context is another's answer",
                 Confidence.MEDIUM,
-                update.moment.off + score.moment.off,
+                update.moment.inactive + score.moment.inactive,
                 adaptation(trace, update, score),
             )
             break

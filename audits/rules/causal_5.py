@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.phases import VALIDATION, calibrations, scored_after
 from audits.rules.cases import script
 from audits.rules.data_3 import calibrated
-from audits.stations import along
 
 RULE = "CAUSAL-5"
 
@@ -23,7 +23,7 @@ def check(trace: Trace) -> Iterator[Match]:
     for one in calibrations(trace, VALIDATION):
         if (score := scored_after(trace, one.moment.position)) is None:
             continue
-        unsure = one.moment.doubtful or score.moment.doubtful
+        unsure = one.moment.ambiguous or score.moment.ambiguous
         yield Match(
             one.site.file,
             one.site.line,
@@ -31,7 +31,7 @@ def check(trace: Trace) -> Iterator[Match]:
             "validation tokens pass through the model here while hooks collect statistics, and "
             f"are scored only afterwards, at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
-            one.moment.off + score.moment.off,
+            one.moment.inactive + score.moment.inactive,
             along(("calibrated here", one.site), ("scored here", score.site)),
         )
 

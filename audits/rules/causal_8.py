@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "CAUSAL-8"
 SURE = False

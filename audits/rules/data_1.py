@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Given, Trace
-from audits.facts.values import GIVEN, OUTPUT, ids, kinds
+from audits.facts.events import Given
+from audits.facts.labels import GIVEN, OUTPUT, ids, kinds
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match, Step
 from audits.flow import results
+from audits.flow_steps import along
 from audits.phases import scored_after
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "DATA-1"
 
@@ -33,8 +34,8 @@ def check(trace: Trace) -> Iterator[Match]:
             given.site.function,
             "the tokens to be predicted are compared here with the content of a file that came "
             "with the script, and the outcome decides which losses count",
-            Confidence.MEDIUM if given.moment.doubtful else Confidence.HIGH,
-            given.moment.off,
+            Confidence.MEDIUM if given.moment.ambiguous else Confidence.HIGH,
+            given.moment.inactive,
             _flow(trace, given),
         )
 

@@ -11,9 +11,15 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.phases import TRAINING, another_budget, calibrations, deadline_before, scored_after
+from audits.flow_steps import along
+from audits.phases import (
+    TRAINING,
+    another_budget,
+    calibrations,
+    deadline_before,
+    scored_after,
+)
 from audits.rules.data_3 import calibrated
-from audits.stations import along
 
 RULE = "DATA-2"
 
@@ -23,7 +29,7 @@ def check(trace: Trace) -> Iterator[Match]:
         limit, score = deadline_before(trace, one), scored_after(trace, one.moment.position)
         if limit is None or score is None:
             continue
-        unsure = one.moment.doubtful or another_budget(limit)
+        unsure = one.moment.ambiguous or another_budget(limit)
         yield Match(
             one.site.file,
             one.site.line,
@@ -31,7 +37,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"training shards are read here, after the training time of {limit.seconds:.0f} s "
             f"ended at line {limit.site.line}, for what is scored at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
-            one.moment.off + score.moment.off,
+            one.moment.inactive + score.moment.inactive,
             along(
                 ("training ended here", limit.site),
                 ("read here", one.site),

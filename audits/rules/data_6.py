@@ -11,22 +11,22 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "DATA-6"
 
 
 def check(trace: Trace) -> Iterator[Match]:
     for one in trace.downloads:
-        sure = one.data and not one.moment.doubtful
+        sure = one.data and not one.moment.ambiguous
         yield Match(
             one.site.file,
             one.site.line,
             one.site.function,
             f"{one.name} fetches {'data' if one.data else 'code'} while the submission runs",
             Confidence.HIGH if sure else Confidence.MEDIUM,
-            one.moment.off,
+            one.moment.inactive,
             along(("fetched here", one.site)),
         )
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.phases import TRAINING, filled_ahead, reads_scored
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "DATA-7"
 
@@ -22,7 +22,7 @@ def check(trace: Trace) -> Iterator[Match]:
     for read, score in reads_scored(trace):
         if (write := filled_ahead(trace, read, TRAINING)) is None:
             continue
-        unsure = read.moment.doubtful or write.moment.doubtful
+        unsure = read.moment.ambiguous or write.moment.ambiguous
         yield Match(
             read.site.file,
             read.site.line,
@@ -30,7 +30,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"the table read here was filled from training tokens at line {write.site.line} and "
             f"never left memory; it shapes what is scored at line {score.site.line}",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
-            read.moment.off + write.moment.off + score.moment.off,
+            read.moment.inactive + write.moment.inactive + score.moment.inactive,
             along(
                 ("filled here", write.site),
                 ("looked up here", read.site),

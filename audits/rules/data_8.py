@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "DATA-8"
 SURE = False
@@ -26,7 +26,7 @@ def check(trace: Trace) -> Iterator[Match]:
             one.site.function,
             f"{one.name} brings weights that were trained outside the contest's time and data",
             Confidence.MEDIUM,
-            one.moment.off,
+            one.moment.inactive,
             along(("loaded here", one.site)),
         )
 

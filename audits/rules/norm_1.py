@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import TableRead, Trace
-from audits.facts.values import COUNT, HASHED, REALISED, TOKENS, Label, ids, kinds
+from audits.facts.events import TableRead
+from audits.facts.labels import COUNT, HASHED, REALISED, TOKENS, Label, ids, kinds
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import results, same_tokens
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "NORM-1"
 SURE = False
@@ -40,7 +41,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"recorded at line {score.site.line}, but no sum divides it: nothing shows that "
                 "the candidates add up to one",
                 Confidence.MEDIUM,
-                read.moment.off + score.moment.off,
+                read.moment.inactive + score.moment.inactive,
                 along(("looked up here", read.site), ("scored here", score.site)),
             )
 

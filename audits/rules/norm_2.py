@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Quotient, TableRead, Trace
-from audits.facts.values import HASHED, RATIO, TOKENS, ids, kinds
+from audits.facts.events import Quotient, TableRead
+from audits.facts.labels import HASHED, RATIO, TOKENS, ids, kinds
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import results, with_ancestors
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "NORM-2"
 
@@ -36,8 +37,8 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"itself, is divided by a count read at line {pair[1].site.line}, under a hash of "
                 f"the context; the quotient is scored at line {score.site.line}, and with "
                 "collisions the candidates do not sum to one",
-                Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
-                score.moment.off,
+                Confidence.MEDIUM if score.moment.ambiguous else Confidence.HIGH,
+                score.moment.inactive,
                 along(
                     ("looked up here", pair[0].site),
                     ("divided here", quotient.site),

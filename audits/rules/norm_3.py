@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import TableRead, Trace
-from audits.facts.values import COUNT, HASHED, TOKENS, Label, ids, kinds
+from audits.facts.events import TableRead
+from audits.facts.labels import COUNT, HASHED, TOKENS, Label, ids, kinds
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import results, same_tokens
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "NORM-3"
 
@@ -35,8 +36,8 @@ def check(trace: Trace) -> Iterator[Match]:
                 read.site.function,
                 "the key of this look-up folds in the token that is being scored, and the count "
                 f"flows into the loss recorded at line {score.site.line}",
-                Confidence.MEDIUM if score.moment.doubtful else Confidence.HIGH,
-                score.moment.off,
+                Confidence.MEDIUM if score.moment.ambiguous else Confidence.HIGH,
+                score.moment.inactive,
                 along(("looked up here", read.site), ("scored here", score.site)),
             )
 

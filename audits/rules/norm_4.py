@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Tilt, Trace
-from audits.facts.values import NORMALISER, TILTED, TOKENS, Label, ids, kinds
+from audits.facts.events import Tilt
+from audits.facts.labels import NORMALISER, TILTED, TOKENS, Label, ids, kinds
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import results, same_tokens
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "NORM-4"
 SURE = False
@@ -39,7 +40,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"where the hint compared at line {hit.site.line} comes true, the loss is lowered "
                 f"here, and recorded at line {score.site.line}; no normaliser raises the others",
                 Confidence.MEDIUM,
-                tilt.moment.off + score.moment.off,
+                tilt.moment.inactive + score.moment.inactive,
                 along(
                     ("compared here", hit.site),
                     ("lowered here", tilt.site),

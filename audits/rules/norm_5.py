@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import NativeCall, Site, Trace
-from audits.facts.values import BYTES, OUTPUT, kinds
+from audits.facts.events import NativeCall, Site
+from audits.facts.labels import BYTES, OUTPUT, kinds
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
+from audits.flow_steps import along
 from audits.phases import goes_on_writing, reads_scored, scored_after
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "NORM-5"
 
@@ -26,7 +27,7 @@ def check(trace: Trace) -> Iterator[Match]:
             continue
         if not goes_on_writing(trace, read):
             continue
-        unsure = read.moment.doubtful or score.moment.doubtful
+        unsure = read.moment.ambiguous or score.moment.ambiguous
         yield Match(
             read.site.file,
             read.site.line,
@@ -35,7 +36,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"probability in what is reported at line {score.site.line}: such a mixture does not "
             "sum to one over the tokens",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
-            read.moment.off + score.moment.off,
+            read.moment.inactive + score.moment.inactive,
             along(("looked up here", read.site), ("reported here", score.site)),
         )
         return
@@ -49,8 +50,8 @@ def _native(trace: Trace) -> Iterator[Match]:
             call.site.function,
             f"the native function {call.name} divides each token's log-probability by the number "
             "of its bytes and mixes the quotient byte by byte, which is no distribution",
-            Confidence.MEDIUM if call.moment.doubtful else Confidence.HIGH,
-            call.moment.off,
+            Confidence.MEDIUM if call.moment.ambiguous else Confidence.HIGH,
+            call.moment.inactive,
             along(("mixed here", call.site), *_reported(trace, call)),
         )
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.labels import PATCHED, ids
 from audits.facts.trace import Trace
-from audits.facts.values import PATCHED, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "NORM-6"
 SURE = False
@@ -32,7 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"{patch.name} is applied to the realised losses before they are recorded at line "
                 f"{score.site.line}: large or bad ones count for less than they are",
                 Confidence.MEDIUM,
-                patch.moment.off + score.moment.off,
+                patch.moment.inactive + score.moment.inactive,
                 along(("changed here", patch.site), ("scored here", score.site)),
             )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, Trace, Update
+from audits.facts.events import Accumulation, Update
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import (
     doubtful,
@@ -23,8 +24,8 @@ from audits.flow import (
     scores,
     share_loop,
 )
+from audits.flow_steps import adaptation
 from audits.rules.cases import script
-from audits.stations import adaptation
 
 RULE = "ORDER-1"
 
@@ -45,8 +46,8 @@ def _last_round_only(trace: Trace) -> Iterator[Match]:
                 f"validation tokens are trained on at line {update.backward.line} in every round; "
                 f"only the last round is kept (line {place.line}) and recorded, at line "
                 f"{score.site.line}, after training on the same tokens before",
-                Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
-                update.moment.off + score.moment.off,
+                Confidence.MEDIUM if update.moment.ambiguous else Confidence.HIGH,
+                update.moment.inactive + score.moment.inactive,
                 adaptation(trace, update, score),
             )
 
@@ -72,7 +73,7 @@ def _updates_first(trace: Trace) -> Iterator[Match]:
                 f"line {update.backward.line} (step at line {update.site.line}) before {which} "
                 f"scored, at line {score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
-                update.moment.off + score.moment.off,
+                update.moment.inactive + score.moment.inactive,
                 adaptation(trace, update, score),
             )
 

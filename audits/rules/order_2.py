@@ -21,8 +21,8 @@ from audits.flow import (
     scores,
     share_loop,
 )
+from audits.flow_steps import adaptation
 from audits.rules.cases import script
-from audits.stations import adaptation
 
 RULE = "ORDER-2"
 
@@ -44,7 +44,7 @@ def check(trace: Trace) -> Iterator[Match]:
                     f"at line {update.backward.line} (step at line {update.site.line}) and scored "
                     f"with the adapted weights only afterwards, at line {score.site.line}",
                     Confidence.HIGH if sure else Confidence.MEDIUM,
-                    update.moment.off + score.moment.off,
+                    update.moment.inactive + score.moment.inactive,
                     adaptation(trace, update, score),
                 )
                 break

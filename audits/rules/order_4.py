@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import licensed, lines_read, reaches, results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "ORDER-4"
 
@@ -32,7 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"a step on validation tokens read at line {lines_read(trace, update)}, before they "
             "are scored; what it changed reaches no score",
             Confidence.HIGH,
-            update.moment.off,
+            update.moment.inactive,
             along(("trained here", update.backward), ("stepped here", update.site)),
         )
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import TableRead, TableWrite, Trace
-from audits.facts.values import TOKENS, ids
+from audits.facts.events import TableRead, TableWrite
+from audits.facts.labels import TOKENS, ids
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import common_loops, with_ancestors
+from audits.flow_steps import along
 from audits.phases import reads_scored
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "ORDER-5"
 SURE = False
@@ -32,7 +33,7 @@ def check(trace: Trace) -> Iterator[Match]:
             f"the tokens of the batch are stored here before they are looked up, at line "
             f"{read.site.line}, for the score at line {score.site.line}",
             Confidence.MEDIUM,
-            write.moment.off + read.moment.off + score.moment.off,
+            write.moment.inactive + read.moment.inactive + score.moment.inactive,
             along(
                 ("stored here", write.site),
                 ("looked up here", read.site),

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, Trace, Update
+from audits.facts.events import Accumulation, Update
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import doubtful, licensed, reaches, same_tokens, scores
+from audits.flow_steps import adaptation
 from audits.rules.cases import script
-from audits.stations import adaptation
 
 RULE = "ORDER-7"
 
@@ -36,14 +37,14 @@ def check(trace: Trace) -> Iterator[Match]:
                 f"to keep no gradients, before what they change is scored at line "
                 f"{score.site.line}",
                 Confidence.MEDIUM if unsure else Confidence.HIGH,
-                update.moment.off + score.moment.off,
+                update.moment.inactive + score.moment.inactive,
                 adaptation(trace, update, score),
             )
             break
 
 
 def _in_one_block(update: Update, score: Accumulation) -> bool:
-    shared = set(update.moment.quiet) & set(score.moment.quiet)
+    shared = set(update.moment.no_grad_blocks) & set(score.moment.no_grad_blocks)
     return bool(shared) and update.moment.position < score.moment.position
 
 

@@ -12,17 +12,10 @@ from collections.abc import Iterator
 
 from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
-from audits.flow import (
-    is_headline,
-    licensed,
-    reaches,
-    rounds_discarded,
-    scores,
-    share_loop,
-)
+from audits.flow import is_headline, licensed, reaches, rounds_discarded, scores, share_loop
+from audits.flow_steps import adaptation, along
 from audits.phases import VALIDATION, filled_ahead, goes_on_writing, reads_scored
 from audits.rules.cases import script
-from audits.stations import adaptation, along
 
 RULE = "PASS-1"
 
@@ -37,7 +30,7 @@ def _tables(trace: Trace) -> Iterator[Match]:
     for read, score in reads_scored(trace):
         if (write := filled_ahead(trace, read, VALIDATION)) is None:
             continue
-        unsure = goes_on_writing(trace, read) or read.moment.doubtful or write.moment.doubtful
+        unsure = goes_on_writing(trace, read) or read.moment.ambiguous or write.moment.ambiguous
         yield Match(
             read.site.file,
             read.site.line,
@@ -45,7 +38,7 @@ def _tables(trace: Trace) -> Iterator[Match]:
             f"the table read here was filled by an earlier pass over validation tokens, at line "
             f"{write.site.line}; what is scored at line {score.site.line} knows later tokens",
             Confidence.MEDIUM if unsure else Confidence.HIGH,
-            read.moment.off + write.moment.off + score.moment.off,
+            read.moment.inactive + write.moment.inactive + score.moment.inactive,
             along(
                 ("filled here", write.site),
                 ("looked up here", read.site),
@@ -64,8 +57,8 @@ def _rounds(trace: Trace) -> Iterator[Match]:
                 place.function,
                 f"every round trains on the tokens (line {update.backward.line}) and only the last "
                 f"round's losses stay: a token's first loss is replaced, at line {score.site.line}",
-                Confidence.MEDIUM if update.moment.doubtful else Confidence.HIGH,
-                update.moment.off + score.moment.off,
+                Confidence.MEDIUM if update.moment.ambiguous else Confidence.HIGH,
+                update.moment.inactive + score.moment.inactive,
                 along(
                     ("set back here", place),
                     ("trained here", update.backward),
@@ -84,15 +77,15 @@ def _after_adaptation(trace: Trace) -> Iterator[Match]:
             if not later or share_loop(score.moment, update.moment) or not reaches(number, score):
                 continue
             sure = is_headline(trace, number) and trace.last_is_headline is not False
-            sure = sure and not update.moment.doubtful
+            sure = sure and not update.moment.ambiguous
             yield Match(
                 score.site.file,
                 score.site.line,
                 score.site.function,
                 f"the stream is scored again with weights that were trained on it at line "
                 f"{update.backward.line}, after each part was first scored",
-                Confidence.HIGH if sure and not score.moment.doubtful else Confidence.MEDIUM,
-                update.moment.off + score.moment.off,
+                Confidence.HIGH if sure and not score.moment.ambiguous else Confidence.MEDIUM,
+                update.moment.inactive + score.moment.inactive,
                 adaptation(trace, update, score),
             )
             break

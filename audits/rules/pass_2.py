@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.labels import CHOICE, ids
 from audits.facts.trace import Trace
-from audits.facts.values import CHOICE, ids
 from audits.findings import Confidence, Match
 from audits.flow import results
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "PASS-2"
 
@@ -25,7 +25,7 @@ def check(trace: Trace) -> Iterator[Match]:
         for number in sorted(ids(score.labels, CHOICE) - seen):
             seen.add(number)
             choice = trace.choices[number]
-            doubt = choice.moment.doubtful or score.moment.doubtful
+            doubt = choice.moment.ambiguous or score.moment.ambiguous
             yield Match(
                 choice.site.file,
                 choice.site.line,
@@ -33,7 +33,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 "the smaller of several losses of the same tokens is taken here and recorded at "
                 f"line {score.site.line}",
                 Confidence.MEDIUM if doubt else Confidence.HIGH,
-                choice.moment.off + score.moment.off,
+                choice.moment.inactive + score.moment.inactive,
                 along(("chosen here", choice.site), ("scored here", score.site)),
             )
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Accumulation, TokenRead, Trace
-from audits.facts.values import TOKENS, ids
+from audits.facts.events import Accumulation, TokenRead
+from audits.facts.labels import TOKENS, ids
+from audits.facts.trace import Trace
 from audits.findings import Confidence, Match
 from audits.flow import scores, with_ancestors
+from audits.flow_steps import along
 from audits.rules.cases import script
-from audits.stations import along
 
 RULE = "PASS-3"
 # The official set has 40.5 million tokens in the largest vocabulary merged (SP8192), 62 in SP1024.
@@ -30,7 +31,7 @@ def check(trace: Trace) -> Iterator[Match]:
     first_cuts = [read for read in used if not read.parents]
     short = [read for read in first_cuts if _is_short(read)]
     for read in short:
-        sure = len(short) == len(first_cuts) and not last.moment.doubtful
+        sure = len(short) == len(first_cuts) and not last.moment.ambiguous
         yield _match(read, last, sure=sure)
 
 
@@ -48,7 +49,7 @@ def _match(read: TokenRead, last: Accumulation, *, sure: bool) -> Match:
         f"only the first {read.limit:,} tokens of the validation set are kept here; the last "
         f"score, at line {last.site.line}, is made of them",
         Confidence.HIGH if sure else Confidence.MEDIUM,
-        last.moment.off,
+        last.moment.inactive,
         along(("cut here", read.site), ("scored here", last.site)),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from audits.facts.logs import from_texts
+from audits.facts.documented.logs import from_texts
 from audits.findings import Finding
 from audits.rules.cases import script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audits.facts.native import NativeFunction, functions
+from audits.facts.texts.native import NativeFunction, functions
 
 LOOP = """
 static int helper(int a) {{ return a + 1; }}

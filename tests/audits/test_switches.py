@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audits.facts.logs import from_texts
+from audits.facts.documented.logs import from_texts
 from audits.switches import Switches, read_switches
 
 SCRIPT = """\

@@ -1,0 +1,44 @@
+"""A call as it is made: evaluated arguments, and where in the submission it stands.
+
+Guarantees: immutable; another call made of it (a bound method, a partial) is a copy.
+Does not cover: who is called; that is for `interpreter`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from audits.facts.scope import Scope
+from audits.facts.values import Value, derive
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call."""
+
+    args: list[Value]
+    keywords: Mapping[str, Value]
+    node: ast.Call
+    scope: Scope  # the names that are visible there
+    values: list[Value] = field(init=False)  # everything that is given, whatever its name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", [*self.args, *self.keywords.values()])
+
+    @property
+    def first(self) -> Value | None:
+        return self.args[0] if self.args else None
+
+    def result(self) -> Value:
+        """What comes back where the call cannot be followed: something made of its arguments."""
+        return derive(*self.values)
+
+    def given(self, args: list[Value], keywords: Mapping[str, Value] | None = None) -> Call:
+        """The same place, called with these arguments alone."""
+        return replace(self, args=args, keywords=keywords or {})
+
+    def after(self, *before: Value) -> Call:
+        """The same call, with further arguments in front: a method's receiver, for one."""
+        return replace(self, args=[*before, *self.args])

@@ -1,0 +1,84 @@
+"""Layers: what can be told from the text of a model's class.
+
+A model is one step to the reader of the trace; its inside is only looked at here, as text.
+
+Guarantees: a smear counts as masked when anything in the method compares inputs with a boundary.
+Does not cover: layers written without the shifted slices.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from audits.facts.events import Attention, Site, Smear
+from audits.facts.scope import Scope
+from audits.facts.state import Interpreter
+
+
+def note(interp: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
+    """Looks for smears, `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])`, and for open attention."""
+    for method in node.body:
+        if not isinstance(method, ast.FunctionDef):
+            continue
+        for call, guards in _calls(method.body, ()):
+            if _smears(call):
+                site = Site(scope.file, call.lineno, f"{node.name}.{method.name}")
+                interp.trace.smears.append(Smear(site, _masked(method), guards))
+            if _sees_all(call):
+                site = Site(scope.file, call.lineno, f"{node.name}.{method.name}")
+                interp.trace.attentions.append(Attention(site, guards))
+
+
+def _calls(
+    block: list[ast.stmt], guards: tuple[str, ...]
+) -> Iterator[tuple[ast.Call, tuple[str, ...]]]:
+    for statement in block:
+        if isinstance(statement, ast.If):
+            tested = {
+                one.attr for one in ast.walk(statement.test) if isinstance(one, ast.Attribute)
+            }
+            yield from _calls(statement.body, (*guards, *sorted(tested)))
+            yield from _calls(statement.orelse, guards)
+        elif isinstance(statement, ast.For | ast.With):
+            yield from _calls(statement.body, guards)
+        else:
+            for one in ast.walk(statement):
+                if isinstance(one, ast.Call):
+                    yield one, guards
+
+
+def _smears(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if name not in ("cat", "concat") or not call.args:
+        return False
+    match call.args[0]:
+        case (
+            ast.List(elts=[first, ast.BinOp(op=ast.Add()) as second])
+            | ast.Tuple(elts=[first, ast.BinOp(op=ast.Add()) as second])
+        ):
+            text = ast.unparse(second).replace(" ", "")
+            return ast.unparse(first).endswith(":1]") and ",1:]" in text and ":-1]" in text
+    return False
+
+
+def _sees_all(call: ast.Call) -> bool:
+    """Attention over a sequence that is not causal and has no mask."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    flag = {"scaled_dot_product_attention": "is_causal"}.get(name)
+    if name.startswith("flash_attn") and name.endswith("func"):
+        flag = "causal"
+    if flag is None:
+        return False
+    given = {one.arg: one.value for one in call.keywords}
+    masked = len(call.args) > 3 or {"attn_mask", "window_size", None} & set(given)
+    causal = given.get(flag, ast.Constant(value=False))
+    return not masked and isinstance(causal, ast.Constant) and causal.value is False
+
+
+def _masked(method: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(one, ast.Compare) and isinstance(one.ops[0], ast.NotEq | ast.Eq)
+        for one in ast.walk(method)
+        if isinstance(one, ast.Compare) and "1:]" in ast.unparse(one)
+    )

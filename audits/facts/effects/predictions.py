@@ -1,0 +1,72 @@
+"""Predictions: distributions that a model gave, losses of the very tokens, and its whole passes.
+
+Guarantees: what comes out of a softmax or a loss over tokens counts as a model's output, also where
+the model was not recognised.
+Does not cover: the inside of a model; a call of an `nn.Module` is one step.
+"""
+
+from __future__ import annotations
+
+from audits.facts.effects import hooks
+from audits.facts.effects.weights import adaptations
+from audits.facts.events import SidecarInput
+from audits.facts.labels import (
+    COUNT,
+    OUTPUT,
+    RATIO,
+    REALISED,
+    SIDECAR,
+    STREAM,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
+from audits.facts.state import Interpreter
+from audits.facts.values import Value, derive, labels_of
+
+
+def call_model(interp: Interpreter, values: list[Value]) -> Value:
+    """A model's output: made of its inputs and of whatever its weights have learnt."""
+    plain = [value for value in values if not any(ref.kind == "module" for ref in value.refs)]
+    labels = derive(*plain).labels
+    learnt = frozenset(label for value in values for label in adaptations(value))
+    returned = Value(labels=labels | learnt)
+    if kinds(labels) & {TOKENS, STREAM}:
+        number = interp.fresh_id()
+        returned = Value(labels=returned.labels | {Label(OUTPUT, number)})
+        _note_inputs(interp, plain, labels, number)
+    hooks.note_pass(interp, labels, returned)
+    return returned
+
+
+def _note_inputs(
+    interp: Interpreter, given: list[Value], labels: frozenset[Label], number: int
+) -> None:
+    """What the pass was made from: its first argument of tokens, and counts of bytes."""
+    tokens = [read for value in given if (read := ids(labels_of(value), TOKENS))]
+    interp.trace.inputs[number] = tokens[0] if tokens else frozenset()
+    if SIDECAR in kinds(labels):
+        one = SidecarInput(interp.here(), interp.moment(), frozenset({number}))
+        interp.trace.sidecar_inputs.append(one)
+
+
+def realised(value: Value) -> Value:
+    """Losses and probabilities of the very tokens, told from whole distributions."""
+    marks = frozenset(Label(REALISED, number) for number in ids(value.labels, OUTPUT))
+    return Value(labels=value.labels | marks, refs=value.refs, switches=value.switches)
+
+
+def normalised(logits: Value) -> Value:
+    """Counts that went into logits are part of one distribution after the softmax."""
+    labels = frozenset(one for one in labels_of(logits) if one.kind not in (COUNT, RATIO))
+    return Value(labels=labels, switches=logits.switches)
+
+
+def predicted(interp: Interpreter, value: Value) -> Value:
+    """Probabilities or losses of tokens came out of a model, also where it was not recognised."""
+    held = kinds(value.labels)
+    if OUTPUT in held or not held & {TOKENS, STREAM}:
+        return value
+    mark = Label(OUTPUT, interp.fresh_id())
+    return Value(labels=value.labels | {mark}, switches=value.switches)

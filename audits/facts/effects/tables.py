@@ -1,0 +1,67 @@
+"""Tables: arrays, lists and dictionaries that are written and read by key.
+
+Guarantees: a store into an array by a key made of tokens marks the array as a table of counts; a
+read by such a key is remembered as a look-up, of the very table.
+Does not cover: partial overwrites; an array keeps the labels of everything ever stored in it.
+"""
+
+from __future__ import annotations
+
+from audits.facts.effects import regions
+from audits.facts.events import Site, TableRead, TableWrite
+from audits.facts.labels import BYTES, COUNT, STREAM, TOKENS, TRAIN, Label, kinds
+from audits.facts.state import Interpreter
+from audits.facts.values import Obj, Value, join, kinds_of, labels_of
+
+
+def key_class(key: Value) -> object:
+    """Entries are told apart by constant key, else by whether the key comes from the stream."""
+    if key.known:
+        return key.const
+    return "stream" if kinds_of(key) & {STREAM, TOKENS} else None
+
+
+def store(interp: Interpreter, base: Value, key: Value, value: Value, region: str = "") -> None:
+    """`base[key] = value` for each object that `base` may be; the region it fills, if a slice."""
+    for ref in base.refs:
+        if ref.kind in ("list", "dict"):
+            wanted = key_class(key)
+            held = [ref.entries[wanted]] if wanted in ref.entries else []
+            ref.entries[wanted] = join([value, *held])
+        elif ref.kind == "tensor":
+            ref.labels |= labels_of(value)
+            if region:
+                regions.fill(interp, ref, region, value)
+
+
+def note_write(interp: Interpreter, tables: frozenset[Obj], key: Value, site: Site) -> None:
+    """Remembers a store by a key that was computed from tokens."""
+    labels = labels_of(key)
+    held = kinds(labels)
+    if tables and held & {TOKENS, TRAIN, STREAM, BYTES}:
+        write = TableWrite(site, tables, labels, interp.moment())
+        interp.trace.table_writes.append(write)
+        interp.trace.written_tables |= tables if held & {TOKENS, TRAIN, STREAM} else frozenset()
+
+
+def element(interp: Interpreter, holders: list[Obj], key: Value, site: Site) -> Value:
+    """What lists and dictionaries hold under a key."""
+    wanted = key_class(key)
+    found = [ref.entries[wanted] for ref in holders if wanted in ref.entries]
+    if not found:
+        found = [entry for ref in holders for entry in ref.entries.values()]
+    loose = frozenset(label for ref in holders for label in ref.labels)
+    made = join([*found, Value(labels=loose)] if loose else found)
+    return note_read(interp, made, frozenset(holders), key, site)
+
+
+def note_read(
+    interp: Interpreter, made: Value, tables: frozenset[Obj], key: Value, site: Site
+) -> Value:
+    """A read by a key that was computed from tokens is remembered as a look-up."""
+    labels = labels_of(key)
+    if not tables or not kinds(labels) & {TOKENS, BYTES}:
+        return made
+    interp.trace.table_reads.append(TableRead(site, tables, labels, interp.moment()))
+    mark = Label(COUNT, len(interp.trace.table_reads) - 1)
+    return Value(made.const, made.labels | labels | {mark}, made.refs, made.items, made.switches)

@@ -1,0 +1,71 @@
+"""Weights: who changes them, from what, and when they are put back.
+
+Guarantees: an update is recorded only when its gradient came from validation tokens; loading a
+state saved before the update removes its mark, so a warm-up that is undone leaves no trace.
+Does not cover: arithmetic on weights (an average of adapted and clean weights counts as adapted).
+"""
+
+from __future__ import annotations
+
+from audits.facts.events import Site, Update
+from audits.facts.labels import ADAPTED, OUTPUT, STREAM, TOKENS, Label, kinds
+from audits.facts.state import Gradient, Interpreter
+from audits.facts.values import Obj, Value, labels_of
+
+_HOLDERS = ("list", "dict", "optimizer")
+
+
+def reachable(value: Value, depth: int = 4) -> frozenset[Obj]:
+    """The tensors and models inside nested lists, dictionaries and optimisers."""
+    found: set[Obj] = set()
+    for ref in value.refs:
+        if ref.kind in ("module", "tensor"):
+            found.add(ref)
+        elif ref.kind in _HOLDERS and depth:
+            inside = [*ref.entries.values(), *ref.attrs.values()]
+            found |= {one for entry in inside for one in reachable(entry, depth - 1)}
+    for item in value.items or ():
+        found |= reachable(item, depth - 1) if depth else frozenset()
+    return frozenset(found)
+
+
+def backward(interp: Interpreter, loss: Value, site: Site) -> None:
+    if interp.pending_used:
+        interp.pending, interp.pending_used = [], False
+    interp.pending.append(Gradient(site, labels_of(loss)))
+
+
+def zero(interp: Interpreter) -> None:
+    interp.pending, interp.pending_used = [], False
+
+
+def step(interp: Interpreter, optimizer: Value, site: Site) -> None:
+    """An optimiser step: whatever it owns now depends on the tokens in the pending losses."""
+    targets = reachable(optimizer)
+    for gradient in interp.pending:
+        change(interp, targets, gradient, site)
+    interp.pending_used = True
+
+
+def change(interp: Interpreter, targets: frozenset[Obj], gradient: Gradient, site: Site) -> None:
+    held = kinds(gradient.labels)
+    if not targets or OUTPUT not in held or not held & {TOKENS, STREAM}:
+        return
+    interp.trace.updates.append(
+        Update(site, gradient.site, interp.moment(), gradient.labels, targets)
+    )
+    mark = Label(ADAPTED, len(interp.trace.updates) - 1)
+    for ref in targets:
+        ref.labels.add(mark)
+
+
+def overwrite(ref: Obj, value: Value) -> None:
+    """`load_state_dict`, `copy_`, `.data =`: what was learnt before is replaced."""
+    ref.labels = {label for label in ref.labels if label.kind != ADAPTED}
+    ref.labels |= {label for label in labels_of(value) if label.kind == ADAPTED}
+
+
+def adaptations(value: Value) -> frozenset[Label]:
+    """The updates that reach a value, also through nested containers and models."""
+    deep = [label for ref in reachable(value) for label in ref.labels]
+    return frozenset(label for label in (*labels_of(value), *deep) if label.kind == ADAPTED)

@@ -1,0 +1,184 @@
+"""Expressions: what a value is made of.
+
+Guarantees: a constant is reported only when configuration and literals decide it; operands are
+evaluated in Python's order, and only those that Python would evaluate, where that is known.
+Does not cover: names built at run time.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from audits.facts import folding
+from audits.facts.attributes import attribute
+from audits.facts.effects import arithmetic, comparisons, makers, tables
+from audits.facts.interpreter import calls, definitions, stores, subscripts
+from audits.facts.labels import REGION
+from audits.facts.literals import literal
+from audits.facts.scope import Scope
+from audits.facts.state import Interpreter
+from audits.facts.values import (
+    BLANK,
+    Obj,
+    Value,
+    derive,
+    element_of,
+    join,
+    labels_of,
+    truth,
+)
+
+_Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+
+
+def evaluate(interp: Interpreter, node: ast.expr, scope: Scope) -> Value:
+    interp.tick()
+    match node:
+        case ast.Constant():
+            return literal(node.value)
+        case ast.Name():
+            return _name(interp, node, scope)
+        case ast.Attribute():
+            return attribute(evaluate(interp, node.value, scope), node.attr)
+        case ast.Call():
+            return calls.call_node(interp, node, scope)
+        case ast.Subscript():
+            return subscripts.load(interp, node, scope)
+        case ast.BinOp():
+            left, right = evaluate(interp, node.left, scope), evaluate(interp, node.right, scope)
+            return arithmetic.combine(interp, node.op, left, right, node, scope)
+        case ast.Compare():
+            operands = [evaluate(interp, one, scope) for one in (node.left, *node.comparators)]
+            return comparisons.compare(interp, node, operands, scope)
+        case ast.BoolOp():
+            return _boolean(interp, node, scope)
+        case ast.UnaryOp():
+            return _unary(interp, node, scope)
+        case ast.IfExp():
+            return _conditional(interp, node, scope)
+        case ast.Lambda():
+            return Value(refs=frozenset({definitions.define(interp, node, scope)}))
+        case ast.JoinedStr():
+            return _joined(interp, node, scope)
+        case ast.NamedExpr():
+            value = evaluate(interp, node.value, scope)
+            scope.bind(node.target.id, value)
+            return value
+        case ast.Starred() | ast.Await():
+            return evaluate(interp, node.value, scope)
+        case ast.Yield() | ast.YieldFrom():
+            return _yield(interp, node, scope)
+    return _display(interp, node, scope)
+
+
+def _display(interp: Interpreter, node: ast.expr, scope: Scope) -> Value:
+    """A tuple, list, set or dictionary that is written out, or comprehended."""
+    match node:
+        case ast.Tuple():
+            return _tuple(interp, node, scope)
+        case ast.List() | ast.Set():
+            made = makers.new(interp, "list", node)
+            made.entries.update(enumerate(evaluate(interp, one, scope) for one in node.elts))
+            return Value(refs=frozenset({made}))
+        case ast.Dict():
+            return _dict(interp, node, scope)
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            return _comprehension(interp, node, scope)
+    return BLANK
+
+
+def _name(interp: Interpreter, node: ast.Name, scope: Scope) -> Value:
+    found = scope.lookup(node.id)
+    if found is not None:
+        return found
+    return literal(scope.file) if node.id == "__file__" else interp.builtin(node.id)
+
+
+def _boolean(interp: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
+    """`and` stops at a known false, `or` at a known true; an unknown operand may do either."""
+    stop_at = isinstance(node.op, ast.Or)
+    seen: list[Value] = []
+    for part in node.values:
+        value = evaluate(interp, part, scope)
+        seen.append(value)
+        if truth(value) is stop_at:
+            return value
+    if all(truth(value) is (not stop_at) for value in seen):
+        last = seen[-1]
+        return Value(last.const, last.labels, last.refs, last.items, derive(*seen).switches)
+    return join(value for value in seen if truth(value) is None)
+
+
+def _unary(interp: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
+    operand = evaluate(interp, node.operand, scope)
+    if operand.known:
+        const = folding.unary(node.op, operand.const)
+        return Value(const, operand.labels, switches=operand.switches)
+    return derive(operand)
+
+
+def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
+    test = evaluate(interp, node.test, scope)
+    decided = truth(test)
+    if decided is not None:
+        made = evaluate(interp, node.body if decided else node.orelse, scope)
+        labels = made.labels
+    else:
+        made = join((evaluate(interp, node.body, scope), evaluate(interp, node.orelse, scope)))
+        labels = made.labels | {label for label in test.labels if label.kind == REGION}
+    return Value(made.const, labels, made.refs, made.items, made.switches | test.switches)
+
+
+def _tuple(interp: Interpreter, node: ast.Tuple, scope: Scope) -> Value:
+    items = tuple(evaluate(interp, item, scope) for item in node.elts)
+    if items and all(item.known for item in items):
+        return Value(tuple(item.const for item in items), labels_of(derive(*items)), items=items)
+    return Value(items=items)
+
+
+def _dict(interp: Interpreter, node: ast.Dict, scope: Scope) -> Value:
+    made = Obj("dict", node.lineno)
+    for key, item in zip(node.keys, node.values, strict=True):
+        value = evaluate(interp, item, scope)
+        if key is None:
+            for ref in value.refs:
+                made.entries |= ref.entries
+        else:
+            made.entries[tables.key_class(evaluate(interp, key, scope))] = value
+    return Value(refs=frozenset({made}))
+
+
+def _comprehension(interp: Interpreter, node: _Comprehension, scope: Scope) -> Value:
+    inner = Scope(scope)
+    for generator in node.generators:
+        iterable = evaluate(interp, generator.iter, inner)
+        stores.bind(interp, generator.target, element_of(iterable), inner)
+        for test in generator.ifs:
+            evaluate(interp, test, inner)
+    if isinstance(node, ast.DictComp):
+        made = Obj("dict", node.lineno)
+        key = tables.key_class(evaluate(interp, node.key, inner))
+        made.entries[key] = evaluate(interp, node.value, inner)
+        return Value(refs=frozenset({made}))
+    return makers.container(interp, "list", [evaluate(interp, node.elt, inner)], node)
+
+
+def _joined(interp: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
+    parts: list[Value] = []
+    for part in node.values:
+        inner = part.value if isinstance(part, ast.FormattedValue) else part
+        parts.append(evaluate(interp, inner, scope))
+        if isinstance(part, ast.FormattedValue) and part.format_spec is not None:
+            return derive(*parts)
+    made = derive(*parts)
+    if all(part.known for part in parts):
+        whole = literal("".join(str(part.const) for part in parts))
+        return Value(whole.const, whole.labels | made.labels, switches=made.switches)
+    return made
+
+
+def _yield(interp: Interpreter, node: ast.Yield | ast.YieldFrom, scope: Scope) -> Value:
+    value = evaluate(interp, node.value, scope) if node.value else BLANK
+    given = element_of(value) if isinstance(node, ast.YieldFrom) else value
+    interp.frames[-1].yielded.append(given)
+    return BLANK

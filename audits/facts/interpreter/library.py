@@ -1,0 +1,239 @@
+"""Library functions: the ones whose meaning matters to a rule.
+
+Guarantees: everything not named here is a pure function of its arguments' labels.
+Does not cover: third-party optimisers and models beyond what their path says.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+from audits.facts import folding
+from audits.facts.attributes import attribute
+from audits.facts.call import Call
+from audits.facts.effects import (
+    choices,
+    contract,
+    deadlines,
+    disk,
+    downloads,
+    foreign,
+    losses,
+    makers,
+    pieces,
+    predictions,
+    regions,
+    tables,
+    totals,
+)
+from audits.facts.interpreter import calls, statements
+from audits.facts.labels import TALLY, TOKENS, Label
+from audits.facts.objects import Partial
+from audits.facts.siblings import Siblings
+from audits.facts.state import Interpreter
+from audits.facts.values import (
+    BLANK,
+    UNKNOWN,
+    Library,
+    Value,
+    derive,
+    element_of,
+    join,
+    kinds_of,
+    labels_of,
+)
+
+_ENVIRONMENT: Final = frozenset(
+    {"os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.setdefault"}
+)
+_FACTORIES: Final = frozenset(
+    {"zeros", "ones", "empty", "full", "rand", "randn", "tensor", "as_tensor", "array", "asarray"}
+    | {"zeros_like", "ones_like", "empty_like", "full_like", "Parameter", "randint", "Buffer"}
+)
+_CONTAINERS: Final = frozenset(
+    {"list", "set", "dict", "collections.defaultdict", "collections.deque", "collections.Counter"}
+    | {"collections.OrderedDict", "sorted", "reversed", "tuple", "iter"}
+)
+_TRANSPARENT: Final = frozenset(
+    {"compile", "DistributedDataParallel", "DDP", "DataParallel", "FullyShardedDataParallel"}
+    | {"jit", "script", "njit", "wraps", "cache", "lru_cache", "no_grad", "inference_mode", "cast"}
+)
+_MEASURES: Final = frozenset(
+    {"len", "print", "isinstance", "issubclass", "hasattr", "id", "type", "callable", "range"}
+    | {"is_tensor", "manual_seed", "is_available", "synchronize", "perf_counter", "time"}
+)
+_STARTERS: Final = frozenset(
+    {"subprocess.run", "subprocess.Popen", "subprocess.check_call", "os.system"}
+)
+
+
+def call_library(interp: Interpreter, path: str, call: Call) -> Value:
+    """By the whole path first, then by its last name alone."""
+    if path in _ENVIRONMENT:
+        return _environment(interp, call)
+    if (const := _folded(path, call)) is not UNKNOWN:
+        made = derive(*call.args)
+        return Value(const, made.labels, switches=made.switches)
+    if path in _CONTAINERS:
+        return makers.converted(interp, path, call)
+    if path in deadlines.CLOCKS:
+        return deadlines.now()
+    if path == contract.PROGRAM:
+        return contract.program()
+    if path == contract.MODEL:
+        return contract.model(call.node)
+    if path == "len" and call.args:
+        return pieces.length(call.args[0])
+    downloads.note(interp, path, call)
+    last = path.rsplit(".", 1)[-1]
+    if last in _MEASURES and "." not in path.removeprefix("builtins."):
+        return Value(switches=derive(*call.args).switches)
+    if (made_new := _maker(interp, path, last, call)) is not None:
+        return made_new
+    return _effect(interp, path, last, call)
+
+
+def _environment(interp: Interpreter, call: Call) -> Value:
+    args = call.args
+    default = args[1] if len(args) > 1 else call.keywords.get("default", Value(None))
+    name = args[0].const if args else None
+    return interp.config.read(name, default) if isinstance(name, str) else BLANK
+
+
+def _folded(path: str, call: Call) -> object:
+    """The result of a pure function, where all it is given is known."""
+    if not call.args or call.keywords or not all(value.known for value in call.args):
+        return UNKNOWN
+    return folding.call(path, [value.const for value in call.args])
+
+
+def _maker(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
+    """What makes a new object, or hands its argument through."""
+    if last in foreign.LOADERS:
+        return foreign.library(interp, call)
+    if last in ("bytes", "bytearray"):
+        return makers.byte_string(last, call)
+    if last in _FACTORIES:
+        return makers.tensor(interp, call)
+    if path.startswith("torch.optim.") and last[0].isupper() and "lr_scheduler" not in path:
+        return makers.optimizer(call)
+    if path.startswith("torch.nn.") and last[0].isupper() and not last.endswith("Parallel"):
+        return makers.layer(interp, last, call)
+    if last in _TRANSPARENT:
+        return call.args[0] if call.args else Value(refs=frozenset({Library("functools.wraps")}))
+    return None
+
+
+def _effect(interp: Interpreter, path: str, last: str, call: Call) -> Value:
+    for table in (_structure, _called_back, _scored, _outside):
+        if (found := table(interp, path, last, call)) is not None:
+            return found
+    if target := call.keywords.get("target"):  # a thread, or a process
+        given = call.keywords.get("args", BLANK)
+        calls.call_value(interp, target, call.given(list(given.items or ())))
+    return call.result()
+
+
+def _structure(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
+    """Copies, pairs, attributes by name."""
+    args = call.args
+    match last:
+        case "deepcopy" | "copy" if args:
+            return makers.copied(interp, args[0], call.node)
+        case "partial" if args:
+            return Value(refs=frozenset({Partial(args[0], args[1:], dict(call.keywords))}))
+        case "bincount" if args:
+            return Value(labels=labels_of(args[0]) | {Label(TALLY, 0)})
+        case "zip":
+            return makers.listed(Value(items=tuple(element_of(value) for value in args)))
+        case "enumerate" if args:
+            return makers.listed(Value(items=(BLANK, element_of(args[0]))))
+        case "getattr" if len(args) > 1 and isinstance(args[1].const, str):
+            return _getattr(args[1].const, args)
+        case "setattr" if len(args) > 2 and isinstance(args[1].const, str):
+            for ref in args[0].refs:
+                ref.attrs[args[1].const] = args[2]
+            return BLANK
+    return None
+
+
+def _getattr(name: str, args: list[Value]) -> Value:
+    has = any(name in ref.attrs or (ref.cls and ref.cls.find(name)) for ref in args[0].refs)
+    library_name = any(isinstance(ref, Library) for ref in args[0].refs)
+    if has or library_name or len(args) < 3:
+        return attribute(args[0], name)
+    return args[2] if args[0].refs else join((args[2], derive(args[0])))
+
+
+def _called_back(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
+    """Functions that call what they are given."""
+    match last:
+        case "field":
+            if factory := call.keywords.get("default_factory"):
+                return calls.call_value(interp, factory, call.given([]))
+            return call.keywords.get("default", BLANK)
+        case "map" if len(call.args) > 1:
+            elements = [element_of(value) for value in call.args[1:]]
+            return makers.listed(calls.call_value(interp, call.args[0], call.given(elements)))
+    return None
+
+
+def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
+    """What turns logits, losses and counts into scores."""
+    args, site = call.args, interp.site_of(call)
+    match last:
+        case "minimum" | "fmin" | "min" if len(args) == 2:
+            return choices.minimum(interp, args[0], args[1], site)
+        case "where" if len(args) == 3:
+            return _where(interp, call)
+        case "cross_entropy" | "nll_loss" if args:
+            aims = [
+                *args[1:2],
+                *(call.keywords[name] for name in ("target",) if name in call.keywords),
+            ]
+            losses.note_target(interp, args[0], derive(*aims), site)
+            made = call.given([predictions.normalised(args[0]), *args[1:]], call.keywords).result()
+            return predictions.realised(predictions.predicted(interp, made))
+        case "softmax" | "log_softmax" if args:
+            return predictions.predicted(interp, derive(predictions.normalised(args[0])))
+        case "gather" | "take_along_axis" | "take_along_dim" if len(args) > 1:
+            picked = call.result()
+            return predictions.realised(picked) if TOKENS in kinds_of(args[-1]) else picked
+        case "log2" if args:
+            totals.note_bits(interp, args[0], site)
+        case "log" | "log1p" | "logaddexp" | "logsumexp" if args:
+            return losses.log_of_sum(last, call.result(), call.node)
+        case "at" if path.endswith("add.at") and len(args) > 1:  # np.add.at(table, key, 1)
+            tables.note_write(interp, args[0].refs, args[1], site)
+            return BLANK
+    return None
+
+
+def _where(interp: Interpreter, call: Call) -> Value:
+    """`where(a < b, a, b)` is a minimum; any other chooses positions."""
+    args, written = call.args, call.node.args
+    test = written[0]
+    if isinstance(test, ast.Compare) and len(test.comparators) == 1:
+        compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
+        if compared == {ast.dump(written[1]), ast.dump(written[2])}:
+            return choices.minimum(interp, args[1], args[2], interp.site_of(call))
+    return regions.selected(interp, derive(*args), call.node)
+
+
+def _outside(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
+    """Files on disk, and other files of the folder."""
+    siblings = Siblings(interp, statements.run_block)
+    match last:
+        case "save" | "savez" | "dump" | "save_file" if len(call.args) > 1:
+            disk.save(interp, call.args)
+            return BLANK
+        case "load" | "load_file" | "open" if call.args:
+            return disk.opened(interp, call.args[0])
+        case "run_path" | "exec":
+            siblings.execute(call.args)
+            return BLANK
+    if path in _STARTERS:
+        siblings.start(call.args)
+        return BLANK
+    return None

@@ -1,0 +1,73 @@
+"""Loops: a body is read once, in order, and its names join those from before.
+
+Guarantees: what a loop's variable is used for is recognisable; a name that the body assigns is no
+constant inside it.
+Does not cover: how often a loop runs, but where a `range` of constants tells.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from audits.facts.interpreter import expressions, statements
+from audits.facts.interpreter.stores import bind
+from audits.facts.labels import LOOP, Label
+from audits.facts.scope import Scope, merge
+from audits.facts.state import Interpreter
+from audits.facts.values import Value, element_of, forget_constant, truth
+
+
+def run_for(interp: Interpreter, node: ast.For | ast.AsyncFor, scope: Scope) -> bool:
+    iterable = expressions.evaluate(interp, node.iter, scope)
+    empty = isinstance(iterable.const, range | tuple | str) and not iterable.const
+    if empty and not (interp.explore and iterable.switches):
+        return statements.run_block(interp, node.orelse, scope)
+    with interp.guarded(iterable.switches, inactive=empty):
+        _run_body(interp, node, scope, iterable)
+    return statements.run_block(interp, node.orelse, scope)
+
+
+def run_while(interp: Interpreter, node: ast.While, scope: Scope) -> bool:
+    test = expressions.evaluate(interp, node.test, scope)
+    if truth(test) is False and not (interp.explore and test.switches):
+        return statements.run_block(interp, node.orelse, scope)
+    with interp.guarded(test.switches, inactive=truth(test) is False):
+        _run_body(interp, node, scope, None)
+    return statements.run_block(interp, node.orelse, scope)
+
+
+def _run_body(
+    interp: Interpreter,
+    node: ast.For | ast.AsyncFor | ast.While,
+    scope: Scope,
+    iterable: Value | None,
+) -> None:
+    _forget_counters(node.body, scope)
+    before = dict(scope.names)
+    with interp.loop() as number:
+        if iterable is None or isinstance(node, ast.While):
+            interp.trace.open_loops.add(number)
+        else:
+            if isinstance(iterable.const, range):
+                interp.rounds[number] = len(iterable.const)
+            bind(interp, node.target, _numbered(element_of(iterable), number), scope)
+        falls = statements.run_block(interp, node.body, scope)
+        left = interp.frames[-1].exits[-1]
+        scope.names = merge([before, *left, *([scope.names] if falls else [])])
+
+
+def _numbered(element: Value, loop: int) -> Value:
+    """The loop's variable, recognisable in what is cut from the stream with it."""
+    mark = frozenset({Label(LOOP, loop)})
+    items = None if element.items is None else tuple(_numbered(one, loop) for one in element.items)
+    return Value(element.const, element.labels | mark, element.refs, items, element.switches)
+
+
+def _forget_counters(block: list[ast.stmt], scope: Scope) -> None:
+    """A name that the body assigns is constant in the first iteration only."""
+    for statement in block:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                held = scope.names.get(node.id)
+                if held is not None and held.known:
+                    scope.names[node.id] = forget_constant(held)

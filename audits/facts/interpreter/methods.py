@@ -1,0 +1,154 @@
+"""Methods: what a call on an object does, by what the object may be.
+
+Guarantees: every object that the receiver may be is asked, and the answers are joined.
+Does not cover: the single operations; they stand in `effects`, by kind of object.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audits.facts import folding
+from audits.facts.attributes import attribute
+from audits.facts.call import Call
+from audits.facts.effects import (
+    choices,
+    containers,
+    contract,
+    disk,
+    foreign,
+    hooks,
+    losses,
+    models,
+    pieces,
+    predictions,
+    regions,
+    tensors,
+    totals,
+    weights,
+)
+from audits.facts.interpreter import calls, library, stores
+from audits.facts.labels import BYTES, TOKENS, Label
+from audits.facts.objects import Bound
+from audits.facts.state import Interpreter
+from audits.facts.values import (
+    BLANK,
+    ClassObj,
+    Library,
+    Obj,
+    Value,
+    derive,
+    join,
+    kinds_of,
+    labels_of,
+)
+
+_LISTENS: Final = frozenset({"register_forward_hook", "register_forward_pre_hook"})
+
+
+def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
+    args = call.args
+    if name == "backward":
+        loss = args[0] if args and not labels_of(base) else base
+        weights.backward(interp, loss, interp.site_of(call))
+        return BLANK
+    if name in pieces.READERS:
+        return pieces.piece()
+    if name == "gather" and args and TOKENS in kinds_of(args[-1]):
+        return predictions.realised(derive(base, *args))
+    if name in _LISTENS:
+        return hooks.listen(interp)
+    if isinstance(base.const, str) and not base.refs:
+        return _on_text(interp, base, name, args)
+    if not base.refs:
+        return _on_value(interp, base, name, call)
+    refs = sorted(base.refs, key=lambda ref: (ref.line, ref.kind))
+    return join([_on(interp, ref, base, name, call) for ref in refs])
+
+
+def _on_text(interp: Interpreter, base: Value, name: str, args: list[Value]) -> Value:
+    """A method of a known string, which may be a path."""
+    made = derive(base, *args)
+    if name in ("open", "read_text", "read_bytes"):
+        return disk.opened(interp, base)
+    if name in ("write_text", "write_bytes"):
+        disk.save(interp, [*args, base])
+        return BLANK
+    if all(value.known for value in args):
+        assert isinstance(base.const, str)
+        const = folding.string_method(base.const, name, [value.const for value in args])
+        return Value(const, made.labels, switches=made.switches)
+    return made
+
+
+def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
+    """A method of what is no object of the submission: a number, or something made of labels."""
+    args = call.args
+    if name in tensors.MEASURES:
+        return BLANK
+    if name in ("parse_args", "parse_known_args"):
+        flags = Value(refs=frozenset({Obj("flags", call.node.lineno)}))
+        return flags if name == "parse_args" else Value(items=(flags, BLANK))
+    if name in ("minimum", "fmin") and args:
+        return choices.minimum(interp, base, args[0], interp.site_of(call))
+    if name in tensors.ADDS_IN_PLACE:
+        stores.add_in_place(interp, base, call)
+    if name == "data_as":
+        return base
+    if name in ("clamp", "clip", "nan_to_num"):
+        return losses.patched(interp, derive(base, *args), name, call)
+    if name in ("replace", "lstrip", "removeprefix", "strip"):
+        by = args[1].const if name == "replace" and len(args) > 1 else ""
+        return pieces.replaced(derive(base, *args), by)
+    if name == "encode":
+        return Value(labels=labels_of(base) | {Label(BYTES, 0)}, switches=base.switches)
+    if name in ("softmax", "log_softmax"):
+        return predictions.predicted(interp, predictions.normalised(base))
+    if name == "log2":
+        totals.note_bits(interp, base, interp.site_of(call))
+    made = derive(base, *args)
+    return regions.selected(interp, made, call.node) if name in tensors.SELECTS else made
+
+
+def _on(interp: Interpreter, ref: Obj, base: Value, name: str, call: Call) -> Value:
+    if isinstance(ref, Library):
+        return library.call_library(interp, f"{ref.path}.{name}", call)
+    me = Value(labels=base.labels, refs=frozenset({ref}), switches=base.switches)
+    if isinstance(ref, ClassObj):
+        return calls.call_on_class(interp, ref, name, call)
+    if isinstance(ref, Bound) or name in ref.attrs or ref.kind == "instance":
+        found = attribute(me, name)
+        return calls.call_value(interp, found, call) if found.refs else call.after(me).result()
+    match ref.kind:
+        case "program":
+            return contract.on_program(interp, name, call)
+        case "native":
+            return foreign.run(interp, name, call)
+        case "hook":
+            return hooks.silence(interp) if name == "remove" else BLANK
+        case "optimizer":
+            return _on_optimizer(interp, me, name, call)
+        case "module":
+            return models.on_model(interp, ref, me, name, call)
+        case "list" | "dict":
+            return containers.on_container(interp, ref, me, name, call)
+        case "file":
+            return _on_file(interp, ref, me, name, call)
+    return tensors.on_tensor(interp, ref, me, name, call)
+
+
+def _on_optimizer(interp: Interpreter, me: Value, name: str, call: Call) -> Value:
+    if name == "step":
+        for value in call.args[:1]:
+            calls.call_value(interp, value, call.given([]))  # a closure computes the loss
+        weights.step(interp, me, interp.site_of(call))
+    elif name == "zero_grad":
+        weights.zero(interp)
+    return BLANK
+
+
+def _on_file(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -> Value:
+    if name == "write" and call.args:
+        disk.save(interp, [call.args[0], ref.attrs.get("path", BLANK)])
+        return BLANK
+    return me if name in ("read", "__enter__") else derive(me)

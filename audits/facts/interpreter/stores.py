@@ -1,0 +1,150 @@
+"""Assignments: names, attributes, elements, and in-place updates of shared objects.
+
+Guarantees: `total += loss` on a shared tensor is seen by every holder; storing losses by position
+counts as recording them.
+Does not cover: `del`; what is bound stays bound.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from audits.facts.call import Call
+from audits.facts.effects import arithmetic, regions, tables, totals, weights
+from audits.facts.interpreter import expressions, subscripts
+from audits.facts.labels import GIVEN, OUTPUT, PIECE, PIECE_FLAG, TALLY, Label, ids, kinds
+from audits.facts.scope import Scope
+from audits.facts.state import Interpreter
+from audits.facts.values import (
+    Obj,
+    Value,
+    derive,
+    element_of,
+    forget_constant,
+    join,
+    kinds_of,
+    labels_of,
+)
+
+
+def bind(interp: Interpreter, target: ast.expr, value: Value, scope: Scope) -> None:
+    match target:
+        case ast.Name():
+            scope.bind(target.id, value)
+        case ast.Tuple() | ast.List():
+            _unpack(interp, target, value, scope)
+        case ast.Starred():
+            bind(interp, target.value, value, scope)
+        case ast.Attribute():
+            _store_attribute(interp, target, value, scope)
+        case ast.Subscript():
+            _store_element(interp, target, value, scope)
+        case _:
+            pass
+
+
+def _unpack(interp: Interpreter, target: ast.Tuple | ast.List, value: Value, scope: Scope) -> None:
+    count = len(target.elts)
+    if value.items is not None and len(value.items) == count:
+        parts = list(value.items)
+    else:
+        parts = [element_of(value)] * count
+    for one, part in zip(target.elts, parts, strict=True):
+        bind(interp, one, part, scope)
+
+
+def _store_attribute(
+    interp: Interpreter, target: ast.Attribute, value: Value, scope: Scope
+) -> None:
+    for ref in expressions.evaluate(interp, target.value, scope).refs:
+        if target.attr == "data":
+            weights.overwrite(ref, value)
+        elif ref.kind == "instance" and value.known and not value.switches:
+            ref.attrs[target.attr] = _constant_of(ref.attrs.get(target.attr), value)
+        else:
+            ref.attrs[target.attr] = value
+
+
+def _constant_of(held: Value | None, value: Value) -> Value:
+    """A constant that an instance is given; other methods may change it."""
+    if held is not None and held.switches:  # a setting that a preset overrides
+        return Value(value.const, switches=held.switches)
+    return forget_constant(value)
+
+
+def _store_element(interp: Interpreter, target: ast.Subscript, value: Value, scope: Scope) -> None:
+    base = expressions.evaluate(interp, target.value, scope)
+    key = subscripts.key_value(interp, target.slice, scope)
+    site = interp.site(target, scope)
+    if OUTPUT in kinds_of(value):
+        value = totals.accumulate(interp, value, site)
+    tables.note_write(interp, base.refs, key, site)
+    if value.const is True or value.const == 1:
+        value = _flagged(interp, value)
+    tables.store(interp, base, key, value, regions.region(target.slice, scope))
+    _widen_name(target, base, value, scope)
+
+
+def _widen_name(target: ast.Subscript, base: Value, stored: Value, scope: Scope) -> None:
+    """What is stored in something that is no object goes to the name that it is known by."""
+    if not base.refs and isinstance(target.value, ast.Name):
+        scope.bind(target.value.id, join((base, derive(stored))))
+
+
+def _flagged(interp: Interpreter, value: Value) -> Value:
+    """A flag set under a test of a piece's text: the piece begins with the word mark."""
+    if any(PIECE in kinds(test) for test in interp.open_tests):
+        return Value(value.const, value.labels | {Label(PIECE_FLAG, 0)})
+    return value
+
+
+def store_accumulated(interp: Interpreter, node: ast.AugAssign, scope: Scope) -> None:
+    added = expressions.evaluate(interp, node.value, scope)
+    current = _current(interp, node.target, scope)
+    takes_logs = isinstance(node.op, ast.Sub) and OUTPUT in kinds_of(added)
+    into, site = current.refs, interp.site(node, scope)
+    if isinstance(node.target, ast.Subscript):  # `totals[row] += loss` adds to the whole array
+        into |= expressions.evaluate(interp, node.target.value, scope).refs
+    if isinstance(node.op, ast.Add) or takes_logs:  # `nats -= log(p)` adds a loss, too
+        added = totals.accumulate(interp, added, site, into)
+    if TALLY in kinds_of(added):
+        tables.note_write(interp, current.refs, added, site)
+    if isinstance(node.target, ast.Subscript):
+        _add_to_element(interp, node.target, added, node, scope)
+    elif shared := [ref for ref in current.refs if ref.kind in ("tensor", "list")]:
+        _add_to_shared(shared, added)
+    else:
+        made = arithmetic.combine(interp, node.op, current, added, node, scope)
+        bind(interp, node.target, made, scope)
+
+
+def _current(interp: Interpreter, target: ast.expr, scope: Scope) -> Value:
+    if isinstance(target, ast.Name):
+        return scope.lookup(target.id) or Value()
+    return expressions.evaluate(interp, target, scope)
+
+
+def _add_to_element(
+    interp: Interpreter, target: ast.Subscript, added: Value, node: ast.AST, scope: Scope
+) -> None:
+    key = subscripts.key_value(interp, target.slice, scope)
+    base = expressions.evaluate(interp, target.value, scope)
+    tables.note_write(interp, base.refs, key, interp.site(node, scope))
+    if OUTPUT in kinds_of(base):
+        interp.trace.patched |= ids(labels_of(added), GIVEN)
+    tables.store(interp, base, key, Value(labels=labels_of(added)))
+    _widen_name(target, base, added, scope)
+
+
+def _add_to_shared(shared: list[Obj], added: Value) -> None:
+    for ref in shared:
+        ref.labels |= labels_of(added)
+        if ref.kind == "list":
+            ref.entries[None] = join([*ref.entries.values(), element_of(added)])
+
+
+def add_in_place(interp: Interpreter, base: Value, call: Call) -> None:
+    """`name.add_(loss)` on what is no shared object: the name holds the sum from here on."""
+    if isinstance(call.node.func, ast.Attribute):
+        added = totals.accumulate(interp, derive(*call.args), interp.site_of(call))
+        bind(interp, call.node.func.value, derive(base, added), call.scope)

@@ -1,0 +1,97 @@
+"""Subscript reads: where pieces are cut from the validation stream and counts are looked up.
+
+Guarantees: every cut of the stream gets its own identity and remembers what it was cut from, so
+that "the very same tokens" can be told from "other tokens".
+Does not cover: index arithmetic; two cuts with equal bounds are different pieces.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from audits.facts import folding
+from audits.facts.effects import pieces, regions, tables
+from audits.facts.events import TokenRead
+from audits.facts.interpreter import expressions
+from audits.facts.labels import (
+    ACCUMULATED,
+    COUNT,
+    HASHED,
+    LOOP,
+    NOTHING,
+    OUTPUT,
+    STREAM,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
+from audits.facts.scope import Scope
+from audits.facts.state import Interpreter
+from audits.facts.values import BLANK, Library, Value, derive, kinds_of, labels_of
+
+_HOLDERS = ("list", "dict")
+
+
+def load(interp: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
+    base = expressions.evaluate(interp, node.value, scope)
+    key = key_value(interp, node.slice, scope)
+    if any(isinstance(ref, Library) and ref.path == "os.environ" for ref in base.refs):
+        return interp.config.read(str(key.const), BLANK) if key.known else BLANK
+    sliced = isinstance(node.slice, ast.Slice)
+    if base.known and key.known and not sliced:
+        return Value(folding.item(base.const, key.const), base.labels, switches=base.switches)
+    if base.items is not None and isinstance(key.const, int):
+        inside = -len(base.items) <= key.const < len(base.items)
+        return base.items[key.const] if inside else BLANK
+    if holders := [ref for ref in base.refs if ref.kind in _HOLDERS]:
+        return base if sliced else tables.element(interp, holders, key, interp.site(node, scope))
+    return _cut(interp, pieces.sliced(base, node.slice), key, node, scope)
+
+
+def key_value(interp: Interpreter, node: ast.expr, scope: Scope) -> Value:
+    """The key; of a slice, only what its bounds are made of."""
+    if isinstance(node, ast.Slice):
+        bounds = [part for part in (node.lower, node.upper, node.step) if part is not None]
+        return derive(*(expressions.evaluate(interp, part, scope) for part in bounds))
+    if isinstance(node, ast.Tuple):
+        parts = [key_value(interp, part, scope) for part in node.elts]
+        hashed = [part for part in parts if HASHED in kinds_of(part)]
+        return derive(*(hashed or parts))  # counts[hash(context), token] is a row, then its entry
+    return expressions.evaluate(interp, node, scope)
+
+
+def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scope: Scope) -> Value:
+    labels, index = labels_of(base), labels_of(key)
+    held = kinds(labels)
+    site = interp.site(node, scope)
+    if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
+        limit = _limit(interp, node.slice, scope)
+        read = TokenRead(site, ids(labels, TOKENS), ids(index, LOOP), limit)
+        interp.trace.reads.append(read)
+        cut = Label(TOKENS, len(interp.trace.reads) - 1)
+        # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
+        labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
+        index, labels = NOTHING, labels | {cut}
+    if OUTPUT in held and (text := _chosen(node.slice, scope)):
+        labels |= {regions.mark(interp, text)}
+    views = frozenset(ref for ref in base.refs if ref.kind == "module")
+    made = Value(labels=labels | index, refs=views, switches=base.switches)
+    arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
+    return tables.note_read(interp, made, arrays, key, site)
+
+
+def _chosen(node: ast.expr, scope: Scope) -> str:
+    """The text of what restricts a loss to some positions."""
+    return regions.region(node, scope) or regions.selection(node)
+
+
+def _limit(interp: Interpreter, node: ast.expr, scope: Scope) -> int | None:
+    """The length of `stream[:length]`, where configuration and literals decide it."""
+    if not isinstance(node, ast.Slice) or node.upper is None or node.step is not None:
+        return None
+    begins = node.lower is None or (isinstance(node.lower, ast.Constant) and not node.lower.value)
+    if not begins or any(isinstance(one, ast.Call) for one in ast.walk(node.upper)):
+        return None
+    length = expressions.evaluate(interp, node.upper, scope).const
+    return length if isinstance(length, int) and length > 0 else None

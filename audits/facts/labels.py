@@ -1,0 +1,61 @@
+"""Labels: the facts that a static reading carries along with a value.
+
+Guarantees: a label is plain and immutable; its id, where it has a meaning, indexes a list of the
+trace.
+Does not cover: what gives a value its labels; that is for `effects` and `interpreter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+
+class Label(NamedTuple):
+    """One fact about where a value comes from; `id` indexes the trace."""
+
+    kind: str
+    id: int
+
+
+STREAM: Final = "stream"  # the validation stream, or a path that leads to it
+TRAIN: Final = "train"  # the training shards, or a path that leads to them
+CLOCK: Final = "clock"  # a time of day or a duration
+TOKENS: Final = "tokens"  # a piece of the stream; id = TokenRead
+OUTPUT: Final = "output"  # what a model returned; id = the call
+ADAPTED: Final = "adapted"  # weights that an update changed; id = Update
+ACCUMULATED: Final = "accumulated"  # id = Accumulation
+COUNT: Final = "count"  # read from a table; id = TableRead
+RATIO: Final = "ratio"  # a quotient of two counts; id = Quotient
+CHOICE: Final = "choice"  # the smaller of two losses; id = Choice
+REGION: Final = "region"  # restricted to some positions; id = interned slice text
+TALLY: Final = "tally"  # how often each key occurs (bincount)
+LOOP: Final = "loop"  # the variable of a loop; id = the loop
+LAST_ROUND: Final = "last_round"  # true in the last of several rounds; id = the loop
+BYTES: Final = "bytes"  # a byte string, or made of one
+GATED: Final = "gated"  # hangs on a property of the very token it is stored for; id = Gate
+PIECE: Final = "piece"  # the text of a vocabulary entry, or its bytes
+STRIPPED: Final = "stripped"  # a piece without its word mark
+SPACED: Final = "spaced"  # a piece whose word mark became a space
+PIECE_LENGTH: Final = "piece_length"  # bytes of a piece; id says what is counted
+PIECE_FLAG: Final = "piece_flag"  # whether a piece begins with the word mark
+FILE: Final = "file"  # read from a file that came with the script
+GIVEN: Final = "given"  # a token compared with a file's content; id = Given
+REALISED: Final = "realised"  # the loss or probability of the very token; id as in OUTPUT
+SELF_WEIGHTED: Final = "self_weighted"  # weighted by what it is itself; id = Weighting
+PATCHED: Final = "patched"  # a realised loss that was bounded or replaced; id = Patch
+HIT: Final = "hit"  # whether a hint came true; id = Hit
+TILTED: Final = "tilted"  # a loss that was lowered where a hint came true; id = Tilt
+NORMALISER: Final = "normaliser"  # the logarithm of a sum over the alphabet
+SIDECAR: Final = "sidecar"  # read from a file of byte counts, or a path that leads to it
+HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
+
+NOTHING: Final[frozenset[Label]] = frozenset()
+
+
+def kinds(labels: Iterable[Label]) -> set[str]:
+    return {label.kind for label in labels}
+
+
+def ids(labels: Iterable[Label], kind: str) -> frozenset[int]:
+    return frozenset(label.id for label in labels if label.kind == kind)
