@@ -20,26 +20,13 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One station of the flow that leads to a finding: read here, trained here, scored here."""
+    """One step of the flow that leads to a finding: read here, trained here, scored here."""
 
     role: str  # what happens here, such as "read here"
     file: str
     line: int  # in the unpacked text
     function: str
     excerpt: str = ""  # filled in when the match is judged
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """What a rule's check reports: a pattern and how it was reached."""
-
-    file: str
-    line: int
-    function: str
-    message: str
-    confidence: Confidence
-    inactive: tuple[str, ...] = ()  # switches, as set in the run, that keep the code from running
-    flow: tuple[Step, ...] = ()  # in order of execution; empty when the line says it all
 
 
 @dataclass(frozen=True, slots=True)

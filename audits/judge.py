@@ -18,9 +18,10 @@ from audits.catalogue import RULES
 from audits.facts.events import FlagDefault, LossyText
 from audits.facts.texts import flags, preparation
 from audits.facts.texts.native import Natives
-from audits.findings import Confidence, FileReport, Finding, Match, ScanReport
+from audits.findings import Confidence, FileReport, Finding, ScanReport
 from audits.flow import scores
 from audits.folder import Files, Target, target_of
+from audits.match import Match
 from audits.rules import CHECKS
 from audits.source import Outcome, Source
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from audits.facts.events import Accumulation, Calibration, Deadline, TableRead, TableWrite
 from audits.facts.labels import COUNT, OUTPUT, STREAM, TOKENS, TRAIN, ids, kinds
 from audits.facts.trace import Trace
-from audits.flow import common_loops, results
+from audits.flow import common_loops, first_results, results
 
 VALIDATION = frozenset({TOKENS, STREAM})
 TRAINING = frozenset({TRAIN})
@@ -59,11 +59,9 @@ def deadline_before(trace: Trace, one: Calibration) -> Deadline | None:
 
 def reads_scored(trace: Trace) -> Iterator[tuple[TableRead, Accumulation]]:
     """Look-ups by tokens that flow into a result."""
-    seen: set[int] = set()
-    for record in sorted(results(trace), key=lambda one: -one.moment.position):
-        for number in sorted(ids(record.labels, COUNT) - seen):
-            seen.add(number)
-            yield trace.table_reads[number], record
+    latest_first = sorted(results(trace), key=lambda one: -one.moment.position)
+    for number, record in first_results(latest_first, COUNT):
+        yield trace.table_reads[number], record
 
 
 def filled_ahead(trace: Trace, read: TableRead, kind: frozenset[str]) -> TableWrite | None:

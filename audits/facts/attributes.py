@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.facts.objects import Bound, Function
-from audits.facts.values import BLANK, ClassObj, Library, Obj, Value, join, labels_of
+from audits.facts.values import BLANK, ClassObj, Library, Obj, Value, in_order, join, labels_of
 
 _MEASURES: Final = frozenset({"shape", "ndim", "dtype", "device", "nbytes", "itemsize", "is_cuda"})
 
@@ -18,7 +18,9 @@ _MEASURES: Final = frozenset({"shape", "ndim", "dtype", "device", "nbytes", "ite
 def attribute(base: Value, name: str) -> Value:
     if name in _MEASURES:
         return BLANK
-    found = [value for ref in base.refs if (value := _attribute_of(ref, name)) is not None]
+    found = [
+        value for ref in in_order(base.refs) if (value := _attribute_of(ref, name)) is not None
+    ]
     if found:
         return join(found)
     parts = frozenset(ref for ref in base.refs if ref.kind in ("module", "tensor", "optimizer"))

@@ -1,4 +1,4 @@
-"""The reader: walks a submission in execution order and writes the event trace.
+"""The state of one reading: where it is, what is known, what was seen so far.
 
 Guarantees: no code of the submission runs; a branch that the configuration decides is followed one
 way (`explore=False`) or both ways with the switch remembered (`explore=True`); work is bounded by
@@ -43,9 +43,8 @@ class Frame:
     name: str
     returned: list[Value] = field(default_factory=list)
     yielded: list[Value] = field(default_factory=list)
-    exits: list[list[dict[str, Value]]] = field(
-        default_factory=list
-    )  # names at each break, by loop
+    # The names at each break, by loop.
+    exits: list[list[dict[str, Value]]] = field(default_factory=list)
     inactive_mark: int = 0
     decided_by: set[str] = field(default_factory=set)  # switches that chose a branch here
 

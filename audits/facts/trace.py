@@ -94,3 +94,7 @@ class Trace:
         if text not in self.regions:
             self.regions.append(text)
         return self.regions.index(text)
+
+    def switched_off(self, guards: tuple[str, ...]) -> tuple[str, ...]:
+        """Those attributes that the run had off, described."""
+        return tuple(self.off_attributes[name] for name in guards if name in self.off_attributes)

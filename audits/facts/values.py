@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from audits.facts.labels import NOTHING, Label, kinds
@@ -26,14 +27,18 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
+_SERIALS: Final = count()  # tells objects apart that were made at one line, in order
+
+
 class Obj:
     """A shared, mutable thing: tensor, list, dict, module, optimiser, instance."""
 
-    __slots__ = ("attrs", "cls", "entries", "home", "kind", "labels", "line")
+    __slots__ = ("attrs", "cls", "entries", "home", "kind", "labels", "line", "serial")
 
     def __init__(self, kind: str, line: int = 0, cls: ClassObj | None = None) -> None:
         self.kind = kind
         self.line = line
+        self.serial = next(_SERIALS)
         self.cls = cls
         self.labels: set[Label] = set()
         self.attrs: dict[str, Value] = {}
@@ -89,6 +94,11 @@ class Value:
 
 
 BLANK: Final = Value()
+
+
+def in_order(refs: Iterable[Obj]) -> list[Obj]:
+    """Objects in an order that hangs on the code alone, not on where they lie in memory."""
+    return sorted(refs, key=lambda ref: (ref.line, ref.kind, ref.serial))
 
 
 def labels_of(value: Value) -> frozenset[Label]:

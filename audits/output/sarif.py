@@ -74,8 +74,8 @@ def _result(entry: Entry, view: View) -> _Json:
         "properties": {"confidence": finding.confidence, "line": finding.line},
     }
     if finding.flow:
-        stations = [{"location": station} for station in _flow(entry)]
-        result["codeFlows"] = [{"threadFlows": [{"locations": stations}]}]
+        steps = [{"location": place} for place in _flow(entry)]
+        result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
     if view.baseline is not None:
         result["baselineState"] = "unchanged" if entry.known else "new"
     return result
@@ -87,10 +87,10 @@ def _flow(entry: Entry) -> Iterator[_Json]:
     for step in entry.finding.flow:
         line = packed if packed is not None and step.file == entry.file.path else step.line
         location = _location(folder + step.file, line, step.function, step.excerpt)
-        yield location | {"message": {"text": _station(step)}}
+        yield location | {"message": {"text": _step_text(step)}}
 
 
-def _station(step: Step) -> str:
+def _step_text(step: Step) -> str:
     return f"{step.role} (line {step.line}): {step.excerpt}"
 
 

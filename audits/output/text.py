@@ -63,7 +63,7 @@ def _entry(report: ScanReport, entry: Entry) -> list[str]:
 
 
 def flow_lines(entry: Entry) -> list[str]:
-    """The stations in order of execution: what happens, where, and the code."""
+    """The steps in order of execution: what happens, where, and the code."""
     flow = entry.finding.flow
     where = [
         f"{step.line}" if step.file == entry.file.path else f"{step.file}:{step.line}"

@@ -14,7 +14,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from audits.facts.trace import Trace
-from audits.findings import Match
+from audits.match import Match
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "BUDGET-2"
@@ -21,14 +20,12 @@ SURE = False
 
 def check(trace: Trace) -> Iterator[Match]:
     for one in () if trace.native else trace.helpers:
-        yield Match(
-            one.site.file,
-            one.site.line,
-            one.site.function,
+        yield Match.at(
+            one.site,
             f"{one.file} is needed here at run time, so it is code, whatever the log counts",
-            Confidence.MEDIUM,
-            one.moment.inactive,
-            along(("needed here", one.site)),
+            (one.moment,),
+            ("needed here", one.site),
+            sure=False,
         )
 
 

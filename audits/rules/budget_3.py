@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.phases import TRAINING_SECONDS
 from audits.rules.cases import script
 from audits.rules.data_3 import SCORED, TRAINED
@@ -25,14 +24,12 @@ def check(trace: Trace) -> Iterator[Match]:
     late = [one for one in trace.deadlines if one.seconds > TRAINING_SECONDS + TOLERATED]
     for one in late:
         if one.moment.loops:
-            yield Match(
-                one.site.file,
-                one.site.line,
-                one.site.function,
+            yield Match.at(
+                one.site,
                 f"the clock ends this loop after {one.seconds:,.0f} s",
-                Confidence.MEDIUM,
-                one.moment.inactive,
-                along(("timed here", one.site)),
+                (one.moment,),
+                ("timed here", one.site),
+                sure=False,
             )
 
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 
 from audits.facts.events import Accumulation, Deadline
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import cut_by, scores
-from audits.flow_steps import along
+from audits.match import Match
 from audits.phases import another_budget
 from audits.rules.cases import script
 
@@ -27,15 +26,14 @@ def check(trace: Trace) -> Iterator[Match]:
             continue
         for score in scores(trace):
             if _times(trace, limit, score):
-                yield Match(
-                    limit.site.file,
-                    limit.site.line,
-                    limit.site.function,
+                yield Match.at(
+                    limit.site,
                     f"the clock lets the scores of line {score.site.line} go on for "
                     f"{limit.seconds:,.0f} s",
-                    Confidence.MEDIUM,
-                    limit.moment.inactive + score.moment.inactive,
-                    along(("timed here", limit.site), ("scored here", score.site)),
+                    (limit.moment, score.moment),
+                    ("timed here", limit.site),
+                    ("scored here", score.site),
+                    sure=False,
                 )
                 break
 

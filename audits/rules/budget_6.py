@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "BUDGET-6"
@@ -26,14 +25,12 @@ def check(trace: Trace) -> Iterator[Match]:
     for one in trace.programs:
         named = one.name and not one.name.startswith("-")
         if named and one.name not in ACCEPTED and not one.name.endswith(".py"):
-            yield Match(
-                one.site.file,
-                one.site.line,
-                one.site.function,
+            yield Match.at(
+                one.site,
                 f"the program {one.name} is started",
-                Confidence.HIGH,
-                one.moment.inactive,
-                along(("started here", one.site)),
+                (one.moment,),
+                ("started here", one.site),
+                sure=True,
             )
 
 

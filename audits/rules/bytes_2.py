@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from audits.facts.effects.pieces import WITH_SPACE, WITHOUT_SPACE
 from audits.facts.labels import OUTPUT, PIECE_FLAG, PIECE_LENGTH, ids, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "BYTES-2"
@@ -30,15 +29,14 @@ def check(trace: Trace) -> Iterator[Match]:
             continue
         if WITH_SPACE not in counted or WITHOUT_SPACE in counted:
             continue
-        yield Match(
-            count.site.file,
-            count.site.line,
-            count.site.function,
+        yield Match.at(
+            count.site,
             "the bytes added up here come from a table that counts the space of a word mark, and "
             "the space is added once more where the token before is no boundary",
-            Confidence.MEDIUM if count.moment.ambiguous else Confidence.HIGH,
-            count.moment.inactive,
-            along(("counted here", count.site), ("reported here", last.site)),
+            (count.moment,),
+            ("counted here", count.site),
+            ("reported here", last.site),
+            sure=settled(count.moment),
         )
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "BYTES-3"
@@ -20,14 +19,13 @@ SURE = False
 
 def check(trace: Trace) -> Iterator[Match]:
     for one in trace.lossy_texts:
-        yield Match(
-            one.site.file,
-            one.site.line,
-            one.site.function,
+        yield Match.at(
+            one.site,
             f"documents lose information ({one.name}) before they are turned into tokens: the "
             "scored tokens no longer decode to the documents",
-            Confidence.MEDIUM,
-            flow=along(("encoded here", one.site)),
+            (),
+            ("encoded here", one.site),
+            sure=False,
         )
 
 

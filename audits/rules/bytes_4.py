@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from audits.facts.labels import OUTPUT, ids
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "BYTES-4"
@@ -24,16 +23,14 @@ def check(trace: Trace) -> Iterator[Match]:
         for score in scored:
             if one.output.isdisjoint(ids(score.labels, OUTPUT)):
                 continue
-            doubt = one.moment.ambiguous or score.moment.ambiguous
-            yield Match(
-                one.site.file,
-                one.site.line,
-                one.site.function,
+            yield Match.at(
+                one.site,
                 "the model is given what a file of byte counts holds, and its output is scored at "
                 f"line {score.site.line}",
-                Confidence.MEDIUM if doubt else Confidence.HIGH,
-                one.moment.inactive + score.moment.inactive,
-                along(("given here", one.site), ("scored here", score.site)),
+                (one.moment, score.moment),
+                ("given here", one.site),
+                ("scored here", score.site),
+                sure=settled(one.moment, score.moment),
             )
             break
 

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 
 from audits.facts.labels import OUTPUT, ids
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "CAUSAL-1"
@@ -27,15 +26,14 @@ def check(trace: Trace) -> Iterator[Match]:
         for score in scored:
             if echo.outputs.isdisjoint(ids(score.labels, OUTPUT)):
                 continue
-            yield Match(
-                echo.site.file,
-                echo.site.line,
-                echo.site.function,
+            yield Match.at(
+                echo.site,
                 "the loss is taken of the very tokens that the model was given, and is recorded "
                 f"at line {score.site.line}",
-                Confidence.MEDIUM,
-                echo.moment.inactive + score.moment.inactive,
-                along(("compared here", echo.site), ("scored here", score.site)),
+                (echo.moment, score.moment),
+                ("compared here", echo.site),
+                ("scored here", score.site),
+                sure=False,
             )
             break
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.labels import GATED, SELF_WEIGHTED, ids
+from audits.facts.labels import GATED, SELF_WEIGHTED
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import results
-from audits.flow_steps import along
+from audits.flow import first_results, results
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "CAUSAL-2"
@@ -26,41 +25,33 @@ def check(trace: Trace) -> Iterator[Match]:
 
 
 def _by_itself(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
-    for score in results(trace):
-        for number in sorted(ids(score.labels, SELF_WEIGHTED) - seen):
-            seen.add(number)
-            weighting = trace.weightings[number]
-            unsure = weighting.moment.ambiguous or score.moment.ambiguous
-            yield Match(
-                weighting.site.file,
-                weighting.site.line,
-                weighting.site.function,
-                "the weight used here is made of the realised token's own loss, which is not known "
-                f"before the token is; it shapes what is scored at line {score.site.line}",
-                Confidence.MEDIUM if unsure else Confidence.HIGH,
-                weighting.moment.inactive + score.moment.inactive,
-                along(("weighted here", weighting.site), ("scored here", score.site)),
-            )
+    for number, score in first_results(results(trace), SELF_WEIGHTED):
+        weighting = trace.weightings[number]
+        yield Match.at(
+            weighting.site,
+            "the weight used here is made of the realised token's own loss, which is not known "
+            f"before the token is; it shapes what is scored at line {score.site.line}",
+            (weighting.moment, score.moment),
+            ("weighted here", weighting.site),
+            ("scored here", score.site),
+            sure=settled(weighting.moment, score.moment),
+        )
 
 
 def _native(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
-    for score in results(trace):
-        for number in sorted(ids(score.labels, GATED) - seen - trace.muted):
-            seen.add(number)
-            gate = trace.gates[number]
-            unsure = gate.moment.ambiguous or score.moment.ambiguous
-            yield Match(
-                gate.site.file,
-                gate.site.line,
-                gate.site.function,
-                f"{gate.name} decides from a property of each token whether it gives a hint for "
-                f"that very token, and the hints shape what is scored at line {score.site.line}",
-                Confidence.MEDIUM if unsure else Confidence.HIGH,
-                gate.moment.inactive + score.moment.inactive,
-                along(("hinted here", gate.site), ("scored here", score.site)),
-            )
+    for number, score in first_results(results(trace), GATED):
+        if number in trace.muted:
+            continue
+        gate = trace.gates[number]
+        yield Match.at(
+            gate.site,
+            f"{gate.name} decides from a property of each token whether it gives a hint for "
+            f"that very token, and the hints shape what is scored at line {score.site.line}",
+            (gate.moment, score.moment),
+            ("hinted here", gate.site),
+            ("scored here", score.site),
+            sure=settled(gate.moment, score.moment),
+        )
 
 
 _DRIVER = """

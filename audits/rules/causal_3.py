@@ -10,19 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.adaptation import ambiguous, licensed, reaches, same_positions, steps_to
 from audits.facts.events import Update
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import (
-    doubtful,
-    licensed,
-    reaches,
-    same_positions,
-    same_tokens,
-    scores,
-    share_loop,
-)
-from audits.flow_steps import adaptation
+from audits.flow import same_tokens, scores, share_loop
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "CAUSAL-3"
@@ -40,16 +32,14 @@ def check(trace: Trace) -> Iterator[Match]:
             if not same_positions(trace, update, score):
                 continue
             fitted = ", ".join(str(target.line) for target in sorted(update.targets, key=_line))
-            yield Match(
-                update.site.file,
-                update.backward.line,
-                update.backward.function,
+            yield Match.at(
+                update.backward,
                 f"the tensor created at line {fitted} is optimised at line {update.backward.line} "
                 f"(step at line {update.site.line}) on the very positions it then scores, at line "
                 f"{score.site.line}",
-                Confidence.MEDIUM if doubtful(trace, update, score) else Confidence.HIGH,
-                update.moment.inactive + score.moment.inactive,
-                adaptation(trace, update, score),
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=not ambiguous(trace, update, score),
             )
             break
 

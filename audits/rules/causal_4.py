@@ -10,20 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.adaptation import licensed, reaches, same_positions, steps_to
 from audits.facts.events import Update
 from audits.facts.trace import Trace
 from audits.facts.values import ROWS
-from audits.findings import Confidence, Match
-from audits.flow import (
-    cut_by,
-    licensed,
-    reaches,
-    same_positions,
-    same_tokens,
-    scores,
-    share_loop,
-)
-from audits.flow_steps import adaptation
+from audits.flow import cut_by, same_tokens, scores, share_loop
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "CAUSAL-4"
@@ -39,16 +31,14 @@ def check(trace: Trace) -> Iterator[Match]:
             same = same_tokens(trace, update.labels, score.labels)
             if not used or not same or same_positions(trace, update, score):
                 continue
-            yield Match(
-                update.site.file,
-                update.backward.line,
-                update.backward.function,
+            yield Match.at(
+                update.backward,
                 "one tensor serves a whole batch of windows; it is fitted here on their contexts, "
                 f"and the same windows are scored with it at line {score.site.line}: where they "
                 "overlap, one window's context is another's answer",
-                Confidence.MEDIUM,
-                update.moment.inactive + score.moment.inactive,
-                adaptation(trace, update, score),
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=False,
             )
             break
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match, settled
 from audits.phases import VALIDATION, calibrations, scored_after
 from audits.rules.cases import script
 from audits.rules.data_3 import calibrated
@@ -23,16 +22,14 @@ def check(trace: Trace) -> Iterator[Match]:
     for one in calibrations(trace, VALIDATION):
         if (score := scored_after(trace, one.moment.position)) is None:
             continue
-        unsure = one.moment.ambiguous or score.moment.ambiguous
-        yield Match(
-            one.site.file,
-            one.site.line,
-            one.site.function,
+        yield Match.at(
+            one.site,
             "validation tokens pass through the model here while hooks collect statistics, and "
             f"are scored only afterwards, at line {score.site.line}",
-            Confidence.MEDIUM if unsure else Confidence.HIGH,
-            one.moment.inactive + score.moment.inactive,
-            along(("calibrated here", one.site), ("scored here", score.site)),
+            (one.moment, score.moment),
+            ("calibrated here", one.site),
+            ("scored here", score.site),
+            sure=settled(one.moment, score.moment),
         )
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "CAUSAL-6"
@@ -25,20 +24,18 @@ def check(trace: Trace) -> Iterator[Match]:
     for smear in trace.smears:
         if smear.masked:
             continue
-        off = tuple(
-            trace.off_attributes[name] for name in smear.guards if name in trace.off_attributes
-        )
+        off = trace.switched_off(smear.guards)
         note = f"; not reached in this configuration: {', '.join(off)}" if off else ""
-        yield Match(
-            smear.site.file,
-            smear.site.line,
-            smear.site.function,
+        found = Match.at(
+            smear.site,
             "each position takes a share of the one before it, and nothing stops it at the "
             f"boundary of a document{note}",
-            Confidence.LOW if off else Confidence.HIGH,
-            off,
-            along(("mixed here", smear.site), ("scored here", last.site)),
+            (),
+            ("mixed here", smear.site),
+            ("scored here", last.site),
+            sure=not off,
         )
+        yield found.behind(off)
 
 
 def _smeared(mask: str) -> str:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "CAUSAL-8"
@@ -22,20 +21,17 @@ SURE = False
 def check(trace: Trace) -> Iterator[Match]:
     scored = max(results(trace), key=lambda one: one.moment.position, default=None)
     for attention in trace.attentions if scored else ():
-        off = tuple(
-            trace.off_attributes[name] for name in attention.guards if name in trace.off_attributes
-        )
         assert scored is not None
-        yield Match(
-            attention.site.file,
-            attention.site.line,
-            attention.site.function,
+        found = Match.at(
+            attention.site,
             "every position attends to every other one here, later ones included: neither causal "
             "nor masked",
-            Confidence.LOW if off else Confidence.MEDIUM,
-            off,
-            along(("mixed here", attention.site), ("scored here", scored.site)),
+            (),
+            ("mixed here", attention.site),
+            ("scored here", scored.site),
+            sure=False,
         )
+        yield found.behind(trace.switched_off(attention.guards))
 
 
 def _attends(how: str) -> str:

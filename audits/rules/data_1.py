@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from audits.facts.events import Given
 from audits.facts.labels import GIVEN, OUTPUT, ids, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match, Step
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match, Role, settled
 from audits.phases import scored_after
 from audits.rules.cases import script
 
@@ -28,22 +27,20 @@ def check(trace: Trace) -> Iterator[Match]:
             used |= ids(score.labels, GIVEN)
     for number in sorted(used):
         given = trace.given[number]
-        yield Match(
-            given.site.file,
-            given.site.line,
-            given.site.function,
+        yield Match.at(
+            given.site,
             "the tokens to be predicted are compared here with the content of a file that came "
             "with the script, and the outcome decides which losses count",
-            Confidence.MEDIUM if given.moment.ambiguous else Confidence.HIGH,
-            given.moment.inactive,
-            _flow(trace, given),
+            (given.moment,),
+            ("compared here", given.site),
+            *_scored(trace, given),
+            sure=settled(given.moment),
         )
 
 
-def _flow(trace: Trace, given: Given) -> tuple[Step, ...]:
+def _scored(trace: Trace, given: Given) -> list[Role]:
     score = scored_after(trace, given.moment.position)
-    end = [("scored here", score.site)] if score else []
-    return along(("compared here", given.site), *end)
+    return [("scored here", score.site)] if score else []
 
 
 VALID = (

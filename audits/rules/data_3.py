@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match, settled
 from audits.phases import (
     TRAINING,
     another_budget,
@@ -29,21 +28,16 @@ def check(trace: Trace) -> Iterator[Match]:
         limit, score = deadline_before(trace, one), scored_after(trace, one.moment.position)
         if limit is None or score is None:
             continue
-        unsure = one.moment.ambiguous or limit.moment.ambiguous or another_budget(limit)
-        yield Match(
-            one.site.file,
-            one.site.line,
-            one.site.function,
+        yield Match.at(
+            one.site,
             f"training batches pass through the model here, for the quantiser's statistics, after "
             f"the loop that the clock ends at line {limit.site.line} after {limit.seconds:.0f} s: "
             f"nothing of the training time was kept for it; scored at line {score.site.line}",
-            Confidence.MEDIUM if unsure else Confidence.HIGH,
-            one.moment.inactive + score.moment.inactive,
-            along(
-                ("training ended here", limit.site),
-                ("calibrated here", one.site),
-                ("scored here", score.site),
-            ),
+            (one.moment, score.moment),
+            ("training ended here", limit.site),
+            ("calibrated here", one.site),
+            ("scored here", score.site),
+            sure=not another_budget(limit) and settled(one.moment, limit.moment),
         )
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "DATA-4"
@@ -23,14 +22,13 @@ def check(trace: Trace) -> Iterator[Match]:
     for flag in trace.flags:
         name = flag.flag.strip("-").replace("_", "-")
         if name == "val-docs" and isinstance(flag.value, int) and flag.value != VAL_DOCS:
-            yield Match(
-                flag.site.file,
-                flag.site.line,
-                flag.site.function,
+            yield Match.at(
+                flag.site,
                 f"{flag.flag} is {flag.value:,} by default, but {VAL_DOCS:,} documents are scored; "
                 "run so, the training shards hold the rest of them",
-                Confidence.MEDIUM,
-                flow=along(("set here", flag.site)),
+                (),
+                ("set here", flag.site),
+                sure=False,
             )
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "DATA-6"
@@ -20,14 +19,12 @@ RULE = "DATA-6"
 def check(trace: Trace) -> Iterator[Match]:
     for one in trace.downloads:
         sure = one.data and not one.moment.ambiguous
-        yield Match(
-            one.site.file,
-            one.site.line,
-            one.site.function,
+        yield Match.at(
+            one.site,
             f"{one.name} fetches {'data' if one.data else 'code'} while the submission runs",
-            Confidence.HIGH if sure else Confidence.MEDIUM,
-            one.moment.inactive,
-            along(("fetched here", one.site)),
+            (one.moment,),
+            ("fetched here", one.site),
+            sure=sure,
         )
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match, settled
 from audits.phases import TRAINING, filled_ahead, reads_scored
 from audits.rules.cases import script
 
@@ -22,20 +21,15 @@ def check(trace: Trace) -> Iterator[Match]:
     for read, score in reads_scored(trace):
         if (write := filled_ahead(trace, read, TRAINING)) is None:
             continue
-        unsure = read.moment.ambiguous or write.moment.ambiguous
-        yield Match(
-            read.site.file,
-            read.site.line,
-            read.site.function,
+        yield Match.at(
+            read.site,
             f"the table read here was filled from training tokens at line {write.site.line} and "
             f"never left memory; it shapes what is scored at line {score.site.line}",
-            Confidence.MEDIUM if unsure else Confidence.HIGH,
-            read.moment.inactive + write.moment.inactive + score.moment.inactive,
-            along(
-                ("filled here", write.site),
-                ("looked up here", read.site),
-                ("scored here", score.site),
-            ),
+            (read.moment, write.moment, score.moment),
+            ("filled here", write.site),
+            ("looked up here", read.site),
+            ("scored here", score.site),
+            sure=settled(read.moment, write.moment),
         )
 
 

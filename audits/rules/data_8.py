@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "DATA-8"
@@ -20,14 +19,12 @@ SURE = False
 
 def check(trace: Trace) -> Iterator[Match]:
     for one in trace.pretrained:
-        yield Match(
-            one.site.file,
-            one.site.line,
-            one.site.function,
+        yield Match.at(
+            one.site,
             f"{one.name} brings weights that were trained outside the contest's time and data",
-            Confidence.MEDIUM,
-            one.moment.inactive,
-            along(("loaded here", one.site)),
+            (one.moment,),
+            ("loaded here", one.site),
+            sure=False,
         )
 
 

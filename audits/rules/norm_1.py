@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.events import TableRead
-from audits.facts.labels import COUNT, HASHED, REALISED, TOKENS, Label, ids, kinds
+from audits.facts.labels import COUNT, HASHED, REALISED, TOKENS, Label, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import results, same_tokens
-from audits.flow_steps import along
+from audits.flow import first_results, results, same_tokens
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "NORM-1"
@@ -23,27 +22,24 @@ SURE = False
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
     divided = trace.divided | {number for one in trace.quotients for number in one.below}
-    for score in results(trace):
-        if REALISED not in kinds(score.labels):
+    found = [one for one in results(trace) if REALISED in kinds(one.labels)]
+    for number, score in first_results(found, COUNT):
+        if number in divided:
             continue
-        for number in sorted(ids(score.labels, COUNT) - divided - seen):
-            read = trace.table_reads[number]
-            if not _of_the_token(trace, read):
-                continue
-            seen.add(number)
-            yield Match(
-                read.site.file,
-                read.site.line,
-                read.site.function,
-                "a count of the token that is being scored is read here and shapes the loss "
-                f"recorded at line {score.site.line}, but no sum divides it: nothing shows that "
-                "the candidates add up to one",
-                Confidence.MEDIUM,
-                read.moment.inactive + score.moment.inactive,
-                along(("looked up here", read.site), ("scored here", score.site)),
-            )
+        read = trace.table_reads[number]
+        if not _of_the_token(trace, read):
+            continue
+        yield Match.at(
+            read.site,
+            "a count of the token that is being scored is read here and shapes the loss "
+            f"recorded at line {score.site.line}, but no sum divides it: nothing shows that "
+            "the candidates add up to one",
+            (read.moment, score.moment),
+            ("looked up here", read.site),
+            ("scored here", score.site),
+            sure=False,
+        )
 
 
 def _of_the_token(trace: Trace, read: TableRead) -> bool:

@@ -13,38 +13,30 @@ from collections.abc import Iterator
 from audits.facts.events import Quotient, TableRead
 from audits.facts.labels import HASHED, RATIO, TOKENS, ids, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import results, with_ancestors
-from audits.flow_steps import along
+from audits.flow import first_results, results, with_ancestors
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "NORM-2"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
-    for score in results(trace):
-        for number in sorted(ids(score.labels, RATIO) - seen):
-            quotient = trace.quotients[number]
-            if (pair := _hashed_pair(trace, quotient)) is None:
-                continue
-            seen.add(number)
-            yield Match(
-                quotient.site.file,
-                quotient.site.line,
-                quotient.site.function,
-                f"a count read at line {pair[0].site.line}, under a hash that includes the token "
-                f"itself, is divided by a count read at line {pair[1].site.line}, under a hash of "
-                f"the context; the quotient is scored at line {score.site.line}, and with "
-                "collisions the candidates do not sum to one",
-                Confidence.MEDIUM if score.moment.ambiguous else Confidence.HIGH,
-                score.moment.inactive,
-                along(
-                    ("looked up here", pair[0].site),
-                    ("divided here", quotient.site),
-                    ("scored here", score.site),
-                ),
-            )
+    for number, score in first_results(results(trace), RATIO):
+        quotient = trace.quotients[number]
+        if (pair := _hashed_pair(trace, quotient)) is None:
+            continue
+        yield Match.at(
+            quotient.site,
+            f"a count read at line {pair[0].site.line}, under a hash that includes the token "
+            f"itself, is divided by a count read at line {pair[1].site.line}, under a hash of "
+            f"the context; the quotient is scored at line {score.site.line}, and with "
+            "collisions the candidates do not sum to one",
+            (score.moment,),
+            ("looked up here", pair[0].site),
+            ("divided here", quotient.site),
+            ("scored here", score.site),
+            sure=settled(score.moment),
+        )
 
 
 def _hashed_pair(trace: Trace, quotient: Quotient) -> tuple[TableRead, TableRead] | None:

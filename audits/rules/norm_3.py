@@ -13,33 +13,28 @@ from collections.abc import Iterator
 from audits.facts.events import TableRead
 from audits.facts.labels import COUNT, HASHED, TOKENS, Label, ids, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import results, same_tokens
-from audits.flow_steps import along
+from audits.flow import first_results, results, same_tokens
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "NORM-3"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
     targets = frozenset(Label(TOKENS, read) for read in trace.targets)
-    for score in results(trace):
-        for number in sorted(ids(score.labels, COUNT) - seen):
-            read = trace.table_reads[number]
-            if not _keyed_by_target(trace, read, targets):
-                continue
-            seen.add(number)
-            yield Match(
-                read.site.file,
-                read.site.line,
-                read.site.function,
-                "the key of this look-up folds in the token that is being scored, and the count "
-                f"flows into the loss recorded at line {score.site.line}",
-                Confidence.MEDIUM if score.moment.ambiguous else Confidence.HIGH,
-                score.moment.inactive,
-                along(("looked up here", read.site), ("scored here", score.site)),
-            )
+    for number, score in first_results(results(trace), COUNT):
+        read = trace.table_reads[number]
+        if not _keyed_by_target(trace, read, targets):
+            continue
+        yield Match.at(
+            read.site,
+            "the key of this look-up folds in the token that is being scored, and the count "
+            f"flows into the loss recorded at line {score.site.line}",
+            (score.moment,),
+            ("looked up here", read.site),
+            ("scored here", score.site),
+            sure=settled(score.moment),
+        )
 
 
 def _keyed_by_target(trace: Trace, read: TableRead, targets: frozenset[Label]) -> bool:

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.events import Tilt
-from audits.facts.labels import NORMALISER, TILTED, TOKENS, Label, ids, kinds
+from audits.facts.labels import NORMALISER, TILTED, TOKENS, Label, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import results, same_tokens
-from audits.flow_steps import along
+from audits.flow import first_results, results, same_tokens
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "NORM-4"
@@ -23,30 +22,22 @@ SURE = False
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
-    for score in results(trace):
-        if NORMALISER in kinds(score.labels):
+    found = [one for one in results(trace) if NORMALISER not in kinds(one.labels)]
+    for number, score in first_results(found, TILTED):
+        tilt = trace.tilts[number]
+        if not _by_the_target(trace, tilt):
             continue
-        for number in sorted(ids(score.labels, TILTED) - seen):
-            tilt = trace.tilts[number]
-            if not _by_the_target(trace, tilt):
-                continue
-            seen.add(number)
-            hit = trace.hits[min(tilt.hits)]
-            yield Match(
-                tilt.site.file,
-                tilt.site.line,
-                tilt.site.function,
-                f"where the hint compared at line {hit.site.line} comes true, the loss is lowered "
-                f"here, and recorded at line {score.site.line}; no normaliser raises the others",
-                Confidence.MEDIUM,
-                tilt.moment.inactive + score.moment.inactive,
-                along(
-                    ("compared here", hit.site),
-                    ("lowered here", tilt.site),
-                    ("scored here", score.site),
-                ),
-            )
+        hit = trace.hits[min(tilt.hits)]
+        yield Match.at(
+            tilt.site,
+            f"where the hint compared at line {hit.site.line} comes true, the loss is lowered "
+            f"here, and recorded at line {score.site.line}; no normaliser raises the others",
+            (tilt.moment, score.moment),
+            ("compared here", hit.site),
+            ("lowered here", tilt.site),
+            ("scored here", score.site),
+            sure=False,
+        )
 
 
 def _by_the_target(trace: Trace, tilt: Tilt) -> bool:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from audits.facts.events import NativeCall, Site
 from audits.facts.labels import BYTES, OUTPUT, kinds
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow_steps import along
+from audits.match import Match, settled
 from audits.phases import goes_on_writing, reads_scored, scored_after
 from audits.rules.cases import script
 
@@ -27,32 +26,29 @@ def check(trace: Trace) -> Iterator[Match]:
             continue
         if not goes_on_writing(trace, read):
             continue
-        unsure = read.moment.ambiguous or score.moment.ambiguous
-        yield Match(
-            read.site.file,
-            read.site.line,
-            read.site.function,
+        yield Match.at(
+            read.site,
             "a count is looked up here under a context of bytes and mixed with a token model's "
             f"probability in what is reported at line {score.site.line}: such a mixture does not "
             "sum to one over the tokens",
-            Confidence.MEDIUM if unsure else Confidence.HIGH,
-            read.moment.inactive + score.moment.inactive,
-            along(("looked up here", read.site), ("reported here", score.site)),
+            (read.moment, score.moment),
+            ("looked up here", read.site),
+            ("reported here", score.site),
+            sure=settled(read.moment, score.moment),
         )
         return
 
 
 def _native(trace: Trace) -> Iterator[Match]:
     for call in trace.native_calls:
-        yield Match(
-            call.site.file,
-            call.site.line,
-            call.site.function,
+        yield Match.at(
+            call.site,
             f"the native function {call.name} divides each token's log-probability by the number "
             "of its bytes and mixes the quotient byte by byte, which is no distribution",
-            Confidence.MEDIUM if call.moment.ambiguous else Confidence.HIGH,
-            call.moment.inactive,
-            along(("mixed here", call.site), *_reported(trace, call)),
+            (call.moment,),
+            ("mixed here", call.site),
+            *_reported(trace, call),
+            sure=settled(call.moment),
         )
 
 

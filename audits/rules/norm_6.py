@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from audits.facts.labels import PATCHED, ids
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import results
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "NORM-6"
@@ -25,15 +24,14 @@ def check(trace: Trace) -> Iterator[Match]:
         for number in sorted(ids(score.labels, PATCHED) - seen):
             seen.add(number)
             patch = trace.patches[number]
-            yield Match(
-                patch.site.file,
-                patch.site.line,
-                patch.site.function,
+            yield Match.at(
+                patch.site,
                 f"{patch.name} is applied to the realised losses before they are recorded at line "
                 f"{score.site.line}: large or bad ones count for less than they are",
-                Confidence.MEDIUM,
-                patch.moment.inactive + score.moment.inactive,
-                along(("changed here", patch.site), ("scored here", score.site)),
+                (patch.moment, score.moment),
+                ("changed here", patch.site),
+                ("scored here", score.site),
+                sure=False,
             )
 
 

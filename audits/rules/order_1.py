@@ -10,21 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.events import Accumulation, Update
-from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import (
-    doubtful,
+from audits.adaptation import (
+    ambiguous,
     licensed,
     lines_read,
     reaches,
     rounds_discarded,
     same_positions,
-    same_tokens,
-    scores,
-    share_loop,
+    steps_to,
 )
-from audits.flow_steps import adaptation
+from audits.facts.events import Accumulation, Update
+from audits.facts.trace import Trace
+from audits.flow import same_tokens, scores, share_loop
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "ORDER-1"
@@ -39,16 +37,14 @@ def _last_round_only(trace: Trace) -> Iterator[Match]:
     for update in trace.updates:
         if (found := rounds_discarded(trace, update)) is not None:
             place, score = found
-            yield Match(
-                update.site.file,
-                update.backward.line,
-                update.backward.function,
+            yield Match.at(
+                update.backward,
                 f"validation tokens are trained on at line {update.backward.line} in every round; "
                 f"only the last round is kept (line {place.line}) and recorded, at line "
                 f"{score.site.line}, after training on the same tokens before",
-                Confidence.MEDIUM if update.moment.ambiguous else Confidence.HIGH,
-                update.moment.inactive + score.moment.inactive,
-                adaptation(trace, update, score),
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=settled(update.moment),
             )
 
 
@@ -64,17 +60,14 @@ def _updates_first(trace: Trace) -> Iterator[Match]:
         same = [score for score in later if _on_the_same(trace, update, score)]
         for score in (same or later)[:1]:
             which = "the same tokens are" if same else "other, perhaps equal, cuts are"
-            unsure = not same or doubtful(trace, update, score)
-            yield Match(
-                update.site.file,
-                update.backward.line,
-                update.backward.function,
+            yield Match.at(
+                update.backward,
                 f"validation tokens read at line {lines_read(trace, update)} are trained on at "
                 f"line {update.backward.line} (step at line {update.site.line}) before {which} "
                 f"scored, at line {score.site.line}",
-                Confidence.MEDIUM if unsure else Confidence.HIGH,
-                update.moment.inactive + score.moment.inactive,
-                adaptation(trace, update, score),
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=bool(same) and not ambiguous(trace, update, score),
             )
 
 

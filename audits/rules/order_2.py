@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import (
-    doubtful,
+from audits.adaptation import (
+    ambiguous,
     in_its_loop,
     is_headline,
     licensed,
     lines_read,
     reaches,
-    scores,
-    share_loop,
+    steps_to,
 )
-from audits.flow_steps import adaptation
+from audits.facts.trace import Trace
+from audits.flow import scores, share_loop
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "ORDER-2"
@@ -35,17 +34,15 @@ def check(trace: Trace) -> Iterator[Match]:
             later = not share_loop(score.moment, update.moment)
             if later and reaches(number, score):
                 sure = is_headline(trace, number) and not in_its_loop(trace, update)
-                sure = sure and not doubtful(trace, update, score)
-                yield Match(
-                    update.site.file,
-                    update.backward.line,
-                    update.backward.function,
+                sure = sure and not ambiguous(trace, update, score)
+                yield Match.at(
+                    update.backward,
                     f"validation tokens read at line {lines_read(trace, update)} are trained on "
                     f"at line {update.backward.line} (step at line {update.site.line}) and scored "
                     f"with the adapted weights only afterwards, at line {score.site.line}",
-                    Confidence.HIGH if sure else Confidence.MEDIUM,
-                    update.moment.inactive + score.moment.inactive,
-                    adaptation(trace, update, score),
+                    (update.moment, score.moment),
+                    *steps_to(trace, update, score),
+                    sure=sure,
                 )
                 break
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.adaptation import licensed, lines_read, reaches
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import licensed, lines_read, reaches, results
-from audits.flow_steps import along
+from audits.flow import results
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "ORDER-4"
@@ -25,15 +25,14 @@ def check(trace: Trace) -> Iterator[Match]:
             continue
         if any(reaches(number, score) for score in found):
             continue
-        yield Match(
-            update.site.file,
-            update.backward.line,
-            update.backward.function,
+        yield Match.at(
+            update.backward,
             f"a step on validation tokens read at line {lines_read(trace, update)}, before they "
             "are scored; what it changed reaches no score",
-            Confidence.HIGH,
-            update.moment.inactive,
-            along(("trained here", update.backward), ("stepped here", update.site)),
+            (update.moment,),
+            ("trained here", update.backward),
+            ("stepped here", update.site),
+            sure=True,
         )
 
 

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from audits.facts.events import TableRead, TableWrite
 from audits.facts.labels import TOKENS, ids
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import common_loops, with_ancestors
-from audits.flow_steps import along
+from audits.match import Match
 from audits.phases import reads_scored
 from audits.rules.cases import script
 
@@ -26,19 +25,15 @@ def check(trace: Trace) -> Iterator[Match]:
     for read, score in reads_scored(trace):
         if (write := _stored_before(trace, read)) is None:
             continue
-        yield Match(
-            write.site.file,
-            write.site.line,
-            write.site.function,
+        yield Match.at(
+            write.site,
             f"the tokens of the batch are stored here before they are looked up, at line "
             f"{read.site.line}, for the score at line {score.site.line}",
-            Confidence.MEDIUM,
-            write.moment.inactive + read.moment.inactive + score.moment.inactive,
-            along(
-                ("stored here", write.site),
-                ("looked up here", read.site),
-                ("scored here", score.site),
-            ),
+            (write.moment, read.moment, score.moment),
+            ("stored here", write.site),
+            ("looked up here", read.site),
+            ("scored here", score.site),
+            sure=False,
         )
 
 

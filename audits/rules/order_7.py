@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.adaptation import ambiguous, licensed, reaches, steps_to
 from audits.facts.events import Accumulation, Update
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import doubtful, licensed, reaches, same_tokens, scores
-from audits.flow_steps import adaptation
+from audits.flow import same_tokens, scores
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "ORDER-7"
@@ -28,17 +28,14 @@ def check(trace: Trace) -> Iterator[Match]:
             if not _in_one_block(update, score) or not reaches(number, score):
                 continue
             same = same_tokens(trace, update.labels, score.labels)
-            unsure = not same or doubtful(trace, update, score)
-            yield Match(
-                update.site.file,
-                update.backward.line,
-                update.backward.function,
+            yield Match.at(
+                update.backward,
                 f"weights are trained at line {update.backward.line}, inside a block that promises "
                 f"to keep no gradients, before what they change is scored at line "
                 f"{score.site.line}",
-                Confidence.MEDIUM if unsure else Confidence.HIGH,
-                update.moment.inactive + score.moment.inactive,
-                adaptation(trace, update, score),
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=same and not ambiguous(trace, update, score),
             )
             break
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.adaptation import is_headline, licensed, reaches, rounds_discarded, steps_to
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import is_headline, licensed, reaches, rounds_discarded, scores, share_loop
-from audits.flow_steps import adaptation, along
+from audits.flow import scores, share_loop
+from audits.match import Match, settled
 from audits.phases import VALIDATION, filled_ahead, goes_on_writing, reads_scored
 from audits.rules.cases import script
 
@@ -30,20 +30,15 @@ def _tables(trace: Trace) -> Iterator[Match]:
     for read, score in reads_scored(trace):
         if (write := filled_ahead(trace, read, VALIDATION)) is None:
             continue
-        unsure = goes_on_writing(trace, read) or read.moment.ambiguous or write.moment.ambiguous
-        yield Match(
-            read.site.file,
-            read.site.line,
-            read.site.function,
+        yield Match.at(
+            read.site,
             f"the table read here was filled by an earlier pass over validation tokens, at line "
             f"{write.site.line}; what is scored at line {score.site.line} knows later tokens",
-            Confidence.MEDIUM if unsure else Confidence.HIGH,
-            read.moment.inactive + write.moment.inactive + score.moment.inactive,
-            along(
-                ("filled here", write.site),
-                ("looked up here", read.site),
-                ("scored here", score.site),
-            ),
+            (read.moment, write.moment, score.moment),
+            ("filled here", write.site),
+            ("looked up here", read.site),
+            ("scored here", score.site),
+            sure=not goes_on_writing(trace, read) and settled(read.moment, write.moment),
         )
 
 
@@ -51,19 +46,15 @@ def _rounds(trace: Trace) -> Iterator[Match]:
     for update in trace.updates:
         if (found := rounds_discarded(trace, update)) is not None:
             place, score = found
-            yield Match(
-                place.file,
-                place.line,
-                place.function,
+            yield Match.at(
+                place,
                 f"every round trains on the tokens (line {update.backward.line}) and only the last "
                 f"round's losses stay: a token's first loss is replaced, at line {score.site.line}",
-                Confidence.MEDIUM if update.moment.ambiguous else Confidence.HIGH,
-                update.moment.inactive + score.moment.inactive,
-                along(
-                    ("set back here", place),
-                    ("trained here", update.backward),
-                    ("scored here", score.site),
-                ),
+                (update.moment, score.moment),
+                ("set back here", place),
+                ("trained here", update.backward),
+                ("scored here", score.site),
+                sure=settled(update.moment),
             )
 
 
@@ -78,15 +69,13 @@ def _after_adaptation(trace: Trace) -> Iterator[Match]:
                 continue
             sure = is_headline(trace, number) and trace.last_is_headline is not False
             sure = sure and not update.moment.ambiguous
-            yield Match(
-                score.site.file,
-                score.site.line,
-                score.site.function,
+            yield Match.at(
+                score.site,
                 f"the stream is scored again with weights that were trained on it at line "
                 f"{update.backward.line}, after each part was first scored",
-                Confidence.HIGH if sure and not score.moment.ambiguous else Confidence.MEDIUM,
-                update.moment.inactive + score.moment.inactive,
-                adaptation(trace, update, score),
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=sure and not score.moment.ambiguous,
             )
             break
 

@@ -9,33 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.labels import CHOICE, ids
+from audits.facts.labels import CHOICE
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
-from audits.flow import results
-from audits.flow_steps import along
+from audits.flow import first_results, results
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "PASS-2"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    seen: set[int] = set()
-    for score in results(trace):
-        for number in sorted(ids(score.labels, CHOICE) - seen):
-            seen.add(number)
-            choice = trace.choices[number]
-            doubt = choice.moment.ambiguous or score.moment.ambiguous
-            yield Match(
-                choice.site.file,
-                choice.site.line,
-                choice.site.function,
-                "the smaller of several losses of the same tokens is taken here and recorded at "
-                f"line {score.site.line}",
-                Confidence.MEDIUM if doubt else Confidence.HIGH,
-                choice.moment.inactive + score.moment.inactive,
-                along(("chosen here", choice.site), ("scored here", score.site)),
-            )
+    for number, score in first_results(results(trace), CHOICE):
+        choice = trace.choices[number]
+        yield Match.at(
+            choice.site,
+            "the smaller of several losses of the same tokens is taken here and recorded at "
+            f"line {score.site.line}",
+            (choice.moment, score.moment),
+            ("chosen here", choice.site),
+            ("scored here", score.site),
+            sure=settled(choice.moment, score.moment),
+        )
 
 
 VALID = (

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from audits.facts.events import Accumulation, TokenRead
 from audits.facts.labels import TOKENS, ids
 from audits.facts.trace import Trace
-from audits.findings import Confidence, Match
 from audits.flow import scores, with_ancestors
-from audits.flow_steps import along
+from audits.match import Match
 from audits.rules.cases import script
 
 RULE = "PASS-3"
@@ -42,15 +41,14 @@ def _is_short(read: TokenRead) -> bool:
 
 
 def _match(read: TokenRead, last: Accumulation, *, sure: bool) -> Match:
-    return Match(
-        read.site.file,
-        read.site.line,
-        read.site.function,
+    return Match.at(
+        read.site,
         f"only the first {read.limit:,} tokens of the validation set are kept here; the last "
         f"score, at line {last.site.line}, is made of them",
-        Confidence.HIGH if sure else Confidence.MEDIUM,
-        last.moment.inactive,
-        along(("cut here", read.site), ("scored here", last.site)),
+        (last.moment,),
+        ("cut here", read.site),
+        ("scored here", last.site),
+        sure=sure,
     )
 
 

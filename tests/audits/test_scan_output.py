@@ -104,17 +104,17 @@ def test_sarif_names_its_rules_and_their_help() -> None:
 
 
 def test_sarif_carries_the_flow() -> None:
-    """Read, trained, scored: the stations in order, also across files."""
+    """Read, trained, scored: the steps in order, also across files."""
     (flow,) = result(PLAIN)["codeFlows"]
-    stations = [one["location"] for one in flow["threadFlows"][0]["locations"]]
-    places = [one["physicalLocation"] for one in stations]
+    steps = [one["location"] for one in flow["threadFlows"][0]["locations"]]
+    places = [one["physicalLocation"] for one in steps]
     assert [one["artifactLocation"]["uri"] for one in places] == [
         "records/run/train_gpt.py",
         "records/run/inner.py",
         "records/run/train_gpt.py",
     ]
     assert [one["region"]["startLine"] for one in places] == [3, 5, 9]
-    assert "trained here" in stations[1]["message"]["text"]
+    assert "trained here" in steps[1]["message"]["text"]
 
 
 def test_packed_code_points_at_the_wrapper() -> None:
@@ -163,7 +163,7 @@ def test_junit_never_passes_what_was_not_read() -> None:
     assert suite.get("skipped") == str(len(RULES))
 
 
-def test_text_shows_the_stations() -> None:
+def test_text_shows_the_steps() -> None:
     """Each with its line, the other file named, the code beside it."""
     text = FORMATS["text"](PLAIN)
     assert "read here" in text

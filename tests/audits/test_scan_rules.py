@@ -35,7 +35,7 @@ def test_illegal_code_fails_under_its_rule(scan: Scan, rule: str, case: str) -> 
 
 @pytest.mark.parametrize(("rule", "case"), INVALID)
 def test_every_finding_shows_how_it_came_about(scan: Scan, rule: str, case: str) -> None:
-    """What is said of a line comes with the stations of its flow, each with its code."""
+    """What is said of a line comes with the steps of its flow, each with its code."""
     found = [one for one in scan({"train_gpt.py": case}) if one.rule == rule]
     assert found
     for one in found:

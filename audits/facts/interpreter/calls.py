@@ -15,7 +15,17 @@ from audits.facts.interpreter import definitions, expressions, library, methods
 from audits.facts.objects import Bound, Function, Partial
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
-from audits.facts.values import BLANK, ClassObj, Library, Obj, Value, derive, element_of, join
+from audits.facts.values import (
+    BLANK,
+    ClassObj,
+    Library,
+    Obj,
+    Value,
+    derive,
+    element_of,
+    in_order,
+    join,
+)
 
 
 def call_node(interp: Interpreter, node: ast.Call, scope: Scope) -> Value:
@@ -50,8 +60,7 @@ def call_value(interp: Interpreter, callee: Value, call: Call) -> Value:
     """The join over everything the callee may be."""
     if not callee.refs:
         return derive(callee, *call.values)
-    refs = sorted(callee.refs, key=lambda ref: (ref.line, ref.kind))
-    return join([_call_one(interp, ref, call) for ref in refs])
+    return join([_call_one(interp, ref, call) for ref in in_order(callee.refs)])
 
 
 def _call_one(interp: Interpreter, ref: Obj, call: Call) -> Value:

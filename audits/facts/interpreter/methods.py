@@ -38,6 +38,7 @@ from audits.facts.values import (
     Obj,
     Value,
     derive,
+    in_order,
     join,
     kinds_of,
     labels_of,
@@ -62,8 +63,7 @@ def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Valu
         return _on_text(interp, base, name, args)
     if not base.refs:
         return _on_value(interp, base, name, call)
-    refs = sorted(base.refs, key=lambda ref: (ref.line, ref.kind))
-    return join([_on(interp, ref, base, name, call) for ref in refs])
+    return join([_on(interp, ref, base, name, call) for ref in in_order(base.refs)])
 
 
 def _on_text(interp: Interpreter, base: Value, name: str, args: list[Value]) -> Value:

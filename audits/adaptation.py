@@ -1,0 +1,137 @@
+"""Adaptation: weights that learn from validation tokens, and the scores before and after.
+
+Guarantees: an update is licensed only by a score that came before it in the same iteration of a
+shared loop.
+Does not cover: whether the tokens of two iterations are different ones.
+"""
+
+from __future__ import annotations
+
+from audits.facts.events import Accumulation, Site, Update
+from audits.facts.labels import ACCUMULATED, ADAPTED, OUTPUT, TOKENS, Label, ids, kinds
+from audits.facts.trace import Trace
+from audits.flow import (
+    common_loops,
+    cut_by,
+    recordings,
+    regions,
+    same_region,
+    same_tokens,
+    scores,
+    share_loop,
+    with_ancestors,
+)
+from audits.match import Role, settled
+
+
+def licensed(trace: Trace, update: Update) -> bool:
+    """Whether a score was recorded before the update, in the same iteration."""
+    return any(
+        share_loop(record.moment, update.moment) and record.moment.position < update.moment.position
+        for record in recordings(trace)
+    )
+
+
+def unclear(trace: Trace, update: Update) -> bool:
+    """Whether something else that looks like recording a loss comes before the update.
+
+    The training loss itself, summed for a log line, is not such a thing.
+    """
+    own = ids(update.labels, OUTPUT)
+    return any(
+        share_loop(record.moment, update.moment)
+        and record.moment.position < update.moment.position
+        and OUTPUT in kinds(record.labels)
+        and ids(record.labels, OUTPUT).isdisjoint(own)
+        for record in trace.accumulations
+    )
+
+
+def reaches(update_number: int, record: Accumulation) -> bool:
+    """Whether the score was computed with weights that the update changed."""
+    return Label(ADAPTED, update_number) in record.labels
+
+
+def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether the fitted loss covers scored positions: it is unrestricted, or restricted alike."""
+    fitted, scored = regions(trace, update.labels), regions(trace, score.labels)
+    return not fitted or any(same_region(one, other) for one in fitted for other in scored)
+
+
+def rounds_discarded(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:
+    """Rounds of training on the same tokens, of which only the last one's losses are recorded.
+
+    Gives the place that throws the earlier rounds away, and the score.
+    """
+    return _reset_each_round(trace, update) or _recorded_last(trace, update)
+
+
+def _reset_each_round(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:
+    """A total set back in each round of a loop, trained in that loop, and used only after it."""
+    for reset in trace.resets:
+        for number, record in enumerate(trace.accumulations):
+            if reset.total not in record.into:
+                continue
+            rounds = common_loops(reset.moment, record.moment, update.moment)
+            outside = rounds and rounds[-1] not in reset.total.home
+            if not outside or not same_tokens(trace, update.labels, record.labels):
+                continue
+            for score in scores(trace):
+                holds = Label(ACCUMULATED, number) in score.labels
+                if holds and rounds[-1] not in score.moment.loops:
+                    return reset.site, score
+    return None
+
+
+def _recorded_last(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:
+    """A total that only the last round of a loop adds to, trained on in every round."""
+    for score in scores(trace):
+        for loop in score.moment.last_only:
+            if loop not in update.moment.loops or loop in update.moment.last_only:
+                continue
+            if loop in cut_by(trace, update.labels):
+                continue  # the loop goes through the stream; its last round is the stream's end
+            if same_tokens(trace, update.labels, score.labels):
+                return score.site, score
+    return None
+
+
+def is_headline(trace: Trace, number: int) -> bool:
+    """Whether the last score, which is the one a submission reports, uses the update's weights."""
+    last = max(scores(trace), key=lambda score: score.moment.position)
+    return reaches(number, last)
+
+
+def lines_read(trace: Trace, update: Update) -> str:
+    """The first line, in the function that trains, on which its tokens are cut from the stream."""
+    reads = [trace.reads[read].site for read in with_ancestors(trace, ids(update.labels, TOKENS))]
+    near = [site.line for site in reads if site.function == update.backward.function]
+    return str(min(near or [site.line for site in reads], default="?"))
+
+
+def in_its_loop(trace: Trace, update: Update) -> bool:
+    """Whether something is scored in a loop of the update, after it.
+
+    It may be the chunk after the one that was trained on: score first, written the other way round.
+    """
+    loops = cut_by(trace, update.labels) | trace.open_loops
+    return any(
+        loops.intersection(common_loops(score.moment, update.moment)) for score in scores(trace)
+    )
+
+
+def ambiguous(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether the folder contradicts itself, or something may have been scored unseen."""
+    return unclear(trace, update) or not settled(update.moment, score.moment)
+
+
+def steps_to(trace: Trace, update: Update, score: Accumulation) -> list[Role]:
+    """From the cut of the stream that was trained on to the score that came too late."""
+    reads = [trace.reads[read].site for read in with_ancestors(trace, ids(update.labels, TOKENS))]
+    near = [site for site in reads if site.function == update.backward.function] or reads
+    first = min(near, key=lambda site: (site.file, site.line), default=None)
+    found = [("read here", first)] if first is not None else []
+    found.append(("trained here", update.backward))
+    if update.site != update.backward:
+        found.append(("stepped here", update.site))
+    return [*found, ("scored here", score.site)]
