@@ -1,15 +1,21 @@
-"""The command line of an evaluation: its options, and the command that repeats one.
+"""The command line of an evaluation: its options, which kind of folder uses which, and the command
+that repeats an evaluation.
 
-Guarantees: a replay command names every option that was given, quoted for a shell, its paths
-absolute, so that it runs from any folder. Does not cover what the options mean.
+Guarantees: an option that the kind of folder does not use is refused, never ignored. A replay
+command names every option that was given, quoted for a shell, its paths absolute, so that it runs
+from any folder. Does not cover what the options mean.
 """
 
 import argparse
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from audits.catalogue import PROFILES
 from audits.tool import version
+from harness.errors import HarnessError
 
 EPILOG = """\
 examples:
@@ -23,6 +29,74 @@ exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unru
 (--exit-zero: 0 whenever a verdict was reached)
 """
 
+KINDS = {"upstream": "record", "program": "program", "predictor": "predictor", "engine": "engine"}
+NATIVE = ("program", "predictor", "engine")  # brings an artifact, is scored on text
+SCRIPTS = ("upstream", "program")  # runs its own script, several times, on streams of ours
+RECORDS = ("upstream",)
+
+
+@dataclass(frozen=True)
+class KindOption:
+    """An option that only some kinds of folder use."""
+
+    flag: str
+    kinds: tuple[str, ...]
+    default: Any  # where it was not given
+    text: str
+    parsed: Mapping[str, Any] = field(default_factory=dict)  # how argparse takes it
+
+    @property
+    def name(self) -> str:
+        """Of its attribute in the parsed arguments; None there says that it was not given."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+_SWITCH = {"action": "store_const", "const": True}
+_FILES = {"action": "append", "type": Path, "metavar": "FILE"}
+OPTIONS = (
+    KindOption(
+        "--data",
+        NATIVE,
+        None,
+        "folder of shards and tokenizer; default embedded",
+        {"type": Path},
+    ),
+    KindOption(
+        "--time-limit",
+        NATIVE,
+        3600.0,
+        "seconds for a run on that data; default 3600",
+        {"type": float, "metavar": "S"},
+    ),
+    KindOption("--quick", SCRIPTS, False, "one run: source, order, bytes", _SWITCH),
+    KindOption("--all", SCRIPTS, False, "every run, also after a proof", _SWITCH),
+    KindOption(
+        "--jobs",
+        SCRIPTS,
+        1,
+        "runs side by side, one core each; default 1",
+        {"type": int, "metavar": "N"},
+    ),
+    KindOption(
+        "--budget",
+        SCRIPTS,
+        600.0,
+        "seconds for all runs on streams of ours; default 600",
+        {"type": float, "metavar": "S"},
+    ),
+    KindOption(
+        "--ranks", RECORDS, 1, "processes of a run; default 1", {"type": int, "metavar": "N"}
+    ),
+    KindOption(
+        "--tokenizer",
+        RECORDS,
+        (),
+        "SentencePiece model to use where its vocabulary is the script's, may be repeated; default"
+        " the folder's own, else one trained on the embedded corpus",
+        _FILES,
+    ),
+)
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -33,43 +107,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("submission", type=Path, help="the submission's folder, or a lone script")
     parser.add_argument("--out", type=Path, help="report folder (default reports/NAME-SEED)")
-    parser.add_argument(
-        "--data", type=Path, help="folder of shards with a tokenizer (default embedded)"
-    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=1337, help="draws probes and the source (1337)")
     parser.add_argument("--profile", choices=PROFILES, default="strict")
     parser.add_argument("--entry", metavar="FILE", help="script to read, if the folder has several")
     parser.add_argument("--no-static", action="store_true", help="do not read the code")
-    parser.add_argument(
-        "--time-limit", type=float, default=3600.0, metavar="S", help="seconds per run (3600)"
-    )
-    driven = parser.add_argument_group("unmodified record folders")
-    effort = driven.add_mutually_exclusive_group()
-    effort.add_argument("--quick", action="store_true", help="one run: source, order, bytes")
-    effort.add_argument("--all", action="store_true", help="every run, also after a proof")
-    driven.add_argument("--ranks", type=int, default=1, metavar="N", help="processes of a run (1)")
-    driven.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="runs side by side, one core each (1)"
-    )
-    driven.add_argument(
-        "--budget", type=float, default=600.0, metavar="S", help="seconds for all runs (600)"
-    )
-    driven.add_argument(
-        "--tokenizer",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="SentencePiece model to use where its vocabulary is the script's; may be repeated"
-        " (default: the folder's own, else one trained on the embedded corpus)",
-    )
+    group = parser.add_argument_group("options of some kinds of folder; the others refuse them")
+    effort = group.add_mutually_exclusive_group()
+    for option in OPTIONS:
+        kinds = ", ".join(KINDS[kind] for kind in option.kinds)
+        into = effort if option.name in ("quick", "all") else group
+        into.add_argument(option.flag, help=f"{kinds}: {option.text}", **option.parsed)
     parser.add_argument("--version", action="version", version=f"scorefirst {version()}")
     parser.add_argument("--exit-zero", action="store_true", help="exit 0 whatever the verdict")
     return parser
 
 
 PARSER = _parser()
+
+
+def refuse_unused(arguments: argparse.Namespace, kind: str) -> None:
+    """Raises HarnessError where an option was given that this kind of folder does not use."""
+    used = ", ".join(option.flag for option in OPTIONS if kind in option.kinds)
+    for option in OPTIONS:
+        if kind not in option.kinds and getattr(arguments, option.name) is not None:
+            owners = " and ".join(f"{KINDS[owner]}s" for owner in option.kinds)
+            raise HarnessError(
+                f"{option.flag} is an option of {owners}, and {arguments.submission} is of the kind"
+                f" {KINDS[kind]}, which does not use it: leave it out (this kind has {used})"
+            )
+
+
+def settled(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments, with the default of each option that was not given."""
+    found = argparse.Namespace(**vars(arguments))
+    for option in OPTIONS:
+        if getattr(found, option.name) is None:
+            setattr(found, option.name, option.default)
+    return found
 
 
 def replay_command(arguments: argparse.Namespace) -> str:

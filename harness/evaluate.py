@@ -15,13 +15,14 @@ import torch
 from tqdm import tqdm
 
 from harness.artifacts import CACHE
-from harness.command import PARSER, replay_command
-from harness.errors import HarnessError
+from harness.command import PARSER, refuse_unused, replay_command, settled
+from harness.errors import HarnessError, SubmissionError
 from harness.evaluation import Evaluation, Options
 from harness.examination import Request
 from harness.experiments.plan import Effort
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
+from harness.submission import read_submission
 from harness.verdict.decide import EXIT_CODES, Verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
@@ -48,17 +49,17 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace) -> Verdict:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise HarnessError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
-    data = (
-        DataFolder.open(arguments.data)
-        if arguments.data
-        else embedded_data(CACHE / "data" / "embedded")
-    )
+    kind = _kind(arguments.submission)
+    if kind is not None:
+        refuse_unused(arguments, kind)
+    replay = replay_command(arguments)
+    arguments = settled(arguments)
     out = arguments.out or Path("reports") / f"{_slug(arguments.submission)}-{arguments.seed}"
     out.mkdir(parents=True, exist_ok=True)
     options = Options(
         folder=arguments.submission,
         out=out,
-        data=data,
+        data=_data(arguments.data),
         device=arguments.device,
         seed=arguments.seed,
         profile=arguments.profile,
@@ -71,11 +72,22 @@ def _evaluate(arguments: argparse.Namespace) -> Verdict:
     report = Evaluation(options).run()
     path = report.write(out)
     as_json = report.as_json()
-    page = render_markdown(as_json, replay_command(arguments))
-    (out / "report.md").write_text(page, encoding="utf-8")
+    (out / "report.md").write_text(render_markdown(as_json, replay), encoding="utf-8")
     print(render_terminal(as_json))
     print(f"report.md, report.json and the ledgers are in\n{path.parent}")
     return report.verdict
+
+
+def _kind(folder: Path) -> str | None:
+    """None where it cannot be read: the report says why."""
+    try:
+        return read_submission(folder).kind
+    except SubmissionError:
+        return None
+
+
+def _data(folder: Path | None) -> DataFolder:
+    return DataFolder.open(folder) if folder else embedded_data(CACHE / "data" / "embedded")
 
 
 def _drive_request(arguments: argparse.Namespace, out: Path) -> Request:

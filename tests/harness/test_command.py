@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.command import PARSER, replay_command
+from harness.command import KINDS, PARSER, refuse_unused, replay_command, settled
+from harness.errors import HarnessError
+from harness.evaluate import main
 
 
 def test_a_replay_says_the_same_to_a_shell_in_any_folder(
@@ -27,3 +29,55 @@ def test_a_replay_says_the_same_to_a_shell_in_any_folder(
 def test_a_replay_names_only_what_was_given() -> None:
     """Options that were left at their defaults are left out."""
     assert replay_command(PARSER.parse_args(["/a"])) == "python -m harness.evaluate /a"
+
+
+GIVEN = {
+    "--data": "d",
+    "--time-limit": "60",
+    "--quick": "",
+    "--all": "",
+    "--jobs": "1",  # also the default is refused: it was given
+    "--budget": "9",
+    "--ranks": "2",
+    "--tokenizer": "t.model",
+}
+USED = {
+    "upstream": {"--quick", "--all", "--jobs", "--budget", "--ranks", "--tokenizer"},
+    "program": {"--data", "--time-limit", "--quick", "--all", "--jobs", "--budget"},
+    "predictor": {"--data", "--time-limit"},
+    "engine": {"--data", "--time-limit"},
+}
+
+
+@pytest.mark.parametrize("kind", USED)
+@pytest.mark.parametrize("flag", GIVEN)
+def test_an_option_that_the_kind_does_not_use_is_refused(flag: str, kind: str) -> None:
+    """Naming the option, the kind and the cure; never ignored."""
+    arguments = PARSER.parse_args(["folder", flag, *filter(None, [GIVEN[flag]])])
+    if flag in USED[kind]:
+        refuse_unused(arguments, kind)
+        return
+    with pytest.raises(HarnessError) as refused:
+        refuse_unused(arguments, kind)
+    said = str(refused.value)
+    assert said.startswith(f"{flag} is an option of ") and f"of the kind {KINDS[kind]}" in said
+    assert "leave it out" in said and all(used in said for used in USED[kind])
+
+
+def test_what_was_not_given_has_its_default() -> None:
+    """And is not refused anywhere."""
+    arguments = PARSER.parse_args(["folder"])
+    for kind in USED:
+        refuse_unused(arguments, kind)
+    found = settled(arguments)
+    assert (found.jobs, found.ranks, found.budget, found.time_limit) == (1, 1, 600.0, 3600.0)
+    assert (found.data, found.quick, found.all, found.tokenizer) == (None, False, False, ())
+
+
+def test_a_refusal_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and nothing was judged or written."""
+    script, out = tmp_path / "train_gpt.py", tmp_path / "out"
+    script.write_text("print('val_loss:1.0 val_bpb:1.0')\n")
+    assert main([str(script), "--out", str(out), "--data", str(tmp_path)]) == 2
+    assert "--data is an option of programs" in capsys.readouterr().err
+    assert not out.exists()
