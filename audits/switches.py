@@ -41,11 +41,6 @@ class Switch:
     default: str | None  # as the environment would hold it; None: unset, required or computed
     required: bool = False  # `os.environ["NAME"]`
 
-    @property
-    def number(self) -> float | None:
-        """The default where it is a number."""
-        return as_number(self.default)
-
 
 @dataclass(frozen=True, slots=True)
 class Flag:

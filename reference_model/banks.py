@@ -41,11 +41,6 @@ class BankRow(NamedTuple):
     row: int
 
 
-def is_bank(name: str) -> bool:
-    """Whether the parameter of this name, as `GPT.named_parameters` gives it, is a bank."""
-    return name in BANKS
-
-
 def bank_shapes(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
     n, d = config.n_banked, config.model_dim
     return {

@@ -25,8 +25,3 @@ class EMA:
     def load(self, weights: dict[str, Tensor]) -> None:
         for name, average in self.weights.items():
             average.copy_(weights[name])
-
-    @torch.no_grad()
-    def copy_to(self, model: nn.Module) -> None:
-        for name, p in model.named_parameters():
-            p.copy_(self.weights[name])
