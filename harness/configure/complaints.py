@@ -12,6 +12,7 @@ from typing import Protocol
 
 from audits.switches import as_number
 from harness.configure.configuration import Configuration
+from harness.configure.data_places import required_place
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import Bound, ShrinkTarget, StreamShape
 
@@ -192,22 +193,10 @@ class RequiredOptions:
 
     def words(self, stream: StreamShape) -> tuple[str, ...]:
         """What to give for options that lead to data; nothing when one leads elsewhere."""
-        values = [_value_of(name, stream) for name in self.names]
+        values = [required_place(name, stream.vocab_size) for name in self.names]
         if any(value is None for value in values):
             return ()
         return tuple(word for pair in zip(self.names, values, strict=True) for word in pair if word)
-
-
-def _value_of(option: str, stream: StreamShape) -> str | None:
-    data = f"./data/datasets/fineweb10B_sp{stream.vocab_size}"
-    split = "val" if re.search(r"val|eval|test", option) else "train"
-    if "tokenizer" in option:
-        return f"./data/tokenizers/fineweb_{stream.vocab_size}_bpe.model"
-    if re.search(r"pattern|glob|files|shard", option):
-        return f"{data}/fineweb_{split}_*.bin"
-    if re.search(r"out|log|save|artifact", option):
-        return "./out"
-    return data if re.search(r"data|train|val|eval", option) else None
 
 
 def _file_name(path: str) -> str:

@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from harness.configure.data_places import SIDECAR
+from harness.configure.data_places import SHARDS, SIDECAR, TOKENIZER
 from harness.configure.vocabulary_choice import tokenizer_paths
 from harness.streams.vocabulary import Vocabulary
 from reference_model.data.shards import write_shard
 
 OUTSIDE = "outside"  # folder of the stage that stands for absolute paths
-_SHARDS = re.compile(r"\.bin$")
+_SHARD_NAME = re.compile(r"\.bin$")
 _VALIDATION = re.compile(r"val", re.IGNORECASE)
 _FOLDER = re.compile(r"(data|dataset|datasets)_?(path|dir|root|folder)?$|shard", re.IGNORECASE)
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/", "/tmp/", "/opt/")
@@ -47,12 +47,12 @@ class Layout:
     def fill(self, paths: Mapping[str, str]) -> None:
         """Everything that these paths of the script name."""
         size = self.vocabulary.size
-        self.folder(f"data/datasets/fineweb10B_sp{size}")
-        self.tokenizer(f"data/tokenizers/fineweb_{size}_bpe.model")
+        self.folder(SHARDS.format(size=size))
+        self.tokenizer(TOKENIZER.format(size=size))
         for path in tokenizer_paths(paths):
             self.tokenizer(path)
         for key, path in paths.items():
-            if _SHARDS.search(path):
+            if _SHARD_NAME.search(path):
                 self.pattern(path)
             elif _FOLDER.search(key.rpartition(".")[2]) or "fineweb10B" in PurePosixPath(path).name:
                 self.folder(path)
