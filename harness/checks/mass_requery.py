@@ -24,7 +24,7 @@ from harness.arrays import Floats, Ints
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.source import half_unit_of
 from harness.checks.status import Level, RuleStatus, Status
-from harness.protocol.question import Question
+from harness.protocol.question import Counter, Question
 from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.drawn import LawStream
 from harness.trace.reader import Capture
@@ -136,7 +136,7 @@ def _first_in_a_sum_third(capture: Capture, positions: Ints) -> list[int]:
 
 def _place(
     capture: Capture, counted: Pass, position: int, early: bool
-) -> tuple[int, tuple[str, ...]] | None:
+) -> tuple[int, tuple[Counter, ...]] | None:
     """(event behind which the run stands still, what may count the position after it)."""
     fixed = int(counted.event[counted.position == position].min())
     sums = np.unique(capture.score_event[capture.position == position])
@@ -151,14 +151,15 @@ def _place(
     before = before[before < fixed]
     if not len(before) or not mine:
         return None
-    return int(before[-1]), _sites(capture, counted, fixed)
+    return int(before[-1]), _counters(capture, counted, fixed)
 
 
-def _sites(capture: Capture, counted: Pass, since: int) -> tuple[str, ...]:
+def _counters(capture: Capture, counted: Pass, since: int) -> tuple[Counter, ...]:
     """What may count a score: a script may count one token here and another one there."""
     sums = capture.events(EventKind.SUM)
     sums = sums[(sums >= since) & np.isin(capture.site[sums], counted.sites)]
-    return tuple(dict.fromkeys(capture.counter[sums].tolist()))
+    pairs = zip(capture.site[sums].tolist(), capture.read_out[sums].tolist(), strict=True)
+    return tuple(dict.fromkeys(Counter(*pair) for pair in pairs))
 
 
 def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:

@@ -9,12 +9,20 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Counter:
+    """What enters scores into a total: a line; apart from it, the numbers only read out there."""
+
+    site: str  # "train_gpt.py:1144"
+    read_out: bool
+
+
+@dataclass(frozen=True)
 class Question:
     """One score that is asked again, for one token after the other."""
 
     event: int  # of the capture, behind which the run stands still
     position: int  # in the validation stream, whose token is exchanged
-    sites: tuple[str, ...]  # what may count it: lines, with " read" behind where numbers are read
+    counters: tuple[Counter, ...]  # what may score it
     tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
     enough: float  # mass at which the asking ends
     limit_s: float
@@ -22,4 +30,5 @@ class Question:
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> "Question":
         """The inverse of `dataclasses.asdict`, through JSON."""
-        return cls(**{**raw, "sites": tuple(raw["sites"]), "tokens": tuple(raw["tokens"])})
+        counters = tuple(Counter(**counter) for counter in raw["counters"])
+        return cls(**{**raw, "counters": counters, "tokens": tuple(raw["tokens"])})

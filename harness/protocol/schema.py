@@ -51,12 +51,6 @@ EVENTS = pa.schema(
     ]
 )
 
-
-def counter_of(site: str, read_out: bool) -> str:
-    """What adds scores up, by name: a line, apart from it the numbers only read out there."""
-    return f"{site} read" if read_out else site
-
-
 SCORES = pa.schema(
     [
         ("event", pa.int64()),

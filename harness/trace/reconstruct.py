@@ -105,7 +105,7 @@ def _groups(capture: Capture, end: int) -> Iterator[Sums]:
     events = capture.events(EventKind.SUM)
     events = events[events < end]
     counters = capture.counter[events]
-    latest = {str(counter): int(event) for event, counter in zip(events, counters, strict=True)}
+    latest = dict(zip(counters.tolist(), events.tolist(), strict=True))
     nearest = sorted(latest, key=lambda c: -latest[c])
     for counter in nearest[: 2 * SITES]:
         yield Sums(events[counters == counter])

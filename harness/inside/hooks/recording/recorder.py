@@ -8,9 +8,8 @@ incomplete, and the report must say so.
 import collections
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from torch import Tensor
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.recording.device_queue import DeviceQueue, numbers_of, spread
 from harness.inside.hooks.recording.identity_map import WeakIdentityMap, identity
+from harness.inside.hooks.recording.listener import Listener
 from harness.inside.hooks.recording.log_softmaxes import LogSoftmaxes
 from harness.inside.hooks.recording.position_maps import (
     UNRELATED,
@@ -28,50 +28,15 @@ from harness.inside.hooks.recording.position_maps import (
     Positions,
 )
 from harness.inside.hooks.recording.sites import Site, Sites
+from harness.inside.hooks.recording.unfinished import Loop, PendingTotal
 from harness.inside.hooks.recording.weights import Weights
 from harness.inside.hooks.recording.writer import Writer
-from harness.protocol.schema import EventKind, counter_of
+from harness.protocol.schema import EventKind
 from harness.streams.alignment import Aligner, K
 
 FAILURES_ALLOWED = 3  # of one hook
 FEWEST_IDS = 64  # of an array or a tensor that is looked up where it is made, before anyone asks
 INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
-
-
-class Listener(Protocol):
-    """Who is told of what is written down, as it happens."""
-
-    def noted(self, event: int) -> None:
-        """An event has its row."""
-
-    def scored(self, counter: str, positions: Positions, scores: npt.NDArray[np.float64]) -> None:
-        """(n,) scores, nats or log-probabilities, entered a total; `counter_of` names which."""
-
-    def learnt(self, runs: npt.NDArray[np.int32]) -> None:
-        """A gradient was taken over (n, 2) runs of positions [start, stop)."""
-
-
-@dataclass(frozen=True, eq=False)
-class PendingTotal:
-    """A total that carries a gradient, until somebody reads it."""
-
-    mapped: PositionMap
-    values: Tensor  # of the map's shape
-
-
-@dataclass(frozen=True, eq=False)
-class Loop:
-    """Scores that one line adds up one by one: one event."""
-
-    site: Site
-    mapped: PositionMap
-    read_out: bool
-    positions: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-
-    def goes_on(self, site: Site, mapped: PositionMap, read_out: bool) -> bool:
-        """Whether the next score belongs to it."""
-        return self.site == site and self.mapped.loss == mapped.loss and self.read_out == read_out
 
 
 class Recorder:
@@ -193,7 +158,7 @@ class Recorder:
             return
         numbers = numbers_of(values).reshape(-1)
         weights = spread(mapped.factor, positions)
-        self._scores(event, positions.reshape(-1), numbers, weights, counter_of(site[0], read_out))
+        self._scores(event, positions.reshape(-1), numbers, weights, site[0], read_out)
 
     def _sum(self, mapped: PositionMap, site: Site, read_out: bool) -> int:
         return self.event(
@@ -227,8 +192,8 @@ class Recorder:
         if loop is not None:
             event = self._sum(loop.mapped, loop.site, loop.read_out)
             places, values = np.array(loop.positions, np.int32), np.array(loop.values)
-            counter = counter_of(loop.site[0], loop.read_out)
-            self._scores(event, places, values, np.ones(len(places)), counter)
+            ones = np.ones(len(places))
+            self._scores(event, places, values, ones, loop.site[0], loop.read_out)
 
     def read_pending(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
@@ -240,7 +205,7 @@ class Recorder:
         """(n, 2) runs of positions [start, stop) that a gradient was taken of."""
         self.writer.uses(event, runs)
         if self.listener is not None:
-            self.listener.learnt(runs)
+            self.listener.learned(runs)
 
     def _scores(
         self,
@@ -248,7 +213,8 @@ class Recorder:
         places: Positions,  # (n,)
         values: npt.NDArray[np.float64],  # (n,) what entered the total
         weights: npt.NDArray[np.float64],  # (n,) what the scores were multiplied by
-        counter: str = "",
+        site: str = "",
+        read_out: bool = False,
     ) -> None:
         kept = (places >= 0) & (weights != 0)
         places, values, weights = places[kept], values[kept], np.abs(weights[kept])
@@ -258,7 +224,7 @@ class Recorder:
             nats = values / weights
         self.writer.scores(event, places, self.stream[places], nats, weights)
         if self.listener is not None:
-            self.listener.scored(counter, places, nats)
+            self.listener.scored(site, read_out, places, nats)
 
     def flush(self) -> None:
         """Everything onto disk."""

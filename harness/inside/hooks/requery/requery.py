@@ -28,7 +28,7 @@ from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery.holders import Holder, holders_of
-from harness.protocol.question import Question
+from harness.protocol.question import Counter, Question
 from harness.streams.alignment import Aligner, K
 
 COPY_S = 20.0  # one batch of a small run takes well under a second
@@ -54,9 +54,11 @@ class ForkedCopy:
     before: float = 0.0  # nats scored of positions before the one in question
     used: bool = False
 
-    def scored(self, counter: str, positions: Positions, scores: npt.NDArray[np.float64]) -> None:
-        """(n,) scores entered a total."""
-        if counter not in self.question.sites:
+    def scored(
+        self, counter: Counter, positions: Positions, scores: npt.NDArray[np.float64]
+    ) -> None:
+        """(n,) scores, nats or log-probabilities, entered a total."""
+        if counter not in self.question.counters:
             return
         log_probabilities = len(scores) and np.nanmedian(scores) < 0
         nats = -scores if log_probabilities else scores
@@ -66,7 +68,7 @@ class ForkedCopy:
             os.write(self.pipe, ANSWER.pack(float(nats[mine][0]), self.before, self.used))
             os._exit(0)
 
-    def learnt(self, runs: npt.NDArray[np.int32]) -> None:
+    def learned(self, runs: npt.NDArray[np.int32]) -> None:
         """A gradient was taken over (n, 2) runs of positions."""
         at = self.question.position
         self.used |= bool(((runs[:, 0] <= at) & (at < runs[:, 1])).any())
@@ -98,15 +100,17 @@ class Requery:
         if self._copy is None and not self._questions:
             raise SystemExit(0)  # nothing else is wanted of this run
 
-    def scored(self, counter: str, positions: Positions, scores: npt.NDArray[np.float64]) -> None:
+    def scored(
+        self, site: str, read_out: bool, positions: Positions, scores: npt.NDArray[np.float64]
+    ) -> None:
         """A copy ends with the score that it was made for."""
         if self._copy is not None:
-            self._copy.scored(counter, positions, scores)
+            self._copy.scored(Counter(site, read_out), positions, scores)
 
-    def learnt(self, runs: npt.NDArray[np.int32]) -> None:
+    def learned(self, runs: npt.NDArray[np.int32]) -> None:
         """A copy notes whether its token was learnt from first."""
         if self._copy is not None:
-            self._copy.learnt(runs)
+            self._copy.learned(runs)
 
     def _breakpoint_reached(self, question: Question) -> None:
         """Copies are made until every token was asked for, the mass is large enough, or the time

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch._dynamo.eval_frame import OptimizedModule
 
 from harness.inside.hooks.recording.position_maps import Positions
-from harness.inside.hooks.recording.recorder import PendingTotal, Recorder
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.unfinished import PendingTotal
 from harness.inside.hooks.torch.updates import pend
 
 MODULES: Any = OptimizedModule  # what a compiled module is

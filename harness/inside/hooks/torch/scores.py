@@ -14,7 +14,8 @@ from torch import Tensor
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
 from harness.inside.hooks.recording.position_maps import UNRELATED, PositionMap, Positions, merged
-from harness.inside.hooks.recording.recorder import FEWEST_IDS, INTEGERS, PendingTotal, Recorder
+from harness.inside.hooks.recording.recorder import FEWEST_IDS, INTEGERS, Recorder
+from harness.inside.hooks.recording.unfinished import PendingTotal
 from harness.inside.hooks.torch.transfer import on_host
 from harness.inside.hooks.torch.updates import pend
 

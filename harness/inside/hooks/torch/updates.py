@@ -20,7 +20,8 @@ from torch.overrides import TorchFunctionMode
 
 from harness.inside.hooks.dynamo_compat import mode_off, trace_as, untraced
 from harness.inside.hooks.recording.position_maps import Positions
-from harness.inside.hooks.recording.recorder import PendingTotal, Recorder
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.unfinished import PendingTotal
 from harness.protocol.schema import EventKind
 
 KEY = "scorefirst.positions"
