@@ -25,11 +25,6 @@ class UpdateView:
     used_inside: npt.NDArray[np.int64]  # (T,) the same, of gradients since the pass had begun
     counted_at: npt.NDArray[np.int64]  # (T,) the forward that fixed its counted score, or NEVER
 
-    @property
-    def early(self) -> npt.NDArray[np.int64]:
-        """Positions that were learned from before their counted score was fixed."""
-        return np.flatnonzero((self.first_used < self.counted_at) & (self.counted_at != NEVER))
-
 
 def update_view(capture: Capture, counted: Pass, stream_length: int) -> UpdateView:
     """Joins the updates of a run with the scores of one pass."""

@@ -3,13 +3,14 @@
 A *pass* is a run of sums in which no position comes twice. Windows are the latest pass, earlier
 passes, then everything between two cuts, a cut being the start of a pass or a line that held a
 number, and between two such lines: a script may count some tokens twice in one evaluation, and
-print its number again behind another one (#778). Where a script scores every epoch of an adaptation
-into the same accumulators, only the last score of a token counts, and where it keeps the better of
-two, the smaller one.
+print its number again behind another one (as the script of #778). Where a script scores every epoch
+of an adaptation into the same accumulators, only the last score of a token counts, and where it
+keeps the better of two, the smaller one.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +23,15 @@ Events = npt.NDArray[np.int64]
 
 PASSES = 24  # latest passes that are tried alone
 CUTS = 64  # latest cuts from which everything up to the line is tried
+
+
+class Weighing(StrEnum):
+    """How the scores behind a printed mean may have been weighed."""
+
+    CAPTURED = "by the captured weights"
+    TOKENS = "every token alike"
+    SUMS = "every sum alike"  # a mean of batch means
+    SCALED = "with the factors as part of the scores"  # 0.98 * loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +52,17 @@ class Window:
     count: npt.NDArray[np.int64]  # (m,) tokens
     kept: npt.NDArray[np.int64] | None = None  # rows, where not all scores of the events count
 
-    def mean(self, weigh: str) -> float:
-        """Nats per token under one way of weighing; `scaled`: the factors are part of the score."""
-        if weigh == "captured":
-            return float(self.weighted.sum() / max(self.weight.sum(), 1e-300))
-        if weigh == "tokens":
-            return float(self.nats.sum() / max(self.count.sum(), 1))
-        if weigh == "scaled":
-            return float(self.weighted.sum() / max(self.count.sum(), 1))
-        return float((self.nats / np.maximum(self.count, 1)).mean())
+    def mean(self, weighing: Weighing) -> float:
+        """Nats per token under one way of weighing."""
+        match weighing:
+            case Weighing.CAPTURED:
+                return float(self.weighted.sum() / max(self.weight.sum(), 1e-300))
+            case Weighing.TOKENS:
+                return float(self.nats.sum() / max(self.count.sum(), 1))
+            case Weighing.SUMS:
+                return float((self.nats / np.maximum(self.count, 1)).mean())
+            case Weighing.SCALED:
+                return float(self.weighted.sum() / max(self.count.sum(), 1))
 
     def rows(self, capture: Capture) -> npt.NDArray[np.int64]:
         """Row numbers of its scores."""

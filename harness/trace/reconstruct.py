@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.protocol.schema import EventKind
-from harness.trace.passes import Sums, Window, one_a_token, windows
+from harness.trace.passes import Sums, Weighing, Window, one_a_token, windows
 from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
 
@@ -44,7 +44,6 @@ class Pass:
     sites: tuple[str, ...]  # where they were added up, sorted
     gap: float  # relative, |rebuilt - printed| / printed
     coverage: float  # share of the stream's targets (all but the first token) that were counted
-    n_duplicates: int  # scores of positions that had been counted before in this pass
 
     @property
     def mean(self) -> float:
@@ -55,7 +54,7 @@ class Pass:
 @dataclass(frozen=True, eq=False)
 class _Fit:
     window: Window
-    weigh: str
+    weighing: Weighing
     gap: float  # relative
     exact: bool
 
@@ -76,7 +75,7 @@ def reconstruct(
             for fit in _fits(capture, window, printed, token_bytes):
                 if fit.exact:
                     return _as_pass(capture, printed, fit, stream_length)
-                usual = candidates is windows and fit.weigh != "scaled"
+                usual = candidates is windows and fit.weighing is not Weighing.SCALED
                 if usual and (best is None or fit.gap < best.gap):
                     best = fit
     if best is None or best.gap > WORST_GAP:
@@ -125,8 +124,8 @@ def _fits(
     token_bytes: npt.NDArray[np.int64] | None,
 ) -> Iterator[_Fit]:
     """How well a window explains the number, under each way of weighing."""
-    for weigh in ("captured", "tokens", "sums", "scaled"):
-        rebuilt = window.mean(weigh)
+    for weighing in Weighing:
+        rebuilt = window.mean(weighing)
         wanted = printed.nats_per_token
         if wanted is None:
             if token_bytes is None or printed.bits_per_byte is None:
@@ -137,21 +136,20 @@ def _fits(
             continue
         off = abs(rebuilt - wanted)
         exact = off <= printed.half_unit * 1.01 + FLOAT32 * wanted
-        yield _Fit(window, weigh, off / wanted, exact)
+        yield _Fit(window, weighing, off / wanted, exact)
 
 
 def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) -> Pass:
     rows = fit.window.rows(capture)
     position, event = capture.position[rows], capture.score_event[rows]
     nats, weight = capture.nats[rows], capture.weight[rows]
-    if fit.weigh == "scaled":
+    if fit.weighing is Weighing.SCALED:
         nats = nats * weight
-    if fit.weigh in ("tokens", "scaled"):
+    if fit.weighing in (Weighing.TOKENS, Weighing.SCALED):
         weight = np.ones(len(rows))
-    elif fit.weigh == "sums":
+    elif fit.weighing is Weighing.SUMS:
         _, inverse, counts = np.unique(event, return_inverse=True, return_counts=True)
         weight = 1.0 / counts[inverse]
-    distinct = len(np.unique(position))
     return Pass(
         printed=printed,
         position=position,
@@ -161,6 +159,5 @@ def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) 
         event=event,
         sites=tuple(sorted({str(s) for s in capture.site[fit.window.events]})),
         gap=fit.gap,
-        coverage=distinct / max(stream_length - 1, 1),
-        n_duplicates=len(position) - distinct,
+        coverage=len(np.unique(position)) / max(stream_length - 1, 1),
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from captured_passes import duplicates, learned_early
 
 from harness.inside.hooks import watching
 from harness.protocol.schema import EventKind
@@ -184,7 +185,7 @@ def test_every_printed_number_is_rebuilt_from_all_tokens(run):
         counted = reconstruct(capture, printed, TOKENS)
         assert counted is not None, printed.text
         assert counted.gap < 1e-7, printed.text
-        assert counted.coverage == 1.0 and counted.n_duplicates == 0, printed.text
+        assert counted.coverage == 1.0 and duplicates(counted) == 0, printed.text
 
 
 def test_a_score_picked_out_of_a_log_softmax_is_its_cross_entropy(run):
@@ -209,7 +210,7 @@ def test_score_first_uses_no_token_early_and_training_first_uses_all(run):
     for tag in ("plain", "windows", "trained"):
         counted = reconstruct(capture, by_tag[tag], TOKENS)
         assert counted is not None
-        early[tag] = len(update_view(capture, counted, TOKENS).early)
+        early[tag] = learned_early(update_view(capture, counted, TOKENS))
     assert early == {"plain": 0, "windows": 0, "trained": 1024}
 
 
@@ -220,7 +221,7 @@ def test_a_number_that_is_printed_again_behind_another_one_is_rebuilt(tmp_path):
     (tmp_path / "train_gpt.py").write_text(REPRINTED)
     printed = printed_numbers(_run(tmp_path, stream, watched=True))
     counted = [reconstruct(load(tmp_path / "out"), number, TOKENS) for number in printed]
-    assert [c is not None and c.gap < 1e-7 and c.n_duplicates == 64 for c in counted] == [True] * 3
+    assert [c is not None and c.gap < 1e-7 and duplicates(c) == 64 for c in counted] == [True] * 3
 
 
 def test_a_number_that_nothing_supports_is_not_rebuilt(run):

@@ -5,6 +5,7 @@ Dynamo is the real one and its graphs are counted by a backend of the script's o
 """
 
 import pytest
+from captured_passes import learned_early
 from driven_jobs import TOKENS, make_job, printed
 
 from harness.protocol.job import RunState
@@ -140,8 +141,8 @@ def test_the_order_of_compiled_updates_is_seen(runs):
     for number in printed_numbers("\n".join(printed(runs[True])))[-2:]:
         counted = reconstruct(capture, number, TOKENS)
         assert counted is not None
-        early[number.text.partition(" val_loss")[0]] = len(
-            update_view(capture, counted, TOKENS).early
+        early[number.text.partition(" val_loss")[0]] = learned_early(
+            update_view(capture, counted, TOKENS)
         )
     assert early == {"score first": 0, "trained": SCORED}
 

@@ -1,0 +1,23 @@
+"""Who is told of what the recorder writes down, as it happens (`requery`)."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.inside.hooks.recording.position_maps import Positions
+
+
+class Listener(Protocol):
+    """What it is told."""
+
+    def noted(self, event: int) -> None:
+        """An event has its row."""
+
+    def scored(
+        self, site: str, read_out: bool, positions: Positions, scores: npt.NDArray[np.float64]
+    ) -> None:
+        """(n,) scores, nats or log-probabilities, entered a total."""
+
+    def learned(self, runs: npt.NDArray[np.int32]) -> None:
+        """A gradient was taken over (n, 2) runs of positions [start, stop)."""

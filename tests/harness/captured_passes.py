@@ -1,0 +1,16 @@
+"""What tests count in a rebuilt pass."""
+
+import numpy as np
+
+from harness.trace.first_use import NEVER, UpdateView
+from harness.trace.reconstruct import Pass
+
+
+def duplicates(counted: Pass) -> int:
+    """Scores of positions that had been scored before in the pass."""
+    return len(counted.position) - len(np.unique(counted.position))
+
+
+def learned_early(view: UpdateView) -> int:
+    """Positions that were learned from before their score was fixed."""
+    return int(((view.first_used < view.counted_at) & (view.counted_at != NEVER)).sum())
