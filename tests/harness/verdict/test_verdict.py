@@ -137,9 +137,9 @@ def test_an_upstream_folder_is_read_and_never_called_non_compliant_for_not_runni
     assert "says nothing about compliance" in text and "`replay me`" in text
 
 
-def test_wrong_use_is_exit_2_and_names_what_was_wrong(tmp_path: Path, evaluate) -> None:
+def test_wrong_use_is_exit_2_and_names_what_was_wrong(tmp_path: Path, native, evaluate) -> None:
     """A data folder that is not there is our caller's mistake, not the submission's."""
-    result = evaluate(tmp_path, data=tmp_path / "nowhere")
+    result = evaluate(native("predictor", "build = None"), data=tmp_path / "nowhere")
 
     assert result.code == 2
     assert "nowhere" in result.screen
