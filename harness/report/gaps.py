@@ -1,20 +1,28 @@
 """What no check of a run looked at, said in every report.
 
-A native submission and a driven script leave different gaps: the script's process stands in
-isolation and every class of test has a measured power, but its own artifact is never loaded.
+Each kind of folder leaves other gaps: a predictor's worker is not isolated; a program's run on
+drawn tokens is short; a record's own artifact is never loaded.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-NATIVE = (
-    "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined",
+_TRAINED_ON = (
+    "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined"
+)
+_ALWAYS = "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging"
+REFEREED = (
+    _TRAINED_ON,
     "isolation: the worker is a process of its own, not kept from files and network (DATA-2,"
     " DATA-6)",
     "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
-    "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging",
 )
-DRIVEN = (
+PROGRAM = (
+    _TRAINED_ON,
+    "what happens on the whole text only: causality, order and mass are tested in short runs on"
+    " drawn tokens; a pass of SOURCE-1 says 'not refuted', not 'proved'",
+)
+RECORD = (
     "the submitted artifact, its size (BUDGET-1) and what it was trained on (DATA-1, DATA-4): the"
     " script trained weights of its own, in a few steps",
     "training shards that were opened before the scored pass and read on in it (DATA-2): the stage"
@@ -30,11 +38,12 @@ ISOLATION = {
 }
 
 
-def gaps(driven: Mapping[str, Any] | None) -> list[str]:
-    """One sentence a gap; `driven` is that part of the report."""
+def gaps(kind: str, driven: Mapping[str, Any] | None) -> list[str]:
+    """One sentence a gap. `kind`: of the submission; `driven`: that part of the report."""
     if driven is None:
-        return list(NATIVE)
-    return [*DRIVEN, *_not_isolated(driven["walls"]), *_powerless(driven), NATIVE[-1]]
+        return [*REFEREED, _ALWAYS]
+    own = PROGRAM if kind == "program" else RECORD
+    return [*own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
 
 
 def _not_isolated(active: list[str]) -> list[str]:

@@ -51,7 +51,10 @@ class Report:
             "submission": dict(self.submission),
             "score": asdict(self.score) if self.score else None,
             "rules": {rule: _rule_json(status) for rule, status in self.rules.items()},
-            "not_covered": [*gaps(self.extra.get("driven")), _unexamined(self.rules)],
+            "not_covered": [
+                *gaps(self.submission["kind"], self.extra.get("driven")),
+                _unexamined(self.rules),
+            ],
             "failure": self.failure,
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             "platform": {"python": platform.python_version(), "system": platform.platform()},

@@ -31,7 +31,7 @@ from contest_records import (
 from harness.evaluation import Evaluation, Options
 from harness.examination import Request
 from harness.experiments.plan import Effort
-from harness.report.gaps import NATIVE, gaps
+from harness.report.gaps import REFEREED
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
 from harness.report.terminal import render_terminal
@@ -303,26 +303,6 @@ def test_a_driven_report_claims_no_gap_that_was_closed(any_record: Evaluated) ->
     """
     said = any_record.report["not_covered"]
     standing = set(any_record.report["driven"]["walls"])
-    assert not set(NATIVE[:3]) & set(said)
+    assert not set(REFEREED) & set(said)
     fallen = {"mounts", "network", "processes", "limits"} - standing
     assert any("not active" in gap for gap in said) == bool(fallen)
-
-
-def test_a_fallen_wall_is_a_gap() -> None:
-    """And only that one; a native report keeps its own sentences."""
-    standing = {"walls": ["mounts", "processes", "limits"], "power": []}
-    (gap_said,) = (gap for gap in gaps(standing) if "not active" in gap)
-    assert gap_said.endswith("the network (DATA-6)")
-    assert gaps(None) == list(NATIVE)
-
-
-def test_a_class_without_power_is_a_gap() -> None:
-    """Only the class whose control showed nothing is said."""
-    power = [
-        {"class": "training", "applies": True, "shown": True},
-        {"class": "adaptation", "applies": False, "shown": False},
-        {"class": "tables", "applies": True, "shown": False},
-    ]
-    (gap,) = (gap for gap in gaps({"walls": [], "power": power}) if gap.startswith("power of"))
-    assert "tables" in gap
-    assert "training" not in gap and "adaptation" not in gap  # one showed, one does not apply
