@@ -175,10 +175,7 @@ class Evaluation:
             seconds=self.seconds,
             failure=self.failure,
             extra={
-                "data": {
-                    "folder": str(self.options.data.root),
-                    "hash": self.options.data.fingerprint(),
-                },
+                "data": self._data_used(),
                 "seed": self.options.seed,
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
@@ -187,6 +184,13 @@ class Evaluation:
                 "evidence": self._files(),
             },
         )
+
+    def _data_used(self) -> dict[str, str] | None:
+        """A record runs on streams of ours alone."""
+        if self.submission is None or self.submission.kind == "upstream":
+            return None
+        data = self.options.data
+        return {"folder": str(data.root), "hash": data.fingerprint()}
 
     def _files(self) -> list[str]:
         """Evidence beside the report."""

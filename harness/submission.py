@@ -46,7 +46,7 @@ class Submission:
     kind: str  # one of KINDS, or "upstream"
     target: str  # engine name, "file.py:factory", "file.py", or "" for upstream
     artifact: str  # file name inside the folder, or "reference:PRESET"
-    settings: Mapping[str, Any]  # geometry and hyperparameters, defaults filled in
+    settings: Mapping[str, Any]  # geometry, hyperparameters; defaults filled in; none of a record
 
     @property
     def code_bytes(self) -> int:
@@ -81,7 +81,7 @@ def code_files(folder: Path) -> list[Path]:
 def read_submission(folder: Path) -> Submission:
     """Reads a folder. Raises SubmissionError that names the file, the cause and the cure."""
     if folder.is_file() and folder.suffix == ".py":
-        return Submission(folder.parent, folder.name, "upstream", folder.name, "", DEFAULTS)
+        return Submission(folder.parent, folder.name, "upstream", folder.name, "", {})
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
     manifest_path = folder / MANIFEST
@@ -89,7 +89,7 @@ def read_submission(folder: Path) -> Submission:
     native = manifest.get("harness")
     name = str(manifest.get("name") or folder.resolve().name)
     if native is None:
-        return Submission(folder, name, "upstream", "", "", DEFAULTS)
+        return Submission(folder, name, "upstream", "", "", {})
     if not isinstance(native, dict):
         raise ContractError(f"{manifest_path}: `harness` is {type(native).__name__}, not an object")
     return _native(folder, name, manifest_path, native)

@@ -63,3 +63,9 @@ def test_what_a_run_read_is_evidence(driven: Driven) -> None:
     assert all(file.is_file() for file in files)
     (stream,) = (file for file in files if file.name == "stream.npy")
     assert stream.parent.name == "base" and len(np.load(stream)) > 2_000
+
+
+def test_a_report_states_only_what_was_used(driven: Driven) -> None:
+    """A record reads no data folder and has no declared settings: none are in its report."""
+    assert driven.report["data"] is None
+    assert driven.report["settings"] == {}
