@@ -20,6 +20,7 @@ from harness.protocol.schema import EventKind
 NUMBER = re.compile(r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+", re.IGNORECASE)
 CODE = (".py", ".pyc", ".so", ".h", ".cpp", ".cu")
 CACHES = ("/torchinductor_", "/.triton/", "/.nv/")  # of compilers: hundreds of files a model
+MACHINE = (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")
 PARTIAL = 4_096  # characters of an unfinished line that are kept
 
 
@@ -47,11 +48,7 @@ class IoHooks:
     def _heard(self, name: str, write: Any) -> Any:
         def heard(text: str) -> Any:
             done = write(text)
-            if self._recorder.usable("print"):
-                try:
-                    self._printed(name, text)
-                except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                    self._recorder.failed("print", error)
+            self._recorder.guarded("print", self._printed, name, text)
             return done
 
         return heard
@@ -66,25 +63,22 @@ class IoHooks:
 
     def _saved(self, thing: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(target, str | os.PathLike):
-            self._recorder.event(
-                EventKind.SAVE, self._cited(os.fspath(target)) or os.fspath(target)
-            )
+            self._recorder.guarded("save", self._named, os.fspath(target))
         return self._save(thing, target, *args, **kwargs)
 
+    def _named(self, path: str) -> None:
+        self._recorder.event(EventKind.SAVE, self._cited(path) or path)
+
     def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
-        if name not in ("open", "socket.connect", "socket.getaddrinfo"):
-            return
-        if not self._recorder.usable("audit"):
-            return
-        try:
-            if name == "open":
-                self._opened(*arguments)
-            else:
-                self._recorder.event(
-                    EventKind.NETWORK, repr(arguments[-1] if name[7] == "c" else arguments[0])
-                )
-        except Exception as error:  # noqa: BLE001 - ours must never reach the script
-            self._recorder.failed("audit", error)
+        if name == "open":
+            self._recorder.guarded("open", self._opened, *arguments)
+        elif name == "socket.connect":
+            self._recorder.guarded("network", self._reached, arguments[-1])
+        elif name == "socket.getaddrinfo":
+            self._recorder.guarded("network", self._reached, arguments[0])
+
+    def _reached(self, address: Any) -> None:
+        self._recorder.event(EventKind.NETWORK, repr(address))
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> None:
         if isinstance(path, bytes):
@@ -105,10 +99,4 @@ class IoHooks:
         for root in self._roots:
             if whole.startswith(root):
                 return whole.removeprefix(root)
-        return (
-            None
-            if whole.startswith(
-                (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")
-            )
-            else whole
-        )
+        return None if whole.startswith(MACHINE) else whole

@@ -28,11 +28,7 @@ class NumpyBridge:
 def _to_torch(recorder: Recorder, function: Any) -> Any:
     def from_numpy(array: Any) -> Any:
         tensor = function(array)
-        if recorder.usable("from_numpy"):
-            try:
-                _arrived(recorder, array, tensor)
-            except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                recorder.failed("from_numpy", error)
+        recorder.guarded("from_numpy", _arrived, recorder, array, tensor)
         return tensor
 
     return trace_as(from_numpy, function)

@@ -7,7 +7,7 @@ incomplete, and the report must say so.
 
 import collections
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,14 @@ class Recorder:
             where = traceback.extract_tb(error.__traceback__)[-1]
             name = f"{Path(where.filename).name}:{where.lineno}"
             self.event(EventKind.ERROR, f"{hook}: {type(error).__name__}: {error} ({name})")
+
+    def guarded(self, hook: str, look: Callable[..., None], *details: Any) -> None:
+        """Lets a hook look, while it is usable; its failure never reaches the script."""
+        if self.usable(hook):
+            try:
+                look(*details)
+            except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                self.failed(hook, error)
 
     def usable(self, hook: str) -> bool:
         """Whether a hook may run: watched process, and not failed too often."""

@@ -60,11 +60,7 @@ class Compiled:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self._off():
                 out = made(*args, **kwargs)
-            if self._recorder.usable("compiled"):
-                try:
-                    place_by_shape(self._recorder, args, kwargs, out)
-                except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                    self._recorder.failed("compiled", error)
+            self._recorder.guarded("compiled", place_by_shape, self._recorder, args, kwargs, out)
             return out
 
         return call

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -91,34 +91,35 @@ class Updates:
 
     def _heard(self, function: Any) -> Any:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if self._recorder.usable("backward"):
-                try:
-                    roots: Any = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
-                    self._taken([roots] if isinstance(roots, Tensor) else list(roots))
-                except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                    self._recorder.failed("backward", error)
+            roots = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
+            self._recorder.guarded("backward", self._taken, roots)
             with mode_off(self._mode):  # as in `Tensor.backward`; compiled backwards are made here
                 return function(*args, **kwargs)
 
         return trace_as(wrapped, function)
 
-    def _taken(self, roots: list[Tensor]) -> None:
-        uses = losses_under(roots)
+    def _taken(self, roots: Any) -> None:
+        uses = losses_under([roots] if isinstance(roots, Tensor) else list(roots))
         if len(uses):
             tokens = int((uses[:, 1] - uses[:, 0]).sum())
             event = self._recorder.event(EventKind.BACKWARD, tokens=tokens)
             self._recorder.uses(event, uses)
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if self._recorder.usable("step"):
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    self._recorder.weights.optimised(parameter)
+        self._recorder.guarded("step", self._held, optimizer)
 
     def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if self._recorder.usable("step"):
-            self._recorder.weights.stepped = True
-            stepped = [p for group in optimizer.param_groups for p in group["params"]]
-            transient = not any(isinstance(p, torch.nn.Parameter) for p in stepped)
-            name = type(optimizer).__name__
-            self._recorder.event(EventKind.STEP, name, transient=transient)
+        self._recorder.guarded("step", self._stepped, optimizer)
+
+    def _held(self, optimizer: Any) -> None:
+        for parameter in _parameters(optimizer):
+            self._recorder.weights.optimised(parameter)
+
+    def _stepped(self, optimizer: Any) -> None:
+        self._recorder.weights.stepped = True
+        transient = not any(isinstance(p, nn.Parameter) for p in _parameters(optimizer))
+        self._recorder.event(EventKind.STEP, type(optimizer).__name__, transient=transient)
+
+
+def _parameters(optimizer: Any) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
