@@ -8,7 +8,6 @@ Does not cover: several programs in one folder; the entry is one file.
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from audits.facts.documented.commands import commands_of, configuration
 from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.logs import logs_of
+from audits.facts.documented.manifest import manifest_of
 from audits.facts.siblings import INSIDE
 from audits.source import Source, read_source
 
@@ -98,12 +98,8 @@ def _natives(folder: Path) -> dict[str, str]:
 
 def _native_entry(folder: Path) -> str | None:
     """`harness.program` or `harness.predictor` ("file:factory") in submission.json."""
-    try:
-        manifest = json.loads((folder / "submission.json").read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return None
-    harness = manifest.get("harness") if isinstance(manifest, Mapping) else None
-    if not isinstance(harness, Mapping):
+    harness = manifest_of(folder).native
+    if harness is None:
         return None
     named = harness.get("program") or harness.get("predictor")
     if not isinstance(named, str):

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from audits.declared import that_come_to
+
 _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
 # "val_loss:3.2", "val_loss=3.2", "'val_loss': 3.2", "XSA BPB:   1.03"; not "{val_loss:.4f}".
 _LOSS = re.compile(rf"(?P<name>\w*(?:loss|nll))['\"]?\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
@@ -36,7 +38,6 @@ _SEPARATOR = re.compile(r"^={60,}$")  # printed after the echo of the source
 _SOURCE = re.compile(r"^(?:import |from \w+ import |def main)", re.MULTILINE)
 
 CLEARLY = 0.95  # of the other's bits: beyond what quantising or a few steps change
-CLAIM_TOLERANCE = 6e-4  # bits per byte; submission.json is rounded to three or four places
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,41 @@ def claim_of(
     declared: Collection[float],  # bits per byte, in submission.json
 ) -> Claim:
     """Which numbers of the logs come to a declared one, alone or as the mean of their last."""
-    lasts: dict[str, list[float]] = {}
-    alike: set[str] = set()
+    figures: list[_Figure] = []
+    lasts: dict[str, list[_Figure]] = {}
     for log in logs:
-        numbers = printed_numbers(log)
-        figures = {kind(n): n.bits_per_byte for n in numbers if n.bits_per_byte}
-        for name, figure in figures.items():
-            lasts.setdefault(name, []).append(figure)
-        alike |= {kind(n) for n in numbers if any(_near(n.bits_per_byte, d) for d in declared)}
-    means = {name for name, last in lasts.items() if any(_near(fmean(last), d) for d in declared)}
-    return Claim(frozenset(alike | means), frozenset(lasts))
+        numbers = [n for n in printed_numbers(log) if n.bits_per_byte]
+        found = [_Figure(kind(n), n.bits_per_byte or 0.0, n.diagnostic) for n in numbers]
+        for last in {one.kind: one for one in found}.values():
+            lasts.setdefault(last.kind, []).append(last)
+        figures += found
+    figures += [_mean(some) for some in lasts.values()]
+    named = (_named(figures, one) for one in declared)
+    return Claim(frozenset().union(*named), frozenset(lasts))
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A number of the logs, or the mean of several, by what it is called."""
+
+    kind: str
+    bits_per_byte: float
+    diagnostic: bool
+
+
+def _mean(last: Sequence[_Figure]) -> _Figure:
+    """Of the last ones of several logs: what several seeds come to."""
+    mean = fmean(one.bits_per_byte for one in last)
+    return _Figure(last[0].kind, mean, all(one.diagnostic for one in last))
+
+
+def _named(figures: Sequence[_Figure], declared: float) -> set[str]:
+    """Kinds of the declared number; a diagnostic only where no other number comes to it."""
+    for some in ([one for one in figures if not one.diagnostic], figures):
+        same = that_come_to((one.bits_per_byte for one in some), declared)
+        if same:
+            return {one.kind for one in some if one.bits_per_byte in same}
+    return set()
 
 
 def claims(numbers: Sequence[Printed]) -> list[Printed]:
@@ -185,10 +211,6 @@ def _after_echo(lines: Sequence[str]) -> int:
         if _SEPARATOR.match(line.strip()):
             return number if _SOURCE.search("\n".join(lines[:number])) else 0
     return 0
-
-
-def _near(bits_per_byte: float | None, claim: float) -> bool:
-    return bits_per_byte is not None and abs(bits_per_byte - claim) <= CLAIM_TOLERANCE
 
 
 def _most_precise(last: Printed, candidates: Sequence[Printed]) -> Printed:

@@ -7,11 +7,13 @@ Does not cover: settings that a log words freely.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from audits.declared import that_come_to
+from audits.facts.documented.manifest import manifest_of
 
 MAX_LOGS = 8
 MAX_BYTES = 1_500_000  # of one log; dumps and final lines are shorter than that
@@ -30,7 +32,6 @@ _FIGURES = re.compile(
     r"^(?![ \t]*(?:step|\d+/\d+)).*?\b(?:val_)?bpb\s*[:=]\s*(\d+\.\d+)", re.MULTILINE
 )
 _PROGRESS = re.compile(r"(?:val_bpb|val_loss|train_loss)\s*[:=]\s*\d")  # a log of a run has some
-SAME_FIGURE = 6e-5  # bits per byte: four decimals, rounded
 _QUOTES = "\"'`"
 _WORDS = {"True": "1", "False": "0"}  # how the environment spells them
 
@@ -50,11 +51,9 @@ class Logs:
         if self.declared is None or not runs:
             return None
         lasts = [figures[-1] for figures in runs]
-        candidates = [*lasts, sum(lasts) / len(lasts)]
-        if any(abs(figure - self.declared) < SAME_FIGURE for figure in candidates):
-            return True
-        among = any(abs(f - self.declared) < SAME_FIGURE for figures in runs for f in figures)
-        return False if among else None
+        candidates = {*lasts, sum(lasts) / len(lasts)}
+        same = that_come_to(candidates.union(*runs), self.declared)
+        return not same.isdisjoint(candidates) if same else None
 
     def printed(self, message: str) -> str | None:
         """Where a message was printed; an occurrence inside quotes is source, not output."""
@@ -91,7 +90,7 @@ def logs_of(folder: Path) -> Logs:
                 text = file.read(MAX_BYTES).decode("utf-8", "replace")
             if _PROGRESS.search(text):
                 texts[path.name] = text
-    return from_texts(texts, _manifest(folder / "submission.json"))
+    return from_texts(texts, manifest_of(folder).flat)
 
 
 def from_texts(texts: Mapping[str, str], manifest: Mapping[str, object]) -> Logs:
@@ -135,20 +134,3 @@ def _settings(text: str) -> dict[str, str]:
 def _keep(found: dict[str, str], pairs: Iterable[tuple[str, str]]) -> None:
     for name, value in pairs:
         found.setdefault(name, _WORDS.get(value, value))
-
-
-def _manifest(path: Path) -> dict[str, object]:
-    """submission.json, its nested tables of settings laid flat."""
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    flat: dict[str, object] = {}
-    waiting = [loaded]
-    while waiting:
-        table = waiting.pop()
-        if isinstance(table, dict):
-            for key, value in table.items():
-                flat.setdefault(str(key), value)
-                waiting.append(value)
-    return flat

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from audits.facts.documented.logs import from_texts
 from harness.trace.printed_scores import claim_of, claims, headline, printed_numbers
 
 USUAL = """\
@@ -133,6 +134,35 @@ def test_the_declared_figure_tells_what_it_is_called() -> None:
     assert not claim_of([USUAL], [1.1194]).declared
     other = USUAL.replace("4.10123434", "4.20123434")
     assert claim_of([USUAL, other], [4.151234]).declared == {"legal_ttt_exact"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "declared", "same"),
+    [
+        ("1.12143000", 1.1214, True),  # rounded to four decimals
+        ("1.12143000", 1.121, True),  # to three
+        ("1.12143000", 1.1219, False),  # another number, of four decimals
+        ("1.12143000", 1.12, False),  # two decimals name no score
+        ("1.1214", 1.12143218, True),  # declared more precisely than it is printed
+    ],
+)
+def test_scans_and_runs_agree_on_the_declared_figure(
+    printed: str, declared: float, same: bool
+) -> None:
+    """Whether a printed number is the declared one has one answer, with one tolerance."""
+    log = (
+        f"first_exact val_loss:3.0 val_bpb:1.30000000\nfinal_exact val_loss:2.0 val_bpb:{printed}\n"
+    )
+    assert ("final_exact" in claim_of([log], [declared]).declared) is same
+    scanned = from_texts({"train.log": log}, {"val_bpb": declared}).last_is_headline()
+    assert scanned is (True if same else None)
+
+
+def test_the_nearest_decimals_go_first() -> None:
+    """A declared 1.121 may be 1.1210: where a number comes to that, 1.1214 is another one."""
+    log = "first val_loss:3.0 val_bpb:1.1210\nfinal val_loss:2.0 val_bpb:1.1214\n"
+    assert claim_of([log], [1.121]).declared == {"first"}
+    assert from_texts({"train.log": log}, {"val_bpb": 1.121}).last_is_headline() is False
 
 
 SCORED_AGAIN = USUAL + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n"

@@ -1,0 +1,48 @@
+"""submission.json: read once, for all who ask what a folder declares.
+
+Guarantees: a file that is missing, no JSON or no table is an empty manifest.
+Does not cover: what the harness demands of a submission of its own; it checks that itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NAME = "submission.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the file holds."""
+
+    table: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def flat(self) -> dict[str, object]:
+        """Nested tables of settings laid flat; an outer name goes before an inner one."""
+        found: dict[str, object] = {}
+        waiting: list[object] = [self.table]
+        while waiting:
+            table = waiting.pop()
+            if isinstance(table, Mapping):
+                for key, value in table.items():
+                    found.setdefault(str(key), value)
+                    waiting.append(value)
+        return found
+
+    @property
+    def native(self) -> Mapping[str, object] | None:
+        """What a submission to the harness itself declares."""
+        harness = self.table.get("harness")
+        return harness if isinstance(harness, Mapping) else None
+
+
+def manifest_of(folder: Path) -> Manifest:
+    try:
+        loaded = json.loads((folder / NAME).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return Manifest()
+    return Manifest(loaded) if isinstance(loaded, dict) else Manifest()
