@@ -19,21 +19,19 @@ from harness.artifacts import reference_artifact, resolve_artifact
 from harness.checks.byte_count import check_bytes
 from harness.checks.causality import check_causality
 from harness.checks.coverage import check_coverage
-from harness.checks.headline import find_headline
 from harness.checks.mass import check_mass, worst_gap
-from harness.checks.program_facts import check_program_facts
-from harness.checks.program_order import check_program_order
 from harness.checks.referee_order import check_referee_order
 from harness.checks.size import Size, check_size
 from harness.checks.source_law import check_source, source_test
 from harness.checks.static import check_static
 from harness.checks.status import RuleStatus, Status
+from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
 from harness.examination import Examination, Request
+from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
-from harness.referee.program_run import run_program
 from harness.referee.run import Run, SourceRun
 from harness.referee.setup import Progress, Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
@@ -41,6 +39,8 @@ from harness.report.model import Report
 from harness.score import Score
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
+from harness.streams.stream_plan import STREAM_PLANS
+from harness.streams.vocabulary import Vocabulary
 from harness.submission import Submission, read_submission
 from harness.verdict.merge import merge
 from reference_model.data.folder import DataFolder
@@ -102,10 +102,41 @@ class Evaluation:
         with self._phase("artifact"):
             self.artifact = resolve_artifact(self.submission, self.options.data)
         setup = self._setup(self.submission, self.artifact)
+        vocabulary = Vocabulary.of_tokenizer(setup.tokenizer)
+        text = validation_stream(self.options.data, vocabulary)
+        if self.submission.kind == "program":
+            self._drive_program(setup, vocabulary, text)
+            return
         with self._phase("score"):
-            self._score(setup)
+            self._score(setup, Run(text, vocabulary, self._ledger(text)))
         with self._phase("source"):
-            self._source_test(setup)
+            self._source_test(setup, vocabulary, text)
+
+    def _drive_program(self, setup: Setup, vocabulary: Vocabulary, text: Stream) -> None:
+        """On text for the score, and on text sampled from its artifact for the proofs."""
+        program = NativeProgram(
+            setup.submission,
+            setup.artifact,
+            setup.tokenizer,
+            len(text.tokens),
+            setup.seed,
+            setup.device,
+        )
+        self.examination = Examination(self.options.drive, program)
+        with self._phase("score"):
+            self.examination.run_on_text(text, program.as_declared(), setup.time_limit_s)
+        with self._phase("source"):
+            self.examination.drawn = artifact_text(
+                setup,
+                vocabulary,
+                STREAM_PLANS[setup.device],
+                lambda: reference_artifact("tiny", self.options.data),
+            )
+        with self._phase("drive"):
+            self.examination.run()
+
+    def _ledger(self, text: Stream) -> Ledger:
+        return Ledger(self.options.out / "main", len(text.tokens))
 
     def _scan(self) -> None:
         """Always under `strict`: the catalogue's severities make the other profile's verdict."""
@@ -117,42 +148,29 @@ class Evaluation:
             raise HarnessError(str(error)) from error
         self.statuses += check_static(report)
 
-    def _score(self, setup: Setup) -> None:
-        stream = validation_stream(self.options.data)
-        settings = setup.submission.settings
-        refereed = setup.submission.kind != "program"
-        self.main = Run(stream, Ledger(self.options.out / "main", len(stream.tokens)), refereed)
-        with self.main.ledger:
-            if refereed:
-                cuts = probe_cuts(stream, geometry(settings, len(stream.tokens)), setup.seed)
-                run_predictor(setup, settings, self.main, "main", cuts)
-            else:
-                run_program(setup, settings, self.main, "main")
+    def _score(self, setup: Setup, run: Run) -> None:
+        self.main = run
+        settings, n_tokens = setup.submission.settings, len(run.stream.tokens)
+        with run.ledger:
+            cut = geometry(settings, n_tokens)
+            cuts = probe_cuts(run.stream, run.vocabulary, cut, setup.seed)
+            run_predictor(setup, settings, run, "main", cuts)
 
-    def _source_test(self, setup: Setup) -> None:
-        assert self.main is not None
-        stream = self.main.stream
-        source, law = draw_source(
-            setup,
-            stream.alphabet,
-            len(stream.tokens),
-            lambda: reference_artifact("tiny", self.options.data),
-        )
-        self.source = source_evidence(setup, source, law)
-        score_source(setup, self.source, len(stream.tokens))
+    def _source_test(self, setup: Setup, vocabulary: Vocabulary, text: Stream) -> None:
+        source = draw_source(setup, vocabulary, len(text.tokens))
+        self.source = source_evidence(setup, source, vocabulary)
+        score_source(setup, self.source, len(text.tokens))
 
     def _judge(self) -> None:
         """Evidence to statuses."""
         if self.submission is not None and self.artifact is not None:
             size = Size(self.submission.code_bytes, self.artifact.stat().st_size)
             self.statuses.append(check_size(size))
-        proved = False
         if self.source is not None and self.source.run.complete:
-            test = source_test(self.source, find_headline(self.source.run))
-            proved = test.refuted
+            test = source_test(self.source)
             self.statuses.append(check_source(self.source, test, self.options.seed))
         if self.main is not None:
-            found = _refereed(self.main) if self.main.refereed else _watched(self.main, proved)
+            found = _refereed(self.main)
             self.statuses += [s for s in found if self.main.complete or s.status is Status.FAIL]
         if self.examination is not None:
             self.statuses += self.examination.statuses
@@ -232,22 +250,10 @@ def _refereed(run: Run) -> list[RuleStatus]:
     return found + (check_coverage(run) if run.complete else [])
 
 
-def _watched(run: Run, proved: bool) -> list[RuleStatus]:
-    if not run.complete:
-        return []
-    headline = find_headline(run)
-    return [
-        *check_program_order(run, headline, proved),
-        *check_program_facts(run, headline),
-        check_bytes(run),
-    ]
-
-
 def _score_of(run: Run) -> Score:
-    stream: Stream = run.stream
     bits = run.nats / math.log(2)
-    per_byte = bits / stream.n_bytes if stream.n_bytes else None
-    return Score(run.nats, stream.n_scored, stream.n_bytes, per_byte)
+    per_byte = bits / run.n_bytes if run.n_bytes else None
+    return Score(run.nats, run.stream.n_scored, run.n_bytes, per_byte)
 
 
 def _sha256(path: Path) -> str:

@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from harness.checks.bytes import without_table
+from harness.checks.bytes import check_bytes, without_table
 from harness.checks.file_reads import reads_of
+from harness.checks.order import check_order, order_view
 from harness.checks.source import SourceTest
 from harness.checks.status import Level, RuleStatus, Status
+from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
 from harness.experiments.driver import Limits, ScriptDriver
 from harness.experiments.plan import Battery, Effort, Evidence
 from harness.sandbox.pool import Pool
 from harness.score import Score
+from harness.streams.drawn import LawStream
+from harness.streams.stream import Stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
@@ -40,7 +44,7 @@ class Request:
     device: str = "cpu"
     ranks: int = 1
     jobs: int = 1  # runs side by side
-    time_limit_s: float = 600.0  # for everything
+    time_limit_s: float = 600.0  # for all runs on drawn tokens
     tokenizers: Sequence[Path] = ()
 
 
@@ -50,6 +54,8 @@ class Examination:
 
     request: Request
     subject: Subject
+    drawn: LawStream | None = None  # the validation stream, where it was drawn beforehand
+    text: ScriptRun | None = None  # the run on text, which gives the score that is shown
     evidence: Evidence | None = None
     judged: Judged | None = None
     driver: ScriptDriver | None = field(default=None, repr=False)
@@ -57,13 +63,9 @@ class Examination:
     def run(self) -> None:
         """Drives and judges. Raises SubmissionError where the script printed no number."""
         request = self.request
-        deadline = time.monotonic() + request.time_limit_s
-        limits = Limits(request.device, request.ranks, deadline)
-        plan = STREAM_PLANS[request.device]
         with Pool(request.jobs, request.device) as pool:
-            self.driver = ScriptDriver(
-                self.subject, pool, request.out, request.seed, limits, plan, request.tokenizers
-            )
+            self.driver = self._driver(pool)
+            deadline = self.driver.limits.deadline
             base = self.driver.find_configuration()
             battery = Battery(
                 self.driver,
@@ -79,13 +81,47 @@ class Examination:
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
         self.judged = judge(self.evidence, token_bytes, is_byte, tail)
 
+    def run_on_text(self, text: Stream, configuration: Configuration, time_limit_s: float) -> None:
+        """The run that gives the score. Raises SubmissionError where it prints none."""
+        with Pool(1, self.request.device) as pool:
+            self.driver = self._driver(pool)
+            self.text = self.driver.run_on_text(text, configuration, time_limit_s)
+
+    def _driver(self, pool: Pool) -> ScriptDriver:
+        request = self.request
+        deadline = time.monotonic() + request.time_limit_s
+        return ScriptDriver(
+            self.subject,
+            pool,
+            request.out,
+            request.seed,
+            Limits(request.device, request.ranks, deadline),
+            STREAM_PLANS[request.device],
+            request.tokenizers,
+            self.drawn,
+        )
+
     @property
     def statuses(self) -> list[RuleStatus]:
         """One a rule; empty until it was judged."""
         if self.judged is None or self.driver is None:
             return []
         known = [without_table(status, self.subject.byte_tables) for status in self.judged.statuses]
-        return [*known, *self._left_out()]
+        return [*known, *self._left_out(), *self._on_text()]
+
+    def _on_text(self) -> list[RuleStatus]:
+        """Every position of the text counted, over the bytes that it has."""
+        run = self.text
+        if run is None or self.driver is None or run.headline is None:
+            return []
+        vocabulary, tokens = self.driver.vocabulary, run.stream.tokens
+        order = None
+        if run.counted is not None and run.uses is not None:
+            order = order_view(run.counted, run.uses, np.arange(1, len(tokens)))
+        found = [status for status in check_order(order) if status.rule == "PASS-3"]
+        token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
+        bytes_ = check_bytes(run.headline, run.counted, token_bytes, run.stream.starts, is_byte)
+        return [*found, bytes_]
 
     def _left_out(self) -> list[RuleStatus]:
         """A setting of the folder that could not be given was not examined."""
@@ -101,16 +137,14 @@ class Examination:
 
     @property
     def score(self) -> Score | None:
-        """The headline of the base run, on our stream."""
-        if self.evidence is None or self.driver is None:
+        """The headline on text, where there was a run on it; else of the base run."""
+        run = self.text or (self.evidence.base if self.evidence else None)
+        if run is None or self.driver is None or run.counted is None or run.headline is None:
             return None
-        base = self.evidence.base
-        counted, head = base.counted, base.headline
-        if counted is None or head is None:
-            return None
-        positions = np.unique(counted.position)
-        n_bytes = int(self.driver.vocabulary.token_bytes(base.law.tokens)[positions].sum())
-        return Score(counted.mean * len(positions), len(positions), n_bytes, head.bits_per_byte)
+        positions, mean = np.unique(run.counted.position), run.counted.mean
+        n_bytes = int(self.driver.vocabulary.token_bytes(run.stream.tokens)[positions].sum())
+        shown = run.headline.bits_per_byte
+        return Score(mean * len(positions), len(positions), n_bytes, shown)
 
     def as_json(self) -> dict[str, Any] | None:
         """The `driven` part of the report; None where nothing was driven."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from harness.arrays import Tokens
 from harness.predictor import Geometry
-from harness.streams.stream import Alphabet, Stream
+from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import Chunk, chunks
 from reference_model.data.shards import read_shard
 
@@ -64,7 +64,7 @@ class Program:
 
     def print_headline(self, nats: float, n_targets: int, tag: str = "final") -> None:
         """The claim: code length of `n_targets` targets, nats, over the stream's bytes."""
-        n_bytes = Stream(self.tokens, Alphabet.from_tokenizer(self.tokenizer)).n_bytes
+        n_bytes = int(Vocabulary.of_tokenizer(self.tokenizer).token_bytes(self.tokens)[1:].sum())
         bits_per_byte = nats / math.log(2) / n_bytes
         print(
             f"{tag} val_loss:{nats / n_targets:.8f} val_bpb:{bits_per_byte:.8f}"

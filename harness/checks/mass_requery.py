@@ -26,7 +26,6 @@ from harness.checks.source import half_unit_of
 from harness.checks.status import Level, RuleStatus, Status
 from harness.protocol.question import Counter, Question
 from harness.protocol.schema import UPDATES, EventKind
-from harness.streams.drawn import LawStream
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
 from harness.trace.scored_positions import counted_once, nats_at, per_position
@@ -213,13 +212,6 @@ def to_confirm(sums: Sequence[Asked], seed: int) -> tuple[int, int] | None:
     rng = np.random.default_rng([seed, 0xC0F])
     token = rng.choice(heaviest.tokens[1:], p=weight / weight.sum())
     return heaviest.position, int(token)
-
-
-def with_token(law: LawStream, position: int, token: int) -> LawStream:
-    """The stream with another token at one position."""
-    tokens = law.tokens.copy()
-    tokens[position] = token
-    return replace(law, tokens=tokens)
 
 
 def stale(sums: Sequence[Asked]) -> bool:

@@ -117,6 +117,12 @@ def without_updates(needed: float) -> Power:
     return Power("adaptation", 0.0, -np.inf, needed, note, applies=False)
 
 
+def without_training(needed: float) -> Power:
+    """Training, of a program that is given no training shards."""
+    note = "it is given no training shards"
+    return Power("training", 0.0, -np.inf, needed, note, applies=False)
+
+
 def table_power(
     law: LawStream,
     buckets: int,
@@ -136,7 +142,7 @@ def temper(
     power: Power | None,  # None: its control did not run
 ) -> RuleStatus:
     """A pass without power becomes *unknown*; everything else keeps its status, with the number."""
-    if status.status is not Status.PASS:
+    if status.status is not Status.PASS or (power is not None and not power.applies):
         return status
     name = CLASSES[status.rule]
     text = f"the {name} control did not run" if power is None else power.text

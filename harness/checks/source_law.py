@@ -3,13 +3,11 @@ pass".
 
 On a stream drawn from a law q, an honest code has E[p_t/q_t | past] <= 1, so the product of the
 ratios, and any average over l in [0, 1] of the products of 1 + l (p_t/q_t - 1), is an e-value:
-"saved k nats" has probability at most e^-k (design section 2, fact 1; Ville's inequality). The
-plain product needs the reported number alone. The hedged one needs per-token scores; its l is zero
-at scheduled boundaries.
+"saved k nats" has probability at most e^-k (Ville's inequality). The bet l is zero at scheduled
+boundaries.
 
-Subtracted first: half a printed unit per token, the worst case of a float32 sum, one bfloat16
-rounding per token where scores were 16-bit or unseen, and the tolerance of NORM-1. Does not cover:
-power. An honest result here says "not refuted", never "proved".
+Subtracted first: the tolerance of NORM-1. Does not cover: power. An honest result here says "not
+refuted", never "proved".
 """
 
 import math
@@ -18,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.checks.headline import Headline
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.status import Level, RuleStatus, Status
 from harness.referee.run import SourceRun
@@ -45,24 +42,17 @@ class SourceTest:
         return max(self.plain, self.hedged or -math.inf) >= NEEDED_NATS
 
 
-def source_test(evidence: SourceRun, headline: Headline | None) -> SourceTest:
-    """Both e-values. `headline`: a program's rebuilt headline pass, None where there is none."""
+def source_test(evidence: SourceRun) -> SourceTest:
+    """Both e-values of a refereed run."""
     run, n = evidence.run, evidence.run.stream.n_scored
     log_q = evidence.source.log_q[1:]
-    mass_allowance = n * math.log1p(MASS_TOLERANCE)
-    allowance = mass_allowance
-    nats: npt.NDArray[np.float64] | None = run.ledger.nats[1:]
-    if run.claim is not None:
-        coarse = headline is None or headline.coarse
-        allowance += n * run.claim.half_unit + n * FLOAT32_EPSILON * run.nats
-        allowance += n * BFLOAT16_NATS if coarse else 0.0
-        nats = None if headline is None else headline.nats[1:]
+    allowance = n * math.log1p(MASS_TOLERANCE)
+    nats = run.ledger.nats[1:]
     plain = -run.nats - float(log_q.sum()) - allowance
-    if nats is None or not np.isfinite(nats).all():
+    if not np.isfinite(nats).all():
         return SourceTest(plain, None, allowance)
     drawn = evidence.source.drawn[1:]
-    hedged = hedged_log_e((-nats - log_q)[drawn]) - mass_allowance
-    return SourceTest(plain, hedged, allowance)
+    return SourceTest(plain, hedged_log_e((-nats - log_q)[drawn]) - allowance, allowance)
 
 
 def hedged_log_e(log_ratios: npt.NDArray[np.float64]) -> float:
@@ -93,6 +83,5 @@ def check_source(evidence: SourceRun, test: SourceTest, seed: int) -> RuleStatus
     )
     if test.refuted:
         text += ": causal, order or mass is broken; this test alone does not say which"
-    level = Level.REFEREE if evidence.run.refereed else Level.BLACK_BOX
     status = Status.FAIL if test.refuted else Status.PASS
-    return RuleStatus("SOURCE-1", status, level, text, findings=(numbers,))
+    return RuleStatus("SOURCE-1", status, Level.REFEREE, text, findings=(numbers,))

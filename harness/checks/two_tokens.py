@@ -23,11 +23,11 @@ import numpy as np
 
 from harness.arrays import Tokens
 from harness.checks.mass import MASS_TOLERANCE
-from harness.checks.mass_requery import with_token
 from harness.checks.source import half_unit_of, source_test
 from harness.checks.status import Level, RuleStatus, Status
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import LawStream
+from harness.streams.perturb import with_token
 from harness.trace.printed_scores import kind
 from harness.trace.scored_positions import counted_once, per_position
 from harness.trace.script_run import ScriptRun

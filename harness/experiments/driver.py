@@ -30,6 +30,7 @@ from harness.stage.data_layout import StageData
 from harness.stage.stage import build_stage
 from harness.streams.distributions import Law
 from harness.streams.drawn import LawStream
+from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import Claim, claim_of
@@ -66,6 +67,7 @@ class ScriptDriver:
     limits: Limits
     plan: StreamPlan
     tokenizers: Sequence[Path] = ()
+    drawn: LawStream | None = None  # the validation stream, where it was drawn beforehand
     tried: list[Attempt] = field(default_factory=list)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
@@ -88,8 +90,7 @@ class ScriptDriver:
         best: ScriptRun | None = None
         while configuration is not None:
             name = "base" if not self.tried else f"base, attempt {len(self.tried) + 1}"
-            law = self.plan.drawn(self.vocabulary, self.seed, factor=configuration.stream_factor)
-            run = self._run(name, law, configuration, None)
+            run = self._run(name, self._base_stream(configuration), configuration, None)
             self.tried.append(Attempt(configuration, run.outcome))
             if run.headline is not None and (best is None or run.finished):
                 best, self.chosen = run, configuration
@@ -104,6 +105,23 @@ class ScriptDriver:
         if best is None:
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, len(self.tried)))
         return replace(best, name="base")
+
+    def _base_stream(self, configuration: Configuration) -> LawStream:
+        if self.drawn is not None:
+            return self.drawn
+        return self.plan.drawn(self.vocabulary, self.seed, factor=configuration.stream_factor)
+
+    def run_on_text(
+        self, text: Stream, configuration: Configuration, time_limit_s: float
+    ) -> ScriptRun:
+        """A run on text of no known law, which gives a score and no proof. Raises SubmissionError
+        where none was printed.
+        """
+        self.vocabulary = self._vocabulary(configuration)
+        run = self._run("text", text, configuration, None, until=time.monotonic() + time_limit_s)
+        if run.headline is None or not run.finished:
+            raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, 1))
+        return run
 
     def run(
         self,
@@ -140,6 +158,11 @@ class ScriptDriver:
         return self.vocabulary.size
 
     @property
+    def trains(self) -> bool:
+        """It is given training shards."""
+        return self.subject.trains
+
+    @property
     def can_ask(self) -> bool:
         """A process that holds an accelerator, or waits for other ranks, cannot be copied."""
         return self.limits.device == "cpu" and self.limits.ranks == 1
@@ -163,18 +186,23 @@ class ScriptDriver:
     def _run(
         self,
         name: str,
-        law: LawStream,
+        stream: Stream,
         configuration: Configuration,
         training: Tokens | None,
         questions: tuple[Question, ...] = (),
+        until: float | None = None,  # another end than that of the evaluation, monotonic s
     ) -> ScriptRun:
-        with self._staged(name, law, configuration, training) as job:
-            limit_s = max(1.0, min(job.time_limit_s, self.limits.deadline - time.monotonic()))
+        with self._staged(name, stream, configuration, training) as job:
+            left_s = (self.limits.deadline if until is None else until) - time.monotonic()
+            limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
             job = replace(job, time_limit_s=limit_s, questions=questions)
             outcome = self.pool.run(job)
-        drawn = _training(self.plan, self.vocabulary, self.seed)
-        token_bytes = self.vocabulary.token_bytes(law.tokens)
-        return read_run(name, job, outcome, law, token_bytes, drawn, self.claim)
+        token_bytes = self.vocabulary.token_bytes(stream.tokens)
+        return read_run(name, job, outcome, stream, token_bytes, self._shards(), self.claim)
+
+    def _shards(self) -> tuple[Tokens, ...]:
+        """The drawn training shards; none where the subject is given none."""
+        return _training(self.plan, self.vocabulary, self.seed) if self.subject.trains else ()
 
     @cached_property
     def claim(self) -> Claim:
@@ -190,22 +218,20 @@ class ScriptDriver:
 
     @contextlib.contextmanager
     def _staged(
-        self, name: str, law: LawStream, configuration: Configuration, training: Tokens | None
+        self, name: str, stream: Stream, configuration: Configuration, training: Tokens | None
     ) -> Iterator[Job]:
         out = self.out / name
         with contextlib.suppress(FileNotFoundError):
             quota.remove(out)  # of an earlier evaluation
         out.mkdir(parents=True)
-        shards = (
-            _training(self.plan, self.vocabulary, self.seed) if training is None else (training,)
-        )
-        data = StageData(law.tokens, shards)
+        shards = self._shards() if training is None or not self.subject.trains else (training,)
+        data = StageData(stream.tokens, shards)
         spec = self.subject.spec(configuration, self.vocabulary)
         place = out / "stage"
         try:
             stage = build_stage(spec, data, place)
             self.changes[name] = stage.changes
-            np.save(out / "stream.npy", law.tokens)
+            np.save(out / "stream.npy", stream.tokens)
             yield Job(
                 stage=place.resolve(),
                 script=spec.entry,

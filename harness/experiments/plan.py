@@ -47,7 +47,8 @@ from harness.experiments.requery import Asking
 from harness.protocol.question import Question
 from harness.streams.controls import adaptation_control, other_beginnings, training_control
 from harness.streams.distributions import Law
-from harness.streams.drawn import LawStream, redraw
+from harness.streams.drawn import LawStream
+from harness.streams.perturb import redraw
 from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
@@ -87,6 +88,10 @@ class Driver(Protocol):
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
 
     @property
+    def trains(self) -> bool:
+        """Whether it is given training shards."""
+
+    @property
     def can_ask(self) -> bool:
         """Whether a score can be asked again."""
 
@@ -114,6 +119,7 @@ class Evidence:
     flip: FlipResult | None = None
     sums: Sequence[Asked] = ()  # over the alphabet, at some positions
     pair: Pair | None = None  # two tokens behind one prefix
+    trains: bool = True  # it is given training shards
     table_entries: int | None = None  # of the smallest table that the stream fills
     skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
     declared: Collection[str] = ()  # kinds of the numbers that submission.json names
@@ -153,6 +159,7 @@ class Battery:
         """Every run that the effort and the time left allow."""
         evidence = Evidence(base, {base.name: base}, self._driver.chunk_tokens)
         evidence.declared = self._declared
+        evidence.trains = self._driver.trains
         evidence.table_entries = self._driver.table_entries
         if self._effort is Effort.QUICK:
             return evidence
@@ -175,12 +182,17 @@ class Battery:
         base, run = evidence.base, self._driver.run
         if evidence.cut is None:
             evidence.skipped["repeat, flips"] = "the headline of the base run was not rebuilt"
-            return {"training": lambda: run("training", base.law, self._trained(base))}
+            return self._training_control(base)
         return {
             "repeat": lambda: run("repeat", base.law),
             "flip 1": lambda: run("flip 1", self._flipped(evidence, 1)),
-            "training": lambda: run("training", base.law, self._trained(base)),
+            **self._training_control(base),
         }
+
+    def _training_control(self, base: ScriptRun) -> Mapping[str, Callable[[], ScriptRun]]:
+        if not self._driver.trains:
+            return {}
+        return {"training": lambda: self._driver.run("training", base.law, self._trained(base))}
 
     def _on_pieces(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
         if not evidence.unexplained:

@@ -21,9 +21,9 @@ from harness.checks.mass_requery import (
     read_sums,
     stale,
     to_confirm,
-    with_token,
 )
 from harness.streams.drawn import LawStream
+from harness.streams.perturb import with_token
 from harness.trace.script_run import ScriptRun
 
 if TYPE_CHECKING:

@@ -50,9 +50,6 @@ class Score:
     grad_mode: bool
     mass_min: float | None = None  # of the sums over the alphabet; None where no row was seen
     mass_max: float | None = None
-    learned: Ranges = ()  # positions scored here whose tokens had already written the weights
-    learned_how: str = ""  # what wrote them: "optimiser", "in place"
-    site: str = ""  # file:line in the submission, where there is one
 
 
 @dataclass(frozen=True)

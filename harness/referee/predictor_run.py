@@ -60,7 +60,7 @@ def run_predictor(
 ) -> None:
     """Scores the run's stream; fills `run` as it goes. Raises SubmissionError, SandboxError."""
     started = time.monotonic()
-    size = run.stream.alphabet.size
+    size = run.vocabulary.size
     try:
         with predictor_worker(setup, settings, len(run.stream.tokens), size, name) as (
             worker,
@@ -69,7 +69,7 @@ def run_predictor(
             run.ledger.append(Mark("loaded", loaded))
             advance = setup.progress(name, run.stream.n_scored)
             cut = geometry(settings, len(run.stream.tokens))
-            referee = Referee(worker, run.stream, cut, run.ledger, advance)
+            referee = Referee(worker, run.stream, size, cut, run.ledger, advance)
             run.probes = referee.probes
             referee.run(cuts)
             run.complete = True

@@ -27,7 +27,7 @@ from harness.streams.windows import Batch, Chunk, chunks
 
 Rows = npt.NDArray[np.float32]  # (B, scored, V) nats
 
-# Rows whose worst entry moves less than this are the same: rule CAUSAL-1, design section 2 fact 2.
+# Rows whose worst entry moves less than this are the same (rule CAUSAL-1).
 MOVE_TOLERANCE_NATS = 1e-3
 NOISE_RUNS = 5  # identical questions that give the noise band when an answer moved
 NOISE_FACTOR = 10.0  # a move counts only beyond this many times the band
@@ -63,12 +63,14 @@ class Referee:
         self,
         worker: WorkerProcess,
         stream: Stream,
+        alphabet: int,  # entries that every row must have
         geometry: Geometry,
         ledger: Ledger,
         progress: Callable[[int], None] = lambda n_positions: None,
     ) -> None:
         self._worker = worker
         self._stream = stream
+        self._alphabet = alphabet
         self._geometry = geometry
         self._ledger = ledger
         self._progress = progress
@@ -77,7 +79,7 @@ class Referee:
     def run(self, cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None) -> None:
         """Scores the stream. `cuts`: position -> (kind, two streams altered from there on)."""
         cuts = dict(cuts or {})
-        all_chunks = list(chunks(self._geometry, self._stream.alphabet.size))
+        all_chunks = list(chunks(self._geometry, self._alphabet))
         for chunk in all_chunks:
             for batch in chunk.batches:
                 self._batch(batch, cuts)
@@ -152,7 +154,7 @@ class Referee:
 
     def _checked(self, rows: npt.NDArray[np.generic] | None, batch: Batch) -> Rows:
         """The contract once more, on our side of the wall."""
-        shape = (batch.n_windows, batch.scored, self._stream.alphabet.size)
+        shape = (batch.n_windows, batch.scored, self._alphabet)
         if rows is None or rows.dtype != np.float32 or rows.shape != shape:
             got = "nothing" if rows is None else f"{rows.dtype} {rows.shape}"
             raise ContractError(f"rows: expected float32 {shape}, got {got}")

@@ -1,83 +1,77 @@
 """The source test's run: draw a stream from a law that we know, then score it like any other.
 
-The law is what the predictor itself said before it adapted (a program: its artifact under a sliding
-window; where that does not load, our reference artifact). Fresh workers draw and score, so nothing
-of the drawing is remembered. Chunks, windows and tables are shrunk in proportion: one document a
-chunk.
+The law is what the predictor itself said before it adapted. Fresh workers draw and score, so
+nothing of the drawing is remembered. Chunks, windows and tables are shrunk in proportion: one
+document a chunk.
 """
 
-import dataclasses
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Tokens
-from harness.errors import SubmissionError
+from harness.configure.declared_settings import shrunk
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import predictor_worker, run_predictor
-from harness.referee.program_run import run_program
 from harness.referee.run import Run, SourceRun
-from harness.referee.setup import Setup, shrunk
-from harness.streams.model_source import (
-    DOCUMENT_TOKENS,
-    N_DOCUMENTS,
-    SourceStream,
-    sample_source,
-)
-from harness.streams.stream import Alphabet
+from harness.referee.setup import Setup
+from harness.streams.drawn import LawStream, Schedule, draw
+from harness.streams.model_rows import ModelRows
+from harness.streams.vocabulary import Vocabulary
 
+N_DOCUMENTS = 8
+DOCUMENT_TOKENS = 256  # 8 x 256 = 2,048 tokens, and one document per chunk of the shrunk run
 SOURCE_TOKENS = N_DOCUMENTS * DOCUMENT_TOKENS
 
 
 def draw_source(
     setup: Setup,
-    alphabet: Alphabet,
+    vocabulary: Vocabulary,
     stream_tokens: int,  # length of the stream that the settings were written for
-    reference_artifact: Callable[[], Path],
-) -> tuple[SourceStream, str]:
-    """The stream, its law, and whose law it is."""
-    if setup.submission.kind != "program":
-        return _draw(setup, alphabet, stream_tokens, None), "the predictor, before it adapts"
-    engine = ("engine", "sliding_window")
-    try:
-        return _draw(setup, alphabet, stream_tokens, engine), "the program's artifact"
-    except SubmissionError:
-        ours = dataclasses.replace(setup, artifact=reference_artifact())
-        return _draw(ours, alphabet, stream_tokens, engine), "the reference artifact"
+) -> LawStream:
+    """Text sampled from the predictor before it adapts."""
+    lengths = np.full(N_DOCUMENTS, DOCUMENT_TOKENS)
+    plan = Schedule(lengths, np.zeros(N_DOCUMENTS, np.int64))
+    return model_stream(setup, _short(setup, stream_tokens), vocabulary, plan)
 
 
-def source_evidence(setup: Setup, source: SourceStream, sampled_from: str) -> SourceRun:
+def model_stream(
+    setup: Setup,
+    settings: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    plan: Schedule,
+    strategy: tuple[str, str] | None = None,  # (kind, target); the submission's own when left out
+) -> LawStream:
+    """A stream drawn from the rows of a fresh predictor. Raises SubmissionError, SandboxError."""
+    n_tokens = int(plan.lengths.sum())
+    with predictor_worker(setup, settings, n_tokens, vocabulary.size, "source-draw", strategy) as (
+        worker,
+        _,
+    ):
+        advance = setup.progress("source: draw", int(plan.lengths.max()) - 1)
+
+        def ask(windows: Tokens) -> npt.NDArray[np.float32]:
+            rows = worker.ask("score", {"scored": 1}, {"windows": windows}).arrays["rows"]
+            advance(1)
+            return np.asarray(rows[:, 0])
+
+        law = ModelRows(ask, int(settings["seq_len"]))
+        return draw([law], plan, vocabulary.ordinary, vocabulary.boundary, setup.seed)
+
+
+def source_evidence(setup: Setup, source: LawStream, vocabulary: Vocabulary) -> SourceRun:
     """An empty evidence object; `score_source` fills it, and what it holds survives a crash."""
-    ledger = Ledger(setup.out / "source", len(source.stream.tokens))
-    refereed = setup.submission.kind != "program"
-    return SourceRun(source, Run(source.stream, ledger, refereed), sampled_from)
+    ledger = Ledger(setup.out / "source", len(source.tokens))
+    return SourceRun(source, Run(source, vocabulary, ledger), "the predictor, before it adapts")
 
 
 def score_source(setup: Setup, evidence: SourceRun, stream_tokens: int) -> None:
     """Runs the submission on the drawn stream."""
-    settings = shrunk(setup.submission.settings, stream_tokens, SOURCE_TOKENS, DOCUMENT_TOKENS)
-    run = run_predictor if evidence.run.refereed else run_program
     with evidence.run.ledger:
-        run(setup, settings, evidence.run, "source")
+        run_predictor(setup, _short(setup, stream_tokens), evidence.run, "source")
 
 
-def _draw(
-    setup: Setup, alphabet: Alphabet, stream_tokens: int, strategy: tuple[str, str] | None
-) -> SourceStream:
-    full = setup.submission.settings
-    settings = shrunk(full, stream_tokens, SOURCE_TOKENS, DOCUMENT_TOKENS)
-    if strategy:  # an engine of ours: the program's own settings are not its to read
-        settings = {k: settings[k] for k in ("chunk_tokens", "seq_len", "stride")}
-    with predictor_worker(
-        setup, settings, SOURCE_TOKENS, alphabet.size, "source-draw", strategy
-    ) as (worker, _):
-        advance = setup.progress("source: draw", SOURCE_TOKENS)
-
-        def ask(windows: Tokens) -> npt.NDArray[np.float32]:
-            rows = worker.ask("score", {"scored": 1}, {"windows": windows}).arrays["rows"]
-            advance(N_DOCUMENTS)
-            return np.asarray(rows[:, 0])
-
-        return sample_source(ask, alphabet, settings["seq_len"], setup.seed)
+def _short(setup: Setup, stream_tokens: int) -> dict[str, Any]:
+    return shrunk(setup.submission.settings, stream_tokens, SOURCE_TOKENS, DOCUMENT_TOKENS)

@@ -15,7 +15,8 @@ import numpy as np
 
 from harness.arrays import Tokens
 from harness.errors import HarnessError
-from harness.streams.drawn import LawStream, redraw
+from harness.streams.drawn import LawStream
+from harness.streams.perturb import redraw
 
 
 def training_control(
@@ -31,7 +32,7 @@ def adaptation_control(
     chunk_tokens: int,  # at least the script's context, or attention alone may copy
     pairs: int,  # chunks, each with its copy, in a document
     ordinary: Tokens,
-    bos_id: int,
+    boundary: int,
     seed: int,
 ) -> LawStream:
     """Uniform chunks, each twice. `drawn` marks the copies alone: as if they were fresh."""
@@ -42,7 +43,7 @@ def adaptation_control(
     rng = np.random.default_rng([seed, 0xADA9])
     chunks = rng.choice(ordinary, size=(n_documents, pairs, 1, chunk_tokens))
     twice = np.repeat(chunks, 2, axis=2).reshape(n_documents, -1)
-    tokens = np.column_stack([np.full(n_documents, bos_id, np.int64), twice])
+    tokens = np.column_stack([np.full(n_documents, boundary, np.int64), twice])
     copies = np.zeros((n_documents, pairs, 2, chunk_tokens), bool)
     copies[:, :, 1] = True
     drawn = np.column_stack([np.zeros(n_documents, bool), copies.reshape(n_documents, -1)])
@@ -51,11 +52,11 @@ def adaptation_control(
     log_q[starts] = 0.0
     return LawStream(
         tokens.reshape(-1).astype(np.int64),
+        starts,
         log_q,
         drawn.reshape(-1),
         np.zeros(tokens.size, np.int8),
         ("each chunk twice",),
-        starts,
         seed,
         np.unique(ordinary),
     )

@@ -34,7 +34,7 @@ class Law(Protocol):
         self,
         lengths: Tokens,  # (D,) tokens per document, without its boundary
         ordinary: Tokens,  # (n,) ids that may be drawn
-        bos_id: int,  # what a document's first token stands behind
+        boundary: int,  # the token that a document's first drawn one stands behind
         rng: np.random.Generator,
     ) -> list[Document]:
         """D documents."""
@@ -48,7 +48,7 @@ class Uniform:
     ids: Tokens | None = None  # (K,); None: every ordinary one
 
     def documents(
-        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+        self, lengths: Tokens, ordinary: Tokens, boundary: int, rng: np.random.Generator
     ) -> list[Document]:
         """Independent draws."""
         ids = ordinary if self.ids is None else self.ids
@@ -65,7 +65,7 @@ class Repeats:
     name: str = "repeats"
 
     def documents(
-        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+        self, lengths: Tokens, ordinary: Tokens, boundary: int, rng: np.random.Generator
     ) -> list[Document]:
         """Copies and fresh draws."""
         return [self._document(int(n), ordinary, rng) for n in lengths]
@@ -95,17 +95,17 @@ class Markov:
     name: str = "text, trigrams"
 
     def documents(
-        self, lengths: Tokens, ordinary: Tokens, bos_id: int, rng: np.random.Generator
+        self, lengths: Tokens, ordinary: Tokens, boundary: int, rng: np.random.Generator
     ) -> list[Document]:
         """Token by token, from the boundary on."""
         follow = _Followers(self.text, ordinary)
-        return [self._document(int(n), follow, bos_id, rng) for n in lengths]
+        return [self._document(int(n), follow, boundary, rng) for n in lengths]
 
     def _document(
-        self, n: int, follow: "_Followers", bos_id: int, rng: np.random.Generator
+        self, n: int, follow: "_Followers", boundary: int, rng: np.random.Generator
     ) -> Document:
         tokens, log_q = np.empty(n, np.int64), np.empty(n)
-        context = (bos_id, bos_id)
+        context = (boundary, boundary)
         for t in range(n):
             known = [follow.bigram(context[1]), follow.trigram(*context)]
             tokens[t], log_q[t] = self._token(known, follow.ordinary, rng)

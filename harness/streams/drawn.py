@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.arrays import Nats, Tokens
+from harness.arrays import Bools, Nats, Tokens
 from harness.errors import HarnessError
 from harness.streams.distributions import Law
+from harness.streams.stream import Stream
 
 SHORTEST = 32  # tokens of the shortest document: 165 real scripts assert that one has two
 
@@ -35,23 +36,16 @@ class Schedule:
         return np.cumsum(self.lengths) - self.lengths
 
 
-@dataclass(frozen=True)
-class LawStream:
+@dataclass(frozen=True, eq=False)
+class LawStream(Stream):
     """Drawn tokens and the law that they were drawn from."""
 
-    tokens: Tokens  # (T,) int64
-    log_q: Nats  # (T,) nats: ln of the conditional probability of each token; 0 at boundaries
-    drawn: npt.NDArray[np.bool_]  # (T,) drawn, not scheduled
+    log_q: Nats  # (T,) nats: ln of the conditional probability of each token; 0 where scheduled
+    drawn: Bools  # (T,) drawn, not scheduled
     law_of: npt.NDArray[np.int8]  # (T,) index into `laws`
     laws: tuple[str, ...]  # names
-    starts: Tokens  # (D,) positions of the boundaries
     seed: int
     ordinary: Tokens  # (n,) ids that q runs over
-
-    @property
-    def document(self) -> Tokens:
-        """(T,) index of the document around each position."""
-        return np.searchsorted(self.starts, np.arange(len(self.tokens)), side="right") - 1
 
 
 def schedule(
@@ -88,20 +82,20 @@ def draw(
     laws: Sequence[Law],
     plan: Schedule,
     ordinary: Tokens,  # (n,) all ids that text is made of
-    bos_id: int,
+    boundary: int,  # opens each document, and no text holds it
     seed: int,
     split: int = 0,  # 0 validation, 1, 2, ... training shards
 ) -> LawStream:
     """Draws every document by its law."""
     ordinary = np.unique(ordinary)
-    if bos_id in ordinary:
-        raise HarnessError(f"the boundary {bos_id} is among the ordinary ids")
-    tokens = np.full(int(plan.lengths.sum()), bos_id, np.int64)
+    if boundary in ordinary:
+        raise HarnessError(f"the boundary {boundary} is among the ordinary ids")
+    tokens = np.full(int(plan.lengths.sum()), boundary, np.int64)
     log_q = np.zeros(len(tokens))
     for k, law in enumerate(laws):
         mine = np.flatnonzero(plan.law == k)
         rng = np.random.default_rng([seed, split, k, 0xD4A3])
-        bodies = law.documents(plan.lengths[mine] - 1, ordinary, bos_id, rng)
+        bodies = law.documents(plan.lengths[mine] - 1, ordinary, boundary, rng)
         for start, (body, nats) in zip(plan.starts[mine], bodies, strict=True):
             tokens[start + 1 : start + 1 + len(body)] = body
             log_q[start + 1 : start + 1 + len(body)] = nats
@@ -110,26 +104,11 @@ def draw(
     tokens[-1], log_q[-1], drawn[-1] = ordinary[-1], 0.0, False
     return LawStream(
         tokens,
+        plan.starts,
         log_q,
         drawn,
         np.repeat(plan.law, plan.lengths).astype(np.int8),
         tuple(law.name for law in laws),
-        plan.starts,
         seed,
         ordinary,
     )
-
-
-def redraw(
-    stream: LawStream,
-    positions: Tokens,  # (k,) whose tokens change
-    seed: int,
-) -> Tokens:  # (T,) int64
-    """The flip: other ordinary tokens at `positions`. Length and boundaries stay."""
-    rng = np.random.default_rng([seed, 0xF11B])
-    at = positions[stream.drawn[positions]]
-    index = np.searchsorted(stream.ordinary, stream.tokens[at])
-    step = rng.integers(1, len(stream.ordinary), size=len(at))
-    flipped = stream.tokens.copy()
-    flipped[at] = stream.ordinary[(index + step) % len(stream.ordinary)]
-    return flipped

@@ -2,41 +2,52 @@
 
 Eight cuts, two each at chunk edges, window edges and document edges and two inside windows; a
 stream too short for a kind gets interior ones instead. Each comes with two different futures,
-because a move counts only when both repeat it (design section 2, fact 2).
+because a move counts only when both repeat it: one may be noise.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from harness.arrays import Tokens
 from harness.predictor import Geometry
-from harness.streams.stream import Stream, altered_future
-from harness.streams.windows import chunks
+from harness.streams.perturb import altered_future
+from harness.streams.stream import Stream
+from harness.streams.vocabulary import Vocabulary
+from harness.streams.windows import Chunk, chunks
 
 N_CUTS = 8
 
 
 def probe_cuts(
-    stream: Stream, geometry: Geometry, seed: int
+    stream: Stream, vocabulary: Vocabulary, geometry: Geometry, seed: int
 ) -> dict[int, tuple[str, Tokens, Tokens]]:
     """cut -> (kind, future one, future two)."""
     rng = np.random.default_rng([seed, 0xCA5A])
-    kinds = dict(_choose(stream, geometry, rng))
+    kinds = dict(_choose(stream, chunks(geometry, vocabulary.size), rng))
+    ordinary = vocabulary.ordinary
     return {
-        cut: (kind, altered_future(stream, cut, rng), altered_future(stream, cut, rng))
+        cut: (
+            kind,
+            altered_future(stream, cut, ordinary, rng),
+            altered_future(stream, cut, ordinary, rng),
+        )
         for cut, kind in sorted(kinds.items())
     }
 
 
-def _choose(stream: Stream, geometry: Geometry, rng: np.random.Generator) -> list[tuple[int, str]]:
+def _choose(
+    stream: Stream, cut_chunks: Iterable[Chunk], rng: np.random.Generator
+) -> list[tuple[int, str]]:
     """Cuts by kind. Only positions that are also an input of their batch can leak through it."""
-    everything = list(chunks(geometry, stream.alphabet.size))
+    everything = list(cut_chunks)
     batches = [batch for chunk in everything for batch in chunk.batches]
     no_input = {b.targets[-1] for b in batches}  # the last target of a batch is given nowhere in it
     edges = {
         "chunk edge": [
             p for c in everything for p in (c.start, c.start + 1, c.stop - 3, c.stop - 2)
         ],
-        "document edge": [int(p) + d for p in stream.boundaries for d in (0, 1)],
+        "document edge": [int(p) + d for p in stream.starts for d in (0, 1)],
         "window edge": [
             b.targets.start + i * b.scored for b in batches for i in range(b.n_windows)
         ],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.streams.distributions import Law, Markov, Repeats, Uniform
 from harness.streams.drawn import LawStream, draw, schedule
 from harness.streams.reference_text import reference_tokens
-from harness.streams.vocabulary import BOS, Vocabulary
+from harness.streams.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class StreamPlan:
         laws: list[Law] = (
             [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
         )
-        ordinary = vocabulary.ordinary
-        return draw(laws, plan, ordinary[ordinary != BOS], BOS, seed, split)
+        return draw(laws, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
 
 
 STREAM_PLANS = {

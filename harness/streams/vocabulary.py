@@ -10,11 +10,13 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import sentencepiece as spm
 
 from reference_model.data.byte_count import ByteTable
+from reference_model.data.tokenizer import load_tokenizer
 
 BOS = 1  # of the contest's tokenizers
 NUL = 0  # the byte that no text holds
@@ -28,6 +30,12 @@ class Vocabulary:
     source: str  # "fineweb_8192_bpe.model of the folder", "trained on the embedded corpus", "bytes"
     model: bytes | None  # a SentencePiece .model file; None for plain bytes
 
+    @classmethod
+    def of_tokenizer(cls, path: Path) -> "Vocabulary":
+        """A SentencePiece model from a file."""
+        model = path.read_bytes()
+        return cls(load_tokenizer(path).vocab_size(), path.name, model)
+
     @cached_property
     def ordinary(self) -> np.ndarray:
         """(K,) int64, the ids that text is made of."""
@@ -39,6 +47,8 @@ class Vocabulary:
 
         Of 256 plain bytes each stands for text: there it is byte 0, which counts as a byte.
         """
+        if self.processor is not None and self.processor.bos_id() >= 0:
+            return int(self.processor.bos_id())
         no_text = np.flatnonzero(self.table.boundary)
         if not len(no_text):
             return NUL

@@ -17,7 +17,7 @@ from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.alignment import SAMPLED_FROM, Aligner, K
 from harness.streams.drawn import LawStream
-from harness.streams.vocabulary import BOS
+from harness.streams.stream import Stream
 from harness.trace import first_use
 from harness.trace.printed_scores import SILENT, Claim, Printed, headline, printed_numbers
 from harness.trace.reader import Capture, Column, load, load_answers
@@ -30,7 +30,7 @@ class ScriptRun:
     """One run, read."""
 
     name: str  # "base", "repeat", "flip 1", ...
-    law: LawStream
+    stream: Stream
     outcome: Outcome
     numbers: tuple[Printed, ...]
     headline: Printed | None
@@ -40,6 +40,12 @@ class ScriptRun:
     n_bytes: int = 0  # canonical, of all tokens but the first
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
     answers: Mapping[str, Column] = field(default_factory=dict)  # to what was asked again
+
+    @property
+    def law(self) -> LawStream:
+        """The stream with its source; only for a run on drawn tokens."""
+        assert isinstance(self.stream, LawStream)
+        return self.stream
 
     @property
     def counted(self) -> Pass | None:
@@ -55,7 +61,7 @@ class ScriptRun:
     @cached_property
     def uses(self) -> Uses | None:
         """When positions were first used by an update; None without a rebuilt headline."""
-        counted, length = self.counted, len(self.law.tokens)
+        counted, length = self.counted, len(self.stream.tokens)
         if counted is None:
             return None
         seen = first_use.update_view(self.capture, counted, length)
@@ -67,7 +73,7 @@ class ScriptRun:
     def _uses(self, used: npt.NDArray[np.int64], seen: first_use.UpdateView) -> Uses:
         """One reading of the uses: (T,) events, `first_use.NEVER` where there was none."""
         first_used = _or_never(used)
-        first_used[innocent(self.law.tokens, self.training)] = NEVER
+        first_used[innocent(self.stream, self.training)] = NEVER
         transient = np.append(self.capture.transient, False)[first_used]  # NEVER: looks at the last
         counted_at = _or_never(seen.counted_at)
         return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), transient)
@@ -119,7 +125,7 @@ def read_run(
     name: str,
     job: Job,
     outcome: Outcome,
-    law: LawStream,
+    stream: Stream,
     token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
     training: Sequence[Tokens] = (),  # the drawn training shards
     claim: Claim = SILENT,  # what the folder says of its numbers
@@ -130,7 +136,7 @@ def read_run(
     capture = load(job.out)
     passes, widths = {}, {}
     for number in numbers:
-        found = reconstruct(capture, number, len(law.tokens), token_bytes)
+        found = reconstruct(capture, number, len(stream.tokens), token_bytes)
         if found is not None:
             widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
@@ -139,7 +145,7 @@ def read_run(
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())
     return ScriptRun(
-        name, law, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
+        name, stream, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
     )
 
 
@@ -178,16 +184,16 @@ def _first_seen(
     return out
 
 
-def innocent(stream: Tokens, shards: Sequence[Tokens]) -> Tokens:
+def innocent(stream: Stream, shards: Sequence[Tokens]) -> Tokens:
     """Positions of the stream whose use says nothing.
 
     Their passage stands in a training shard too, as language repeats, and whose use it was is not
     known; or they begin a document, which every evaluation that cuts the stream by documents knows
     beforehand (#1626 and its heirs train on scored documents up to the next one's first token).
     """
-    aligner = Aligner(stream)
+    aligner = Aligner(stream.tokens)
     found = [aligner.positions(part) for part in _parts(shards)]
-    places = np.concatenate([np.flatnonzero(stream == BOS), *(p for p in found if p is not None)])
+    places = np.concatenate([stream.starts, *(p for p in found if p is not None)])
     return np.unique(places[places >= 0]).astype(np.int64)
 
 

@@ -30,6 +30,7 @@ from harness.checks.power import (
     table_power,
     temper,
     training_power,
+    without_training,
     without_updates,
 )
 from harness.checks.source import SourceTest, check_source, source_test, why_silent
@@ -224,6 +225,8 @@ def _powers(evidence: Evidence) -> dict[str, Power]:
     if base.counted is not None and not base.softmax_width and evidence.table_entries:
         found["NORM-1"] = table_power(base.law, evidence.table_entries, NEEDED_NATS)
     trained, copied = evidence.get("training"), evidence.get("adaptation")
+    if not evidence.trains:
+        found["ORDER-2"] = without_training(NEEDED_NATS)
     if trained is not None and trained.headline is not None:
         power = training_power(_source(trained, trained.headline.line))
         found["ORDER-2"] = _seen_by_moves(power, base, trained)

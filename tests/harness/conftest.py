@@ -23,11 +23,11 @@ from harness.checks.status import RuleStatus
 from harness.evaluate import main
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
-from harness.referee.program_run import run_program
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
 from harness.streams.probes import probe_cuts
-from harness.streams.stream import Alphabet, Stream, validation_stream
+from harness.streams.stream import Stream, validation_stream
+from harness.streams.vocabulary import Vocabulary
 from harness.submission import read_submission
 from reference_model.data.corpus import embedded_data
 from reference_model.data.folder import DataFolder
@@ -83,8 +83,8 @@ def artifact(data_folder: DataFolder, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def alphabet(data_folder: DataFolder) -> Alphabet:
-    return Alphabet.from_tokenizer(data_folder.tokenizer)
+def vocabulary(data_folder: DataFolder) -> Vocabulary:
+    return Vocabulary.of_tokenizer(data_folder.tokenizer)
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,10 @@ def evaluate(
 
 
 @pytest.fixture
-def run_native(data_folder: DataFolder, tmp_path: Path) -> Callable[..., Run]:
-    """One run of a native folder over the first tokens of the validation split, real worker.
+def run_native(
+    data_folder: DataFolder, vocabulary: Vocabulary, tmp_path: Path
+) -> Callable[..., Run]:
+    """One run of a predictor's folder over the first tokens of the validation split, real worker.
 
     The evidence goes into `into` as it comes, so a run that raises leaves it there.
     """
@@ -148,10 +150,9 @@ def run_native(data_folder: DataFolder, tmp_path: Path) -> Callable[..., Run]:
         folder: Path, n_tokens: int = 640, time_limit_s: float = 60.0, into: list[Run] | None = None
     ) -> Run:
         submission = read_submission(folder)
-        stream = validation_stream(data_folder, n_tokens)
-        refereed = submission.kind != "program"
+        stream = validation_stream(data_folder, vocabulary, n_tokens)
         out = tmp_path / "run"
-        evidence = Run(stream, Ledger(out / "main", len(stream.tokens)), refereed)
+        evidence = Run(stream, vocabulary, Ledger(out / "main", len(stream.tokens)))
         if into is not None:
             into.append(evidence)
         setup = Setup(
@@ -165,20 +166,18 @@ def run_native(data_folder: DataFolder, tmp_path: Path) -> Callable[..., Run]:
             progress=lambda phase, total: lambda n: None,
         )
         with evidence.ledger:
-            if refereed:
-                cuts = probe_cuts(stream, geometry(submission.settings, len(stream.tokens)), 1337)
-                run_predictor(setup, submission.settings, evidence, "main", cuts)
-            else:
-                run_program(setup, submission.settings, evidence, "main")
+            cut = geometry(submission.settings, len(stream.tokens))
+            cuts = probe_cuts(stream, vocabulary, cut, 1337)
+            run_predictor(setup, submission.settings, evidence, "main", cuts)
         return evidence
 
     return run
 
 
 @pytest.fixture(scope="session")
-def short_stream(data_folder: DataFolder) -> Stream:
+def short_stream(data_folder: DataFolder, vocabulary: Vocabulary) -> Stream:
     """640 tokens of the validation split."""
-    return validation_stream(data_folder, 640)
+    return validation_stream(data_folder, vocabulary, 640)
 
 
 @pytest.fixture

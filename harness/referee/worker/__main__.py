@@ -16,7 +16,7 @@ from harness.referee.wire.slab import Slab
 
 
 def main() -> None:
-    """Serves one predictor or runs one program, as the first message asks."""
+    """Serves one predictor, as the first message asks."""
     sock, slab_out, slab_in = map(int, sys.argv[1:4])
     channel = Channel(socket.socket(fileno=sock), Slab(slab_out), Slab(slab_in))
     try:
@@ -40,12 +40,8 @@ def _be_what_is_asked(channel: Channel) -> None:
         host = PredictorHost(channel)
         host.load(first.fields)
         host.serve()
-    elif first.op == "run":
-        from harness.referee.worker.program_host import run_program
-
-        run_program(channel, first)
     else:
-        raise ContractError(f"the first message is {first.op!r}, neither load nor run")
+        raise ContractError(f"the first message is {first.op!r}, not load")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from simulated_coders import Scores, score, stream
 
 from harness.checks.future import Cut, FlipResult, choose_cut, compare, unless_chosen
 from harness.checks.status import Status
-from harness.streams.drawn import LawStream, redraw
+from harness.streams.drawn import LawStream
+from harness.streams.perturb import redraw
 
 
 def sorted_documents(law: LawStream) -> np.ndarray:

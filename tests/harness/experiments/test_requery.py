@@ -16,12 +16,12 @@ from harness.checks.mass_requery import (
     read_sums,
     stale,
     to_confirm,
-    with_token,
 )
 from harness.checks.status import Status
 from harness.protocol.question import Question
 from harness.sandbox.fork_server import ForkServer
 from harness.streams.drawn import LawStream
+from harness.streams.perturb import with_token
 from harness.trace.script_run import ScriptRun, read_run
 
 SEED = 3

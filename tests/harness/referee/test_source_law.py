@@ -14,10 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from harness.checks.headline import Headline
 from harness.checks.mass import MASS_TOLERANCE
 from harness.checks.source_law import (
-    BFLOAT16_NATS,
     NEEDED_NATS,
     check_source,
     hedged_log_e,
@@ -25,9 +23,9 @@ from harness.checks.source_law import (
 )
 from harness.checks.status import Level, Status
 from harness.referee.ledger import Ledger
-from harness.referee.run import Claim, Run, SourceRun
-from harness.streams.model_source import SourceStream
-from harness.streams.stream import Alphabet, Stream
+from harness.referee.run import Run, SourceRun
+from harness.streams.drawn import LawStream
+from harness.streams.vocabulary import Vocabulary
 
 N_TOKENS, DOCUMENT, N_IDS = 2048, 256, 64
 N_TRIALS = 300
@@ -35,22 +33,30 @@ N_TRIALS = 300
 
 @pytest.fixture(scope="module")
 def evidence_of(
-    alphabet: Alphabet, tmp_path_factory: pytest.TempPathFactory
+    vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., SourceRun]:
-    """Evidence of a code with these scores on a stream with this law; a claim makes a program."""
+    """Evidence of a code with these scores on a stream with this law."""
     folder = tmp_path_factory.mktemp("source")
 
     def make(
         log_q: np.ndarray,  # (T,) nats; 0 at boundaries
-        nats: np.ndarray | None,  # (T,) nats
-        claim: Claim | None = None,
+        nats: np.ndarray,  # (T,) nats
     ) -> SourceRun:
-        tokens = np.where(log_q == 0, alphabet.bos_id, alphabet.ordinary[0])
-        source = SourceStream(Stream(tokens, alphabet), log_q)
+        opens = log_q == 0
+        tokens = np.where(opens, vocabulary.boundary, vocabulary.ordinary[0])
+        source = LawStream(
+            tokens,
+            np.flatnonzero(opens),
+            log_q,
+            ~opens,
+            np.zeros(len(tokens), np.int8),
+            ("a law",),
+            0,
+            vocabulary.ordinary,
+        )
         with Ledger(Path(folder), len(tokens)) as ledger:
-            if nats is not None:
-                ledger.nats[1:] = nats[1:]
-        return SourceRun(source, Run(source.stream, ledger, claim is None, claim=claim), "a law")
+            ledger.nats[1:] = nats[1:]
+        return SourceRun(source, Run(source, vocabulary, ledger), "a law")
 
     return make
 
@@ -78,7 +84,7 @@ def test_no_honest_code_is_refuted(evidence_of, noise):
     tests = []
     for seed in range(N_TRIALS // 3):
         log_q, nats = law_and_code(seed, noise, n=512)
-        tests.append(source_test(evidence_of(log_q, nats), None))
+        tests.append(source_test(evidence_of(log_q, nats)))
     e_values = np.exp([t.plain + t.allowance for t in tests])
 
     assert not any(t.refuted for t in tests)
@@ -90,7 +96,7 @@ def test_the_source_itself_saves_nothing(evidence_of):
     """p = q: both e-values are one, less what is forgiven."""
     log_q, _ = law_and_code(0, 0.0)
 
-    test = source_test(evidence_of(log_q, -log_q), None)
+    test = source_test(evidence_of(log_q, -log_q))
 
     assert test.plain == pytest.approx(-test.allowance) and test.plain < 0
     assert test.hedged == pytest.approx(-test.allowance)
@@ -113,63 +119,11 @@ def test_a_cheat_that_its_own_waste_hides_is_refuted_by_the_hedge(evidence_of):
     tests = []
     for seed in range(20):
         log_q, nats = cheat(seed, 0.02, 3.0)
-        tests.append(source_test(evidence_of(log_q, nats), None))
+        tests.append(source_test(evidence_of(log_q, nats)))
 
     assert all(t.plain < -300 for t in tests)
     assert all(t.hedged is not None and t.hedged > NEEDED_NATS - 3 for t in tests)
     assert sum(t.refuted for t in tests) >= 18
-
-
-def test_a_flagrant_cheat_is_refuted_by_the_printed_number_alone(evidence_of):
-    """Without a score per token the plain e-value still refutes a code that knows its tokens."""
-    log_q, nats = cheat(0, 0.5, 3.0)
-    claim = Claim("", nats[1:].mean(), 1.0, 5e-5)
-
-    test = source_test(evidence_of(log_q, None, claim), None)
-
-    assert test.hedged is None and test.refuted
-    assert test.plain == pytest.approx(-nats.sum() - log_q.sum() - test.allowance, abs=1e-6)
-
-
-@given(places=st.integers(1, 8), seed=st.integers(0, 50))
-def test_printed_rounding_wins_nothing(evidence_of, places, seed):
-    """A program as good as the source that rounds its printed loss down saves no nat by it."""
-    log_q, _ = law_and_code(seed, 0.0, n=512)
-    exact = float(-log_q[1:].mean())
-    half_unit = 0.5 * 10.0**-places
-    claim = Claim("", round(exact, places), 1.0, half_unit)
-
-    assert source_test(evidence_of(log_q, None, claim), None).plain <= 0
-    assert abs(claim.nats_per_token - exact) <= half_unit * (1 + 1e-9)
-
-
-def headline_of(nats: np.ndarray, coarse: bool) -> Headline:
-    class Event:  # what `coarse` is read from
-        def __init__(self) -> None:
-            self.coarse = coarse
-
-    return Headline([[Event()]], 0, nats, 0.0)  # type: ignore[list-item]
-
-
-def test_sixteen_bit_scores_are_forgiven_one_rounding_each(evidence_of):
-    """2^-6 nats a token where scores were 16-bit or unseen; none where they were seen in full."""
-    log_q, _ = law_and_code(1, 0.0)
-    nats = np.maximum(-log_q - BFLOAT16_NATS, 0.0)  # every rounding in the program's favour
-    nats[::DOCUMENT] = 0.0
-    claim = Claim("", float(nats[1:].mean()), 1.0, 5e-9)
-    evidence = evidence_of(log_q, None, claim)
-    n = N_TOKENS - 1
-
-    unseen, coarse, fine = (
-        source_test(evidence, headline)
-        for headline in (None, headline_of(nats, True), headline_of(nats, False))
-    )
-
-    assert unseen.plain <= 0 and coarse.plain <= 0
-    assert unseen.allowance - fine.allowance == pytest.approx(n * BFLOAT16_NATS)
-    assert coarse.allowance == unseen.allowance
-    assert fine.allowance > n * math.log1p(MASS_TOLERANCE) + n * claim.half_unit
-    assert fine.refuted  # 32 nats that no rounding explains
 
 
 def test_boundaries_are_no_source_of_gain(evidence_of):
@@ -178,7 +132,7 @@ def test_boundaries_are_no_source_of_gain(evidence_of):
     blind = nats.copy()
     blind[::DOCUMENT] = 6.0  # a model that is surprised by every boundary
 
-    knowing, surprised = (source_test(evidence_of(log_q, x), None) for x in (nats, blind))
+    knowing, surprised = (source_test(evidence_of(log_q, x)) for x in (nats, blind))
 
     assert knowing.plain - surprised.plain == pytest.approx(6.0 * (N_TOKENS // DOCUMENT - 1))
     assert knowing.hedged == surprised.hedged  # the hedge bets on drawn tokens only
@@ -194,7 +148,7 @@ def test_mass_below_one_is_never_refuted(evidence_of, seed, mass, noise):
     """A code that gives away probability only hurts its author."""
     log_q, nats = law_and_code(seed, noise, n=512)
 
-    assert not source_test(evidence_of(log_q, nats - math.log(mass)), None).refuted
+    assert not source_test(evidence_of(log_q, nats - math.log(mass))).refuted
 
 
 def test_mass_of_the_size_that_the_mass_rule_tolerates_is_forgiven(evidence_of):
@@ -202,7 +156,7 @@ def test_mass_of_the_size_that_the_mass_rule_tolerates_is_forgiven(evidence_of):
     log_q, _ = law_and_code(3, 0.0)
     nats = -log_q - math.log1p(MASS_TOLERANCE)
 
-    test = source_test(evidence_of(log_q, nats), None)
+    test = source_test(evidence_of(log_q, nats))
 
     assert test.plain <= 1e-9
     assert test.hedged is not None and test.hedged <= 1e-9
@@ -219,18 +173,15 @@ def test_the_hedge_is_a_number_for_every_score(log_ratios):
     assert log_e >= -math.log(42) - 1e-9
 
 
-@pytest.mark.parametrize(("refereed", "level"), [(True, Level.REFEREE), (False, Level.BLACK_BOX)])
-def test_the_status_carries_the_numbers_behind_it(evidence_of, refereed, level):
+def test_the_status_carries_the_numbers_behind_it(evidence_of):
     """Pass says the saving; fail says that causality, order or mass is broken, not which."""
     for share, status in ((0.0, Status.PASS), (0.5, Status.FAIL)):
-        log_q, nats = cheat(0, share, 3.0)
-        claim = None if refereed else Claim("", float(nats[1:].mean()), 1.0, 5e-9)
-        evidence = evidence_of(log_q, nats, claim)
-        test = source_test(evidence, None)
+        evidence = evidence_of(*cheat(0, share, 3.0))
+        test = source_test(evidence)
 
         found = check_source(evidence, test, 1337)
 
-        assert (found.rule, found.status, found.level) == ("SOURCE-1", status, level)
+        assert (found.rule, found.status, found.level) == ("SOURCE-1", status, Level.REFEREE)
         assert found.findings[0]["plain_nats"] == test.plain
         assert found.findings[0]["hedged_nats"] == test.hedged
         assert ("this test alone does not say which" in found.message) == (status is Status.FAIL)

@@ -7,7 +7,8 @@ from simulated_coders import BOS, ORDINARY
 from harness.errors import HarnessError
 from harness.streams.controls import adaptation_control, other_beginnings, training_control
 from harness.streams.distributions import Markov, Repeats, Uniform
-from harness.streams.drawn import draw, redraw, schedule
+from harness.streams.drawn import draw, schedule
+from harness.streams.perturb import redraw
 
 TEXT = np.random.default_rng(0).choice(ORDINARY[:12], size=3000, p=np.arange(1, 13) / 78)
 

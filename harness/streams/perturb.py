@@ -1,0 +1,53 @@
+"""The same stream with other tokens at some places: length, boundaries and their spacing stay, so
+code that cuts at documents sees the same shape.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from harness.arrays import Tokens
+from harness.streams.drawn import LawStream
+from harness.streams.stream import Stream
+
+
+def replaced(
+    tokens: Tokens,  # (T,) int64
+    places: Tokens,  # (k,) whose tokens change
+    ordinary: Tokens,  # (n,) ascending ids that may stand there
+    rng: np.random.Generator,
+) -> Tokens:  # (T,) int64
+    """Another ordinary token at each of the places."""
+    index = np.searchsorted(ordinary, tokens[places])
+    step = rng.integers(1, len(ordinary), size=len(places))
+    other = tokens.copy()
+    other[places] = ordinary[(index + step) % len(ordinary)]
+    return other
+
+
+def redraw(
+    stream: LawStream,
+    places: Tokens,  # (k,) whose tokens change
+    seed: int,
+) -> Tokens:  # (T,) int64
+    """Other tokens at those of the places that were drawn."""
+    rng = np.random.default_rng([seed, 0xF11B])
+    return replaced(stream.tokens, places[stream.drawn[places]], stream.ordinary, rng)
+
+
+def altered_future(
+    stream: Stream,
+    cut: int,  # first position whose token changes
+    ordinary: Tokens,  # (n,) ascending
+    rng: np.random.Generator,
+) -> Tokens:  # (T,) int64
+    """Another token everywhere from `cut` on, but where a document opens."""
+    places = np.setdiff1d(np.arange(cut, len(stream.tokens)), stream.starts)
+    return replaced(stream.tokens, places, ordinary, rng)
+
+
+def with_token(law: LawStream, position: int, token: int) -> LawStream:
+    """The stream with another token at one position."""
+    tokens = law.tokens.copy()
+    tokens[position] = token
+    return replace(law, tokens=tokens)
