@@ -19,7 +19,7 @@ from harness.checks.source import SourceTest
 from harness.checks.status import Level, RuleStatus, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
-from harness.experiments.driver import Limits, ScriptDriver
+from harness.experiments.driver import TEXT, Limits, ScriptDriver
 from harness.experiments.plan import Battery, Effort, Evidence
 from harness.sandbox.pool import Pool
 from harness.score import Score
@@ -182,7 +182,7 @@ class Examination:
     def files(self, home: Path) -> list[str]:
         """What the runs read, captured and printed, as paths relative to `home`."""
         tried = len(self.driver.tried) if self.driver else 0
-        names = ["base", *(f"base, attempt {number}" for number in range(2, tried + 1))]
+        names = [TEXT, "base", *(f"base, attempt {number}" for number in range(2, tried + 1))]
         names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
         folders = [self.request.out / name for name in names]
         found = [file for out in folders for form in KEPT for file in sorted(out.glob(form))]

@@ -36,6 +36,7 @@ from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import Claim, claim_of
 from harness.trace.script_run import ScriptRun, read_run
 
+TEXT = "text"  # the run on text of no known law
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 
 
@@ -118,7 +119,7 @@ class ScriptDriver:
         where none was printed.
         """
         self.vocabulary = self._vocabulary(configuration)
-        run = self._run("text", text, configuration, None, until=time.monotonic() + time_limit_s)
+        run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
         if run.headline is None or not run.finished:
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, 1))
         return run
