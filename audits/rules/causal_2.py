@@ -3,7 +3,8 @@
 Catches: native code that fills hints or gates for position i under a condition on a property of the
 token at i (is it a word start, is it a boundary), where these reach a recorded loss; and mixtures
 whose weight is made of the realised token's own loss.
-Does not cover: gates computed in array form in Python; the harness's mass and flip tests see them.
+Does not cover: gates computed in array form in Python; the harness's mass and future-change tests
+see them.
 """
 
 from __future__ import annotations

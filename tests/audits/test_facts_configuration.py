@@ -38,7 +38,7 @@ def failed(findings: list[Finding]) -> set[str]:
 
 
 def test_off_by_default_is_no_failure(scan: Scan) -> None:
-    """What nothing shows to have run is told, with the switch, and accuses nobody."""
+    """What nothing shows to have run is told, with the switch, and fails nobody."""
     findings = scan({"train_gpt.py": ADAPTS})
 
     assert failed(findings) == set()

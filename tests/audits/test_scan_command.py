@@ -181,7 +181,7 @@ def test_a_crash_of_the_scanner_is_no_verdict(
 
 
 def test_any_python_can_be_scanned() -> None:
-    """The standard library has every construct there is: no crash, and no accusation."""
+    """The standard library has every construct there is: no crash, and nothing flagged."""
     for path in sorted(Path(json.__file__).parent.parent.glob("*.py"))[:60]:
         report = scan.scan_path(path)
         assert not report.failed, path

@@ -83,14 +83,14 @@ def test_the_command_of_another_script_does_not_count(scan: Scan) -> None:
     assert statuses(scan(files)) == [("ORDER-2", "info")]
 
 
-def test_commands_that_disagree_cannot_convict(scan: Scan) -> None:
+def test_commands_that_disagree_decide_nothing(scan: Scan) -> None:
     """A folder that documents both settings gets a warning, not a failure."""
     commands = "ADAPT=0 python train_gpt.py\nADAPT=1 python train_gpt.py"
     files = {"train_gpt.py": GATED, "README.md": BLOCK.format(commands)}
     assert statuses(scan(files)) == [("ORDER-2", "warn")]
 
 
-def test_a_command_line_flag_cannot_convict(scan: Scan) -> None:
+def test_a_command_line_flag_decides_nothing(scan: Scan) -> None:
     """Its value is not known, so code behind it is a warning at most."""
     parser = (
         "import argparse\nparser = argparse.ArgumentParser()\n"

@@ -16,7 +16,7 @@ INVALID = [(rule, case) for rule, check in CHECKS.items() for case in check.inva
 
 
 @pytest.mark.parametrize(("rule", "case"), VALID)
-def test_legal_code_is_not_accused(scan: Scan, rule: str, case: str) -> None:
+def test_legal_code_is_not_flagged(scan: Scan, rule: str, case: str) -> None:
     """A legal look-alike gets no failure from any rule, in either profile."""
     for profile in PROFILES:
         findings = scan({"train_gpt.py": case}, profile)
