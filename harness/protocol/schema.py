@@ -4,7 +4,7 @@ however the process ended.
     OUT/rank0/events.arrow   one row an event, in the order in which they happened
     OUT/rank0/scores.arrow   one row a token of a `loss` or `sum` event
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
-    OUT/rank0/answers.arrow  one row a token that a score was asked again for (`asking`)
+    OUT/rank0/answers.arrow  one row a token that a score was re-queried with
 
 Guarantees: what a row means stands in its columns. `text` is data that the script made (a line, a
 path, an address) or explains to a person; nothing is read out of its wording.
@@ -65,9 +65,9 @@ ANSWERS = pa.schema(
     [
         ("position", pa.int32()),
         ("token", pa.int32()),  # that stood at the position instead
-        ("nats", pa.float64()),  # what was counted for it
-        ("before", pa.float64()),  # nats counted meanwhile of earlier positions
-        ("used", pa.bool_()),  # a gradient was taken of the position before it was counted
+        ("nats", pa.float64()),  # its score
+        ("before", pa.float64()),  # nats scored meanwhile of earlier positions
+        ("used", pa.bool_()),  # a gradient was taken of the position before it was scored
     ]
 )
 

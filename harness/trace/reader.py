@@ -21,7 +21,7 @@ Column = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """Columns of `record`, as numpy arrays. Event numbers are row numbers of the event columns."""
+    """Columns of `schema`, as numpy arrays. Event numbers are row numbers of the event columns."""
 
     at_s: Column  # (E,) float64
     rank: Column  # (E,) int64

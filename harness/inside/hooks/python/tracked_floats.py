@@ -84,7 +84,10 @@ def tracked_list(values: Any, positions: Any, mapped: PositionMap) -> Any:
 
 def mixture(value: Any, score: TrackedNumber) -> Any:
     """What a score became by arithmetic, which is no cross-entropy of a softmax any more."""
-    return tracked_number(value, score.position, replace(score.position_map, softmax_width=0))
+    mapped = score.position_map
+    if mapped.softmax_width:  # a map is shared: making one takes longer than the arithmetic
+        mapped = replace(mapped, softmax_width=0)
+    return tracked_number(value, score.position, mapped)
 
 
 def commit(number: Any) -> None:

@@ -1,4 +1,4 @@
-"""Writes the three streams of `record` while the script runs.
+"""Writes the three streams of `schema` while the script runs.
 
 Rows are kept in columns and go to disk as one Arrow batch whenever a number is printed, and when
 many have gathered: what is on disk is readable at any moment, however the process ends. Only the
