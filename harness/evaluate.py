@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from harness.artifacts import CACHE
-from harness.command import PARSER, refuse_unused, replay_command, settled
+from harness.command import NATIVE, PARSER, refuse_unused, replay_command, settled
 from harness.errors import HarnessError, SubmissionError
 from harness.evaluation import Evaluation, Options
 from harness.examination import Request
@@ -59,7 +59,7 @@ def _evaluate(arguments: argparse.Namespace) -> Verdict:
     options = Options(
         folder=arguments.submission,
         out=out,
-        data=_data(arguments.data),
+        data=_data(arguments.data) if kind in NATIVE else None,
         device=arguments.device,
         seed=arguments.seed,
         profile=arguments.profile,

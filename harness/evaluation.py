@@ -52,7 +52,7 @@ class Options:
 
     folder: Path
     out: Path
-    data: DataFolder
+    data: DataFolder | None  # what a native submission is scored on
     device: str
     seed: int
     profile: str
@@ -100,10 +100,10 @@ class Evaluation:
                 self.examination.run()
             return
         with self._phase("artifact"):
-            self.artifact = resolve_artifact(self.submission, self.options.data)
+            self.artifact = resolve_artifact(self.submission, self._data)
         setup = self._setup(self.submission, self.artifact)
         vocabulary = Vocabulary.of_tokenizer(setup.tokenizer)
-        text = validation_stream(self.options.data, vocabulary)
+        text = validation_stream(self._data, vocabulary)
         if self.submission.kind == "program":
             self._drive_program(setup, vocabulary, text)
             return
@@ -130,7 +130,7 @@ class Evaluation:
                 setup,
                 vocabulary,
                 STREAM_PLANS[setup.device],
-                lambda: reference_artifact("tiny", self.options.data),
+                lambda: reference_artifact("tiny", self._data),
             )
         with self._phase("drive"):
             self.examination.run()
@@ -193,7 +193,7 @@ class Evaluation:
             seconds=self.seconds,
             failure=self.failure,
             extra={
-                "data": self._data_used(),
+                "data": _named(self.options.data),
                 "seed": self.options.seed,
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
@@ -202,13 +202,6 @@ class Evaluation:
                 "evidence": self._files(),
             },
         )
-
-    def _data_used(self) -> dict[str, str] | None:
-        """A record runs on streams of ours alone."""
-        if self.submission is None or self.submission.kind == "upstream":
-            return None
-        data = self.options.data
-        return {"folder": str(data.root), "hash": data.fingerprint()}
 
     def _files(self) -> list[str]:
         """Evidence beside the report."""
@@ -227,13 +220,19 @@ class Evaluation:
         return Setup(
             submission,
             artifact,
-            o.data.tokenizer,
+            self._data.tokenizer,
             o.device,
             o.seed,
             o.time_limit_s,
             o.out,
             o.progress,
         )
+
+    @property
+    def _data(self) -> DataFolder:
+        if self.options.data is None:
+            raise HarnessError("a native submission is scored on a data folder, and none was given")
+        return self.options.data
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -254,6 +253,10 @@ def _score_of(run: Run) -> Score:
     bits = run.nats / math.log(2)
     per_byte = bits / run.n_bytes if run.n_bytes else None
     return Score(run.nats, run.stream.n_scored, run.n_bytes, per_byte)
+
+
+def _named(data: DataFolder | None) -> dict[str, str] | None:
+    return {"folder": str(data.root), "hash": data.fingerprint()} if data else None
 
 
 def _sha256(path: Path) -> str:

@@ -85,7 +85,7 @@ def _evaluate(
     options = Options(
         folder=path,
         out=out,
-        data=data,
+        data=None,
         device="cpu",
         seed=SEED,
         profile="strict",
