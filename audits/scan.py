@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from audits.catalogue import PROFILES, RULES
-from audits.findings import FileReport, Finding, ScanReport
+from audits.findings import ScanReport
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
 from audits.output import FORMATS
@@ -171,8 +171,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--version", action="version", version=f"scorefirst {version()}")
     return parser
 
-
-__all__ = ["FileReport", "Finding", "ScanReport", "main", "scan_path", "selected"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from audits.corpus.__main__ import _matches, _patterns
+from audits.corpus.patterns import matches, patterns_in
 from audits.corpus.repository import BlobReader, MissingObject, Repository
 from audits.corpus.submissions import Finder
 from audits.source import MAX_BYTES, Outcome, Source, from_bytes
@@ -39,9 +39,9 @@ def python_files(
     if base is None:
         raise SystemExit(f"{repo}: no branch main")
     finder, reader, seen = Finder(repository, base), BlobReader(repo), set()
-    skipped = _patterns(skip)
+    skipped = patterns_in(skip)
     for ref in repository.refs(refs):
-        for submission in () if _matches(ref, skipped) else finder.find(ref):
+        for submission in () if matches(ref, skipped) else finder.find(ref):
             for blob in submission.blobs:
                 if not blob.path.endswith(".py") or blob.id in seen:
                     continue

@@ -9,7 +9,6 @@ Does not cover: judging pull requests by what people wrote; only files are read.
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,8 +18,9 @@ from tqdm import tqdm
 
 from audits.catalogue import PROFILES
 from audits.corpus import page
+from audits.corpus.patterns import matches, patterns_in
 from audits.corpus.pool import run_jobs
-from audits.corpus.repository import Ref, Repository, RepositoryError
+from audits.corpus.repository import Repository, RepositoryError
 from audits.corpus.store import Store
 from audits.corpus.submissions import Finder, Submission
 from audits.corpus.summary import as_table, summarise
@@ -78,26 +78,11 @@ def _submissions(repository: Repository, options: argparse.Namespace) -> Iterato
     if base is None:
         raise RepositoryError(f"{options.base}: no such branch in {repository.path}; see --base")
     finder = Finder(repository, base)
-    skipped = _patterns(options.skip_refs)
+    skipped = patterns_in(options.skip_refs)
     refs = repository.refs(options.refs or ["refs/pull/*/head"])
-    kept = [ref for ref in refs if not _matches(ref, skipped)]
+    kept = [ref for ref in refs if not matches(ref, skipped)]
     for ref in tqdm(kept, desc="refs", unit="ref", mininterval=_interval()):
         yield from finder.find(ref)
-
-
-def _patterns(file: Path | None) -> list[str]:
-    """One pattern a line; `#` starts a comment."""
-    if file is None:
-        return []
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
-    return [text for line in lines if (text := line.partition("#")[0].strip())]
-
-
-def _matches(ref: Ref, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(ref.name, pattern) for pattern in patterns)
 
 
 def _scan(

@@ -8,6 +8,7 @@ Does not cover: how often a loop runs; each body is read once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from audits.facts.documented.configuration import Setting
 from audits.facts.events import (
@@ -40,6 +41,8 @@ from audits.facts.events import (
     Weighting,
 )
 from audits.facts.values import Obj
+
+Event = TypeVar("Event")
 
 
 @dataclass(slots=True)
@@ -98,3 +101,9 @@ class Trace:
     def switched_off(self, guards: tuple[str, ...]) -> tuple[str, ...]:
         """Those attributes that the run had off, described."""
         return tuple(self.off_attributes[name] for name in guards if name in self.off_attributes)
+
+
+def noted(events: list[Event], event: Event) -> int:
+    """Appends an event; gives its number, which labels carry as their id."""
+    events.append(event)
+    return len(events) - 1

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from audits.source import bundle
-from audits.source.unpack import Payload, find_payload
+from audits.source.unpack import find_payload
 
 MAX_BYTES = 8_000_000  # the largest real script is 1.4 MB
 MAX_LAYERS = 4
@@ -130,6 +130,3 @@ def _beginning(text: str) -> Source | None:
     tree, end = first
     note = f"only the Python before line {end + 1} was read"
     return Source(Outcome.PARTLY, text, tree, note=note)
-
-
-__all__ = ["Outcome", "Payload", "Source", "from_bytes", "read_source"]

@@ -44,7 +44,7 @@ class Configuration:
             return Value(setting.value, default.labels, switches=switches)
         if name in self.ambiguous:
             return Value(UNKNOWN, default.labels, switches=switches)
-        return Value(default.const, default.labels, default.refs, default.items, switches)
+        return replace(default, switches=switches)
 
     def setting(self, name: str) -> Setting | None:
         """The value the run had, when the folder shows it."""

@@ -20,6 +20,7 @@ from audits.facts.labels import (
     kinds,
 )
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Value, derive, kinds_of, labels_of
 
 MINIMA: Final = frozenset({"minimum", "fmin", "min"})
@@ -33,8 +34,8 @@ def minimum(interp: Interpreter, left: Value, right: Value, site: Site) -> Value
         return made
     if not (TOKENS in kinds(a) and TOKENS in kinds(b)):
         return made
-    interp.trace.choices.append(Choice(site, interp.moment()))
-    return Value(labels=made.labels | {Label(CHOICE, len(interp.trace.choices) - 1)})
+    number = noted(interp.trace.choices, Choice(site, interp.moment()))
+    return Value(labels=made.labels | {Label(CHOICE, number)})
 
 
 def running_minimum(interp: Interpreter, held: Value | None, value: Value, site: Site) -> Value:
@@ -44,8 +45,8 @@ def running_minimum(interp: Interpreter, held: Value | None, value: Value, site:
         return value
     if OUTPUT not in kinds(labels) or TOKENS not in kinds(labels):
         return value
-    interp.trace.choices.append(Choice(site, interp.moment()))
-    return Value(labels=labels | {Label(CHOICE, len(interp.trace.choices) - 1)})
+    number = noted(interp.trace.choices, Choice(site, interp.moment()))
+    return Value(labels=labels | {Label(CHOICE, number)})
 
 
 def stored_minimum(

@@ -16,6 +16,7 @@ from audits.facts.events import Given, Hit, Site
 from audits.facts.labels import FILE, GIVEN, HIT, LAST_ROUND, LOOP, REGION, TOKENS, Label, ids
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Library, Value, derive, kinds_of, labels_of
 
 
@@ -48,8 +49,8 @@ def _given(interp: Interpreter, values: list[Value], site: Site) -> frozenset[La
     """Tokens compared with a file's content, entry by entry."""
     for tokens, held in (map(kinds_of, values), map(kinds_of, values[::-1])):
         if TOKENS in tokens and FILE not in tokens and FILE in held and TOKENS not in held:
-            interp.trace.given.append(Given(site, interp.moment()))
-            return frozenset({Label(GIVEN, len(interp.trace.given) - 1)})
+            number = noted(interp.trace.given, Given(site, interp.moment()))
+            return frozenset({Label(GIVEN, number)})
     return frozenset()
 
 
@@ -58,8 +59,8 @@ def _hit(interp: Interpreter, values: list[Value], site: Site) -> frozenset[Labe
     if not all(TOKENS in kinds_of(value) for value in values):
         return frozenset()
     tokens = ids(labels_of(derive(*values)), TOKENS)
-    interp.trace.hits.append(Hit(site, interp.moment(), tokens))
-    return frozenset({Label(HIT, len(interp.trace.hits) - 1)})
+    number = noted(interp.trace.hits, Hit(site, interp.moment(), tokens))
+    return frozenset({Label(HIT, number)})
 
 
 def _last_rounds(interp: Interpreter, node: ast.Compare, values: list[Value]) -> frozenset[Label]:

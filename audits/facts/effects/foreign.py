@@ -13,6 +13,7 @@ from audits.facts.call import Call
 from audits.facts.events import Gate, Helper, NativeCall
 from audits.facts.labels import GATED, STREAM, TOKENS, Label, kinds
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Obj, Value
 
 LOADERS: Final = frozenset({"CDLL", "LoadLibrary", "load_inline", "PyDLL"})
@@ -47,7 +48,7 @@ def run(interp: Interpreter, name: str, call: Call) -> Value:
 
 def _mark_gated(interp: Interpreter, name: str, arrays: list[Obj], call: Call) -> None:
     """Outputs at a position that hang on the token at that very position."""
-    interp.trace.gates.append(Gate(interp.site_of(call), interp.moment(), name))
-    mark = Label(GATED, len(interp.trace.gates) - 1)
+    number = noted(interp.trace.gates, Gate(interp.site_of(call), interp.moment(), name))
+    mark = Label(GATED, number)
     for ref in arrays:
         ref.labels.add(mark)

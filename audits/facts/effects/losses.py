@@ -24,6 +24,7 @@ from audits.facts.labels import (
     kinds,
 )
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Value, kinds_of, labels_of
 
 
@@ -58,8 +59,8 @@ def tilt(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Labe
     hits = ids(labels_of(right), HIT)
     if not hits or HIT in kinds_of(left) or REALISED not in kinds_of(left):
         return set()
-    interp.trace.tilts.append(Tilt(site, interp.moment(), hits))
-    return {Label(TILTED, len(interp.trace.tilts) - 1)}
+    number = noted(interp.trace.tilts, Tilt(site, interp.moment(), hits))
+    return {Label(TILTED, number)}
 
 
 def self_weighting(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
@@ -67,8 +68,8 @@ def self_weighting(interp: Interpreter, left: Value, right: Value, site: Site) -
     a, b = (ids(labels_of(value), REALISED) for value in (left, right))
     if not a & b:
         return set()
-    interp.trace.weightings.append(Weighting(site, interp.moment()))
-    return {Label(SELF_WEIGHTED, len(interp.trace.weightings) - 1)}
+    number = noted(interp.trace.weightings, Weighting(site, interp.moment()))
+    return {Label(SELF_WEIGHTED, number)}
 
 
 def patched(interp: Interpreter, value: Value, name: str, call: Call) -> Value:
@@ -78,6 +79,6 @@ def patched(interp: Interpreter, value: Value, name: str, call: Call) -> Value:
     bounds = isinstance(most, int | float) and most > 1.0
     if REALISED not in kinds(value.labels) or not (bounds or name == "nan_to_num"):
         return value
-    interp.trace.patches.append(Patch(interp.site(call.node, call.scope), interp.moment(), name))
-    mark = Label(PATCHED, len(interp.trace.patches) - 1)
+    number = noted(interp.trace.patches, Patch(interp.site_of(call), interp.moment(), name))
+    mark = Label(PATCHED, number)
     return Value(labels=value.labels | {mark}, switches=value.switches)

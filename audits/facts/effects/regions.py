@@ -7,6 +7,7 @@ Does not cover: the numbers that the bounds come to.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.labels import REGION, Label
@@ -28,7 +29,7 @@ def mark(interp: Interpreter, node: ast.AST | str) -> Label:
 def selected(interp: Interpreter, value: Value, node: ast.AST) -> Value:
     """The value, remembered as restricted to the positions that the call selects."""
     labels = value.labels | {mark(interp, node)}
-    return Value(value.const, labels, value.refs, value.items, value.switches)
+    return replace(value, labels=labels)
 
 
 def fill(interp: Interpreter, ref: Obj, text: str, value: Value) -> None:

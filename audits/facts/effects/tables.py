@@ -7,10 +7,13 @@ Does not cover: partial overwrites; an array keeps the labels of everything ever
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from audits.facts.effects import regions
 from audits.facts.events import Site, TableRead, TableWrite
 from audits.facts.labels import BYTES, COUNT, STREAM, TOKENS, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, join, kinds_of, labels_of
 
 
@@ -62,6 +65,6 @@ def note_read(
     labels = labels_of(key)
     if not tables or not kinds(labels) & {TOKENS, BYTES}:
         return made
-    interp.trace.table_reads.append(TableRead(site, tables, labels, interp.moment()))
-    mark = Label(COUNT, len(interp.trace.table_reads) - 1)
-    return Value(made.const, made.labels | labels | {mark}, made.refs, made.items, made.switches)
+    number = noted(interp.trace.table_reads, TableRead(site, tables, labels, interp.moment()))
+    mark = Label(COUNT, number)
+    return replace(made, labels=made.labels | labels | {mark})

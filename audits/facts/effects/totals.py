@@ -8,6 +8,7 @@ Does not cover: conversions written with other constants.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.effects import choices
@@ -25,6 +26,7 @@ from audits.facts.labels import (
 )
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, kinds_of, labels_of
 
 LN2: Final = 0.693147
@@ -56,9 +58,9 @@ def accumulate(
     labels = labels_of(value)
     if not kinds(labels) & {TOKENS, STREAM}:
         return value
-    interp.trace.accumulations.append(Accumulation(site, interp.moment(), labels, into))
-    mark = Label(ACCUMULATED, len(interp.trace.accumulations) - 1)
-    return Value(value.const, value.labels | {mark}, value.refs, value.items, value.switches)
+    number = noted(interp.trace.accumulations, Accumulation(site, interp.moment(), labels, into))
+    mark = Label(ACCUMULATED, number)
+    return replace(value, labels=value.labels | {mark})
 
 
 def note_conversion(interp: Interpreter, left: Value, right: Value, site: Site) -> None:
@@ -97,5 +99,5 @@ def quotient(interp: Interpreter, left: Value, right: Value, site: Site) -> set[
         interp.trace.divided |= above
     if not above or not below:
         return set()
-    interp.trace.quotients.append(Quotient(site, above, below))
-    return {Label(RATIO, len(interp.trace.quotients) - 1)}
+    number = noted(interp.trace.quotients, Quotient(site, above, below))
+    return {Label(RATIO, number)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from audits.facts.events import Site, Update
 from audits.facts.labels import ADAPTED, OUTPUT, STREAM, TOKENS, Label, kinds
 from audits.facts.state import Gradient, Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, labels_of
 
 _HOLDERS = ("list", "dict", "optimizer")
@@ -51,10 +52,8 @@ def change(interp: Interpreter, targets: frozenset[Obj], gradient: Gradient, sit
     held = kinds(gradient.labels)
     if not targets or OUTPUT not in held or not held & {TOKENS, STREAM}:
         return
-    interp.trace.updates.append(
-        Update(site, gradient.site, interp.moment(), gradient.labels, targets)
-    )
-    mark = Label(ADAPTED, len(interp.trace.updates) - 1)
+    update = Update(site, gradient.site, interp.moment(), gradient.labels, targets)
+    mark = Label(ADAPTED, noted(interp.trace.updates, update))
     for ref in targets:
         ref.labels.add(mark)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 
 from audits.facts.effects import gradients, layers, makers
 from audits.facts.interpreter import expressions, statements
@@ -101,8 +102,7 @@ def _returned(frame: Frame, line: int) -> Value:
         return Value(None)
     value = join(frame.returned)
     if value.known:  # a reader of settings: the constant hangs on what was looked at
-        switches = value.switches | frame.decided_by
-        return Value(value.const, value.labels, value.refs, value.items, switches)
+        return replace(value, switches=value.switches | frame.decided_by)
     return value
 
 

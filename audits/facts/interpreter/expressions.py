@@ -8,6 +8,7 @@ Does not cover: names built at run time.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from audits.facts import folding
 from audits.facts.attributes import attribute
@@ -105,7 +106,7 @@ def _boolean(interp: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
             return value
     if all(truth(value) is (not stop_at) for value in seen):
         last = seen[-1]
-        return Value(last.const, last.labels, last.refs, last.items, derive(*seen).switches)
+        return replace(last, switches=derive(*seen).switches)
     return join(value for value in seen if truth(value) is None)
 
 
@@ -126,7 +127,7 @@ def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
     else:
         made = join((evaluate(interp, node.body, scope), evaluate(interp, node.orelse, scope)))
         labels = made.labels | {label for label in test.labels if label.kind == REGION}
-    return Value(made.const, labels, made.refs, made.items, made.switches | test.switches)
+    return replace(made, labels=labels, switches=made.switches | test.switches)
 
 
 def _tuple(interp: Interpreter, node: ast.Tuple, scope: Scope) -> Value:

@@ -28,6 +28,7 @@ from audits.facts.labels import (
 )
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import BLANK, Library, Value, derive, kinds_of, labels_of
 
 _HOLDERS = ("list", "dict")
@@ -68,8 +69,8 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
         limit = _limit(interp, node.slice, scope)
         read = TokenRead(site, ids(labels, TOKENS), ids(index, LOOP), limit)
-        interp.trace.reads.append(read)
-        cut = Label(TOKENS, len(interp.trace.reads) - 1)
+        number = noted(interp.trace.reads, read)
+        cut = Label(TOKENS, number)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
         labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
         index, labels = NOTHING, labels | {cut}
