@@ -60,11 +60,6 @@ class Capture:
         """Failures of the capture itself; not empty: it is incomplete."""
         return [str(t) for t in self.text[self.events(EventKind.ERROR)]]
 
-    def rows(self, event: int) -> slice:
-        """The scores of one event."""
-        low, high = np.searchsorted(self.score_event, [event, event + 1])
-        return slice(int(low), int(high))
-
 
 def load(out: Path) -> Capture:
     """All ranks of a run, merged by time."""

@@ -37,7 +37,6 @@ class Pass:
 
     printed: Printed
     position: npt.NDArray[np.int32]  # (n,) in the stream
-    target: npt.NDArray[np.int32]  # (n,)
     nats: npt.NDArray[np.float64]  # (n,)
     weight: npt.NDArray[np.float64]  # (n,) relative weight in the printed mean
     event: npt.NDArray[np.int64]  # (n,) the `sum` that counted it
@@ -153,7 +152,6 @@ def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) 
     return Pass(
         printed=printed,
         position=position,
-        target=capture.target[rows],
         nats=nats,
         weight=weight,
         event=event,
