@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness.inside.hooks.recording.device_queue import DeviceQueue
+from harness.inside.hooks.recording.sites import Site
 from harness.inside.hooks.recording.writer import Writer
 from harness.inside.hooks.torch.module_skipper import AGAIN, WATCHED
 from harness.inside.hooks.watching import watching
@@ -122,7 +123,9 @@ def test_totals_on_their_way_do_not_wake_pythons_collector(tmp_path):
     gc.collect()
     before = gc.get_stats()[0]["collections"]
     for _ in range(3_000):
-        queue.put(writer.event(EventKind.SUM, ("train_gpt.py:1", "score")), positions, values, None)
+        queue.put(
+            writer.event(EventKind.SUM, Site("train_gpt.py:1", "score")), positions, values, None
+        )
     assert gc.get_stats()[0]["collections"] == before
     queue.drain()
     writer.close()

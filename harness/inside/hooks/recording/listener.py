@@ -12,10 +12,10 @@ class Listener(Protocol):
     """What it is told."""
 
     def noted(self, event: int) -> None:
-        """An event has its row."""
+        """An event has its row. The process may stand still here, be copied, or end."""
 
     def scored(
-        self, site: str, read_out: bool, positions: Positions, scores: npt.NDArray[np.float64]
+        self, line: str, read_out: bool, positions: Positions, scores: npt.NDArray[np.float64]
     ) -> None:
         """(n,) scores, nats or log-probabilities, entered a total."""
 

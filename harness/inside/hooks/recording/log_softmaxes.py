@@ -7,7 +7,7 @@ what is written into them: there, every row has to add up to one when a score is
 """
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -17,18 +17,27 @@ ROUNDING = 1e-3  # nats by which a row of float32 may miss one
 SHARE = 64  # rows are not added up for the sake of fewer than one score for so many
 
 
+class Rows(NamedTuple):
+    """A tensor of log-probabilities."""
+
+    entries: int  # of a row
+    version: int  # of the tensor, when it was made; -1: in inference mode
+
+
+UNKNOWN = Rows(0, 0)
+
+
 class LogSoftmaxes:
     """The live ones."""
 
     def __init__(self) -> None:
-        # Entries of a row, and the tensor's version (-1: made in inference mode).
-        self.found: WeakIdentityMap[tuple[int, int]] = WeakIdentityMap()
+        self.found: WeakIdentityMap[Rows] = WeakIdentityMap()
         self._homes: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
 
     def put(self, out: Tensor, dim: Any) -> None:
         """`out` came from log_softmax along `dim`; only rows along the last one can be picked."""
         if dim in (-1, out.ndim - 1):
-            self.found.put(out, (out.shape[-1], -1 if out.is_inference() else out._version))
+            self.found.put(out, Rows(out.shape[-1], -1 if out.is_inference() else out._version))
             self._homes[_home(out)] = out
 
     def width(self, source: Tensor, picked: int) -> int:
@@ -36,7 +45,7 @@ class LogSoftmaxes:
         0: none that is known.
         """
         tensor = self._homes.get(_home(source)) if self._homes else None
-        entries, version = self.found.find(tensor) or (0, 0)
+        entries, version = self.found.find(tensor) or UNKNOWN
         if not entries or not source.ndim or source.shape[-1] != entries:
             return 0
         if version < 0:

@@ -28,7 +28,7 @@ from harness.inside.hooks.recording.position_maps import (
     Positions,
 )
 from harness.inside.hooks.recording.sites import Site, Sites
-from harness.inside.hooks.recording.unfinished import Loop, PendingTotal
+from harness.inside.hooks.recording.unfinished import AwaitedTotal, Loop
 from harness.inside.hooks.recording.weights import Weights
 from harness.inside.hooks.recording.writer import Writer
 from harness.protocol.schema import EventKind
@@ -54,7 +54,7 @@ class Recorder:
         self.failures: collections.Counter[str] = collections.Counter()
         self._events = 0
         self._queue = DeviceQueue(self._scores)
-        self.pending: WeakIdentityMap[PendingTotal] = WeakIdentityMap()
+        self.awaited: WeakIdentityMap[AwaitedTotal] = WeakIdentityMap()
         self.listener: Listener | None = None
         self._loop: Loop | None = None
 
@@ -111,7 +111,7 @@ class Recorder:
 
         A loss that nobody reads is awaited as long as it lives.
         """
-        known, awaited = self.maps.keys, self.pending.keys
+        known, awaited = self.maps.keys, self.awaited.keys
         return known.isdisjoint(map(identity, things)) and (
             not awaited or awaited.isdisjoint(map(identity, things))
         )
@@ -147,12 +147,12 @@ class Recorder:
 
     def loss(self, positions: Positions, softmax_width: int = 0) -> PositionMap:
         """Per-token losses appeared; `softmax_width`: as the cross-entropy of so many entries."""
-        fingerprint, written = self.weights.look()
-        if written:
-            self.event(EventKind.WRITE, weights=fingerprint)
+        seen = self.weights.look()
+        if seen.written:
+            self.event(EventKind.WRITE, weights=seen.fingerprint)
         tokens = int(np.count_nonzero(positions >= 0))
-        number = self.event(EventKind.LOSS, weights=fingerprint, tokens=tokens)
-        return PositionMap(positions, number, fingerprint, softmax_width=softmax_width)
+        number = self.event(EventKind.LOSS, weights=seen.fingerprint, tokens=tokens)
+        return PositionMap(positions, number, seen.fingerprint, softmax_width=softmax_width)
 
     def total(self, mapped: PositionMap, values: Any, read_out: bool = False) -> None:
         """Per-token scores enter a total. `values`: the numbers, of the map's shape."""
@@ -166,7 +166,7 @@ class Recorder:
             return
         numbers = numbers_of(values).reshape(-1)
         weights = spread(mapped.factor, positions)
-        self._scores(event, positions.reshape(-1), numbers, weights, site[0], read_out)
+        self._scores(event, positions.reshape(-1), numbers, weights, site.line, read_out)
 
     def _sum(self, mapped: PositionMap, site: Site, read_out: bool) -> int:
         return self.event(
@@ -201,11 +201,11 @@ class Recorder:
             event = self._sum(loop.mapped, loop.site, loop.read_out)
             places, values = np.array(loop.positions, np.int32), np.array(loop.values)
             ones = np.ones(len(places))
-            self._scores(event, places, values, ones, loop.site[0], loop.read_out)
+            self._scores(event, places, values, ones, loop.site.line, loop.read_out)
 
-    def read_pending(self, loss: Any) -> None:
+    def read_awaited(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
-        awaited = self.pending.pop(loss)
+        awaited = self.awaited.pop(loss)
         if awaited is not None:
             self.total(awaited.mapped, awaited.values)
 
@@ -221,7 +221,7 @@ class Recorder:
         places: Positions,  # (n,)
         values: npt.NDArray[np.float64],  # (n,) what entered the total
         weights: npt.NDArray[np.float64],  # (n,) what the scores were multiplied by
-        site: str = "",
+        line: str = "",
         read_out: bool = False,
     ) -> None:
         kept = (places >= 0) & (weights != 0)
@@ -232,7 +232,7 @@ class Recorder:
             nats = values / weights
         self.writer.scores(event, places, self.stream[places], nats, weights)
         if self.listener is not None:
-            self.listener.scored(site, read_out, places, nats)
+            self.listener.scored(line, read_out, places, nats)
 
     def flush(self) -> None:
         """Everything onto disk."""

@@ -7,12 +7,20 @@ a text (`exec` of an unpacked payload: "<string>:line of the payload").
 import sys
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 from harness.inside.hooks.recording.identity_map import identity
 
-Site = tuple[str, str]  # "train_gpt.py:1144", function around it
 
-NOWHERE: Site = ("", "")
+class Site(NamedTuple):
+    """Where it was."""
+
+    line: str  # "train_gpt.py:1144"
+    function: str  # around it
+
+
+NOWHERE = Site("", "")
+GENERATED = ("<frozen", "<__array", "<attrs", "<eval_with")  # code of others without a file
 
 
 class Sites:
@@ -30,7 +38,7 @@ class Sites:
             code = frame.f_code
             name = self._known(code)
             if name is not None:
-                return f"{name}:{frame.f_lineno}", code.co_name
+                return Site(f"{name}:{frame.f_lineno}", code.co_name)
             frame = frame.f_back
         return NOWHERE
 
@@ -47,9 +55,7 @@ class Sites:
     def _name(self, path: str) -> str | None:
         """Name under which a file of the submission is cited; None for anyone else's file."""
         if path.startswith("<"):
-            return (
-                None if path.startswith(("<frozen", "<__array", "<attrs", "<eval_with")) else path
-            )
+            return None if path.startswith(GENERATED) else path
         if path.startswith(self._roots):
             return Path(path).name
         return Path(path).name if not path.startswith("/") else None

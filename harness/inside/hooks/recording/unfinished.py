@@ -9,7 +9,7 @@ from harness.inside.hooks.recording.sites import Site
 
 
 @dataclass(frozen=True, eq=False)
-class PendingTotal:
+class AwaitedTotal:
     """A total that carries a gradient, until somebody reads it."""
 
     mapped: PositionMap

@@ -9,7 +9,7 @@ Not covered: buffers, and tensors that neither a module registers nor an optimis
 
 import time
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import xxhash
@@ -19,6 +19,13 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from harness.inside.hooks.recording.identity_map import identity
 
 REST_S = 2.0
+
+
+class Look(NamedTuple):
+    """What a look at the parameters tells."""
+
+    fingerprint: int
+    written: bool  # one differs from the last look, with no step between
 
 
 class Weights:
@@ -44,10 +51,10 @@ class Weights:
         """A tensor that an optimiser holds."""
         self._leaves[identity(tensor)] = tensor
 
-    def look(self) -> tuple[int, bool]:
-        """(fingerprint, whether a parameter differs from the last look with no step between)."""
+    def look(self) -> Look:
+        """The parameters as they are now; on an accelerator, as they were a while ago."""
         if time.monotonic() < self._rests_until_s:
-            return self._value, False
+            return Look(self._value, written=False)
         parameters = self._parameters()
         if all(p.device.type == "cpu" for p in parameters):
             digests = _digests(parameters)
@@ -59,7 +66,7 @@ class Weights:
         self.stepped = False
         self._last = digests
         self._value = xxhash.xxh3_64_intdigest(repr(sorted(digests.values())).encode())
-        return self._value, written
+        return Look(self._value, written)
 
     def _parameters(self) -> list[Tensor]:
         found: dict[int, Tensor] = {}

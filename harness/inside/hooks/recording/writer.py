@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from harness.inside.hooks.recording.sites import Site
 from harness.protocol import schema
 from harness.protocol.schema import EventKind
 
@@ -45,7 +46,7 @@ class Writer:
     def event(
         self,
         kind: EventKind,
-        site: tuple[str, str],  # file:line, function
+        site: Site,
         modes: tuple[bool, bool] = (False, False),  # inference mode, grad mode
         weights: int = 0,
         text: str = "",

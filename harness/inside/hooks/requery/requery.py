@@ -101,11 +101,11 @@ class Requery:
             raise SystemExit(0)  # nothing else is wanted of this run
 
     def scored(
-        self, site: str, read_out: bool, positions: Positions, scores: npt.NDArray[np.float64]
+        self, line: str, read_out: bool, positions: Positions, scores: npt.NDArray[np.float64]
     ) -> None:
         """A copy ends with the score that it was made for."""
         if self._copy is not None:
-            self._copy.scored(Counter(site, read_out), positions, scores)
+            self._copy.scored(Counter(line, read_out), positions, scores)
 
     def learned(self, runs: npt.NDArray[np.int32]) -> None:
         """A copy notes whether its token was learnt from first."""

@@ -17,8 +17,8 @@ from torch._dynamo.eval_frame import OptimizedModule
 
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
-from harness.inside.hooks.recording.unfinished import PendingTotal
-from harness.inside.hooks.torch.updates import pend
+from harness.inside.hooks.recording.unfinished import AwaitedTotal
+from harness.inside.hooks.torch.updates import await_reading
 
 MODULES: Any = OptimizedModule  # what a compiled module is
 Off = Callable[[], AbstractContextManager[None]]
@@ -101,6 +101,6 @@ def _mean(recorder: Recorder, positions: Positions, out: Tensor) -> None:
     mapped = recorder.loss(positions)
     each = out.detach().reshape(()).expand(positions.shape)
     if out.requires_grad:
-        pend(recorder, out, PendingTotal(mapped, each), positions)
+        await_reading(recorder, out, AwaitedTotal(mapped, each), positions)
     else:
         recorder.total(mapped, each)

@@ -38,7 +38,7 @@ class Rearrangement:
         if mapped is not None and isinstance(out, Tensor) and out is not args[0]:
             self._maps.put(out, mapped)
         elif name in ("detach", "data") or getattr(out, "dtype", 0) == torch.float64:
-            self._recorder.read_pending(args[0])  # on its way into the script's own total
+            self._recorder.read_awaited(args[0])  # on its way into the script's own total
 
     def filled(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Some elements, or all, become a constant."""

@@ -15,9 +15,9 @@ from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
 from harness.inside.hooks.recording.position_maps import UNRELATED, PositionMap, Positions, merged
 from harness.inside.hooks.recording.recorder import FEWEST_IDS, INTEGERS, Recorder
-from harness.inside.hooks.recording.unfinished import PendingTotal
+from harness.inside.hooks.recording.unfinished import AwaitedTotal
 from harness.inside.hooks.torch.transfer import on_host
-from harness.inside.hooks.torch.updates import pend
+from harness.inside.hooks.torch.updates import await_reading
 
 
 class Scores:
@@ -89,7 +89,7 @@ class Scores:
             with torch.no_grad():
                 each = func(call["input"].detach(), call["target"], **options)
         if wants_grad:
-            pend(self._recorder, out, PendingTotal(mapped, each), mapped.positions)
+            await_reading(self._recorder, out, AwaitedTotal(mapped, each), mapped.positions)
         else:
             self._recorder.total(mapped, each)
 
@@ -107,14 +107,14 @@ class Scores:
     def total(self, mapped: PositionMap, values: Tensor, out: Tensor) -> None:
         """Scores are added up; at once, or when the total is read."""
         if values.requires_grad and torch.is_grad_enabled():
-            awaited = PendingTotal(mapped, values.detach())
-            pend(self._recorder, out, awaited, weighing(mapped))
+            awaited = AwaitedTotal(mapped, values.detach())
+            await_reading(self._recorder, out, awaited, weighing(mapped))
         else:
             self._recorder.total(mapped, values)
 
     def read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """A number leaves torch."""
-        self._recorder.read_pending(args[0])
+        self._recorder.read_awaited(args[0])
         mapped = self._maps.find(args[0])
         if mapped is None or mapped.loss < 0:
             return None

@@ -21,18 +21,20 @@ from torch.overrides import TorchFunctionMode
 from harness.inside.hooks.dynamo_compat import mode_off, trace_as, untraced
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
-from harness.inside.hooks.recording.unfinished import PendingTotal
+from harness.inside.hooks.recording.unfinished import AwaitedTotal
 from harness.protocol.schema import EventKind
 
 KEY = "scorefirst.positions"
 NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
 
 
-def pend(recorder: Recorder, loss: Tensor, total: PendingTotal, positions: Positions) -> None:
+def await_reading(
+    recorder: Recorder, loss: Tensor, total: AwaitedTotal, positions: Positions
+) -> None:
     """A total that carries a gradient: it counts once it is read, and its autograd node keeps the
     positions that a gradient would be taken of.
     """
-    recorder.pending.put(loss, total)
+    recorder.awaited.put(loss, total)
     if loss.grad_fn is not None:
         metadata: Any = loss.grad_fn.metadata
         metadata[KEY] = position_runs(positions)
