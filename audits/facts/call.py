@@ -27,10 +27,6 @@ class Call:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", [*self.args, *self.keywords.values()])
 
-    @property
-    def first(self) -> Value | None:
-        return self.args[0] if self.args else None
-
     def result(self) -> Value:
         """What comes back where the call cannot be followed: something made of its arguments."""
         return derive(*self.values)

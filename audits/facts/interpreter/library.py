@@ -183,7 +183,7 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
     """What turns logits, losses and counts into scores."""
     args, site = call.args, interp.site_of(call)
     match last:
-        case "minimum" | "fmin" | "min" if len(args) == 2:
+        case _ if last in choices.MINIMA and len(args) == 2:
             return choices.minimum(interp, args[0], args[1], site)
         case "where" if len(args) == 3:
             return _where(interp, call)
