@@ -87,6 +87,25 @@ class ScriptRun:
         return int(self.capture.weights[counted.event.min()])
 
     @cached_property
+    def weights_behind(self) -> npt.NDArray[np.uint64]:
+        """(T,) fingerprint of the weights that fixed the counted score; 0: not known."""
+        found = np.zeros(len(self.stream.tokens), np.uint64)
+        if self.counted is not None:
+            found[self.counted.position] = self.capture.weights[self.counted.event]
+        return found
+
+    @cached_property
+    def behind_a_write(self) -> npt.NDArray[np.bool_]:
+        """(T,) the last change of the weights before the counted score was made by hand."""
+        found = np.zeros(len(self.stream.tokens), bool)
+        changes = np.flatnonzero(np.isin(self.capture.kind, UPDATES))
+        if self.counted is not None and len(changes):
+            last = np.searchsorted(changes, self.counted.event) - 1
+            by_hand = self.capture.kind[changes[last]] == EventKind.WRITE
+            found[self.counted.position] = by_hand & (last >= 0)
+        return found
+
+    @cached_property
     def batches(self) -> npt.NDArray[np.int64]:
         """(b, 2) events: the forward that fixed counted scores, the last sum that counted them."""
         counted, capture = self.counted, self.capture

@@ -3,6 +3,7 @@
     an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
     scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
                                     mixed in, CAUSAL-5 where the score is a plain softmax
+    so did weights written by hand  ORDER-7: by no optimiser, between two scores
     so did the first weights        CAUSAL-5, beside whatever else was named
     refuted, plain softmax          CAUSAL-1: such a distribution weighs one
     a sum over the alphabet is more than one    NORM-1, beside whatever else was named
@@ -32,6 +33,7 @@ class Proof:
     mass: float = 1.0  # lower bound, from the same run as `source`
     softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
     sums: RuleStatus | None = None  # NORM-1 from sums over the alphabet, where they were taken
+    by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     fitted: bool = False  # the weights that counted first were others under each later future
 
     @property
@@ -83,6 +85,12 @@ def _rule(proof: Proof) -> tuple[str, str]:
     if cause is not None and not _contradicted(cause, proof):
         return cause.rule, (
             f"the ledger explains it, {len(cause.positions):,} positions were {cause.what}"
+        )
+    if proof.moved and proof.by_hand:
+        return "ORDER-7", (
+            f"the weights behind {proof.by_hand:,} of them had been written by hand, by no"
+            " optimiser, and were others under each later future: a batch changed the weights that"
+            " it was scored with"
         )
     if proof.moved:
         return _long_range(proof)

@@ -69,7 +69,7 @@ def judge(
     mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
     sums = check_sums(evidence.sums, evidence.skipped.get("asked", ""))
     softmax, fitted = bool(base.softmax_width), _fitted(evidence)
-    proof = Proof(head, evidence.flip, order, mass, softmax, sums, fitted)
+    proof = Proof(head, evidence.flip, order, mass, softmax, sums, _by_hand(evidence), fitted)
     powers = _powers(evidence)
     # A script that broke off may not have come to the number it stands for.
     convicts = base.headline if base.finished else None
@@ -165,6 +165,17 @@ def _fitted(evidence: Evidence) -> bool:
     if not first or again is None or again.first_weights != first or not flips:
         return False
     return all(flip.first_weights not in (0, first) for flip in flips)
+
+
+def _by_hand(evidence: Evidence) -> int:
+    """Moved scores behind weights that a hand wrote and that later tokens changed."""
+    base, again, flips = evidence.base, evidence.get("repeat"), evidence.flips.values()
+    if evidence.flip is None or again is None or not flips:
+        return 0
+    found = base.behind_a_write & (base.weights_behind == again.weights_behind)
+    for flip in flips:
+        found &= ~np.isin(flip.weights_behind, 0) & (flip.weights_behind != base.weights_behind)
+    return int(found[evidence.flip.moved].sum())
 
 
 def _flip(evidence: Evidence) -> RuleStatus:

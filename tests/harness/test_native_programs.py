@@ -242,6 +242,17 @@ def test_a_legal_program_is_clean(native, evaluate, short_data):
     assert done.report["score"]["tokens"] == 1_999
 
 
+def test_weights_written_by_hand_are_named_where_futures_moved_them(native, evaluate, short_data):
+    """No gradient, no optimiser: other futures prove it, and the fingerprints behind the scores
+    that moved say how.
+    """
+    done = evaluate(native("program", PRELUDE + CHEATS["ORDER-7"] + HEADLINE), data=short_data)
+
+    assert (done.report["verdict"], done.code) == ("VIOLATION", 1), done.report["rules"]
+    found = done.report["rules"]["ORDER-7"]
+    assert (found["status"], found["level"]) == ("fail", "black_box"), done.report["rules"]
+
+
 def test_a_crash_half_way_keeps_the_evidence(native, evaluate, short_data):
     """UNRUNNABLE, exit 4, never non-compliant; capture and report hold what came before."""
     loop = SCORE_FIRST + "    assert chunk.index < 4, 'half-way'\n"
