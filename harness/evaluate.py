@@ -15,11 +15,11 @@ import torch
 from tqdm import tqdm
 
 from harness.artifacts import CACHE
-from harness.command import NATIVE, PARSER, refuse_unused, replay_command, settled
+from harness.command import PARSER, refuse_unused, replay_command, settled
 from harness.errors import HarnessError, SubmissionError
-from harness.evaluation import Evaluation, Options
-from harness.examination import Request
+from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
+from harness.options import Options
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
 from harness.submission import read_submission
@@ -59,15 +59,19 @@ def _evaluate(arguments: argparse.Namespace) -> Verdict:
     options = Options(
         folder=arguments.submission,
         out=out,
-        data=_data(arguments.data) if kind in NATIVE else None,
-        device=arguments.device,
         seed=arguments.seed,
+        device=arguments.device,
         profile=arguments.profile,
         static=not arguments.no_static,
         entry=arguments.entry,
-        time_limit_s=arguments.time_limit,
         progress=_progress,
-        drive=_drive_request(arguments, out),
+        data=_data(arguments.data),
+        time_limit_s=arguments.time_limit,
+        effort=_effort(arguments),
+        budget_s=arguments.budget,
+        jobs=arguments.jobs,
+        ranks=arguments.ranks,
+        tokenizers=tuple(arguments.tokenizer),
     )
     report = Evaluation(options).run()
     path = report.write(out)
@@ -90,20 +94,8 @@ def _data(folder: Path | None) -> DataFolder:
     return DataFolder.open(folder) if folder else embedded_data(CACHE / "data" / "embedded")
 
 
-def _drive_request(arguments: argparse.Namespace, out: Path) -> Request:
-    effort = Effort.QUICK if arguments.quick else Effort.ALL if arguments.all else Effort.DEFAULT
-    return Request(
-        path=arguments.submission,
-        out=out / "runs",
-        seed=arguments.seed,
-        effort=effort,
-        entry=arguments.entry,
-        device=arguments.device,
-        ranks=arguments.ranks,
-        jobs=arguments.jobs,
-        time_limit_s=arguments.budget,
-        tokenizers=tuple(arguments.tokenizer),
-    )
+def _effort(arguments: argparse.Namespace) -> Effort:
+    return Effort.QUICK if arguments.quick else Effort.ALL if arguments.all else Effort.DEFAULT
 
 
 def _progress(phase: str, total: int) -> Callable[[int], None]:

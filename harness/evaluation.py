@@ -28,12 +28,13 @@ from harness.checks.status import RuleStatus, Status
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
-from harness.examination import Examination, Request
+from harness.examination import Examination
+from harness.options import Options
 from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run, SourceRun
-from harness.referee.setup import Progress, Setup, geometry
+from harness.referee.setup import Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
 from harness.report.model import Report
 from harness.score import Score
@@ -44,23 +45,6 @@ from harness.streams.vocabulary import Vocabulary
 from harness.submission import Submission, read_submission
 from harness.verdict.merge import merge
 from reference_model.data.folder import DataFolder
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the caller chose."""
-
-    folder: Path
-    out: Path
-    data: DataFolder | None  # what a native submission is scored on
-    device: str
-    seed: int
-    profile: str
-    static: bool
-    entry: str | None  # the script to read or run, where the folder leaves it open
-    time_limit_s: float  # per run of a native submission
-    progress: Progress
-    drive: Request  # how an unmodified folder is driven
 
 
 @dataclass
@@ -96,7 +80,7 @@ class Evaluation:
         if self.submission.kind == "upstream":
             with self._phase("drive"):
                 record = read_record(self.options.folder, self.options.entry)
-                self.examination = Examination(self.options.drive, record)
+                self.examination = Examination(self.options, record)
                 self.examination.run()
             return
         with self._phase("artifact"):
@@ -122,7 +106,7 @@ class Evaluation:
             setup.seed,
             setup.device,
         )
-        self.examination = Examination(self.options.drive, program)
+        self.examination = Examination(self.options, program)
         with self._phase("score"):
             self.examination.run_on_text(text, program.as_declared(), setup.time_limit_s)
         with self._phase("source"):

@@ -20,7 +20,8 @@ from harness.checks.status import Level, RuleStatus, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
 from harness.experiments.driver import TEXT, Limits, ScriptDriver
-from harness.experiments.plan import Battery, Effort, Evidence
+from harness.experiments.plan import Battery, Evidence
+from harness.options import Options
 from harness.sandbox.pool import Pool
 from harness.score import Score
 from harness.streams.drawn import LawStream
@@ -32,27 +33,11 @@ from harness.verdict.judge import Judged, judge
 KEPT = ("stream.npy", "rank*/*.arrow", "output.log")  # of a run: read, captured, printed
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the caller chose."""
-
-    path: Path  # a record folder, or a lone script
-    out: Path
-    seed: int
-    effort: Effort = Effort.DEFAULT
-    entry: str | None = None
-    device: str = "cpu"
-    ranks: int = 1
-    jobs: int = 1  # runs side by side
-    time_limit_s: float = 600.0  # for all runs on drawn tokens
-    tokenizers: Sequence[Path] = ()
-
-
 @dataclass
 class Examination:
     """Fills itself while it goes; holds what a report needs."""
 
-    request: Request
+    options: Options
     subject: Subject
     drawn: LawStream | None = None  # the validation stream, where it was drawn beforehand
     text: ScriptRun | None = None  # the run on text, which gives the score that is shown
@@ -62,17 +47,17 @@ class Examination:
 
     def run(self) -> None:
         """Drives and judges. Raises SubmissionError where the script printed no number."""
-        request = self.request
-        with Pool(request.jobs, request.device) as pool:
+        options = self.options
+        with Pool(options.jobs, options.device) as pool:
             self.driver = self._driver(pool)
             deadline = self.driver.limits.deadline
             base = self.driver.find_configuration()
             battery = Battery(
                 self.driver,
-                request.effort,
-                request.seed,
+                options.effort,
+                options.seed,
                 deadline,
-                request.jobs,
+                options.jobs,
                 self.driver.claim.declared,
             )
             self.evidence = battery.run(base)
@@ -83,21 +68,21 @@ class Examination:
 
     def run_on_text(self, text: Stream, configuration: Configuration, time_limit_s: float) -> None:
         """The run that gives the score. Raises SubmissionError where it prints none."""
-        with Pool(1, self.request.device) as pool:
+        with Pool(1, self.options.device) as pool:
             self.driver = self._driver(pool)
             self.text = self.driver.run_on_text(text, configuration, time_limit_s)
 
     def _driver(self, pool: Pool) -> ScriptDriver:
-        request = self.request
-        deadline = time.monotonic() + request.time_limit_s
+        options = self.options
+        deadline = time.monotonic() + options.budget_s
         return ScriptDriver(
             self.subject,
             pool,
-            request.out,
-            request.seed,
-            Limits(request.device, request.ranks, deadline),
-            STREAM_PLANS[request.device],
-            request.tokenizers,
+            options.runs,
+            options.seed,
+            Limits(options.device, options.ranks, deadline),
+            STREAM_PLANS[options.device],
+            options.tokenizers,
             self.drawn,
         )
 
@@ -184,7 +169,7 @@ class Examination:
         tried = len(self.driver.tried) if self.driver else 0
         names = [TEXT, "base", *(f"base, attempt {number}" for number in range(2, tried + 1))]
         names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
-        folders = [self.request.out / name for name in names]
+        folders = [self.options.runs / name for name in names]
         found = [file for out in folders for form in KEPT for file in sorted(out.glob(form))]
         return [os.path.relpath(file, home) for file in found]
 

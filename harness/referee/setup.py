@@ -11,6 +11,11 @@ from harness.submission import DEFAULTS, Submission
 Progress = Callable[[str, int], Callable[[int], None]]  # (phase, total) -> advance(n)
 
 
+def silent(phase: str, total: int) -> Callable[[int], None]:
+    """No progress is shown."""
+    return lambda n: None
+
+
 @dataclass(frozen=True)
 class Setup:
     """A submission with everything it is given, but no stream."""

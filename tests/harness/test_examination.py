@@ -28,9 +28,9 @@ from contest_records import (
     Case,
 )
 
-from harness.evaluation import Evaluation, Options
-from harness.examination import Request
+from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
+from harness.options import Options
 from harness.report.gaps import REFEREED
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
@@ -79,21 +79,14 @@ def _evaluate(
     effort: Effort = Effort.DEFAULT,
 ) -> Evaluated:
     out.mkdir()
-    request = Request(
-        path, out / "runs", SEED, effort, time_limit_s=budget_s, tokenizers=(data.tokenizer,)
-    )
     options = Options(
         folder=path,
         out=out,
-        data=None,
-        device="cpu",
         seed=SEED,
-        profile="strict",
         static=False,
-        entry=None,
-        time_limit_s=60.0,
-        progress=lambda phase, total: lambda n: None,
-        drive=request,
+        effort=effort,
+        budget_s=budget_s,
+        tokenizers=(data.tokenizer,),
     )
     report = Evaluation(options).run().write(out)
     return Evaluated(json.loads(report.read_text(encoding="utf-8")))

@@ -1,0 +1,37 @@
+"""What the caller of an evaluation chose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.experiments.plan import Effort
+from harness.referee.setup import Progress, silent
+from reference_model.data.folder import DataFolder
+
+
+@dataclass(frozen=True)
+class Options:
+    """One evaluation; which of these a kind of folder uses, `harness.command` says."""
+
+    folder: Path  # or a lone script
+    out: Path  # where report and evidence go
+    seed: int
+    device: str = "cpu"
+    profile: str = "strict"
+    static: bool = True  # read the code as well
+    entry: str | None = None  # the script to read or run, where the folder leaves it open
+    progress: Progress = silent
+    # native folders
+    data: DataFolder | None = None  # what they are scored on
+    time_limit_s: float = 3600.0  # for a run on that data
+    # scripts that run on streams of ours
+    effort: Effort = Effort.DEFAULT
+    budget_s: float = 600.0  # for all those runs
+    jobs: int = 1  # of them side by side
+    ranks: int = 1  # processes of a run
+    tokenizers: Sequence[Path] = ()
+
+    @property
+    def runs(self) -> Path:
+        """Where those runs leave what they printed and what was recorded."""
+        return self.out / "runs"
