@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from harness.artifacts import CACHE
-from harness.command import PARSER, refuse_unused, replay_command, settled
+from harness.command import NATIVE, PARSER, refuse_unused, replay_command, settled
 from harness.errors import HarnessError, SubmissionError
 from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
@@ -65,7 +65,7 @@ def _evaluate(arguments: argparse.Namespace) -> Verdict:
         static=not arguments.no_static,
         entry=arguments.entry,
         progress=_progress,
-        data=_data(arguments.data),
+        data=_data(arguments.data) if kind in NATIVE else None,
         time_limit_s=arguments.time_limit,
         effort=_effort(arguments),
         budget_s=arguments.budget,
