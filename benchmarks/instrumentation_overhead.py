@@ -130,8 +130,8 @@ def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
     parts_s = _parts(clock, begin, [n for n in numbers if begin < n.line <= head.line])
     gap = None
     if job.capture:
-        run = read_run(kind, job, outcome, law, driver.vocabulary.token_bytes(law.tokens))
-        gap = run.counted.gap if run.counted else None
+        run = read_run(job, outcome, law, driver.vocabulary.token_bytes(law.tokens))
+        gap = run.scored.gap if run.scored else None
     took_s = sum(seconds for _, seconds in parts_s)
     return Timed(kind, took_s, outcome.wall_s, head.text.strip(), parts_s, gap)
 

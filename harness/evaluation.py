@@ -24,7 +24,7 @@ from harness.checks.referee_order import check_referee_order
 from harness.checks.size import Size, check_size
 from harness.checks.source_law import check_source, source_test
 from harness.checks.static import check_static
-from harness.checks.status import RuleStatus, Status
+from harness.checks.status import Finding, Status
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
@@ -43,7 +43,7 @@ from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.streams.vocabulary import Vocabulary
 from harness.submission import Submission, read_submission
-from harness.verdict.merge import merge
+from harness.verdict.table import Table, verdict
 from reference_model.data.folder import DataFolder
 
 
@@ -52,7 +52,8 @@ class Evaluation:
     """A submission under evaluation; holds the evidence as it comes in."""
 
     options: Options
-    statuses: list[RuleStatus] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)  # of the runs as submitted
     seconds: dict[str, float] = field(default_factory=dict)
     submission: Submission | None = None
     artifact: Path | None = None
@@ -130,7 +131,7 @@ class Evaluation:
             return  # a declared engine: the code is ours
         except UsageError as error:
             raise HarnessError(str(error)) from error
-        self.statuses += check_static(report)
+        self.findings += check_static(report)
 
     def _score(self, setup: Setup, run: Run) -> None:
         self.main = run
@@ -146,18 +147,18 @@ class Evaluation:
         score_source(setup, self.source, len(text.tokens))
 
     def _judge(self) -> None:
-        """Evidence to statuses."""
+        """Evidence to findings."""
         if self.submission is not None and self.artifact is not None:
             size = Size(self.submission.code_bytes, self.artifact.stat().st_size)
-            self.statuses.append(check_size(size))
+            self.findings.append(check_size(size))
         if self.source is not None and self.source.run.complete:
             test = source_test(self.source)
-            self.statuses.append(check_source(self.source, test, self.options.seed))
+            self.findings.append(check_source(self.source, test, self.options.seed))
         if self.main is not None:
             found = _refereed(self.main)
-            self.statuses += [s for s in found if self.main.complete or s.status is Status.FAIL]
+            self.findings += [s for s in found if self.main.complete or s.status is Status.FAIL]
         if self.examination is not None:
-            self.statuses += self.examination.statuses
+            self.tables += self.examination.tables
 
     def _report(self) -> Report:
         submission, run = self.submission, self.main
@@ -172,7 +173,7 @@ class Evaluation:
             },
             profile=self.options.profile,
             score=self._score_shown(),
-            rules=merge(self.statuses),
+            rules=verdict(Table(self.findings), *self.tables),
             ran=self.failure is None,
             seconds=self.seconds,
             failure=self.failure,
@@ -227,7 +228,7 @@ class Evaluation:
             self.seconds[name] = time.monotonic() - started
 
 
-def _refereed(run: Run) -> list[RuleStatus]:
+def _refereed(run: Run) -> list[Finding]:
     found = [check_mass(run), check_causality(run), *check_referee_order(run), check_bytes(run)]
     # Positions that a broken-off run did not reach are not skipped positions.
     return found + (check_coverage(run) if run.complete else [])

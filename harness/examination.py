@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from harness.checks.bytes import check_bytes, without_table
+from harness.checks.bytes import check_bytes, counted_elsewhere
 from harness.checks.file_reads import reads_of
 from harness.checks.order import check_order, order_view
 from harness.checks.source import SourceTest
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
-from harness.experiments.driver import TEXT, Limits, ScriptDriver
-from harness.experiments.plan import Battery, Evidence
+from harness.experiments.driver import Limits, ScriptDriver
+from harness.experiments.evidence import Evidence
+from harness.experiments.plan import Battery
+from harness.experiments.run_name import BASE, TEXT, RunName
 from harness.options import Options
 from harness.sandbox.pool import Pool
 from harness.score import Score
@@ -29,6 +31,7 @@ from harness.streams.stream import Stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
+from harness.verdict.table import Table
 
 KEPT = ("stream.npy", "rank*/*.arrow", "output.log")  # of a run: read, captured, printed
 
@@ -87,28 +90,32 @@ class Examination:
         )
 
     @property
-    def statuses(self) -> list[RuleStatus]:
-        """One a rule; empty until it was judged."""
+    def tables(self) -> list[Table]:
+        """Findings with the reasons beside them: of the battery, and of the run on text."""
         if self.judged is None or self.driver is None:
             return []
-        known = [without_table(status, self.subject.byte_tables) for status in self.judged.statuses]
-        return [*known, *self._left_out(), *self._on_text()]
+        tables = self.subject.byte_tables
+        elsewhere = [counted_elsewhere(tables)] if tables else []
+        return [
+            Table(self.judged.findings, (*self.judged.reasons, *elsewhere)),
+            Table([*self._left_out(), *self._on_text()]),
+        ]
 
-    def _on_text(self) -> list[RuleStatus]:
+    def _on_text(self) -> list[Finding]:
         """Every position of the text counted, over the bytes that it has."""
         run = self.text
         if run is None or self.driver is None or run.headline is None:
             return []
         vocabulary, tokens = self.driver.vocabulary, run.stream.tokens
         order = None
-        if run.counted is not None and run.uses is not None:
-            order = order_view(run.counted, run.uses, np.arange(1, len(tokens)))
+        if run.scored is not None and run.uses is not None:
+            order = order_view(run.scored, run.uses, np.arange(1, len(tokens)))
         found = [status for status in check_order(order) if status.rule == "PASS-3"]
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
-        bytes_ = check_bytes(run.headline, run.counted, token_bytes, run.stream.starts, is_byte)
+        bytes_ = check_bytes(run.headline, run.scored, token_bytes, run.stream.starts, is_byte)
         return [*found, bytes_]
 
-    def _left_out(self) -> list[RuleStatus]:
+    def _left_out(self) -> list[Finding]:
         """A setting of the folder that could not be given was not examined."""
         assert self.driver is not None
         names = sorted(self.driver.chosen.target.omitted)
@@ -118,15 +125,15 @@ class Examination:
             f"the folder says that it ran with {', '.join(names)}, which names files that it does"
             " not hold, or which the script cannot read; it was run without"
         )
-        return [RuleStatus("MISC-3", Status.UNKNOWN, Level.BLACK_BOX, text)]
+        return [Finding("MISC-3", Status.UNKNOWN, Level.BLACK_BOX, text)]
 
     @property
     def score(self) -> Score | None:
         """The headline on text, where there was a run on it; else of the base run."""
         run = self.text or (self.evidence.base if self.evidence else None)
-        if run is None or self.driver is None or run.counted is None or run.headline is None:
+        if run is None or self.driver is None or run.scored is None or run.headline is None:
             return None
-        positions, mean = np.unique(run.counted.position), run.counted.mean
+        positions, mean = np.unique(run.scored.position), run.scored.mean
         n_bytes = int(self.driver.vocabulary.token_bytes(run.stream.tokens)[positions].sum())
         shown = run.headline.bits_per_byte
         return Score(mean * len(positions), len(positions), n_bytes, shown)
@@ -167,9 +174,9 @@ class Examination:
     def files(self, home: Path) -> list[str]:
         """What the runs read, captured and printed, as paths relative to `home`."""
         tried = len(self.driver.tried) if self.driver else 0
-        names = [TEXT, "base", *(f"base, attempt {number}" for number in range(2, tried + 1))]
-        names += [name for name in (self.evidence.runs if self.evidence else ()) if name != "base"]
-        folders = [self.options.runs / name for name in names]
+        names = [TEXT, *(RunName.attempt(number) for number in range(1, max(tried, 1) + 1))]
+        names += [name for name in (self.evidence.runs if self.evidence else ()) if name != BASE]
+        folders = [self.options.runs / str(name) for name in names]
         found = [file for out in folders for form in KEPT for file in sorted(out.glob(form))]
         return [os.path.relpath(file, home) for file in found]
 
@@ -211,24 +218,24 @@ def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
     base = evidence.base
     return {
         "headline": base.headline.text if base.headline else None,
-        "reconstruction": base.counted.gap if base.counted else None,
-        "coverage": base.counted.coverage if base.counted else None,
+        "reconstruction": base.scored.gap if base.scored else None,
+        "coverage": base.scored.coverage if base.scored else None,
         "numbers": [_number(base, test) for test in judged.tests],
         "runs": {
-            name: {
+            str(name): {
                 "how": run.outcome.state,
                 "wall_s": run.outcome.wall_s,
                 "cause": run.outcome.cause,
             }
             for name, run in evidence.runs.items()
         },
-        "not_run": evidence.skipped,
+        "not_run": {str(name): why for name, why in evidence.skipped.items()},
         "power": [
             {
                 "class": p.name,
                 "applies": p.applies,
                 "shown": p.shown,
-                "saved_nats": p.saved,
+                "saved_nats": p.below_source,
                 "text": p.text,
             }
             for p in judged.powers
@@ -247,7 +254,7 @@ def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
         "nats_per_token": test.printed.nats_per_token,
         "bits_per_byte": test.printed.bits_per_byte,
         "diagnostic": test.printed.diagnostic,
-        "saved_nats": test.saved,
-        "saved_nats_per_token": test.saved_per_token,
+        "saved_nats": test.below_source,
+        "saved_nats_per_token": test.below_source_per_token,
         "reconstruction": counted.gap if counted else None,
     }

@@ -4,15 +4,15 @@ A token of n bytes and probability p is no p^(1/n) for each byte: mixed with a m
 cheaper of the two is taken byte by byte, and the first byte of a long word costs the n-th part of
 what it says. Seen on two more streams, whose every token is drawn alike from a few ids:
 
-    long words   32 whole words of many bytes: the source says ln 32 nats each
-    letters      26 pieces of one byte, over which nothing can be spread: the control
+    multi-byte tokens    32 whole words of many bytes: the source says ln 32 nats each
+    single-byte tokens   26 letters, over which nothing can be spread: the control
 
-A claim below the source on long words alone is the fault (PR #1785, #1835, #1850, #1877, #1881,
-#1885, #2103; 1.1 to 1.6 nats a word at the smallest size). Asked only of claims that no captured
-scores explain, as mixtures of bytes are added up out of sight.
+A claim below the source on multi-byte tokens alone is the fault (1.1 to 1.6 nats a word at the
+smallest size: PR #1785, #1835, #1850, #1877, #1881, #1885, #2103). Asked only of claims that no
+captured scores explain, as mixtures of bytes are added up out of sight.
 
 Guarantees: nobody beats the source, a model of bytes neither, since the words begin with a space
-and so the bytes tell them apart; a denominator that is off by a fifth accuses nobody. Does not
+and so the bytes tell them apart; a denominator that is off by a fifth flags nobody. Does not
 cover: mixtures that are switched off, vocabularies without words, a claim that the folder's own
 submission.json does not name.
 """
@@ -23,9 +23,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from harness.arrays import Tokens
+from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.source import GAP_TOLERANCE
-from harness.checks.source_law import NEEDED_NATS
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 from harness.streams.distributions import Uniform
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
@@ -47,12 +47,12 @@ class Spread:
     stream: str
     claimed: float  # as printed, by the canonical bytes
     source: float
-    certain: float  # nats saved in total, whatever the denominator
+    log_e: float  # nats below the source in total, whatever the denominator
 
     @property
     def beats(self) -> bool:
         """Beyond chance."""
-        return self.certain >= NEEDED_NATS
+        return self.log_e >= THRESHOLD_NATS
 
     @property
     def text(self) -> str:
@@ -60,7 +60,7 @@ class Spread:
         return f"{self.claimed:.3f} nats a token on {self.stream}, {self.source:.3f} by the source"
 
 
-def piece_laws(
+def spread_laws(
     longest: Callable[
         [re.Pattern[str], int], Tokens
     ],  # ids whose whole piece fits, at most so many
@@ -69,7 +69,7 @@ def piece_laws(
     words, letters = longest(LONG_WORD, WORDS), longest(LETTER, LETTERS)
     if len(words) < WORDS or len(letters) < LETTERS:
         return []
-    return [Uniform("long words", words), Uniform("letters", letters)]
+    return [Uniform("multi-byte tokens", words), Uniform("single-byte tokens", letters)]
 
 
 def unexplained(
@@ -82,13 +82,13 @@ def unexplained(
 
 def check_spread(
     words: ScriptRun | None, letters: ScriptRun | None, claims: Collection[Printed]
-) -> RuleStatus | None:
+) -> Finding | None:
     """NORM-5 from the two runs; None where there was nothing to ask."""
     on_words = [s for claim in claims if (s := _spread(claim, words))]
     if not on_words:
         return None
-    worst = max(on_words, key=lambda s: s.certain)
-    finding = {"tag": worst.printed.tag, "certain_nats": worst.certain, "words": worst.text}
+    worst = max(on_words, key=lambda s: s.log_e)
+    finding = {"tag": worst.printed.tag, "certain_nats": worst.log_e, "words": worst.text}
     text = f"{worst.printed.tag} claims {worst.text}"
     control = _spread(worst.printed, letters)
     if not worst.beats:
@@ -100,9 +100,9 @@ def check_spread(
         text = f"{text}, and {control.text}: impossible, and not for the spreading alone"
         return _status(Status.UNKNOWN, text, finding)
     text = (
-        f"{text}: beaten by {worst.certain:.1f} nats even with a fifth more bytes"
-        f" ({NEEDED_NATS:.1f} refutes); {control.text}, where a token is one byte: probability is"
-        " spread over bytes"
+        f"{text}: {worst.log_e:.1f} nats better than the source even with a fifth more bytes"
+        f" (threshold {THRESHOLD_NATS:.1f}); {control.text}, where a token is one byte:"
+        " probability is spread over bytes"
     )
     return _status(Status.FAIL, text, finding)
 
@@ -139,9 +139,9 @@ def _spread(claim: Printed, run: ScriptRun | None) -> Spread | None:
     tokens = len(run.law.tokens) - 1
     claimed = same[-1].bits_per_byte * math.log(2) * run.n_bytes
     source = -float(run.law.log_q[1:].sum())
-    certain = source - claimed * DENOMINATOR
-    return Spread(claim, run.name, claimed / tokens, source / tokens, certain)
+    log_e = source - claimed * DENOMINATOR
+    return Spread(claim, run.law.laws[0], claimed / tokens, source / tokens, log_e)
 
 
-def _status(status: Status, text: str, finding: dict[str, object]) -> RuleStatus:
-    return RuleStatus(RULE, status, Level.BLACK_BOX, text, findings=(finding,))
+def _status(status: Status, text: str, finding: dict[str, object]) -> Finding:
+    return Finding(RULE, status, Level.BLACK_BOX, text, evidence=(finding,))

@@ -6,40 +6,40 @@ lowering the loss. Allowed: what rounding of both numbers explains; one token mo
 end; one byte a document (the space after a boundary). A smaller denominator only hurts its author.
 One that counts the characters of "<0x0A>" and "<s>" instead of a byte and nothing is *unknown*:
 text has few of them, our streams a quarter (#1553: 38 % here, little there).
-Where bits alone were printed, the loss that was captured takes its place; it accuses nobody.
+Where bits alone were printed, the loss that was captured takes its place; it fails nothing.
 Does not cover scripts that print no bits, or another loss than nats a token: *unknown*.
 """
 
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from harness.arrays import Bools, Ints
-from harness.checks.source import why_silent
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.source import inconclusive_reason
+from harness.checks.status import Finding, Level, Reason, Status
 from harness.trace.printed_scores import Printed
-from harness.trace.scored_positions import Counted
+from harness.trace.scored_positions import ScoredPass
 
 BYTE_SPELT = 5  # characters of "<0x0A>" beyond the byte that it stands for
 BOS_SPELT = 3  # of "<s>", which stands for none
+RULE = "BYTES-1"
 NUMBER = re.compile(r"\d+\.\d+")
 
 
 def check_bytes(
     printed: Printed,
-    counted: Counted | None,
+    counted: ScoredPass | None,
     bytes_of: Ints,  # (T,) canonical bytes of each position's token after its predecessor
     starts: Ints,  # (D,) positions at which a document begins
     is_byte: Bools,  # (T,) byte pieces
-) -> RuleStatus:
+) -> Finding:
     """The status of BYTES-1 for one printed pair, or for bits whose loss was captured."""
     bits = printed.bits_per_byte
-    reason = why_silent(counted) or ("" if bits else "no bits per byte were printed")
+    reason = inconclusive_reason(counted) or ("" if bits else "no bits per byte were printed")
     if reason or counted is None or not bits:
-        return RuleStatus("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, reason)
+        return Finding(RULE, Status.UNKNOWN, Level.BLACK_BOX, reason)
     captured = float(np.average(counted.nats, weights=counted.weight))
     nats = printed.nats_per_token or captured
     implied = nats / math.log(2) / bits  # bytes a token
@@ -60,18 +60,15 @@ def check_bytes(
     return _status(printed, nats, (implied, ours, ours * rounding + edges, spelt), len(once))
 
 
-def without_table(
-    status: RuleStatus,
-    tables: Sequence[str],  # switches that lead to a table which the folder does not hold
-) -> RuleStatus:
+def counted_elsewhere(
+    tables: Sequence[str],  # settings that lead to a table which the folder does not hold
+) -> Reason:
     """A pass that another table of bytes might have failed is none."""
-    if status.rule != "BYTES-1" or status.status is not Status.PASS or not tables:
-        return status
-    text = (
-        f"{status.message}; but bytes are counted by the file that {', '.join(tables)} names, where"
-        " there is one, and the folder holds none: this run counted by the tokenizer"
+    why = (
+        f"but bytes are counted by the file that {', '.join(tables)} names, where there is one,"
+        " and the folder holds none: this run counted by the tokenizer"
     )
-    return replace(status, status=Status.UNKNOWN, message=text)
+    return Reason(RULE, Status.PASS, Status.UNKNOWN, why)
 
 
 def half_unit(text: str, value: float, otherwise: float) -> float:
@@ -87,7 +84,7 @@ def _status(
     nats: float,  # a token
     means: tuple[float, float, float, float],  # bytes a token: implied, ours, allowed, spelt out
     tokens: int,
-) -> RuleStatus:
+) -> Finding:
     implied, ours, allowed, spelt = means
     numbers = {
         "tag": printed.tag,
@@ -112,4 +109,4 @@ def _status(
     if status is Status.FAIL and seen:
         status = Status.UNKNOWN
     level = Level.INSTRUMENTED if seen else Level.BLACK_BOX
-    return RuleStatus("BYTES-1", status, level, text, findings=(numbers,))
+    return Finding(RULE, status, level, text, (numbers,), powered=True)

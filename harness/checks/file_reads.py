@@ -12,7 +12,7 @@ read on (memory maps), and tokens kept in memory; so nothing here passes DATA-2.
 import re
 from dataclasses import dataclass
 
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 from harness.protocol.schema import EventKind
 from harness.trace.script_run import ScriptRun
 
@@ -49,7 +49,7 @@ def _phase(run: ScriptRun, event: int) -> str:
     return "during" if event < batches[:, 1].max() else "after"
 
 
-def check_reads(run: ScriptRun) -> list[RuleStatus]:
+def check_reads(run: ScriptRun) -> list[Finding]:
     """DATA-2, only where a training shard was opened during the counted pass."""
     opened = [r for r in reads_of(run) if r.phase == "during" and TRAINING.search(r.path)]
     if not opened:
@@ -60,5 +60,5 @@ def check_reads(run: ScriptRun) -> list[RuleStatus]:
         f" counted score ({site or 'line unknown'})"
     )
     numbers = {"path": opened[0].path, "times": opened[0].times, "event": opened[0].event}
-    found = RuleStatus("DATA-2", Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))
+    found = Finding("DATA-2", Status.UNKNOWN, Level.INSTRUMENTED, text, evidence=(numbers,))
     return [found]

@@ -13,22 +13,22 @@ import math
 
 from scipy.optimize import brentq
 
-from harness.checks.source import hedged_nats, why_silent
+from harness.checks.source import inconclusive_reason, mixture_nats
 from harness.streams.drawn import LawStream
-from harness.trace.scored_positions import Counted, per_position
+from harness.trace.scored_positions import ScoredPass, per_position
 
 MOST_NATS = 100.0  # ln of the largest mass that is looked for
 
 
-def mass_bound(counted: Counted | None, law: LawStream, needed: float) -> float:
+def mass_bound(counted: ScoredPass | None, law: LawStream, needed: float) -> float:
     """A lower bound of the largest mass; 1.0 when nothing above one is refuted."""
-    if counted is None or why_silent(counted):
+    if counted is None or inconclusive_reason(counted):
         return 1.0
     view = per_position(counted)
 
     def evidence(log_mass: float) -> float:
         """Falls as the hypothesis allows more mass."""
-        return hedged_nats(view, law, math.exp(log_mass)) - needed
+        return mixture_nats(view, law, math.exp(log_mass)) - needed
 
     if evidence(0.0) <= 0:
         return 1.0

@@ -1,41 +1,41 @@
-"""NORM-1 asked again: the sum over the alphabet at chosen positions, at one state of the script.
+"""NORM-1 by re-query: the sum over the alphabet at chosen positions, at one state of the script.
 
     questions_for   the positions at which the base run saved most, each with the whole alphabet
     read_sums       what the copies counted, and why a position tells nothing
-    check_sums      the status of NORM-1; only with an answer that a whole run confirmed
+    check_sums      the finding of NORM-1; only with an answer that a confirmation run confirmed
 
 Per position sum exp(-score(v)) over the tokens v that were asked: more than one is a mass above
 one, however few were asked; a pass needs all of them. Told nothing: the token that stands there got
 another score than in the base run; scores of earlier positions moved with the token; an update used
 the token before it was counted (then the score follows its target, not the mass). A copy inherits
 what was computed from the stream before it was forked, so one answer, drawn by its probability, is
-compared with a run of the whole script on the stream that holds that token.
+compared with a confirmation run: the whole script on the stream that holds that token.
 
 Does not cover: positions that were not chosen; scripts that add up outside of the main thread.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.arrays import Floats, Ints
-from harness.checks.mass import MASS_TOLERANCE
-from harness.checks.source import half_unit_of
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.e_values import MASS_NATS, score_rounding
+from harness.checks.status import Finding, Level, Status
 from harness.protocol.question import Counter, Question
 from harness.protocol.schema import UPDATES, EventKind
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
-from harness.trace.scored_positions import counted_once, nats_at, per_position
+from harness.trace.scored_positions import nats_at, per_position, scored_once
 from harness.trace.script_run import ScriptRun
 
 POSITIONS = 3
 FOLLOWERS = 32  # tokens that are asked first
 ENOUGH = 1.05  # mass at which a position need not be asked further
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
-CONFIRMED_NATS = 0.25  # a whole run also trains on the token, where a copy's weights are fixed
+CONFIRMED_NATS = (
+    0.25  # a confirmation run also trains on the token, where a copy's weights are fixed
+)
 STANDS = (  # events behind which a run may stop
     *(EventKind.SUM, EventKind.STEP, EventKind.WRITE),
     *(EventKind.PRINT, EventKind.READ, EventKind.SAVE),
@@ -43,21 +43,21 @@ STANDS = (  # events behind which a run may stop
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class MassEstimate:
     """One position."""
 
     position: int
     tokens: Ints  # (k,) asked; the first is the one that stands there
     nats: Floats  # (k,) what was counted for each
     alphabet: int  # tokens there are
-    silent: str = ""  # why it tells nothing
+    inconclusive: str = ""  # why it tells nothing
     chosen: int = 1  # of the asked ones, the first: not drawn at random
-    confirmed: float | None = None  # nats by which a whole run differed, where one was made
+    confirmed: float | None = None  # nats by which a confirmation run differed, where one was made
 
     @property
     def mass(self) -> float:
         """Of the tokens that were asked, rounding taken off: a lower bound of the whole."""
-        resolution = half_unit_of(self.nats) + math.log1p(MASS_TOLERANCE)
+        resolution = score_rounding(self.nats) + MASS_NATS
         return float(np.exp(-self.nats - resolution).sum())
 
     @property
@@ -73,18 +73,18 @@ class Asked:
         return float(np.exp(-self.nats[: self.chosen]).sum()) + mean * (self.alphabet - self.chosen)
 
     @property
-    def heavy(self) -> bool:
-        """Weighs more than one, and a whole run agrees."""
-        return not self.silent and self.mass > 1 and self.agrees
+    def mass_above_one(self) -> bool:
+        """Weighs more than one, and a confirmation run agrees."""
+        return not self.inconclusive and self.mass > 1 and self.agrees
 
     @property
-    def light(self) -> bool:
-        """Weighs one or less over the whole alphabet, and a whole run agrees."""
-        return not self.silent and self.whole and self.mass <= 1 and self.agrees
+    def mass_at_most_one(self) -> bool:
+        """Weighs one or less over the whole alphabet, and a confirmation run agrees."""
+        return not self.inconclusive and self.whole and self.mass <= 1 and self.agrees
 
     @property
     def agrees(self) -> bool:
-        """A whole run gave the same score to the token of an answer."""
+        """A confirmation run gave the same score to the token of an answer."""
         return self.confirmed is not None and abs(self.confirmed) <= CONFIRMED_NATS
 
 
@@ -102,13 +102,13 @@ def questions_for(
     the forward over the position that came before it with the same weights, for scripts that keep
     the scores of one pass and mix them in another.
     """
-    counted, capture = base.counted, base.capture
+    counted, capture = base.scored, base.capture
     if counted is None or len(np.unique(capture.rank)) != 1:
         return ()
     view = per_position(counted)
     saved = view.log_p - base.law.log_q[view.position]
     # What is counted twice has no one score to give again.
-    eligible = np.flatnonzero(base.law.drawn[view.position] & counted_once(counted, view))
+    eligible = np.flatnonzero(base.law.drawn[view.position] & scored_once(counted, view))
     found: list[Question] = []
     by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
     for position in _first_in_a_sum_third(capture, by_saved):
@@ -175,24 +175,25 @@ def _followers(tokens: Ints, position: int) -> list[int]:
     return list(dict.fromkeys(found))[:FOLLOWERS]
 
 
-def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[Asked]:
+def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstimate]:
     """What the copies of a run counted."""
     answers, sums = run.answers, []
     for position in dict.fromkeys(answers["position"].tolist()):
         rows = answers["position"] == position
         tokens = answers["token"][rows].astype(np.int64)
         nats, before = answers["nats"][rows], answers["before"][rows]
-        why = _why_silent(base, position, tokens, nats, before, bool(answers["used"][rows].any()))
-        first = len(_followers(base.law.tokens, position))
-        sums.append(Asked(int(position), tokens, nats, alphabet, why, min(first, len(tokens))))
+        used = bool(answers["used"][rows].any())
+        why = _why_inconclusive(base, position, tokens, nats, before, used)
+        chosen = min(len(_followers(base.law.tokens, position)), len(tokens))
+        sums.append(MassEstimate(int(position), tokens, nats, alphabet, why, chosen))
     return sums
 
 
-def _why_silent(
+def _why_inconclusive(
     base: ScriptRun, position: int, tokens: Ints, nats: Floats, before: Floats, used: bool
 ) -> str:
-    assert base.counted is not None
-    was = nats_at(base.counted, np.array([position]))[0]
+    assert base.scored is not None
+    was = nats_at(base.scored, np.array([position]))[0]
     if tokens[0] != base.law.tokens[position] or not abs(nats[0] - was) <= SAME_NATS:
         return "the token that stands there was not given its score again"
     if not np.isfinite(nats).all():
@@ -202,9 +203,9 @@ def _why_silent(
     return "an update used the token before it was counted" if used else ""
 
 
-def to_confirm(sums: Sequence[Asked], seed: int) -> tuple[int, int] | None:
-    """(position, token) of an answer for a whole run: drawn by its probability, of the heaviest."""
-    speaking = [asked for asked in sums if not asked.silent and len(asked.tokens) > 1]
+def to_confirm(sums: Sequence[MassEstimate], seed: int) -> tuple[int, int] | None:
+    """(position, token) of an answer to confirm: drawn by its probability, of the heaviest."""
+    speaking = [asked for asked in sums if not asked.inconclusive and len(asked.tokens) > 1]
     if not speaking:
         return None
     heaviest = max(speaking, key=lambda asked: asked.mass)
@@ -214,64 +215,66 @@ def to_confirm(sums: Sequence[Asked], seed: int) -> tuple[int, int] | None:
     return heaviest.position, int(token)
 
 
-def stale(sums: Sequence[Asked]) -> bool:
-    """A whole run contradicts: copies kept something that was made of the old token."""
+def stale(sums: Sequence[MassEstimate]) -> bool:
+    """A confirmation run contradicts: copies kept something that was made of the old token."""
     return any(asked.confirmed is not None and not asked.agrees for asked in sums)
 
 
-def confirmed(sums: Sequence[Asked], run: ScriptRun) -> list[Asked]:
-    """The sums with what a whole run says of one of their answers."""
-    if run.counted is None:
+def confirmed(sums: Sequence[MassEstimate], run: ScriptRun) -> list[MassEstimate]:
+    """The sums with what a confirmation run says of one of their answers."""
+    if run.scored is None:
         return list(sums)
     found = []
     for asked in sums:
         token = int(run.law.tokens[asked.position])
         mine = asked.nats[asked.tokens == token]
         other = token != int(asked.tokens[0])
-        now = nats_at(run.counted, np.array([asked.position]))[0]
+        now = nats_at(run.scored, np.array([asked.position]))[0]
         found.append(replace(asked, confirmed=float(now - mine[0])) if other else asked)
     confirmed_by = [asked.confirmed for asked in found if asked.confirmed is not None]
     # One way of scoring for all positions: what holds at one of them holds at the others.
     return [replace(a, confirmed=confirmed_by[0]) for a in found] if confirmed_by else found
 
 
-def check_sums(sums: Sequence[Asked], skipped: str = "") -> RuleStatus:
+def check_sums(sums: Sequence[MassEstimate], skipped: str = "") -> Finding:
     """NORM-1 from the sums over the alphabet."""
-    heavy, light = [a for a in sums if a.heavy], [a for a in sums if a.light]
+    above = [a for a in sums if a.mass_above_one]
+    within = [a for a in sums if a.mass_at_most_one]
     findings = tuple(_numbers(asked) for asked in sums)
-    if heavy:
-        worst = max(heavy, key=lambda asked: asked.mass)
+    if above:
+        worst = max(above, key=lambda asked: asked.mass)
         text = (
-            f"asked again at one state: at position {worst.position}, {len(worst.tokens):,} of"
+            f"re-queried at one state: at position {worst.position}, {len(worst.tokens):,} of"
             f" {worst.alphabet:,} tokens already weigh {worst.mass:.4g}"
             + ("" if worst.whole else f" (about {worst.estimate:.4g} in all)")
         )
-        return RuleStatus("NORM-1", Status.FAIL, Level.BLACK_BOX, text, findings=findings)
-    if len(light) > 1:
-        most = max(asked.mass for asked in light)
+        return Finding("NORM-1", Status.FAIL, Level.BLACK_BOX, text, evidence=findings)
+    if len(within) > 1:
+        most = max(asked.mass for asked in within)
         text = (
-            f"asked again at {len(light)} positions, where most was saved: the whole alphabet"
+            f"re-queried at {len(within)} positions, where most was saved: the whole alphabet"
             f" weighs at most {most:.6g}"
         )
-        return RuleStatus("NORM-1", Status.PASS, Level.BLACK_BOX, text, findings=findings)
-    return RuleStatus(
-        "NORM-1", Status.UNKNOWN, Level.BLACK_BOX, _why(sums, skipped), findings=findings
+        return Finding("NORM-1", Status.PASS, Level.BLACK_BOX, text, evidence=findings)
+    return Finding(
+        "NORM-1", Status.UNKNOWN, Level.BLACK_BOX, _why(sums, skipped), evidence=findings
     )
 
 
-def _why(sums: Sequence[Asked], skipped: str) -> str:
-    reasons = dict.fromkeys(asked.silent for asked in sums if asked.silent)
-    if any(not a.silent and a.confirmed is None for a in sums):
-        reasons["no whole run confirmed an answer"] = None
-    if any(not a.silent and a.confirmed is not None and not a.heavy and a.mass > 1 for a in sums):
-        reasons["a whole run gave an answer another score"] = None
-    if part := [a for a in sums if not a.silent and not a.whole and a.mass <= 1]:
-        reasons[f"{len(part[0].tokens):,} of {part[0].alphabet:,} tokens were asked"] = None
-    why = "; ".join(reasons) or skipped or "no score could be asked again"
-    return f"the sum over the alphabet was not taken: {why}"
+def _why(sums: Sequence[MassEstimate], skipped: str) -> str:
+    reasons = dict.fromkeys(asked.inconclusive for asked in sums if asked.inconclusive)
+    speaking = [a for a in sums if not a.inconclusive]
+    if any(a.confirmed is None for a in speaking):
+        reasons["no confirmation run came to its end"] = None
+    if any(a.confirmed is not None and not a.mass_above_one and a.mass > 1 for a in speaking):
+        reasons["a confirmation run gave an answer another score"] = None
+    if part := [a for a in speaking if not a.whole and a.mass <= 1]:
+        reasons[f"{len(part[0].tokens):,} of {part[0].alphabet:,} tokens were asked for"] = None
+    why = "; ".join(reasons) or skipped or "no score could be asked for again"
+    return f"the full distribution was not evaluated, so normalisation is unknown: {why}"
 
 
-def _numbers(asked: Asked) -> dict[str, object]:
+def _numbers(asked: MassEstimate) -> dict[str, object]:
     return {
         "position": asked.position,
         "asked": len(asked.tokens),
@@ -279,5 +282,5 @@ def _numbers(asked: Asked) -> dict[str, object]:
         "mass_at_least": asked.mass,
         "estimate": asked.estimate,
         "confirmed_within_nats": asked.confirmed,
-        "silent": asked.silent,
+        "silent": asked.inconclusive,
     }

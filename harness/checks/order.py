@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Ints
-from harness.checks.status import Level, RuleStatus, Status
-from harness.trace.scored_positions import Counted, PerPosition, nats_at, per_position
+from harness.checks.status import Finding, Level, Status
+from harness.trace.scored_positions import PerPosition, ScoredPass, nats_at, per_position
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
 
 HINDSIGHT_SHARE = 0.02  # each of two passes must win at least so often to be a choice
@@ -34,7 +34,7 @@ class OrderBreak:
     rule: str
     what: str
     positions: Ints
-    behind: bool = False  # an earlier use than the one that explains best
+    secondary: bool = False  # an earlier use than the one that explains best
 
     @property
     def first(self) -> int:
@@ -46,7 +46,7 @@ class OrderBreak:
 class OrderView:
     """All that the ledger says about the headline pass."""
 
-    counted: int  # positions
+    scored: int  # positions
     expected: int
     missing: Ints
     breaks: tuple[OrderBreak, ...] = field(default=())
@@ -55,14 +55,14 @@ class OrderView:
     def explains(self) -> OrderBreak | None:
         """The break that covers most positions, for a proof that came from outside."""
         causes = [b for b in self.breaks if b.rule != "PASS-3"]
-        return max(causes, key=lambda b: (not b.behind, len(b.positions)), default=None)
+        return max(causes, key=lambda b: (not b.secondary, len(b.positions)), default=None)
 
 
 def order_view(
-    counted: Counted,
+    counted: ScoredPass,
     uses: Uses,
     expected: Ints,  # positions that the headline must cover
-    earlier: Sequence[Counted] = (),  # passes over the same stream that ended before this one began
+    earlier: Sequence[ScoredPass] = (),  # passes that ended before this one began
     tail: int = 0,  # positions that a canonical truncation may drop at the end
 ) -> OrderView:
     """Reads the order of the headline pass."""
@@ -77,14 +77,14 @@ def order_view(
         OrderBreak("PASS-3", "never counted", dropped),
         OrderBreak("PASS-1", "counted more than once, with unequal scores", twice),
         *_early_uses(view, uses, earlier),
-        *_behind(view, uses, earlier),
+        *_secondary(view, uses, earlier),
         OrderBreak("PASS-2", "the better of two scores was counted", _hindsight(view, earlier)),
     ]
     found = tuple(b for b in breaks if len(b.positions))
     return OrderView(len(view.position), len(expected), missing, found)
 
 
-def _twice(counted: Counted, view: PerPosition) -> Ints:
+def _twice(counted: ScoredPass, view: PerPosition) -> Ints:
     """Positions counted in several steps whose scores differ."""
     used = counted.weight > 0
     row = np.searchsorted(view.position, counted.position[used])
@@ -96,7 +96,7 @@ def _twice(counted: Counted, view: PerPosition) -> Ints:
 
 
 def _early_uses(
-    view: PerPosition, uses: Uses, earlier: Sequence[Counted]
+    view: PerPosition, uses: Uses, earlier: Sequence[ScoredPass]
 ) -> tuple[OrderBreak, ...]:
     """Counted positions that an update had used before."""
     first = uses.first_used[view.position]
@@ -125,12 +125,14 @@ def _early_uses(
     return tuple(OrderBreak(rule, what, view.position[early & m]) for rule, what, m in kinds)
 
 
-def _behind(view: PerPosition, uses: Uses, earlier: Sequence[Counted]) -> tuple[OrderBreak, ...]:
+def _secondary(
+    view: PerPosition, uses: Uses, earlier: Sequence[ScoredPass]
+) -> tuple[OrderBreak, ...]:
     """Training before the pass, where an optimisation inside it comes after that."""
     if uses.before is None:
         return ()
     found = _early_uses(view, uses.before, earlier)
-    return tuple(replace(b, behind=True) for b in found if b.rule in ("ORDER-2", "PASS-1"))
+    return tuple(replace(b, secondary=True) for b in found if b.rule in ("ORDER-2", "PASS-1"))
 
 
 def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
@@ -142,7 +144,7 @@ def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
 
 
 def _scored_first(
-    view: PerPosition, first_used: Ints, earlier: Sequence[Counted]
+    view: PerPosition, first_used: Ints, earlier: Sequence[ScoredPass]
 ) -> npt.NDArray[np.bool_]:
     """(k,) an earlier pass scored the position, then learnt from it, while it still ran.
 
@@ -162,7 +164,7 @@ def _scored_first(
     return licensed
 
 
-def _hindsight(view: PerPosition, earlier: Sequence[Counted]) -> Ints:
+def _hindsight(view: PerPosition, earlier: Sequence[ScoredPass]) -> Ints:
     """Positions where the count is the smaller of two earlier scores, each winning often."""
     for i, one in enumerate(earlier):
         for two in earlier[i + 1 :]:
@@ -187,44 +189,52 @@ def changed_while_scored(
     return np.flatnonzero(inside > 0)
 
 
-def check_weights_still(batches: Ints, changes: Ints) -> RuleStatus:
+def check_weights_still(batches: Ints, changes: Ints) -> Finding:
     """ORDER-7: `changes` are writes that no optimiser made. A step between the forward that fixed
     the scores and their sum is legal (scores kept, added up at the end) and is none.
     """
     moved = changed_while_scored(batches, changes)
     text = f"no weight was written by hand while one of {len(batches):,} batches was scored"
     if not len(moved):
-        return RuleStatus("ORDER-7", Status.PASS, Level.INSTRUMENTED, text)
+        return Finding("ORDER-7", Status.PASS, Level.INSTRUMENTED, text, powered=True)
     first = batches[moved[0]]
     text = (
         f"weights were written by hand between the forward and the count of {len(moved):,} of"
         f" {len(batches):,} batches: a reset of adapters, or an update that no optimiser made"
     )
     numbers = {"batches": len(moved), "first_event": int(first[0]), "counted_event": int(first[1])}
-    return RuleStatus("ORDER-7", Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))
+    return Finding("ORDER-7", Status.UNKNOWN, Level.INSTRUMENTED, text, evidence=(numbers,))
 
 
-RULES = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1", "PASS-2", "PASS-3")
+PASSED = {
+    "ORDER-1": "all {n} scores were fixed before any update inside the pass used their token",
+    "ORDER-2": "no training step before the scored pass used any of its {n} tokens",
+    "CAUSAL-3": "no transient tensor was optimised on any of {n} tokens before its score was fixed",
+    "PASS-1": "none of {n} positions has unequal scores, or was scored again once learned from",
+    "PASS-2": "no score of {n} was chosen as the better of two earlier ones",
+    "PASS-3": "{n} of {expected} targets were scored; at most an incomplete sequence is left out",
+}
+RULES = tuple(PASSED)
 
 
-def check_order(view: OrderView | None) -> tuple[RuleStatus, ...]:
+def check_order(view: OrderView | None) -> tuple[Finding, ...]:
     """One status a rule, instrumented: pass or unknown."""
     if view is None:
         text = "the headline was not rebuilt, so its order is not known"
-        return tuple(RuleStatus(r, Status.UNKNOWN, Level.INSTRUMENTED, text) for r in RULES)
+        return tuple(Finding(r, Status.UNKNOWN, Level.INSTRUMENTED, text) for r in RULES)
     broken = {b.rule: b for b in sorted(view.breaks, key=lambda b: len(b.positions))}
     return tuple(_status(rule, broken.get(rule), view) for rule in RULES)
 
 
-def _status(rule: str, found: OrderBreak | None, view: OrderView) -> RuleStatus:
+def _status(rule: str, found: OrderBreak | None, view: OrderView) -> Finding:
     if found is None:
-        text = f"nothing in the order of {view.counted:,} counted positions breaks it"
-        return RuleStatus(rule, Status.PASS, Level.INSTRUMENTED, text)
+        text = PASSED[rule].format(n=f"{view.scored:,}", expected=f"{view.expected:,}")
+        return Finding(rule, Status.PASS, Level.INSTRUMENTED, text, powered=True)
     text = f"{len(found.positions):,} positions {found.what}, first {found.first}"
     numbers = {
         "positions": len(found.positions),
         "first_position": found.first,
-        "counted": view.counted,
+        "counted": view.scored,
         "expected": view.expected,
     }
-    return RuleStatus(rule, Status.UNKNOWN, Level.INSTRUMENTED, text, findings=(numbers,))
+    return Finding(rule, Status.UNKNOWN, Level.INSTRUMENTED, text, evidence=(numbers,))

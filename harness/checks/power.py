@@ -7,7 +7,7 @@
 A control is scored as if its tokens had been fresh, by the arithmetic of the source test; the
 class has power when that would have refuted. A class without is *unknown*, with the number; where
 a script has nothing of the kind (no update between two counted scores), it does not apply. Tables
-temper no pass: NORM-1 is passed by a softmax or by a sum over the alphabet, never by SOURCE-1.
+bring down no pass: NORM-1 is passed by a softmax or by a sum over the alphabet, never by SOURCE-1.
 """
 
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.arrays import Floats, Ints
-from harness.checks.future import MOVE_NATS
-from harness.checks.source import SourceTest, hedged_nats, why_silent
-from harness.checks.source_law import hedged_log_e
-from harness.checks.status import RuleStatus, Status
+from harness.checks.e_values import mixture_log_e
+from harness.checks.source import SourceTest, inconclusive_reason, mixture_nats
+from harness.checks.status import Level, Reason, Status
 from harness.streams.drawn import LawStream
 from harness.streams.planted_cache import planted_twin
-from harness.trace.scored_positions import Counted, per_position
+from harness.tolerances import MOVE_NATS
+from harness.trace.scored_positions import ScoredPass, per_position
 from harness.trace.script_run import ScriptRun
 
 MOST = 0.5  # of the scores must move
@@ -34,17 +34,17 @@ class Power:
     """One class; nats."""
 
     name: str  # "training", "adaptation", "tables"
-    saved: float  # against the law of fresh tokens, nothing subtracted
-    certain: float  # ln e of the better e-value
-    needed: float
+    below_source: float  # than the law of fresh tokens, nothing subtracted; positive: better
+    log_e: float  # of the better e-value
+    threshold: float
     note: str = ""
-    by_moves: bool = False  # the flip would have seen it, whatever the source test would have
+    by_moves: bool = False  # another future would have seen it, whatever the source test would have
     applies: bool = True  # False: the script does nothing of the kind
 
     @property
     def shown(self) -> bool:
         """The class would have been refuted, or seen to move scores, at this scale."""
-        return self.certain >= self.needed or self.by_moves
+        return self.log_e >= self.threshold or self.by_moves
 
     @property
     def text(self) -> str:
@@ -52,8 +52,8 @@ class Power:
         if not self.applies:
             return f"{self.name}: not applicable, {self.note}"
         return (
-            f"the {self.name} control saved {self.saved:+.1f} nats ({self.certain:+.1f} certain,"
-            f" {self.needed:.1f} refutes{'; ' + self.note if self.note else ''})"
+            f"the {self.name} control: log e-value {self.log_e:.1f} (threshold {self.threshold:.1f}"
+            f"{'; ' + self.note if self.note else ''})"
         )
 
     def with_moves(self, moves: Floats, what: str) -> "Power":
@@ -61,11 +61,11 @@ class Power:
         if not len(moves):
             return self
         note = f"{_share(moves):.0%} of {what} moved, by {np.median(moves):.2g} nats in the median"
-        return replace(self, note=note, by_moves=most_moved(moves))
+        return replace(self, note=note, by_moves=majority_moved(moves))
 
 
-def most_moved(moves: Floats) -> bool:
-    """Enough of the scores did for a flip to have power."""
+def majority_moved(moves: Floats) -> bool:
+    """Enough of the scores did for another future to have power."""
     return bool(len(moves)) and _share(moves) > MOST
 
 
@@ -73,20 +73,20 @@ def _share(moves: Floats) -> float:
     return float((moves > MOVE_NATS).mean())
 
 
-def moves(one: Counted, two: Counted) -> tuple[Ints, Floats]:
+def moves(one: ScoredPass, two: ScoredPass) -> tuple[Ints, Floats]:
     """(c,) positions that both counted, and by how much their scores differ, nats."""
     a, b = per_position(one), per_position(two)
     common, left, right = np.intersect1d(a.position, b.position, return_indices=True)
     return common, np.abs(a.nats[left] - b.nats[right])
 
 
-def carried(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
+def adaptation_effect(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
     """(c,) nats by which scores moved that stand further than `reach`, a context, behind the last
     token before them that is another one in `past`: only updates carry that far.
     """
-    if was.counted is None or past.counted is None:
+    if was.scored is None or past.scored is None:
         return np.empty(0)
-    places, nats = moves(was.counted, past.counted)
+    places, nats = moves(was.scored, past.scored)
     changed = np.flatnonzero(was.law.tokens != past.law.tokens)
     last = np.searchsorted(changed, places, side="right") - 1
     found: Floats = nats[(last >= 0) & (places - changed[last] > reach)]
@@ -95,38 +95,39 @@ def carried(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
 
 def training_power(control: SourceTest) -> Power:
     """`control`: the source test of the run that trained on its validation stream."""
-    certain = max(control.plain, control.hedged)
-    return Power("training", control.saved, certain, control.needed, control.silent)
+    return Power(
+        "training", control.below_source, control.log_e, control.threshold, control.inconclusive
+    )
 
 
-def adaptation_power(counted: Counted | None, control: LawStream, needed: float) -> Power:
+def adaptation_power(counted: ScoredPass | None, control: LawStream, threshold: float) -> Power:
     """From the copies alone: `control.drawn` marks them."""
-    reason = why_silent(counted)
+    reason = inconclusive_reason(counted)
     if reason or counted is None:
-        return Power("adaptation", 0.0, -np.inf, needed, reason)
+        return Power("adaptation", 0.0, -np.inf, threshold, reason)
     view = per_position(counted)
     copies = control.drawn[view.position]
     log_q = control.log_q[view.position]
     saved = float((-view.nats - log_q)[copies].sum())
-    return Power("adaptation", saved, hedged_nats(view, control), needed)
+    return Power("adaptation", saved, mixture_nats(view, control), threshold)
 
 
-def without_updates(needed: float) -> Power:
+def without_updates(threshold: float) -> Power:
     """Adaptation, of a script that never adapts."""
     note = "no weight changed between two counted scores, and no table was mixed in"
-    return Power("adaptation", 0.0, -np.inf, needed, note, applies=False)
+    return Power("adaptation", 0.0, -np.inf, threshold, note, applies=False)
 
 
-def without_training(needed: float) -> Power:
+def without_training(threshold: float) -> Power:
     """Training, of a program that is given no training shards."""
     note = "it is given no training shards"
-    return Power("training", 0.0, -np.inf, needed, note, applies=False)
+    return Power("training", 0.0, -np.inf, threshold, note, applies=False)
 
 
 def table_power(
     law: LawStream,
     buckets: int,
-    needed: float,
+    threshold: float,
 ) -> Power:
     """What a planted twin would have saved at the script's load."""
     nats = planted_twin(law, buckets)
@@ -134,23 +135,16 @@ def table_power(
     drawn[0] = False
     log_ratios = (-nats - law.log_q[: len(nats)])[drawn]
     note = f"{len(nats) / buckets:.3g} tokens a bucket"
-    return Power("tables", float(log_ratios.sum()), hedged_log_e(log_ratios), needed, note)
+    return Power("tables", float(log_ratios.sum()), mixture_log_e(log_ratios), threshold, note)
 
 
-def temper(
-    status: RuleStatus,
+def require_power(
+    rule: str,
     power: Power | None,  # None: its control did not run
-) -> RuleStatus:
-    """A pass without power becomes *unknown*; everything else keeps its status, with the number."""
-    if status.status is not Status.PASS or (power is not None and not power.applies):
-        return status
-    name = CLASSES[status.rule]
-    text = f"the {name} control did not run" if power is None else power.text
-    shown = power is not None and power.shown
-    numbers = {"power": name, "saved_nats": None if power is None else power.saved}
-    return replace(
-        status,
-        status=Status.PASS if shown else Status.UNKNOWN,
-        message=f"{status.message}; {text}",
-        findings=(*status.findings, numbers),
-    )
+) -> Reason:
+    """A pass without power becomes *unknown*; one with it keeps its status, with the number."""
+    name = CLASSES[rule]
+    why = f"the {name} control did not run" if power is None else power.text
+    to = Status.PASS if power is not None and power.shown else Status.UNKNOWN
+    numbers = {"power": name, "saved_nats": None if power is None else power.below_source}
+    return Reason(rule, Status.PASS, to, why, Level.INSTRUMENTED, (numbers,))

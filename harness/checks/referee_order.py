@@ -4,17 +4,17 @@ The first two hold by construction and are read back from the ledger; the third 
 worker reported about its flags and weights: it is instrumented, no more.
 """
 
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 from harness.referee.ledger import Mark, describe, ranges_of
 from harness.referee.run import Run
 
 
-def check_referee_order(run: Run) -> list[RuleStatus]:
+def check_referee_order(run: Run) -> list[Finding]:
     """For a refereed run."""
     return [_score_before_update(run), _starts_from_artifact(run), _frozen_while_scoring(run)]
 
 
-def _score_before_update(run: Run) -> RuleStatus:
+def _score_before_update(run: Run) -> Finding:
     early = ranges_of(run.ledger.used_unscored)
     text = (
         f"updates used positions before their score: {describe(early)}"
@@ -22,25 +22,25 @@ def _score_before_update(run: Run) -> RuleStatus:
         else f"every update ({len(run.ledger.updates)}) used only positions already in the ledger"
     )
     status = Status.FAIL if early else Status.PASS
-    return RuleStatus("ORDER-1", status, Level.REFEREE, text)
+    return Finding("ORDER-1", status, Level.REFEREE, text)
 
 
-def _starts_from_artifact(run: Run) -> RuleStatus:
+def _starts_from_artifact(run: Run) -> Finding:
     loaded = [e.detail for e in run.ledger.events if isinstance(e, Mark) and e.what == "loaded"]
     scores = run.ledger.scores
     if not loaded or not scores:
-        return RuleStatus("ORDER-2", Status.UNKNOWN, Level.REFEREE, "no score was recorded")
+        return Finding("ORDER-2", Status.UNKNOWN, Level.REFEREE, "no score was recorded")
     if scores[0].weights_before != loaded[0]:
         text = "the weights changed between loading and the first score, before any token was given"
-        return RuleStatus("ORDER-2", Status.UNKNOWN, Level.INSTRUMENTED, text)
+        return Finding("ORDER-2", Status.UNKNOWN, Level.INSTRUMENTED, text)
     text = (
         "a new process loaded the artifact and was given no validation token before its first score"
         f" (weights {loaded[0][:12]}); what the artifact was trained on is rule DATA-1"
     )
-    return RuleStatus("ORDER-2", Status.PASS, Level.REFEREE, text)
+    return Finding("ORDER-2", Status.PASS, Level.REFEREE, text)
 
 
-def _frozen_while_scoring(run: Run) -> RuleStatus:
+def _frozen_while_scoring(run: Run) -> Finding:
     scores = run.ledger.scores
     bare = [s for s in scores if not s.inference_mode or s.grad_mode]
     moved = [s for s in scores if s.weights_before != s.weights_after]
@@ -51,12 +51,12 @@ def _frozen_while_scoring(run: Run) -> RuleStatus:
             f"parameters changed while {len(moved)} of {len(scores)} batches were scored, first"
             f" {describe(moved[0].positions)}{note}"
         )
-        return RuleStatus("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
+        return Finding("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
     if bare:
         text = f"inference_mode was off in {len(bare)} of {len(scores)} scored batches{note}"
-        return RuleStatus("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
+        return Finding("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
     text = (
         f"inference_mode on and parameters unchanged around all {len(scores)} scored batches{note}"
     )
     # Measured around every batch, so that a change would have been seen.
-    return RuleStatus("ORDER-7", Status.PASS, Level.INSTRUMENTED, text, powered=True)
+    return Finding("ORDER-7", Status.PASS, Level.INSTRUMENTED, text, powered=True)

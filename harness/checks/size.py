@@ -5,7 +5,7 @@ Reading (R) of rule BUDGET-2. Our own engines are the harness's code, not the su
 
 from dataclasses import dataclass
 
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 
 LIMIT_BYTES = 16_000_000
 
@@ -23,11 +23,11 @@ class Size:
         return self.code_bytes + self.artifact_bytes
 
 
-def check_size(size: Size) -> RuleStatus:
+def check_size(size: Size) -> Finding:
     """The status of BUDGET-1."""
     over = size.total_bytes > LIMIT_BYTES
     text = (
         f"{size.code_bytes:,} code + {size.artifact_bytes:,} artifact = {size.total_bytes:,} bytes"
         f" {'exceed' if over else 'of'} {LIMIT_BYTES:,}"
     )
-    return RuleStatus("BUDGET-1", Status.FAIL if over else Status.PASS, Level.READ, text)
+    return Finding("BUDGET-1", Status.FAIL if over else Status.PASS, Level.READ, text)

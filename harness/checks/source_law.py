@@ -14,18 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.checks.mass import MASS_TOLERANCE
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.e_values import MASS_NATS, THRESHOLD_NATS, mixture_log_e
+from harness.checks.status import Finding, Level, Status
 from harness.referee.run import SourceRun
-
-ERROR_PROBABILITY = 1e-6  # for a whole run
-N_TESTS = 2  # plain and hedged share it
-NEEDED_NATS = math.log(N_TESTS / ERROR_PROBABILITY)
-HEDGES = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 41)])
-BFLOAT16_NATS = 2.0**-6  # one rounding near 7 nats
-FLOAT32_EPSILON = 2.0**-24
 
 
 @dataclass(frozen=True)
@@ -39,38 +31,29 @@ class SourceTest:
     @property
     def refuted(self) -> bool:
         """Either e-value is beyond chance."""
-        return max(self.plain, self.hedged or -math.inf) >= NEEDED_NATS
+        return max(self.plain, self.hedged or -math.inf) >= THRESHOLD_NATS
 
 
 def source_test(evidence: SourceRun) -> SourceTest:
     """Both e-values of a refereed run."""
     run, n = evidence.run, evidence.run.stream.n_scored
     log_q = evidence.source.log_q[1:]
-    allowance = n * math.log1p(MASS_TOLERANCE)
+    allowance = n * MASS_NATS
     nats = run.ledger.nats[1:]
     plain = -run.nats - float(log_q.sum()) - allowance
     if not np.isfinite(nats).all():
         return SourceTest(plain, None, allowance)
     drawn = evidence.source.drawn[1:]
-    return SourceTest(plain, hedged_log_e((-nats - log_q)[drawn]) - allowance, allowance)
+    return SourceTest(plain, mixture_log_e((-nats - log_q)[drawn]) - allowance, allowance)
 
 
-def hedged_log_e(log_ratios: npt.NDArray[np.float64]) -> float:
-    """ln of the mean over HEDGES of prod(1 + l (r_t - 1)); log_ratios: (n,) nats, ln p_t/q_t."""
-    ratios = np.exp(np.minimum(log_ratios, 700.0))
-    with np.errstate(divide="ignore"):
-        log_products = np.array([np.log1p(h * (ratios - 1)).sum() for h in HEDGES])
-    top = log_products.max()
-    return float(top + np.log(np.exp(log_products - top).mean()))
-
-
-def check_source(evidence: SourceRun, test: SourceTest, seed: int) -> RuleStatus:
+def check_source(evidence: SourceRun, test: SourceTest, seed: int) -> Finding:
     """The status of SOURCE-1."""
     n = evidence.run.stream.n_scored
     numbers = {
         "plain_nats": test.plain,
         "hedged_nats": test.hedged,
-        "needed_nats": NEEDED_NATS,
+        "needed_nats": THRESHOLD_NATS,
         "allowance_nats": test.allowance,
         "tokens": n,
         "seed": seed,
@@ -79,9 +62,10 @@ def check_source(evidence: SourceRun, test: SourceTest, seed: int) -> RuleStatus
     hedged = "not available" if test.hedged is None else f"{test.hedged:+.1f}"
     text = (
         f"against a source of known law ({n:,} targets, seed {seed}) the code saved"
-        f" {test.plain:+.1f} nats (plain) and {hedged} (hedged); {NEEDED_NATS:.1f} would refute it"
+        f" {test.plain:+.1f} nats (plain) and {hedged} (hedged);"
+        f" {THRESHOLD_NATS:.1f} would refute it"
     )
     if test.refuted:
         text += ": causal, order or mass is broken; this test alone does not say which"
     status = Status.FAIL if test.refuted else Status.PASS
-    return RuleStatus("SOURCE-1", status, Level.REFEREE, text, findings=(numbers,))
+    return Finding("SOURCE-1", status, Level.REFEREE, text, evidence=(numbers,))

@@ -1,19 +1,19 @@
-"""What reading the code showed: the scanner's findings as rule statuses, level `read`.
+"""What reading the code showed: the scanner's findings as ours, level `read`.
 
 A failure of high confidence fails its rule; a warning leaves it undecided; what is switched off is
-information only. What a run said of the same rule is weighed against it in `verdict.merge`.
+information only. What a run said of the same rule is weighed against it in `verdict/table.py`.
 """
 
 from dataclasses import asdict
 
 from audits.findings import FileReport, ScanReport
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 
 UNREAD = ("unreadable", "partly")  # MISC-3: what cannot be read is unknown, never clean
 
 
-def check_static(report: ScanReport) -> list[RuleStatus]:
-    """One status per rule that the scanner failed or warned about, and one for what it could not
+def check_static(report: ScanReport) -> list[Finding]:
+    """One finding per rule that the scanner failed or warned about, and one for what it could not
     read.
     """
     findings: dict[str, list[tuple[str, dict[str, object]]]] = {}
@@ -22,17 +22,17 @@ def check_static(report: ScanReport) -> list[RuleStatus]:
             if finding.status in ("fail", "warn"):
                 entry = {"path": str(file.path), **asdict(finding)}
                 findings.setdefault(finding.rule, []).append((finding.status, entry))
-    statuses = []
+    said = []
     for rule, found in sorted(findings.items()):
         failed = [entry for status, entry in found if status == "fail"]
         first = (failed or [found[0][1]])[0]
         text = f"{first['path']}:{first['line']} {first['function']}: {first['message']}"
         status = Status.FAIL if failed else Status.UNKNOWN
         entries = tuple(entry for _, entry in found)
-        statuses.append(RuleStatus(rule, status, Level.READ, text, findings=entries))
-    return statuses + [_unread(f) for f in report.files if f.outcome in UNREAD]
+        said.append(Finding(rule, status, Level.READ, text, entries))
+    return said + [_unread(f) for f in report.files if f.outcome in UNREAD]
 
 
-def _unread(file: FileReport) -> RuleStatus:
+def _unread(file: FileReport) -> Finding:
     text = f"{file.path}: {file.outcome}, {file.note}; what was not read was not judged"
-    return RuleStatus("MISC-3", Status.UNKNOWN, Level.READ, text)
+    return Finding("MISC-3", Status.UNKNOWN, Level.READ, text)

@@ -22,6 +22,7 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.errors import SubmissionError
+from harness.experiments.run_name import TEXT, RunName
 from harness.protocol.job import Job, Outcome
 from harness.protocol.question import Question
 from harness.sandbox import quota
@@ -36,7 +37,6 @@ from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import Claim, claim_of
 from harness.trace.script_run import ScriptRun, read_run
 
-TEXT = "text"  # the run on text of no known law
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 
 
@@ -90,14 +90,14 @@ class ScriptDriver:
         configuration: Configuration | None = self.begin()
         best: ScriptRun | None = None
         while configuration is not None:
-            name = "base" if not self.tried else f"base, attempt {len(self.tried) + 1}"
+            name = RunName.attempt(len(self.tried) + 1)
             run = self._run(name, self._base_stream(configuration), configuration, None)
             self.tried.append(Attempt(configuration, run.outcome))
             if run.headline is not None and (best is None or run.finished):
                 best, self.chosen = run, configuration
             if (best and best.finished) or time.monotonic() > self.limits.deadline:
                 break
-            complaint = _tail(self.out / name / "output.log")
+            complaint = _tail(self.out / str(name) / "output.log")
             tried = [attempt.configuration for attempt in self.tried]
             shape = self._shape(self.vocabulary.size)
             configuration = self.subject.next(shape, tried, _cause(run.outcome), complaint)
@@ -105,7 +105,7 @@ class ScriptDriver:
                 self.vocabulary = self._vocabulary(configuration)
         if best is None:
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, len(self.tried)))
-        return replace(best, name="base")
+        return best
 
     def _base_stream(self, configuration: Configuration) -> LawStream:
         if self.drawn is not None:
@@ -126,7 +126,7 @@ class ScriptDriver:
 
     def run(
         self,
-        name: str,
+        name: RunName,
         law: LawStream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
@@ -135,7 +135,7 @@ class ScriptDriver:
         return self._run(name, law, self.chosen, training, questions)
 
     def run_on(
-        self, law: Law, name: str = "", stream: LawStream | None = None, iterations: int = 0
+        self, name: RunName, law: Law, stream: LawStream | None = None, iterations: int = 0
     ) -> ScriptRun:
         """A run on one law alone, which a training shard is drawn from as well; `stream`: another
         one than is drawn; `iterations`: training steps, where the script can be told.
@@ -147,7 +147,7 @@ class ScriptDriver:
             configuration = self.subject.longer(
                 self._shape(self.vocabulary.size), configuration, iterations
             )
-        return self._run(name or law.name, stream, configuration, shard.tokens)
+        return self._run(name, stream, configuration, shard.tokens)
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ids whose whole piece fits."""
@@ -186,20 +186,20 @@ class ScriptDriver:
 
     def _run(
         self,
-        name: str,
+        name: RunName,
         stream: Stream,
         configuration: Configuration,
         training: Tokens | None,
         questions: tuple[Question, ...] = (),
         until: float | None = None,  # another end than that of the evaluation, monotonic s
     ) -> ScriptRun:
-        with self._staged(name, stream, configuration, training) as job:
+        with self._staged(str(name), stream, configuration, training) as job:
             left_s = (self.limits.deadline if until is None else until) - time.monotonic()
             limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
             job = replace(job, time_limit_s=limit_s, questions=questions)
             outcome = self.pool.run(job)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)
-        return read_run(name, job, outcome, stream, token_bytes, self._shards(), self.claim)
+        return read_run(job, outcome, stream, token_bytes, self._shards(), self.claim)
 
     def _shards(self) -> tuple[Tokens, ...]:
         """The drawn training shards; none where the subject is given none."""

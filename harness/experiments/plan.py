@@ -1,58 +1,35 @@
-"""Which runs a battery makes, cheapest first, and when it stops.
+"""Which runs a battery makes, cheapest first, and when it stops; `run_name` says what each is for.
 
-    base       a stream that mixes the laws by document
-    repeat     the same again: are two runs bit-identical?
-    flip 1     tokens changed that are scored after the cut; flip 2 repeats a move, another seed
-    training   the validation stream given as the training shards: what would training have shown?
-    adaptation each chunk followed by its own copy: what do the script's own updates save?
-    past       tokens changed that are scored first: do updates reach scores that come later?
-    band 1-3   where two runs were not bit-identical: five make a band
-    long words, letters   where no captured score explains a claim: is it a mixture over bytes?
-    two pieces where scores are mixed outside of a softmax: can two tokens both be likely?
-    asked      scores asked again, for other tokens (`ask_again`)
-    beginnings where `past` did not reach far: the copies behind other beginnings of their documents
+    first     repeat, changed future 1, training
+    spread    multi-byte and single-byte tokens, where no captured score explains a claim
+    second    changed future 2, which repeats a move under another seed; three more identical runs
+              where two differed; else the controls of power: early change, duplicated chunks
+    mixed     two tokens and re-queries, where scores are no plain softmax outputs
+    third     resampled prefixes, where the early change did not reach far
 
 `--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
-proved. Guarantees: no run starts that the time left cannot hold; what was run stays evidence; what
-can prove comes before the last control of power (#2041 had no time left for its proof).
+proved. Guarantees: what was run stays evidence; what can prove comes before the last control of
+power (#2041 had no time left for its proof).
 """
 
-import re
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
 
-import numpy as np
-
-from harness.arrays import Tokens
-from harness.checks.byte_spread import piece_laws, unexplained
-from harness.checks.future import Cut, FlipResult, choose_cut, compare, unless_chosen
-from harness.checks.mass_requery import Asked
-from harness.checks.power import carried, most_moved
-from harness.checks.source import source_test
-from harness.checks.status import Status
-from harness.checks.two_tokens import (
-    EXCHANGED,
-    ITERATIONS,
-    Pair,
-    beaten,
-    exchanged,
-    pair_law,
-    read_pair,
-)
-from harness.experiments.requery import Asking
-from harness.protocol.question import Question
-from harness.streams.controls import adaptation_control, other_beginnings, training_control
-from harness.streams.distributions import Law
-from harness.streams.drawn import LawStream
-from harness.streams.perturb import redraw
-from harness.trace.printed_scores import Printed
+from harness.checks.byte_spread import spread_laws, unexplained
+from harness.checks.future import FutureChange, choose_cut, compare, downgrade_if_model_selection
+from harness.checks.power import adaptation_effect, majority_moved
+from harness.experiments.altered import changed, duplicated_chunks, first_tokens
+from harness.experiments.evidence import Evidence
+from harness.experiments.requery import Requery
+from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
+from harness.experiments.runner import Driver, Runner, Runs
+from harness.experiments.swap import Swap
+from harness.streams.controls import other_beginnings, training_control
 from harness.trace.script_run import ScriptRun
 
-SLACK = 1.5  # a run may take so many times what the base run took
+N_MORE = 3  # identical runs, beside the base run and its repeat
 
 
 class Effort(StrEnum):
@@ -63,287 +40,161 @@ class Effort(StrEnum):
     ALL = "all"
 
 
-class Driver(Protocol):
-    """Runs the script on streams of ours, always in the same configuration."""
-
-    def run(
-        self,
-        name: str,
-        law: LawStream,
-        training: Tokens | None = None,
-        questions: tuple[Question, ...] = (),
-    ) -> ScriptRun:
-        """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
-        scores that are asked again, behind which it ends.
-        """
-
-    def run_on(
-        self, law: Law, name: str = "", stream: LawStream | None = None, iterations: int = 0
-    ) -> ScriptRun:
-        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
-        one than is drawn; `iterations`: training steps, where the script can be told.
-        """
-
-    def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
-        """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
-
-    @property
-    def trains(self) -> bool:
-        """Whether it is given training shards."""
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether a score can be asked again."""
-
-    @property
-    def alphabet(self) -> int:
-        """Tokens that there are."""
-
-    @property
-    def table_entries(self) -> int | None:
-        """Of the smallest table that the stream fills, where it is known."""
-
-    @property
-    def chunk_tokens(self) -> int:
-        """The largest chunk or context of the configuration."""
-
-
-@dataclass
-class Evidence:
-    """What the runs of a battery left."""
-
-    base: ScriptRun
-    runs: dict[str, ScriptRun] = field(default_factory=dict)
-    reach: int = 0  # tokens that a context may span: further back, only updates can carry
-    cut: Cut | None = None
-    flip: FlipResult | None = None
-    sums: Sequence[Asked] = ()  # over the alphabet, at some positions
-    pair: Pair | None = None  # two tokens behind one prefix
-    trains: bool = True  # it is given training shards
-    table_entries: int | None = None  # of the smallest table that the stream fills
-    skipped: dict[str, str] = field(default_factory=dict)  # run -> why it was not made
-    declared: Collection[str] = ()  # kinds of the numbers that submission.json names
-    unexplained: Sequence[Printed] = ()  # claims that no captured scores explain
-
-    def get(self, name: str) -> ScriptRun | None:
-        """A run that was made and came to its end."""
-        run = self.runs.get(name)
-        return run if run is not None and run.finished else None
-
-    @property
-    def flips(self) -> dict[int, ScriptRun]:
-        """By number, those that were made and came to their end."""
-        return {k: run for k in (1, 2) if (run := self.get(f"flip {k}")) is not None}
-
-
+@dataclass(frozen=True)
 class Battery:
     """The runs after the base run."""
 
-    def __init__(
-        self,
-        driver: Driver,
-        effort: Effort,
-        seed: int,
-        deadline: float,
-        jobs: int = 1,
-        declared: Collection[str] = (),  # kinds of the numbers that submission.json names
-    ) -> None:
-        self._driver = driver
-        self._effort = effort
-        self._seed = seed
-        self._deadline = deadline  # time.monotonic()
-        self._jobs = jobs
-        self._declared = declared
+    driver: Driver
+    effort: Effort
+    seed: int
+    deadline: float  # time.monotonic()
+    jobs: int = 1
+    declared: Collection[str] = ()  # kinds of the numbers that submission.json names
 
     def run(self, base: ScriptRun) -> Evidence:
         """Every run that the effort and the time left allow."""
-        evidence = Evidence(base, {base.name: base}, self._driver.chunk_tokens)
-        evidence.declared = self._declared
-        evidence.trains = self._driver.trains
-        evidence.table_entries = self._driver.table_entries
-        if self._effort is Effort.QUICK:
-            return evidence
-        if base.counted is not None and base.finished:
-            evidence.cut = choose_cut(base.counted, base.law.starts)
-        if base.finished:
-            evidence.unexplained = unexplained(base, self._declared)
-        self._make(evidence, self._first_round(evidence))
-        self._make(evidence, self._on_pieces(evidence))
-        self._judge_flip(evidence)
-        self._make(evidence, self._second_round(evidence))
-        self._judge_flip(evidence)
-        if base.counted is not None and base.finished and not base.softmax_width:
-            self._two_pieces(evidence)
-            self._ask_again(evidence)
-        self._make(evidence, self._third_round(evidence))
+        evidence = Evidence(base, {BASE: base}, self.driver.chunk_tokens)
+        evidence.declared = self.declared
+        evidence.trains = self.driver.trains
+        evidence.table_entries = self.driver.table_entries
+        if self.effort is not Effort.QUICK:
+            runner = Runner(evidence, self.deadline, self.jobs)
+            Rounds(self.driver, self.effort, self.seed, evidence, runner).make_all()
         return evidence
 
-    def _first_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
-        base, run = evidence.base, self._driver.run
-        if evidence.cut is None:
-            evidence.skipped["repeat, flips"] = "the headline of the base run was not rebuilt"
-            return self._training_control(base)
+
+@dataclass(frozen=True)
+class Rounds:
+    """One battery under way."""
+
+    driver: Driver
+    effort: Effort
+    seed: int
+    evidence: Evidence
+    runner: Runner
+
+    def make_all(self) -> None:
+        """Round after round; what one showed decides what the next one makes."""
+        evidence, base = self.evidence, self.evidence.base
+        if base.scored is not None and base.finished:
+            evidence.cut = choose_cut(base.scored, base.law.starts)
+        if base.finished:
+            evidence.unexplained = unexplained(base, evidence.declared)
+        self.runner.make(self._first())
+        self.runner.make(self._spread())
+        evidence.future = self._compared()
+        self.runner.make(self._second(evidence.future))
+        evidence.future = self._compared()  # now also under another seed, or against a band
+        if evidence.mixed:
+            self._swap()
+            self._requery()
+        self.runner.make(self._third())
+
+    @property
+    def _everything(self) -> bool:
+        return self.effort is Effort.ALL
+
+    @property
+    def _proved(self) -> bool:
+        return self.evidence.refuted or self.evidence.moved
+
+    def _first(self) -> Runs:
+        law, repeat = self.evidence.base.law, RunName(RunKind.REPEAT)
+        if self.evidence.cut is None:
+            for name in (repeat, RunName(RunKind.FUTURE, 1)):
+                self.evidence.skipped[name] = "the headline of the base run was not rebuilt"
+            return self._training()
         return {
-            "repeat": lambda: run("repeat", base.law),
-            "flip 1": lambda: run("flip 1", self._flipped(evidence, 1)),
-            **self._training_control(base),
+            repeat: partial(self.driver.run, repeat, law),
+            **self._future(1),
+            **self._training(),
         }
 
-    def _training_control(self, base: ScriptRun) -> Mapping[str, Callable[[], ScriptRun]]:
-        if not self._driver.trains:
+    def _training(self) -> Runs:
+        if not self.driver.trains:
             return {}
-        return {"training": lambda: self._driver.run("training", base.law, self._trained(base))}
+        law, name = self.evidence.base.law, RunName(RunKind.TRAINING)
+        shard = training_control(law, len(law.tokens))
+        return {name: partial(self.driver.run, name, law, shard)}
 
-    def _on_pieces(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
-        if not evidence.unexplained:
+    def _spread(self) -> Runs:
+        if not self.evidence.unexplained:
             return {}
-        laws = piece_laws(self._driver.longest)
+        names = RunName(RunKind.MULTI_BYTE), RunName(RunKind.SINGLE_BYTE)
+        laws = spread_laws(self.driver.longest)
         if not laws:
-            evidence.skipped["long words, letters"] = "the vocabulary has too few of them"
-        return {law.name: lambda law=law: self._driver.run_on(law) for law in laws}  # type: ignore[misc]
+            few = dict.fromkeys(names, "the vocabulary has too few of them")
+            self.evidence.skipped.update(few)
+        pairs = zip(names, laws, strict=False)
+        return {name: partial(self.driver.run_on, name, law) for name, law in pairs}
 
-    def _second_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
-        run = self._driver.run
-        more: dict[str, Callable[[], ScriptRun]] = {}
-        if evidence.flip is not None:
-            if evidence.flip.needs_second_seed or self._effort is Effort.ALL:
-                more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
-            if evidence.flip.threshold_nats is None:
-                for k in (1, 2, 3):
-                    more[f"band {k}"] = lambda k=k: run(f"band {k}", evidence.base.law)  # type: ignore[misc]
-                more["flip 2"] = lambda: run("flip 2", self._flipped(evidence, 2))
-        if evidence.cut is not None and (not more or self._effort is Effort.ALL):
-            early = first_tokens(evidence.cut)
-            if evidence.base.adapts or self._effort is Effort.ALL:
-                more["past"] = lambda: run("past", self._changed(evidence, early))
-                more["adaptation"] = lambda: run("adaptation", self._copied(evidence.base.law))
-        return more
+    def _second(self, found: FutureChange | None) -> Runs:
+        more: Runs = {}
+        if found is not None and (found.needs_second_seed or self._everything):
+            more = self._future(2)
+        if found is not None and found.threshold_nats is None:
+            more = self._band() | self._future(2)
+        if self.evidence.cut is None or (more and not self._everything):
+            return more
+        wanted = self.evidence.base.adapts or self._everything
+        return {**more, **self._adaptation()} if wanted else more
 
-    def _third_round(self, evidence: Evidence) -> Mapping[str, Callable[[], ScriptRun]]:
-        past, copied = evidence.get("past"), evidence.get("adaptation")
-        if not evidence.base.adapts or past is None or copied is None:
+    def _future(self, number: int) -> dict[RunName, partial[ScriptRun]]:
+        """Another future, under a seed of its own."""
+        assert self.evidence.cut is not None
+        law = changed(self.evidence.base.law, self.evidence.cut.changed, self.seed + number)
+        name = RunName(RunKind.FUTURE, number)
+        return {name: partial(self.driver.run, name, law)}
+
+    def _band(self) -> dict[RunName, partial[ScriptRun]]:
+        names = [RunName(RunKind.BAND, number) for number in range(1, N_MORE + 1)]
+        return {name: partial(self.driver.run, name, self.evidence.base.law) for name in names}
+
+    def _adaptation(self) -> dict[RunName, partial[ScriptRun]]:
+        """What the script's own updates save on copies, and how far they carry."""
+        assert self.evidence.cut is not None
+        law, seed = self.evidence.base.law, self.seed
+        streams = {
+            RunName(RunKind.EARLY): changed(law, first_tokens(self.evidence.cut), seed),
+            RunName(RunKind.DUPLICATED): duplicated_chunks(law, self.driver.chunk_tokens, seed),
+        }
+        return {name: partial(self.driver.run, name, law) for name, law in streams.items()}
+
+    def _third(self) -> Runs:
+        evidence, name = self.evidence, RunName(RunKind.RESAMPLED)
+        early, copied = evidence.get(RunKind.EARLY), evidence.get(RunKind.DUPLICATED)
+        if not evidence.base.adapts or early is None or copied is None:
             return {}
-        if most_moved(carried(evidence.base, past, evidence.reach)):
+        if majority_moved(adaptation_effect(evidence.base, early, evidence.reach)):
             return {}
-        law = other_beginnings(copied.law, self._driver.chunk_tokens, self._seed)
-        return {"beginnings": lambda: self._driver.run("beginnings", law)}
+        law = other_beginnings(copied.law, self.driver.chunk_tokens, self.seed)
+        return {name: partial(self.driver.run, name, law)}
 
-    def _make(
-        self,
-        evidence: Evidence,
-        wanted: Mapping[str, Callable[[], ScriptRun]],
-        more_s: float = 0.0,  # than the base run took
-    ) -> None:
-        """Makes the runs, `jobs` at a time, as long as there is time."""
-        expected_s = SLACK * evidence.base.outcome.wall_s + more_s
+    def _compared(self) -> FutureChange | None:
+        """The runs so far: did scores move with later tokens?"""
+        evidence, base = self.evidence, self.evidence.base.scored
+        again = evidence.all_of(RunKind.REPEAT) | evidence.all_of(RunKind.BAND)
+        futures = evidence.all_of(RunKind.FUTURE)
+        repeats = [run.scored for run in again.values() if run.scored]
+        others = [(self.seed + k, run.scored) for k, run in futures.items() if run.scored]
+        if base is None or evidence.cut is None or not repeats or not others:
+            return None
+        found = compare(base, repeats, others, evidence.cut)
+        return found if evidence.refuted else downgrade_if_model_selection(found)
 
-        def make(name: str) -> ScriptRun | None:
-            if time.monotonic() + expected_s > self._deadline:
-                evidence.skipped[name] = "no time was left"
-                return None
-            return wanted[name]()
+    def _swap(self) -> None:
+        """Only where nothing was proved yet, or everything is wanted."""
+        if not self._proved or self._everything:
+            Swap(self.driver, self.evidence, self.runner).decide()
 
-        with ThreadPoolExecutor(self._jobs) as pool:
-            work: dict[str, Future[ScriptRun | None]] = {n: pool.submit(make, n) for n in wanted}
-            for name, future in work.items():
-                made = future.result()
-                if made is not None:
-                    evidence.runs[name] = made
-
-    def _judge_flip(self, evidence: Evidence) -> None:
-        base, cut = evidence.base.counted, evidence.cut
-        names = ("repeat", "band 1", "band 2", "band 3")
-        repeats = [r.counted for n in names if (r := evidence.get(n)) and r.counted]
-        flips = [(self._flip_seed(k), r.counted) for k, r in evidence.flips.items() if r.counted]
-        if base is not None and cut is not None and repeats and flips:
-            found = compare(base, repeats, flips, cut)
-            evidence.flip = found if refuted(evidence.base) else unless_chosen(found)
-
-    def _two_pieces(self, evidence: Evidence) -> None:
-        """Where nothing was proved yet: one run, and a second one where that claims too little."""
-        law = pair_law(self._driver.longest)
-        if (refuted(evidence.base) or moved(evidence)) and self._effort is not Effort.ALL:
-            return
-        if law is None or not self._driver.can_ask:  # elsewhere runs are seldom bit-identical
-            evidence.skipped["two pieces"] = "no such pieces, or no single process on the CPU"
-            return
-        longer_s = evidence.base.outcome.wall_s  # twelve steps for three
-        run = self._driver.run_on
-        self._make(evidence, {law.name: lambda: run(law, iterations=ITERATIONS)}, longer_s)
-        one = evidence.get(law.name)
-        if one is None or not beaten(one, evidence.base):
-            return
-        if (found := exchanged(one)) is None:
-            evidence.pair = Pair("no token was counted once")
-            return
-        position, stream = found
-        again = {EXCHANGED: lambda: run(law, EXCHANGED, stream, ITERATIONS)}
-        self._make(evidence, again, longer_s)
-        evidence.pair = read_pair(one, evidence.get(EXCHANGED), position)
-
-    def _ask_again(self, evidence: Evidence) -> None:
-        asking = Asking(
-            self._driver, evidence, self._seed, lambda wanted, s: self._make(evidence, wanted, s)
-        )
-        if not self._driver.can_ask:
-            evidence.skipped["asked"] = "only a single process on the CPU can be copied"
-        elif refuted(evidence.base) or moved(evidence):
-            asking.decide()
-        elif self._effort is Effort.ALL:
-            asking.exclude()
+    def _requery(self) -> None:
+        requery = Requery(self.driver, self.evidence, self.seed, self.runner)
+        skipped = self.evidence.skipped
+        if not self.driver.can_ask:
+            skipped[FIRST_REQUERY] = "only a single process on the CPU can be copied"
+        elif self._proved:
+            requery.decide()
+        elif self._everything:
+            requery.exclude()
         else:
-            evidence.skipped["asked"] = "nothing was refuted; --all asks for every token"
-
-    def _flip_seed(self, k: int) -> int:
-        return self._seed + k
-
-    def _flipped(self, evidence: Evidence, k: int) -> LawStream:
-        assert evidence.cut is not None
-        return self._changed(evidence, evidence.cut.flipped, k)
-
-    def _changed(self, evidence: Evidence, positions: Tokens, k: int = 0) -> LawStream:
-        law = evidence.base.law
-        return replace(law, tokens=redraw(law, positions, self._flip_seed(k)))
-
-    def _trained(self, base: ScriptRun) -> Tokens:
-        return training_control(base.law, len(base.law.tokens))
-
-    def _copied(self, law: LawStream) -> LawStream:
-        """As long as the base stream, so that the same configuration fits."""
-        chunk = self._driver.chunk_tokens
-        pairs = max(1, len(law.tokens) // (2 * chunk) // 4)
-        bos = int(law.tokens[law.starts[0]])
-        stream = adaptation_control(len(law.tokens), chunk, pairs, law.ordinary, bos, self._seed)
-        return _padded(stream, len(law.tokens))
-
-
-def first_tokens(cut: Cut) -> Tokens:
-    """(k,) the earlier half of what was scored before the cut."""
-    return np.sort(cut.compared)[: len(cut.compared) // 2]
-
-
-def _padded(stream: LawStream, n_tokens: int) -> LawStream:
-    """Uniform tokens behind the last document, marked as not drawn."""
-    left = n_tokens - len(stream.tokens)
-    rng = np.random.default_rng([stream.seed, 0x7A11])
-    tail = rng.choice(stream.ordinary, size=left)
-    tail[-1:] = stream.ordinary[-1]  # as every stream ends
-    return replace(
-        stream,
-        tokens=np.concatenate([stream.tokens, tail]),
-        log_q=np.concatenate([stream.log_q, np.full(left, -np.log(len(stream.ordinary)))]),
-        drawn=np.concatenate([stream.drawn, np.zeros(left, bool)]),
-        law_of=np.concatenate([stream.law_of, np.zeros(left, np.int8)]),
-    )
-
-
-def refuted(base: ScriptRun) -> bool:
-    """The headline beats its source."""
-    if base.headline is None:
-        return False
-    return source_test(base.headline, base.counted, base.law).refuted
-
-
-def moved(evidence: Evidence) -> bool:
-    """The flip proved that scores know the future."""
-    return evidence.flip is not None and evidence.flip.status is Status.FAIL
+            skipped[FIRST_REQUERY] = "nothing was refuted; --all asks for every token"

@@ -24,13 +24,10 @@ from harness.referee.ledger import Ledger, Mark, Score, Update
 from harness.referee.worker.process import WorkerProcess
 from harness.streams.stream import Stream
 from harness.streams.windows import Batch, Chunk, chunks
+from harness.tolerances import BAND_RUNS, BAND_TIMES, MOVE_NATS
 
 Rows = npt.NDArray[np.float32]  # (B, scored, V) nats
 
-# Rows whose worst entry moves less than this are the same (rule CAUSAL-1).
-MOVE_TOLERANCE_NATS = 1e-3
-NOISE_RUNS = 5  # identical questions that give the noise band when an answer moved
-NOISE_FACTOR = 10.0  # a move counts only beyond this many times the band
 # Below this probability a row's entry is float noise, not a score anybody could have had.
 NEGLIGIBLE_NATS = -18.0
 
@@ -48,12 +45,12 @@ class Probe:
     @property
     def violated(self) -> bool:
         """Both futures moved a fixed row, by more than noise explains."""
-        return self.moved_nats > max(MOVE_TOLERANCE_NATS, NOISE_FACTOR * self.noise_nats)
+        return self.moved_nats > max(MOVE_NATS, BAND_TIMES * self.noise_nats)
 
     @property
     def undecided(self) -> bool:
         """Something moved, but noise may explain it."""
-        return not self.violated and self.moved_nats > MOVE_TOLERANCE_NATS
+        return not self.violated and self.moved_nats > MOVE_NATS
 
 
 class Referee:
@@ -139,9 +136,9 @@ class Referee:
         true = self._rows
         worst = min(_moves(true, rows, fixed).max() for rows in altered)
         noise, at = 0.0, None
-        if worst > MOVE_TOLERANCE_NATS:
+        if worst > MOVE_NATS:
             at = batch.targets.start + int(_moves(true, altered[0], fixed).argmax())
-            again = [self._question("probe", batch, self._stream.tokens) for _ in range(NOISE_RUNS)]
+            again = [self._question("probe", batch, self._stream.tokens) for _ in range(BAND_RUNS)]
             noise = max(float(_moves(true, rows, fixed).max()) for rows in again)
         self.probes.append(Probe(cut, kind, float(worst), noise, at))
         self._ledger.append(

@@ -13,10 +13,10 @@ from typing import Any
 
 from audits.catalogue import PROFILES, RULES
 from audits.tool import NAME, commit, version
-from harness.checks.status import RuleStatus
 from harness.report.gaps import gaps
 from harness.score import Score
 from harness.verdict.decide import Verdict, decide
+from harness.verdict.table import RuleStatus
 
 SCHEMA_VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
@@ -75,7 +75,7 @@ def _rule_json(status: RuleStatus) -> dict[str, Any]:
     return {
         "status": status.status,
         "level": status.level,
-        "witness": status.witness,
+        "witness": status.level.witness,
         "title": RULES[status.rule].title,
         "message": status.message,
         "findings": [dict(f) for f in status.findings],

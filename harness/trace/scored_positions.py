@@ -16,7 +16,7 @@ import numpy.typing as npt
 from harness.arrays import Bools, Floats, Ints
 
 
-class Counted(Protocol):
+class ScoredPass(Protocol):
     """A pass as the reconstruction gives it; n rows, a position may come more than once."""
 
     @property
@@ -52,13 +52,13 @@ class PerPosition:
     last: Ints  # (k,) event of its last score
 
 
-def counted_once(counted: Counted, view: PerPosition) -> Bools:
+def scored_once(counted: ScoredPass, view: PerPosition) -> Bools:
     """(k,) the position has one score: the end of a stream is counted twice by many."""
     scores: Ints = np.bincount(counted.position[counted.weight > 0])
     return np.asarray(scores[view.position] == 1)
 
 
-def per_position(counted: Counted) -> PerPosition:
+def per_position(counted: ScoredPass) -> PerPosition:
     """Scores of weight zero entered nothing and are left out."""
     used = counted.weight > 0
     position, row = np.unique(counted.position[used].astype(np.int64), return_inverse=True)
@@ -76,7 +76,7 @@ def per_position(counted: Counted) -> PerPosition:
     return PerPosition(position, np.minimum(total / scale, 1.0), mean, log_p, first, last)
 
 
-def nats_at(counted: Counted, positions: Ints) -> Floats:
+def nats_at(counted: ScoredPass, positions: Ints) -> Floats:
     """(c,) nats at stream positions; NaN where one was not counted."""
     view = per_position(counted)
     if not len(view.position):
@@ -85,7 +85,7 @@ def nats_at(counted: Counted, positions: Ints) -> Floats:
     return np.where(view.position[row] == positions, view.nats[row], np.nan)
 
 
-def weights_known(counted: Counted) -> bool:
+def weights_known(counted: ScoredPass) -> bool:
     """Finite, none negative, some positive: the total is a mean that can be scaled."""
     weight = counted.weight
     return bool(len(weight) and np.isfinite(weight).all() and weight.min() >= 0 and weight.max())

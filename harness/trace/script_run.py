@@ -29,7 +29,6 @@ from harness.trace.uses import INTERLEAVED, NEVER, Uses
 class ScriptRun:
     """One run, read."""
 
-    name: str  # "base", "repeat", "flip 1", ...
     stream: Stream
     outcome: Outcome
     numbers: tuple[Printed, ...]
@@ -48,7 +47,7 @@ class ScriptRun:
         return self.stream
 
     @property
-    def counted(self) -> Pass | None:
+    def scored(self) -> Pass | None:
         """The headline's pass, where it was rebuilt."""
         return self.passes.get(self.headline.line) if self.headline else None
 
@@ -61,11 +60,11 @@ class ScriptRun:
     @cached_property
     def uses(self) -> Uses | None:
         """When positions were first used by an update; None without a rebuilt headline."""
-        counted, length = self.counted, len(self.stream.tokens)
+        counted, length = self.scored, len(self.stream.tokens)
         if counted is None:
             return None
         seen = first_use.update_view(self.capture, counted, length)
-        before, tells = self._uses(seen.first_used, seen), telling(seen)
+        before, tells = self._uses(seen.first_used, seen), effective_first_use(seen)
         if np.array_equal(tells, seen.first_used):
             return before
         return replace(self._uses(tells, seen), before=before)
@@ -73,15 +72,15 @@ class ScriptRun:
     def _uses(self, used: npt.NDArray[np.int64], seen: first_use.UpdateView) -> Uses:
         """One reading of the uses: (T,) events, `first_use.NEVER` where there was none."""
         first_used = _or_never(used)
-        first_used[innocent(self.stream, self.training)] = NEVER
+        first_used[ambiguous_positions(self.stream, self.training)] = NEVER
         transient = np.append(self.capture.transient, False)[first_used]  # NEVER: looks at the last
-        counted_at = _or_never(seen.counted_at)
-        return Uses(first_used, counted_at, _first_seen(self.capture, counted_at), transient)
+        scored_at = _or_never(seen.counted_at)
+        return Uses(first_used, scored_at, _first_seen(self.capture, scored_at), transient)
 
     @property
     def first_weights(self) -> int:
         """Fingerprint of the weights that fixed the first counted scores; 0: not known."""
-        counted = self.counted
+        counted = self.scored
         if counted is None or not len(counted.event):
             return 0
         return int(self.capture.weights[counted.event.min()])
@@ -90,8 +89,8 @@ class ScriptRun:
     def weights_behind(self) -> npt.NDArray[np.uint64]:
         """(T,) fingerprint of the weights that fixed the counted score; 0: not known."""
         found = np.zeros(len(self.stream.tokens), np.uint64)
-        if self.counted is not None:
-            found[self.counted.position] = self.capture.weights[self.counted.event]
+        if self.scored is not None:
+            found[self.scored.position] = self.capture.weights[self.scored.event]
         return found
 
     @cached_property
@@ -99,16 +98,16 @@ class ScriptRun:
         """(T,) the last change of the weights before the counted score was made by hand."""
         found = np.zeros(len(self.stream.tokens), bool)
         changes = np.flatnonzero(np.isin(self.capture.kind, UPDATES))
-        if self.counted is not None and len(changes):
-            last = np.searchsorted(changes, self.counted.event) - 1
+        if self.scored is not None and len(changes):
+            last = np.searchsorted(changes, self.scored.event) - 1
             by_hand = self.capture.kind[changes[last]] == EventKind.WRITE
-            found[self.counted.position] = by_hand & (last >= 0)
+            found[self.scored.position] = by_hand & (last >= 0)
         return found
 
     @cached_property
     def batches(self) -> npt.NDArray[np.int64]:
         """(b, 2) events: the forward that fixed counted scores, the last sum that counted them."""
-        counted, capture = self.counted, self.capture
+        counted, capture = self.scored, self.capture
         if counted is None:
             return np.empty((0, 2), np.int64)
         sums = capture.events(EventKind.SUM)
@@ -122,7 +121,7 @@ class ScriptRun:
     @property
     def adapts(self) -> bool:
         """Weights were updated, or tables could have been, between two counted scores."""
-        counted = self.counted
+        counted = self.scored
         if counted is None or not len(counted.event):
             return True
         changes = self.capture.events(*UPDATES)
@@ -136,12 +135,11 @@ class ScriptRun:
 
     @property
     def finished(self) -> bool:
-        """It came to its own end; a flip of a broken-off run compares nothing."""
+        """It came to its own end; a broken-off run is compared with nothing."""
         return self.outcome.state is RunState.ENDED
 
 
 def read_run(
-    name: str,
     job: Job,
     outcome: Outcome,
     stream: Stream,
@@ -164,7 +162,7 @@ def read_run(
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())
     return ScriptRun(
-        name, stream, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
+        stream, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
     )
 
 
@@ -180,7 +178,7 @@ def _softmax_width(capture: Capture, counted: Pass) -> int:
     return int(widths.min()) if len(widths) else 0
 
 
-def telling(seen: first_use.UpdateView) -> npt.NDArray[np.int64]:
+def effective_first_use(seen: first_use.UpdateView) -> npt.NDArray[np.int64]:
     """(T,) the first use; inside the pass, where uses and scores take turns in it.
 
     A script may adapt honestly, and then optimise on each batch before it counts it.
@@ -192,18 +190,18 @@ def telling(seen: first_use.UpdateView) -> npt.NDArray[np.int64]:
 
 def _first_seen(
     capture: Capture,
-    counted_at: npt.NDArray[np.int64],  # (T,) event; NEVER
+    scored_at: npt.NDArray[np.int64],  # (T,) event; NEVER
 ) -> npt.NDArray[np.int64]:
     """(T,) event at which the weights of the counted score were first seen; NEVER: not known."""
     prints, first, inverse = np.unique(capture.weights, return_index=True, return_inverse=True)
-    out = np.full(len(counted_at), NEVER, np.int64)
+    out = np.full(len(scored_at), NEVER, np.int64)
     if len(prints):
-        known = (counted_at != NEVER) & (capture.weights[counted_at] != 0)
-        out[known] = first[inverse[counted_at[known]]]
+        known = (scored_at != NEVER) & (capture.weights[scored_at] != 0)
+        out[known] = first[inverse[scored_at[known]]]
     return out
 
 
-def innocent(stream: Stream, shards: Sequence[Tokens]) -> Tokens:
+def ambiguous_positions(stream: Stream, shards: Sequence[Tokens]) -> Tokens:
     """Positions of the stream whose use says nothing.
 
     Their passage stands in a training shard too, as language repeats, and whose use it was is not

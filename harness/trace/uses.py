@@ -16,7 +16,7 @@ class Uses:
     """When positions were first used by an update; T rows, one a stream position."""
 
     first_used: Ints  # (T,) event; NEVER
-    counted_at: Ints  # (T,) event; NEVER
+    scored_at: Ints  # (T,) event; NEVER
     weights_seen: Ints | None = None  # (T,) event at which the weights that counted were first seen
     transient: npt.NDArray[np.bool_] | None = None  # (T,) the first use stepped no Parameter
     before: "Uses | None" = None  # the first of all, where `first_used` is a later one, in the pass

@@ -11,16 +11,16 @@
 
 NORM-2 and NORM-3 are causes of NORM-1 that only the code can tell apart: not named here. A gate
 that reads its own target has, summed over the alphabet, mass above one too; so has the better of
-two scores, which is PASS-2 and is named that alone. A proof comes from outside (source or flip)
-always; the ledger and the sum only name it.
+two scores, which is PASS-2 and is named that alone. A proof comes from outside (the source, or
+another future) always; the ledger and the sum only name it.
 """
 
 from dataclasses import dataclass
 
-from harness.checks.future import FlipResult
+from harness.checks.future import FutureChange
 from harness.checks.order import OrderBreak, OrderView
 from harness.checks.source import SourceTest
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Proof:
     """What the tests of one script came to."""
 
     source: SourceTest | None  # of the headline
-    flip: FlipResult | None
+    future: FutureChange | None
     order: OrderView | None
     mass: float = 1.0  # lower bound, from the same run as `source`
     softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
-    sums: RuleStatus | None = None  # NORM-1 from sums over the alphabet, where they were taken
+    sums: Finding | None = None  # NORM-1 from sums over the alphabet, where they were taken
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
-    fitted: bool = False  # the weights that counted first were others under each later future
+    weights_depend_on_future: bool = False  # those that scored first were others under each
 
     @property
     def refuted(self) -> bool:
@@ -43,41 +43,41 @@ class Proof:
 
     @property
     def moved(self) -> bool:
-        """By the flip."""
-        return self.flip is not None and self.flip.status is Status.FAIL
+        """By another future."""
+        return self.future is not None and self.future.status is Status.FAIL
 
     @property
-    def heavy(self) -> bool:
+    def mass_above_one(self) -> bool:
         """Summed over the alphabet, a distribution weighed more than one."""
         return self.sums is not None and self.sums.status is Status.FAIL
 
 
-def name_violations(proof: Proof) -> list[RuleStatus]:
+def name_violations(proof: Proof) -> list[Finding]:
     """The statuses of the broken rules; none when nothing was proved."""
     if not (proof.refuted or proof.moved):
         return []
     rule, why = _rule(proof)
     text = f"{_proved(proof)}: {why}"
-    named = [RuleStatus(rule, Status.FAIL, Level.BLACK_BOX, text, findings=(_numbers(proof),))]
-    if proof.heavy and rule not in ("NORM-1", "PASS-2"):
-        named.append(_heavy(proof))
-    if proof.moved and proof.fitted and rule != "CAUSAL-5":
-        named.append(RuleStatus("CAUSAL-5", Status.FAIL, Level.BLACK_BOX, _fitted(proof)))
+    named = [Finding(rule, Status.FAIL, Level.BLACK_BOX, text, (_numbers(proof),))]
+    if proof.mass_above_one and rule not in ("NORM-1", "PASS-2"):
+        named.append(_mass(proof))
+    if proof.moved and proof.weights_depend_on_future and rule != "CAUSAL-5":
+        named.append(Finding("CAUSAL-5", Status.FAIL, Level.BLACK_BOX, _weights(proof)))
     return named
 
 
-def _fitted(proof: Proof) -> str:
+def _weights(proof: Proof) -> str:
     return (
-        f"{_proved(proof)}: the weights that fixed the first counted scores were others under each"
+        f"{_proved(proof)}: the weights that fixed the first scores were others under each"
         " later future, and the same in a repeat: they had been computed from tokens not yet scored"
     )
 
 
-def _heavy(proof: Proof) -> RuleStatus:
+def _mass(proof: Proof) -> Finding:
     """Mass stands by itself, whatever order was broken as well."""
     assert proof.sums is not None
     text = f"{_proved(proof)}; {proof.sums.message}"
-    return RuleStatus("NORM-1", Status.FAIL, Level.BLACK_BOX, text, findings=proof.sums.findings)
+    return Finding("NORM-1", Status.FAIL, Level.BLACK_BOX, text, proof.sums.evidence)
 
 
 def _rule(proof: Proof) -> tuple[str, str]:
@@ -96,10 +96,10 @@ def _rule(proof: Proof) -> tuple[str, str]:
         return _long_range(proof)
     if proof.softmax:
         return "CAUSAL-1", (
-            "the counted scores are cross-entropies of a whole softmax, which weighs one, so it"
+            "the scores are cross-entropies of a whole softmax, which weighs one, so it"
             " knew its targets"
         )
-    if proof.heavy and proof.sums is not None:
+    if proof.mass_above_one and proof.sums is not None:
         return "NORM-1", proof.sums.message
     return "SOURCE-1", _undecided(proof)
 
@@ -107,20 +107,20 @@ def _rule(proof: Proof) -> tuple[str, str]:
 def _undecided(proof: Proof) -> str:
     """Without a sum over the alphabet nothing names the mass."""
     text = "causal, order or mass, undecided"
-    if proof.order is not None and proof.flip is not None and proof.flip.proves_still:
+    if proof.order is not None and proof.future is not None and proof.future.nothing_moved:
         text += (
-            f" ({proof.flip.compared:,} scores did not move with later tokens and no update used a"
-            f" token early; were it mass, somewhere at least {proof.mass:.4g})"
+            f" ({proof.future.compared:,} scores did not move with later tokens and no update used"
+            f" a token early; were it mass, somewhere at least {proof.mass:.4g})"
         )
     return text
 
 
 def _long_range(proof: Proof) -> tuple[str, str]:
     """No update carried the later tokens: what else holds them, and how far does it reach?"""
-    assert proof.flip is not None
+    assert proof.future is not None
     if proof.softmax is None:
         return "CAUSAL-1", "scores depend on tokens that are scored later"
-    moved = {edge: count for edge, (_, count) in proof.flip.by_edge.items()}
+    moved = {edge: count for edge, (_, count) in proof.future.by_edge.items()}
     far = sum(n for edge, n in moved.items() if "earlier step" in edge)
     # A script that mixes arrays adds the whole stream up in one step: documents tell instead.
     far += 0 if proof.softmax else moved.get("same step, other document", 0)
@@ -133,7 +133,7 @@ def _long_range(proof: Proof) -> tuple[str, str]:
         )
     return "PASS-1", (
         f"{far:,} scores depend on tokens of later steps or documents, through tables that were"
-        " mixed in: they were filled before these scores were counted"
+        " mixed in: they were filled before these scores were fixed"
     )
 
 
@@ -143,30 +143,29 @@ def _contradicted(cause: OrderBreak, proof: Proof) -> bool:
     A token's own early use moves no other score: where a whole softmax excludes mass, and most
     tokens were used, it explains all the same (adapters that live as long as their document).
     """
-    still = proof.flip is not None and proof.flip.proves_still
-    most = proof.order is not None and 2 * len(cause.positions) >= proof.order.counted
+    still = proof.future is not None and proof.future.nothing_moved
+    most = proof.order is not None and 2 * len(cause.positions) >= proof.order.scored
     return still and cause.rule != "PASS-2" and not (proof.softmax and most)
 
 
 def _proved(proof: Proof) -> str:
     parts = []
     if proof.refuted and proof.source is not None:
-        certain = max(proof.source.plain, proof.source.hedged)
         parts.append(
-            f"the headline beats its source by {certain:.1f} nats beyond rounding"
-            f" ({proof.source.needed:.1f} refute)"
+            f"the headline beats its source: log e-value {proof.source.log_e:.1f}"
+            f" (threshold {proof.source.threshold:.1f})"
         )
-    if proof.moved and proof.flip is not None:
-        parts.append(f"{len(proof.flip.moved):,} scores moved under two later futures")
+    if proof.moved and proof.future is not None:
+        parts.append(f"{len(proof.future.moved):,} scores moved under two later futures")
     return " and ".join(parts)
 
 
 def _numbers(proof: Proof) -> dict[str, object]:
     numbers: dict[str, object] = {"mass_at_least": proof.mass}
     if proof.source is not None:
-        numbers |= {"saved_nats": proof.source.saved, "tokens": proof.source.tokens}
-    if proof.flip is not None:
-        numbers |= {"compared": proof.flip.compared, **proof.flip.counterexample}
+        numbers |= {"saved_nats": proof.source.below_source, "tokens": proof.source.tokens}
+    if proof.future is not None:
+        numbers |= {"compared": proof.future.compared, **proof.future.counterexample}
     cause = proof.order.explains if proof.order else None
     if cause is not None:
         numbers |= {"order": cause.what, "order_first_position": cause.first}

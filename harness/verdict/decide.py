@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from audits.catalogue import RULES
-from harness.checks.status import RuleStatus, Status
+from harness.checks.status import Status
+from harness.verdict.table import RuleStatus
 
-# A CLEAN verdict needs each of these to pass (design section 5).
+# A CLEAN verdict needs each of these to pass: together they say that a score is what it claims.
 REQUIRED_RULES = ("CAUSAL-1", "NORM-1", "ORDER-1", "ORDER-2", "PASS-1", "PASS-3")
 
 

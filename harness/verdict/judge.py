@@ -1,6 +1,7 @@
-"""From the evidence of a battery to one status a rule.
+"""From the evidence of a battery to findings, and the reasons why some of them say less.
 
-    black box      SOURCE-1, CAUSAL-1 (the flip), BYTES-1, and the rule that a proof is named after
+    black box      SOURCE-1, CAUSAL-1 (another future), BYTES-1, and the rule that a proof is named
+                   after
     instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-2, DATA-6: what the hooks
                    saw
 
@@ -8,40 +9,34 @@ Guarantees: only a black-box proof fails a rule; what the hooks saw names it, or
 *unknown*. A pass whose class showed no power on this script is *unknown*, with the number.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.checks.byte_spread import check_spread
+from harness.checks.bytes import RULE as BYTES
 from harness.checks.bytes import check_bytes
+from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.file_reads import check_reads
-from harness.checks.future import check_flip
+from harness.checks.future import check_future
 from harness.checks.mass_bound import mass_bound
 from harness.checks.mass_requery import check_sums
+from harness.checks.mass_softmax import check_softmax
+from harness.checks.order import RULES as ORDER_RULES
 from harness.checks.order import OrderView, check_order, check_weights_still, order_view
-from harness.checks.power import (
-    ADAPTATION,
-    CLASSES,
-    Power,
-    adaptation_power,
-    carried,
-    moves,
-    table_power,
-    temper,
-    training_power,
-    without_training,
-    without_updates,
-)
-from harness.checks.source import SourceTest, check_source, source_test, why_silent
-from harness.checks.source_law import NEEDED_NATS
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.power import CLASSES, Power, require_power
+from harness.checks.source import SourceTest, check_source, inconclusive_reason, source_test
+from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
-from harness.experiments.plan import Evidence
+from harness.experiments.evidence import Evidence
+from harness.experiments.run_name import FIRST_REQUERY, RunKind
 from harness.protocol.schema import EventKind
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
+from harness.verdict.measured_power import measured_power
 
 LOWER = 1e-3  # relative: more than roundings of one number differ
 
@@ -50,9 +45,10 @@ LOWER = 1e-3  # relative: more than roundings of one number differ
 class Judged:
     """What the report shows."""
 
-    statuses: list[RuleStatus]
-    powers: list[Power]
-    tests: list[SourceTest]  # one a printed number of the base run
+    findings: tuple[Finding, ...]
+    reasons: tuple[Reason, ...]  # in the order in which they apply
+    powers: tuple[Power, ...]
+    tests: tuple[SourceTest, ...]  # one a printed number of the base run
 
 
 def judge(
@@ -63,86 +59,93 @@ def judge(
 ) -> Judged:
     """Every rule that the battery can speak about."""
     base = evidence.base
-    tests = [_source(base, number.line) for number in base.numbers]
-    head = next((t for t in tests if t.printed is base.headline and base.finished), None)
-    order = _order(base, tail)
-    mass = mass_bound(base.counted, base.law, NEEDED_NATS) if head and head.refuted else 1.0
-    sums = check_sums(evidence.sums, evidence.skipped.get("asked", ""))
-    softmax, fitted = bool(base.softmax_width), _fitted(evidence)
-    proof = Proof(head, evidence.flip, order, mass, softmax, sums, _by_hand(evidence), fitted)
-    powers = _powers(evidence)
+    tests = tuple(_source(base, number) for number in base.numbers)
     # A script that broke off may not have come to the number it stands for.
-    convicts = base.headline if base.finished else None
-    source = check_source(tests, lambda number: number is convicts, base.law)
-    statuses = _named(_doubted(source, evidence), name_violations(proof))
-    statuses += [_flip(evidence), *([pair] if (pair := check_pair(evidence.pair)) else [])]
-    statuses += [_tempered(status, powers, base) for status in _passes(evidence, order, head, sums)]
-    statuses += _bytes(evidence, token_bytes, is_byte)
-    statuses += [*check_reads(base), *_network(evidence)]
-    # What still passes here was seen with power, or the script does nothing of the kind.
-    statuses = [replace(s, powered=s.status is Status.PASS) for s in statuses]
-    return Judged(statuses, list(dict.fromkeys(powers.values())), tests)
+    decides = base.headline if base.finished else None
+    head = next((t for t in tests if t.printed is decides), None)
+    proof = _proof(evidence, head, tail)
+    powers = measured_power(evidence)
+    long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
+    spread = check_spread(long, short, evidence.unexplained)
+    findings = (
+        check_source(tests, lambda number: number is decides, base.law),
+        *name_violations(proof),
+        _future(evidence),
+        *_given(check_pair(evidence.pair)),
+        *_seen_inside(base, proof),
+        *_given(spread),
+        *_bytes(base, token_bytes, is_byte),
+        *check_reads(base),
+        *_network(base),
+    )
+    reasons = (
+        *_rival(evidence),
+        *_broken_capture(base),
+        *_powerless(powers, base),
+        *_other_bits(evidence, spread),
+    )
+    return Judged(findings, reasons, tuple(dict.fromkeys(powers.values())), tests)
+
+
+def _given(finding: Finding | None) -> tuple[Finding, ...]:
+    return () if finding is None else (finding,)
+
+
+def _source(base: ScriptRun, number: Printed) -> SourceTest:
+    return source_test(number, base.passes.get(number.line), base.law)
+
+
+def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
+    """What the tests came to, for whoever names the broken rules."""
+    base = evidence.base
+    mass = mass_bound(base.scored, base.law, THRESHOLD_NATS) if head and head.refuted else 1.0
+    sums = check_sums(evidence.sums, evidence.skipped.get(FIRST_REQUERY, ""))
+    softmax, depend = bool(base.softmax_width), _weights_depend_on_future(evidence)
+    order, by_hand = _order(base, tail), _by_hand(evidence)
+    return Proof(head, evidence.future, order, mass, softmax, sums, by_hand, depend)
 
 
 def _bytes(
-    evidence: Evidence, token_bytes: npt.NDArray[np.int64], is_byte: npt.NDArray[np.bool_]
-) -> list[RuleStatus]:
-    """BYTES-1, and NORM-5 where a claim is not explained; a mixture's bits tell of no denominator.
-    (#1785 prints the loss of the model beside the bits of the mixture.)
+    base: ScriptRun, token_bytes: npt.NDArray[np.int64], is_byte: npt.NDArray[np.bool_]
+) -> Iterator[Finding]:
+    if base.headline is not None:
+        yield check_bytes(base.headline, base.scored, token_bytes, base.law.starts, is_byte)
+
+
+def _other_bits(evidence: Evidence, spread: Finding | None) -> Iterator[Reason]:
+    """A mixture's bits tell of no denominator. (#1785 prints the loss of the model beside the bits
+    of the mixture.)
     """
     base = evidence.base
-    spread = check_spread(evidence.get("long words"), evidence.get("letters"), evidence.unexplained)
-    found = [spread] if spread else []
-    if base.headline is None:
-        return found
-    bytes_ = check_bytes(base.headline, base.counted, token_bytes, base.law.starts, is_byte)
-    but = ""
     if spread and spread.status is Status.FAIL and base.headline in evidence.unexplained:
-        but = "the bits are those of a mixture over bytes (NORM-5)"
+        why = "but the bits are those of a mixture over bytes (NORM-5)"
+        yield Reason(BYTES, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
     elif not base.finished:
-        but = "the run broke off, and the number that it stands for may come later"
-    if but and bytes_.status is Status.FAIL:
-        message = f"{bytes_.message}; but {but}"
-        bytes_ = replace(bytes_, status=Status.UNKNOWN, message=message)
-    return [*found, bytes_]
+        why = "but the run broke off, and the number that it stands for may come later"
+        yield Reason(BYTES, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
 
 
-def _named(source: RuleStatus, named: list[RuleStatus]) -> list[RuleStatus]:
-    """SOURCE-1 and what its proof is named after; where nothing names it, it says what is open."""
-    others = [status for status in named if status.rule != "SOURCE-1"]
-    if others or not named:
-        return [source, *others]
-    (undecided,) = named
-    text = f"{source.message}; {undecided.message}"
-    return [replace(source, message=text, findings=source.findings + undecided.findings)]
-
-
-def _source(base: ScriptRun, line: int) -> SourceTest:
-    number = next(n for n in base.numbers if n.line == line)
-    return source_test(number, base.passes.get(line), base.law)
-
-
-def _doubted(source: RuleStatus, evidence: Evidence) -> RuleStatus:
+def _rival(evidence: Evidence) -> Iterator[Reason]:
     """A lower number that is no diagnostic may be the claim, unless submission.json names the
     headline; where nobody rebuilt it, it was not examined. (#2098 prints its byte mixture's score
     in front of the plain one.)
     """
     base = evidence.base
     if base.headline is not None and kind(base.headline) in evidence.declared:
-        return source
+        return
     rival = next((n for n in base.numbers if _rivals(n, base)), None)
-    if source.status is not Status.PASS or rival is None:
-        return source
-    text = (
-        f"{rival.tag} is printed too, is lower than the headline and was not rebuilt from captured"
-        f" scores: which of them is claimed is not known; of the headline: {source.message}"
+    if rival is None:
+        return
+    why = (
+        f"but {rival.tag} is printed too, is lower than the headline and was not rebuilt from"
+        " captured scores: which of them is claimed is not known"
     )
-    return replace(source, status=Status.UNKNOWN, message=text)
+    yield Reason("SOURCE-1", Status.PASS, Status.UNKNOWN, why, Level.BLACK_BOX)
 
 
 def _rivals(number: Printed, base: ScriptRun) -> bool:
     head = base.headline
-    if head is None or number.diagnostic or not why_silent(base.passes.get(number.line)):
+    if head is None or number.diagnostic or not inconclusive_reason(base.passes.get(number.line)):
         return False
     pairs = (
         (number.bits_per_byte, head.bits_per_byte),
@@ -152,124 +155,73 @@ def _rivals(number: Printed, base: ScriptRun) -> bool:
 
 
 def _order(base: ScriptRun, tail: int) -> OrderView | None:
-    if base.counted is None or base.uses is None:
+    if base.scored is None or base.uses is None:
         return None
     expected = np.arange(1, len(base.law.tokens))
-    return order_view(base.counted, base.uses, expected, base.earlier, tail)
+    return order_view(base.scored, base.uses, expected, base.earlier, tail)
 
 
-def _fitted(evidence: Evidence) -> bool:
+def _weights_depend_on_future(evidence: Evidence) -> bool:
     """Whether later tokens changed the weights with which the counting began."""
-    first, again = evidence.base.first_weights, evidence.get("repeat")
-    flips = evidence.flips.values()
-    if not first or again is None or again.first_weights != first or not flips:
+    first, again = evidence.base.first_weights, evidence.get(RunKind.REPEAT)
+    futures = evidence.all_of(RunKind.FUTURE).values()
+    if not first or again is None or again.first_weights != first or not futures:
         return False
-    return all(flip.first_weights not in (0, first) for flip in flips)
+    return all(run.first_weights not in (0, first) for run in futures)
 
 
 def _by_hand(evidence: Evidence) -> int:
     """Moved scores behind weights that a hand wrote and that later tokens changed."""
-    base, again, flips = evidence.base, evidence.get("repeat"), evidence.flips.values()
-    if evidence.flip is None or again is None or not flips:
+    base, again = evidence.base, evidence.get(RunKind.REPEAT)
+    futures = evidence.all_of(RunKind.FUTURE).values()
+    if evidence.future is None or again is None or not futures:
         return 0
     found = base.behind_a_write & (base.weights_behind == again.weights_behind)
-    for flip in flips:
-        found &= ~np.isin(flip.weights_behind, 0) & (flip.weights_behind != base.weights_behind)
-    return int(found[evidence.flip.moved].sum())
+    for run in futures:
+        found &= ~np.isin(run.weights_behind, 0) & (run.weights_behind != base.weights_behind)
+    return int(found[evidence.future.moved].sum())
 
 
-def _flip(evidence: Evidence) -> RuleStatus:
-    if evidence.flip is not None:
-        return check_flip(evidence.flip)
+def _future(evidence: Evidence) -> Finding:
+    if evidence.future is not None:
+        return check_future(evidence.future)
     why = "; ".join(f"{run}: {why}" for run, why in evidence.skipped.items())
     text = f"no later token was changed ({why or 'a run of the battery did not come to its end'})"
-    return RuleStatus("CAUSAL-1", Status.UNKNOWN, Level.BLACK_BOX, text)
+    return Finding("CAUSAL-1", Status.UNKNOWN, Level.BLACK_BOX, text)
 
 
-def _passes(
-    evidence: Evidence, order: OrderView | None, head: SourceTest | None, sums: RuleStatus
-) -> list[RuleStatus]:
+def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:
     """What the hooks saw, where nothing was proved against it."""
-    found = list(check_order(order))
-    base = evidence.base
-    if base.counted is not None and len(base.batches):
-        writes = base.capture.events(EventKind.WRITE)
-        found.append(check_weights_still(base.batches, writes))
-    if base.capture.errors:
-        text = f"the capture broke: {base.capture.errors[0]}"
-        return [RuleStatus(s.rule, Status.UNKNOWN, Level.INSTRUMENTED, text) for s in found]
-    if head is not None and not head.silent and evidence.base.counted is not None:
-        found.append(_norm(evidence.base, head, sums))
-    return found
+    yield from check_order(proof.order)
+    if base.scored is not None and len(base.batches):
+        yield check_weights_still(base.batches, base.capture.events(EventKind.WRITE))
+    head = proof.source
+    rebuilt = head is not None and not head.inconclusive and base.scored is not None
+    if rebuilt and not base.capture.errors:
+        assert proof.sums is not None
+        yield check_softmax(base.softmax_width, proof.refuted, proof.sums)
 
 
-def _norm(base: ScriptRun, head: SourceTest, sums: RuleStatus) -> RuleStatus:
-    """NORM-1 by construction, a cross-entropy of a softmax over the whole alphabet, or by sums."""
-    assert base.counted is not None
-    width = base.softmax_width
-    if width and not head.refuted:
-        text = (
-            f"every counted score is the cross-entropy of a softmax over {width:,} entries, and the"
-            " source was not beaten"
-        )
-        return _seen("NORM-1", Status.PASS, text)
-    text = f"the counted scores are mixed outside a softmax; {sums.message}"
-    light = sums.status is Status.PASS and not head.refuted
-    status = Status.PASS if light else Status.UNKNOWN
-    return replace(_seen("NORM-1", status, text), findings=sums.findings)
+def _broken_capture(base: ScriptRun) -> Iterator[Reason]:
+    """Hooks that broke may not have seen what would have been there to see."""
+    for error in base.capture.errors[:1]:
+        for rule in (*ORDER_RULES, "ORDER-7"):
+            why = f"but the capture broke: {error}"
+            yield Reason(rule, Status.PASS, Status.UNKNOWN, why, Level.INSTRUMENTED)
 
 
-def _tempered(status: RuleStatus, powers: dict[str, Power], base: ScriptRun) -> RuleStatus:
-    """A pass without power is *unknown*, where the class could have shown at all."""
-    name = CLASSES.get(status.rule)
-    if name is None or (name == "adaptation" and not base.adapts):
-        return status
-    return temper(status, powers.get(status.rule))
+def _powerless(powers: dict[str, Power], base: ScriptRun) -> Iterator[Reason]:
+    """A pass needs power, where the class could have shown at all."""
+    for rule, name in CLASSES.items():
+        power = powers.get(rule)
+        applies = power is None or power.applies
+        if applies and (name != "adaptation" or base.adapts):
+            yield require_power(rule, power)
 
 
-def _powers(evidence: Evidence) -> dict[str, Power]:
-    """By rule; a class whose control did not run is not there."""
-    found: dict[str, Power] = {}
-    base = evidence.base
-    if base.counted is not None and not base.adapts:
-        found |= dict.fromkeys(ADAPTATION, without_updates(NEEDED_NATS))
-    if base.counted is not None and not base.softmax_width and evidence.table_entries:
-        found["NORM-1"] = table_power(base.law, evidence.table_entries, NEEDED_NATS)
-    trained, copied = evidence.get("training"), evidence.get("adaptation")
-    if not evidence.trains:
-        found["ORDER-2"] = without_training(NEEDED_NATS)
-    if trained is not None and trained.headline is not None:
-        power = training_power(_source(trained, trained.headline.line))
-        found["ORDER-2"] = _seen_by_moves(power, base, trained)
-    if copied is not None and base.adapts:
-        power = adaptation_power(copied.counted, copied.law, NEEDED_NATS)
-        power = _reached(power, copied, evidence)
-        found |= dict.fromkeys(ADAPTATION, power)
-    return found
-
-
-def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
-    """The flip sees training too: had validation tokens been trained on, scores would move."""
-    if base.counted is None or trained.counted is None:
-        return power
-    return power.with_moves(moves(base.counted, trained.counted)[1], "the scores")
-
-
-def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
-    """Updates that carry early tokens into later scores would carry the score's own token too."""
-    pairs = ((evidence.base, evidence.get("past")), (copied, evidence.get("beginnings")))
-    seen = [power.with_moves(carried(a, b, evidence.reach), "later scores") for a, b in pairs if b]
-    return max(seen, key=lambda p: p.by_moves, default=power)
-
-
-def _network(evidence: Evidence) -> list[RuleStatus]:
-    capture = evidence.base.capture
+def _network(base: ScriptRun) -> Iterator[Finding]:
+    capture = base.capture
     tried = sorted({str(t) for t in capture.text[capture.events(EventKind.NETWORK)]})
-    if not tried:
-        return []
-    text = f"tried to reach {', '.join(tried[:5])}; the walls refused it"
-    return [_seen("DATA-6", Status.UNKNOWN, text)]
-
-
-def _seen(rule: str, status: Status, text: str) -> RuleStatus:
-    return RuleStatus(rule, status, Level.INSTRUMENTED, text)
+    if tried:
+        text = f"tried to reach {', '.join(tried[:5])}; the isolation refused it"
+        yield Finding("DATA-6", Status.UNKNOWN, Level.INSTRUMENTED, text)

@@ -19,7 +19,7 @@ from harness.checks.causality import check_causality
 from harness.checks.coverage import check_coverage
 from harness.checks.mass import check_mass
 from harness.checks.referee_order import check_referee_order
-from harness.checks.status import RuleStatus
+from harness.checks.status import Finding
 from harness.evaluate import main
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
@@ -181,13 +181,13 @@ def short_stream(data_folder: DataFolder, vocabulary: Vocabulary) -> Stream:
 
 
 @pytest.fixture
-def by_rule() -> Callable[[list[RuleStatus]], dict[str, RuleStatus]]:
+def by_rule() -> Callable[[list[Finding]], dict[str, Finding]]:
     return lambda statuses: {status.rule: status for status in statuses}
 
 
 @pytest.fixture
-def judged(by_rule) -> Callable[[Run], dict[str, RuleStatus]]:
-    def judge(run: Run) -> dict[str, RuleStatus]:
+def judged(by_rule) -> Callable[[Run], dict[str, Finding]]:
+    def judge(run: Run) -> dict[str, Finding]:
         found = [check_mass(run), check_causality(run), *check_referee_order(run)]
         return by_rule(found + check_coverage(run))
 

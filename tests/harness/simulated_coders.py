@@ -89,3 +89,8 @@ def peek(scores: Scores, seed: int, share: float = 0.1, nats: float = 2.0) -> Sc
     seen = np.random.default_rng(seed + 1).random(len(scores.nats)) < share
     better = np.where(seen, np.maximum(scores.nats - nats, 0.01), scores.nats)
     return Scores(scores.position, better, scores.event, scores.weight, scores.gap)
+
+
+def document_of(law: LawStream) -> np.ndarray:
+    """(T,) index of the document around each position."""
+    return np.searchsorted(law.starts, np.arange(len(law.tokens)), side="right") - 1

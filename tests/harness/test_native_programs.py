@@ -68,9 +68,9 @@ def run_loop(pool, native, data_folder: DataFolder, tmp_path: Path) -> Callable[
 
 def view_of(run: ScriptRun) -> OrderView | None:
     """What the ledger says of the headline."""
-    if run.counted is None or run.uses is None:
+    if run.scored is None or run.uses is None:
         return None
-    return order_view(run.counted, run.uses, np.arange(1, len(run.law.tokens)), run.earlier)
+    return order_view(run.scored, run.uses, np.arange(1, len(run.law.tokens)), run.earlier)
 
 
 def order(run: ScriptRun) -> dict[str, Status]:
@@ -125,9 +125,9 @@ def test_the_headline_is_rebuilt_from_every_known_spelling(run_loop, spelling):
     """Each target is captured once, at its place, and the sum is the printed number."""
     run = run_loop(spelled(spelling))
 
-    assert run.counted is not None
-    assert sorted(run.counted.position.tolist()) == list(range(1, len(run.law.tokens)))
-    assert abs(run.counted.gap) < 1e-6
+    assert run.scored is not None
+    assert sorted(run.scored.position.tolist()) == list(range(1, len(run.law.tokens)))
+    assert abs(run.scored.gap) < 1e-6
     assert order(run) == ALL_PASS
 
 
@@ -144,7 +144,7 @@ def test_a_write_through_numpy_leaves_a_mark(run_loop):
     """The fingerprints differ and no step was seen: that is on record as a write."""
     run = run_loop(WRITTEN_THROUGH_NUMPY)
 
-    assert run.counted is not None
+    assert run.scored is not None
     assert (run.capture.kind == EventKind.WRITE).any()
     assert (run.capture.kind != EventKind.STEP).all()
 
@@ -164,8 +164,8 @@ for chunk in chunks:
         float(x) for line in log.splitlines() if line[:4] == "LOSS" for x in line.split()[1:]
     ]
 
-    assert run.counted is not None
-    in_order = run.counted.nats[np.argsort(run.counted.position)]
+    assert run.scored is not None
+    in_order = run.scored.nats[np.argsort(run.scored.position)]
     np.testing.assert_allclose(in_order, printed, rtol=1e-5)
 
 
@@ -187,7 +187,7 @@ def test_a_number_that_is_none_passes_nothing(run_loop):
     """NaN is no score: nothing adds up to it, and every order rule stays unknown."""
     run = run_loop("nats = float('nan')")
 
-    assert run.counted is None
+    assert run.scored is None
     assert {s.status for s in check_order(view_of(run))} == {Status.UNKNOWN}
 
 

@@ -55,8 +55,8 @@ def run(server: ForkServer, folder: Path, restore: str = "", meanwhile: str = ""
     for path in (job.stream, job.stage / "stream.npy"):
         np.save(path, law.tokens)
     outcome = server.run(job)
-    found = read_run("base", job, outcome, law, np.ones(len(law.tokens), np.int64))
-    assert found.counted is not None and found.counted.gap < 1e-6
+    found = read_run(job, outcome, law, np.ones(len(law.tokens), np.int64))
+    assert found.scored is not None and found.scored.gap < 1e-6
     return found
 
 

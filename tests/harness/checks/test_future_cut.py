@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
-from simulated_coders import Scores, score, stream
+from simulated_coders import Scores, document_of, score, stream
 
-from harness.checks.future import Cut, FlipResult, choose_cut, compare, unless_chosen
+from harness.checks.future import (
+    Cut,
+    FutureChange,
+    choose_cut,
+    compare,
+    downgrade_if_model_selection,
+)
 from harness.checks.status import Status
 from harness.streams.drawn import LawStream
 from harness.streams.perturb import redraw
@@ -13,14 +19,14 @@ from harness.streams.perturb import redraw
 def sorted_documents(law: LawStream) -> np.ndarray:
     """Positions, shortest document first; a boundary is scored by the document before it."""
     at = np.arange(1, len(law.tokens))
-    return at[np.argsort(np.bincount(law.document)[law.document[at - 1]], kind="stable")]
+    return at[np.argsort(np.bincount(document_of(law))[document_of(law)[at - 1]], kind="stable")]
 
 
-def flip(law: LawStream, run, order=None) -> tuple[Cut, FlipResult]:
+def flip(law: LawStream, run, order=None) -> tuple[Cut, FutureChange]:
     """Base, repeat and two flips of a coder: `run` is `score` with its vices."""
     base, repeat = run(law, order), run(law, order)
     cut = choose_cut(base, law.starts)
-    flips = [(s, run(law, order, tokens=redraw(law, cut.flipped, s))) for s in (1, 2)]
+    flips = [(s, run(law, order, tokens=redraw(law, cut.changed, s))) for s in (1, 2)]
     return cut, compare(base, [repeat], flips, cut)
 
 
@@ -44,9 +50,9 @@ def test_score_first_passes_in_any_order_of_documents(seed):
     law = stream(seed)
     for order in (None, sorted_documents(law)):
         cut, result = flip(law, honest, order)
-        assert result.status is Status.PASS and result.proves_still
+        assert result.status is Status.PASS and result.nothing_moved
         assert result.compared > (400 if order is None else 64)
-        assert cut.flipped.min() > cut.compared.max()
+        assert cut.changed.min() > cut.compared.max()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -73,9 +79,9 @@ def test_a_choice_between_two_models_is_no_proof(seed):
 
     _, chosen = flip(law, better)
     assert chosen.status is Status.FAIL and chosen.agreed == 1.0
-    assert unless_chosen(chosen).status is Status.UNKNOWN
+    assert downgrade_if_model_selection(chosen).status is Status.UNKNOWN
     _, learnt = flip(law, all_first)
-    assert unless_chosen(learnt) is learnt
+    assert downgrade_if_model_selection(learnt) is learnt
 
 
 def test_context_that_stands_earlier_is_no_leak():
@@ -97,7 +103,7 @@ def test_unknown_unless_repeated():
     law = stream(5)
     base = batch_first(law)
     cut = choose_cut(base, law.starts)
-    flipped = [(s, batch_first(law, tokens=redraw(law, cut.flipped, s))) for s in (1, 2)]
+    flipped = [(s, batch_first(law, tokens=redraw(law, cut.changed, s))) for s in (1, 2)]
     noisy = Scores(base.position, base.nats + 1e-4, base.event)
 
     one = compare(base, [base], flipped[:1], cut)
@@ -118,5 +124,5 @@ def test_an_unknown_order_is_cut_inside_a_document():
     law = stream(6)
     cut = choose_cut(honest(law), law.starts, order_known=False)
 
-    documents = law.document[np.concatenate([cut.flipped, cut.compared]) - 1]
-    assert len(np.unique(documents)) <= 2 and cut.compared.max() < cut.flipped.min()
+    documents = document_of(law)[np.concatenate([cut.changed, cut.compared]) - 1]
+    assert len(np.unique(documents)) <= 2 and cut.compared.max() < cut.changed.min()

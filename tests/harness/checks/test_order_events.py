@@ -8,9 +8,10 @@ from simulated_coders import Scores
 
 from harness.checks.order import changed_while_scored, check_order, check_weights_still, order_view
 from harness.checks.status import Level, Status
+from harness.streams.stream import Stream
 from harness.trace.first_use import NEVER as SEEN_NEVER
 from harness.trace.first_use import UpdateView
-from harness.trace.script_run import innocent, telling
+from harness.trace.script_run import ambiguous_positions, effective_first_use
 from harness.trace.uses import Uses
 
 T = 128
@@ -95,7 +96,7 @@ def test_honest_adaptation_excuses_no_optimising_inside_the_pass():
     before = np.full(T, 500)
 
     def first(inside: np.ndarray) -> list[int]:
-        return telling(UpdateView(before, inside, counted))[1:].tolist()
+        return effective_first_use(UpdateView(before, inside, counted))[1:].tolist()
 
     assert first(counted - 2) == (head.event - 2).tolist()
     assert first(counted + 5) == [500] * (T - 1)
@@ -137,7 +138,7 @@ def test_a_break_alone_is_unknown():
     (broken,) = [s for s in found if s.status is not Status.PASS]
 
     assert (broken.rule, broken.status) == ("ORDER-2", Status.UNKNOWN)
-    assert broken.findings[0]["positions"] == T - 1
+    assert broken.evidence[0]["positions"] == T - 1
 
 
 @pytest.mark.parametrize(("change", "rows"), [(15, [0]), (10, []), (20, []), (25, []), (35, [1])])
@@ -153,9 +154,10 @@ def test_weights_while_a_batch_is_scored(change, rows):
 
 def test_uses_that_say_nothing_of_the_stream():
     """The first token of a document, and a passage that a training shard holds too; no other."""
-    stream = np.random.default_rng(0).integers(2, 1_024, 300)
-    stream[[0, 100, 200]] = 1
+    tokens = np.random.default_rng(0).integers(2, 1_024, 300)
+    tokens[[0, 100, 200]] = 1
+    stream = Stream(tokens, np.array([0, 100, 200]))
     shard = np.random.default_rng(1).integers(2, 1_024, 300)
-    assert innocent(stream, (shard,)).tolist() == [0, 100, 200]
-    shard[40:60] = stream[120:140]
-    assert innocent(stream, (shard,)).tolist() == [0, 100, *range(120, 140), 200]
+    assert ambiguous_positions(stream, (shard,)).tolist() == [0, 100, 200]
+    shard[40:60] = tokens[120:140]
+    assert ambiguous_positions(stream, (shard,)).tolist() == [0, 100, *range(120, 140), 200]

@@ -8,12 +8,12 @@ from simulated_coders import Scores, printed
 
 from harness.checks.status import Level, Status
 from harness.checks.two_tokens import (
-    Pair,
+    TwoTokens,
     beaten,
     check_pair,
-    exchanged,
     pair_law,
     read_pair,
+    swapped,
 )
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import LawStream, draw, schedule
@@ -29,13 +29,13 @@ class Run:
     """What the test reads of a run."""
 
     law: LawStream
-    counted: Scores | None
+    scored: Scores | None
     uses: Uses | None = None
 
     @property
     def headline(self) -> Printed:
-        assert self.counted is not None
-        return printed(self.counted.mean)
+        assert self.scored is not None
+        return printed(self.scored.mean)
 
 
 def two_pieces(seed: int) -> LawStream:
@@ -51,16 +51,16 @@ def coded(law: LawStream, p_a: float, p_b: float, used: np.ndarray = NEVER) -> R
     return Run(law, Scores(at.astype(np.int32), nats, 100 + at // 16), Uses(used, NEVER))
 
 
-def asked(run: Run) -> Pair:
+def asked(run: Run) -> TwoTokens:
     """The pair of a coder: the same probabilities on the stream with the other token."""
-    found = exchanged(run)  # type: ignore[arg-type]
+    found = swapped(run)  # type: ignore[arg-type]
     assert found is not None
     position, law = found
     assert run.uses is not None
     mine = run.law.drawn[1:] & (run.law.tokens[1:] == A)
-    p_a = float(np.exp(-run.counted.nats[mine][0])) if run.counted else 0.0
+    p_a = float(np.exp(-run.scored.nats[mine][0])) if run.scored else 0.0
     theirs = run.law.drawn[1:] & (run.law.tokens[1:] == B)
-    p_b = float(np.exp(-run.counted.nats[theirs][0])) if run.counted else 0.0
+    p_b = float(np.exp(-run.scored.nats[theirs][0])) if run.scored else 0.0
     return read_pair(run, coded(law, p_a, p_b), position)  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ def test_a_distribution_over_two_is_not_beaten(seed: int) -> None:
 def test_a_gate_that_reads_its_target_is_told(seed: int) -> None:
     """Both likely behind one prefix; only that one token differs between the two runs."""
     run = coded(two_pieces(seed), 0.68, 0.6)
-    found = exchanged(run)  # type: ignore[arg-type]
+    found = swapped(run)  # type: ignore[arg-type]
     assert found is not None
     position, law = found
     assert np.flatnonzero(law.tokens != run.law.tokens).tolist() == [position]
@@ -88,7 +88,7 @@ def test_a_gate_that_reads_its_target_is_told(seed: int) -> None:
     status = check_pair(asked(run))
     assert status is not None
     assert (status.rule, status.status, status.level) == ("NORM-1", Status.FAIL, Level.BLACK_BOX)
-    assert status.findings[0]["mass_at_least"] == pytest.approx(
+    assert status.evidence[0]["mass_at_least"] == pytest.approx(
         1.28, abs=1e-3
     )  # rounding is taken off
 
@@ -96,14 +96,14 @@ def test_a_gate_that_reads_its_target_is_told(seed: int) -> None:
 def test_another_prefix_tells_nothing() -> None:
     """Earlier scores that moved, other positions, a run that broke off, an early use."""
     run = coded(two_pieces(1), 0.68, 0.6)
-    found = exchanged(run)  # type: ignore[arg-type]
-    assert found is not None and run.counted is not None
+    found = swapped(run)  # type: ignore[arg-type]
+    assert found is not None and run.scored is not None
     position, law = found
     other = coded(law, 0.68, 0.6)
-    assert other.counted is not None
-    nats = other.counted.nats.copy()
+    assert other.scored is not None
+    nats = other.scored.nats.copy()
     nats[3] += 1e-12
-    fewer = Scores(*(getattr(other.counted, n)[:-1] for n in ("position", "nats", "event")))
+    fewer = Scores(*(getattr(other.scored, n)[:-1] for n in ("position", "nats", "event")))
     used = NEVER.copy()
     used[position] = 50
     early = replace(run, uses=Uses(used, NEVER))
@@ -115,9 +115,9 @@ def test_another_prefix_tells_nothing() -> None:
 
     assert check_pair(None) is None
     assert told(run, other)
-    assert not told(run, replace(other, counted=replace(other.counted, nats=nats)))
-    assert not told(run, replace(other, counted=fewer))
-    assert not told(run, replace(other, counted=None))
+    assert not told(run, replace(other, scored=replace(other.scored, nats=nats)))
+    assert not told(run, replace(other, scored=fewer))
+    assert not told(run, replace(other, scored=None))
     assert not told(early, other)
 
 

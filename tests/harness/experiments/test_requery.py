@@ -9,7 +9,7 @@ from driven_jobs import make_job
 from simulated_coders import VOCAB, stream
 
 from harness.checks.mass_requery import (
-    Asked,
+    MassEstimate,
     check_sums,
     confirmed,
     questions_for,
@@ -73,14 +73,14 @@ def run(
     np.save(job.stream, law.tokens)
     np.save(job.stage / "stream.npy", law.tokens)
     outcome = server.run(job)
-    return read_run(folder.name, job, outcome, law, np.ones(len(law.tokens), np.int64))
+    return read_run(job, outcome, law, np.ones(len(law.tokens), np.int64))
 
 
-def asked(server: ForkServer, folder: Path, text: str, ask_s: float = 60.0) -> list[Asked]:
+def asked(server: ForkServer, folder: Path, text: str, ask_s: float = 60.0) -> list[MassEstimate]:
     """Base run, the same questions, and a whole run for one of the answers."""
     law = stream(SEED)
     base = run(server, folder / "base", text, law)
-    assert base.counted is not None and base.counted.gap < 1e-6
+    assert base.scored is not None and base.scored.gap < 1e-6
     questions = questions_for(base, VOCAB, SEED, ask_s)
     assert questions
     again = run(server, folder / "asked", text, law, questions)
@@ -97,7 +97,7 @@ def test_an_exact_mixture_weighs_one(server, tmp_path):
     """
     sums = asked(server, tmp_path, script(EXACT))
 
-    assert len(sums) == 3 and all(one.whole and not one.silent for one in sums)
+    assert len(sums) == 3 and all(one.whole and not one.inconclusive for one in sums)
     assert [one.mass for one in sums] == pytest.approx([1.0] * 3, abs=1e-3)
     assert check_sums(sums).status is Status.PASS
 
@@ -108,7 +108,7 @@ def test_an_unnormalised_twin_is_heavy(server, tmp_path):
     status = check_sums(sums)
 
     assert max(one.mass for one in sums) > 2.0
-    assert status.status is Status.FAIL and status.findings[0]["mass_at_least"] > 1
+    assert status.status is Status.FAIL and status.evidence[0]["mass_at_least"] > 1
 
 
 def test_what_was_prepared_from_the_old_token_is_not_believed(server, tmp_path):
@@ -128,7 +128,7 @@ def test_what_is_counted_twice_is_not_asked(server, tmp_path):
     text = script(EXACT).replace("range(0, 1023, 33)", twice)
     base = run(server, tmp_path / "base", text, stream(SEED))
 
-    assert base.counted is not None and base.counted.gap < 1e-6
+    assert base.scored is not None and base.scored.gap < 1e-6
     positions = [question.position for question in questions_for(base, VOCAB, SEED, 1.0)]
     assert len(positions) == 3 and min(positions) > 990
 
@@ -136,15 +136,15 @@ def test_what_is_counted_twice_is_not_asked(server, tmp_path):
 def test_only_a_confirmed_answer_is_believed():
     """And a pass needs the whole alphabet, at more than one position."""
     tokens = np.arange(68)
-    heavy = Asked(5, tokens[:20], np.full(20, 2.0), 68)
-    flat = Asked(5, tokens, np.full(68, np.log(68)), 68, confirmed=0.0)
-    part = Asked(7, tokens[:20], np.full(20, np.log(68)), 68, confirmed=0.0)
+    heavy = MassEstimate(5, tokens[:20], np.full(20, 2.0), 68)
+    flat = MassEstimate(5, tokens, np.full(68, np.log(68)), 68, confirmed=0.0)
+    part = MassEstimate(7, tokens[:20], np.full(20, np.log(68)), 68, confirmed=0.0)
 
-    def status(*sums: Asked) -> Status:
+    def status(*sums: MassEstimate) -> Status:
         return check_sums(sums).status
 
-    def with_confirmed(nats: float, silent: str = "") -> Asked:
-        return Asked(5, tokens[:20], np.full(20, 2.0), 68, silent, confirmed=nats)
+    def with_confirmed(nats: float, silent: str = "") -> MassEstimate:
+        return MassEstimate(5, tokens[:20], np.full(20, 2.0), 68, silent, confirmed=nats)
 
     assert status(heavy) is Status.UNKNOWN
     assert status(with_confirmed(0.0)) is Status.FAIL

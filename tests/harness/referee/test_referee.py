@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from toy_predictors import HONEST, counter_with, uniform_with
 
-from harness.checks.status import RuleStatus
+from harness.checks.status import Finding
 from harness.referee.ledger import Mark
 
 
-def statuses(judged: dict[str, RuleStatus]) -> dict[str, str]:
+def statuses(judged: dict[str, Finding]) -> dict[str, str]:
     return {rule: status.status.value for rule, status in judged.items()}
 
 
@@ -65,7 +65,7 @@ def test_mass_above_one_fails_and_below_one_is_reported(native, run_native, judg
     found = judged(run_native(native("predictor", counter_with(body)), 300))
 
     assert statuses(found) == ALL_PASS | {"NORM-1": status}
-    assert found["NORM-1"].findings[0]["worst_mass"] == pytest.approx(mass, rel=1e-4)
+    assert found["NORM-1"].evidence[0]["worst_mass"] == pytest.approx(mass, rel=1e-4)
     assert f"worst sum {mass:.7g}"[:12] in found["NORM-1"].message or mass < 1
 
 

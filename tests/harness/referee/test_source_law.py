@@ -14,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from harness.checks.mass import MASS_TOLERANCE
+from harness.checks.e_values import THRESHOLD_NATS, mixture_log_e
 from harness.checks.source_law import (
-    NEEDED_NATS,
     check_source,
-    hedged_log_e,
     source_test,
 )
 from harness.checks.status import Level, Status
@@ -26,6 +24,7 @@ from harness.referee.ledger import Ledger
 from harness.referee.run import Run, SourceRun
 from harness.streams.drawn import LawStream
 from harness.streams.vocabulary import Vocabulary
+from harness.tolerances import MASS_TOLERANCE
 
 N_TOKENS, DOCUMENT, N_IDS = 2048, 256, 64
 N_TRIALS = 300
@@ -122,7 +121,7 @@ def test_a_cheat_that_its_own_waste_hides_is_refuted_by_the_hedge(evidence_of):
         tests.append(source_test(evidence_of(log_q, nats)))
 
     assert all(t.plain < -300 for t in tests)
-    assert all(t.hedged is not None and t.hedged > NEEDED_NATS - 3 for t in tests)
+    assert all(t.hedged is not None and t.hedged > THRESHOLD_NATS - 3 for t in tests)
     assert sum(t.refuted for t in tests) >= 18
 
 
@@ -167,7 +166,7 @@ def test_the_hedge_is_a_number_for_every_score(log_ratios):
     """Certain misses and certain hits neither overflow nor become NaN; the bet of nothing, one of
     42, is the floor.
     """
-    log_e = hedged_log_e(np.array(log_ratios))
+    log_e = mixture_log_e(np.array(log_ratios))
 
     assert math.isfinite(log_e)
     assert log_e >= -math.log(42) - 1e-9
@@ -182,6 +181,6 @@ def test_the_status_carries_the_numbers_behind_it(evidence_of):
         found = check_source(evidence, test, 1337)
 
         assert (found.rule, found.status, found.level) == ("SOURCE-1", status, Level.REFEREE)
-        assert found.findings[0]["plain_nats"] == test.plain
-        assert found.findings[0]["hedged_nats"] == test.hedged
+        assert found.evidence[0]["plain_nats"] == test.plain
+        assert found.evidence[0]["hedged_nats"] == test.hedged
         assert ("this test alone does not say which" in found.message) == (status is Status.FAIL)

@@ -9,19 +9,26 @@ from simulated_coders import BOS, ORDINARY, Scores, lucky, printed, score, strea
 from test_future_cut import all_first, flip, honest
 
 from audits.switches import read_switches
-from harness.checks.bytes import check_bytes, without_table
+from harness.checks.bytes import check_bytes, counted_elsewhere
+from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.mass_bound import mass_bound
-from harness.checks.mass_requery import Asked, check_sums
+from harness.checks.mass_requery import MassEstimate, check_sums
 from harness.checks.order import order_view
-from harness.checks.power import adaptation_power, table_power, temper, without_updates
+from harness.checks.power import (
+    Power,
+    adaptation_power,
+    require_power,
+    table_power,
+    without_updates,
+)
 from harness.checks.source import source_test
-from harness.checks.source_law import NEEDED_NATS
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Finding, Level, Status
 from harness.configure.vocabulary_choice import byte_tables_elsewhere
 from harness.streams.controls import adaptation_control
 from harness.trace.printed_scores import Printed
 from harness.trace.uses import Uses
 from harness.verdict.attribution import Proof, name_violations
+from harness.verdict.table import Table, verdict
 
 NEVER = np.full(1024, -1, np.int64)
 
@@ -36,14 +43,14 @@ def test_the_bound_is_below_the_mass(seed):
     law = stream(seed)
     code = lucky(law, seed)
 
-    assert mass_bound(code, law, NEEDED_NATS) == 1.0
-    assert 2.5 < mass_bound(heavy(code, 3.0), law, NEEDED_NATS) <= 3.0
-    assert mass_bound(None, law, NEEDED_NATS) == 1.0
+    assert mass_bound(code, law, THRESHOLD_NATS) == 1.0
+    assert 2.5 < mass_bound(heavy(code, 3.0), law, THRESHOLD_NATS) <= 3.0
+    assert mass_bound(None, law, THRESHOLD_NATS) == 1.0
 
 
-def proof_of(law, scores, flipped, first_used=NEVER, sums=None) -> list[RuleStatus]:
+def proof_of(law, scores, flipped, first_used=NEVER, sums=None) -> list[Finding]:
     view = order_view(scores, Uses(first_used, NEVER), np.arange(1, 1024))
-    mass = mass_bound(scores, law, NEEDED_NATS)
+    mass = mass_bound(scores, law, THRESHOLD_NATS)
     source = source_test(printed(scores.mean), scores, law)
     return name_violations(Proof(source, flipped, view, mass, sums=sums))
 
@@ -78,7 +85,7 @@ def test_names():
     before = all_first(law)
     later = Scores(before.position, before.nats, before.event + 100)
     used = np.full(1024, 5, np.int64)
-    asked = Asked(9, np.arange(40), np.full(40, 2.0), 68, confirmed=0.0)
+    asked = MassEstimate(9, np.arange(40), np.full(40, 2.0), 68, confirmed=0.0)
     sums, open_ = check_sums([asked]), check_sums([])
 
     def names(*args, **kwargs) -> list[str]:
@@ -94,7 +101,7 @@ def test_names():
     assert names(law, later, moved, used, sums) == ["ORDER-2", "NORM-1"]
     (undecided,) = proof_of(law, twin, still, sums=open_)
     assert "undecided" in undecided.message
-    assert 2.5 < undecided.findings[0]["mass_at_least"] <= 3
+    assert 2.5 < undecided.evidence[0]["mass_at_least"] <= 3
 
 
 def test_weights_that_knew_the_future_are_named_beside():
@@ -109,9 +116,9 @@ def test_weights_that_knew_the_future_are_named_beside():
         proof = Proof(source, flipped, view, **more)
         return [named.rule for named in name_violations(proof)]
 
-    assert names(moved, fitted=True) == ["CAUSAL-1", "CAUSAL-5"]
-    assert names(moved, fitted=False) == ["CAUSAL-1"]
-    assert "CAUSAL-5" not in names(still, fitted=True)
+    assert names(moved, weights_depend_on_future=True) == ["CAUSAL-1", "CAUSAL-5"]
+    assert names(moved, weights_depend_on_future=False) == ["CAUSAL-1"]
+    assert "CAUSAL-5" not in names(still, weights_depend_on_future=True)
 
 
 @pytest.mark.parametrize(
@@ -168,32 +175,36 @@ def test_bytes_of_a_table_that_is_not_there(tmp_path):
     """
     script = "import os\nmeta = os.environ.get('TOKENIZER_META_PATH', '')\n"
     (tmp_path / "train_gpt.py").write_text(script)
-    passed = RuleStatus("BYTES-1", Status.PASS, Level.BLACK_BOX, "5 bytes")
+    passed = Finding("BYTES-1", Status.PASS, Level.BLACK_BOX, "5 bytes")
     missing = byte_tables_elsewhere(read_switches(tmp_path))
     assert missing == ["TOKENIZER_META_PATH"]
-    assert without_table(passed, missing).status is Status.UNKNOWN
-    failed = RuleStatus("BYTES-1", Status.FAIL, Level.BLACK_BOX, "6 bytes")
-    assert without_table(failed, missing) is failed
+    doubt = [counted_elsewhere(missing)]
+    assert verdict(Table([passed], doubt))["BYTES-1"].status is Status.UNKNOWN
+    failed = Finding("BYTES-1", Status.FAIL, Level.BLACK_BOX, "6 bytes")
+    assert verdict(Table([failed], doubt)) == verdict(Table([failed]))
 
     (tmp_path / "train_gpt.py").write_text(script.replace("''", "'mine.npz'"))
     (tmp_path / "mine.npz").write_bytes(b"table")
-    assert without_table(passed, byte_tables_elsewhere(read_switches(tmp_path))) is passed
+    assert not byte_tables_elsewhere(read_switches(tmp_path))
 
 
 def test_power():
     """A coder that learns shows it on copies; one that does not is unknown; load decides tables."""
     control = adaptation_control(2000, 64, 2, ORDINARY, BOS, 3)
-    learns = adaptation_power(score(control), control, NEEDED_NATS)
+    learns = adaptation_power(score(control), control, THRESHOLD_NATS)
     flat = Scores(np.arange(1, 1799, dtype=np.int32), np.full(1798, math.log(64)), np.arange(1798))
-    fixed = adaptation_power(flat, control, NEEDED_NATS)
-    passed = RuleStatus("ORDER-1", Status.PASS, Level.BLACK_BOX, "fine")
+    fixed = adaptation_power(flat, control, THRESHOLD_NATS)
+    passed = Finding("ORDER-1", Status.PASS, Level.INSTRUMENTED, "fine")
+
+    def with_power(power: Power | None) -> Status:
+        return verdict(Table([passed], [require_power("ORDER-1", power)]))["ORDER-1"].status
 
     assert learns.shown and not fixed.shown
-    assert temper(passed, learns).status is Status.PASS
-    assert temper(passed, fixed).status is Status.UNKNOWN
-    assert temper(passed, None).status is Status.UNKNOWN
+    assert with_power(learns) is Status.PASS
+    assert with_power(fixed) is Status.UNKNOWN
+    assert with_power(None) is Status.UNKNOWN
     law = stream(1, n=2048)
-    shown = [table_power(law, buckets, NEEDED_NATS).shown for buckets in (1 << 22, 128)]
+    shown = [table_power(law, buckets, THRESHOLD_NATS).shown for buckets in (1 << 22, 128)]
     assert shown == [False, True]
-    nothing = without_updates(NEEDED_NATS)
+    nothing = without_updates(THRESHOLD_NATS)
     assert not nothing.applies and "not applicable" in nothing.text

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.status import Level, RuleStatus, Status
+from harness.checks.status import Level, Status
 from harness.errors import SubmissionError
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
 from harness.submission import read_submission
 from harness.verdict.decide import REQUIRED_RULES, Verdict, decide, severity
+from harness.verdict.table import RuleStatus
 
 RULES = (*REQUIRED_RULES, "SOURCE-1", "ORDER-7", "BUDGET-1")
 statuses = st.sampled_from(Status)

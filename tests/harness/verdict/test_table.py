@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.status import Level, RuleStatus, Status, Witness
-from harness.verdict.merge import merge
+from harness.checks.status import Finding, Level, Reason, Status, Witness
+from harness.verdict.table import Table, verdict
 
 RULE = "ORDER-2"
 
 
-def said(status: Status, level: Level, message: str = "", powered: bool = False) -> RuleStatus:
+def said(status: Status, level: Level, message: str = "", powered: bool = False) -> Finding:
     message = message or f"{status} by {level}"
-    return RuleStatus(RULE, status, level, message, ({"by": level.value},), powered)
+    return Finding(RULE, status, level, message, ({"by": level.value},), powered)
 
 
 some = st.lists(
@@ -35,27 +35,27 @@ def test_the_result_does_not_depend_on_order(statuses, random) -> None:
     """Nor on whether one was said twice."""
     shuffled = random.sample(statuses, len(statuses))
 
-    assert merge(shuffled + statuses) == merge(statuses)
+    assert verdict(Table(shuffled + statuses)) == verdict(Table(statuses))
 
 
 @given(some)
 def test_no_proof_is_lost(statuses) -> None:
     """A failure from outside stays one, at its level, with its text and its numbers."""
-    result = merge(statuses)[RULE]
+    result = verdict(Table(statuses))[RULE]
 
     proofs = [s for s in statuses if s.proves]
     if proofs:
-        assert result.proves
+        assert result.status is Status.FAIL and result.level.from_outside
     for proof in proofs:
         assert proof.message in result.message
-        assert all(finding in result.findings for finding in proof.findings)
+        assert all(entry in result.findings for entry in proof.evidence)
 
 
 @given(some)
 def test_a_pass_hides_nothing_open(statuses) -> None:
     """Beside a pass nothing was failed or undecided, unless the referee passed the rule itself."""
     by_referee = {s.status for s in statuses if s.level is Level.REFEREE}
-    if merge(statuses)[RULE].status is Status.PASS and Status.PASS not in by_referee:
+    if verdict(Table(statuses))[RULE].status is Status.PASS and Status.PASS not in by_referee:
         assert {s.status for s in statuses} <= {Status.PASS, Status.NOT_APPLICABLE}
 
 
@@ -63,7 +63,7 @@ def test_a_pass_hides_nothing_open(statuses) -> None:
 def test_a_failure_needs_one_that_no_powered_pass_contradicts(statuses) -> None:
     """Reading alone fails no rule that a run with power passed."""
     passed = any(s.contradicts_reading for s in statuses)
-    if merge(statuses)[RULE].status is Status.FAIL and passed:
+    if verdict(Table(statuses))[RULE].status is Status.FAIL and passed:
         assert any(s.status is Status.FAIL and s.level is not Level.READ for s in statuses)
 
 
@@ -72,7 +72,7 @@ def test_the_stronger_of_two_failures_speaks() -> None:
     read, proof = said(Status.FAIL, Level.READ), said(Status.FAIL, Level.BLACK_BOX, "proved")
 
     for order in ([read, proof], [proof, read]):
-        result = merge(order)[RULE]
+        result = verdict(Table(order))[RULE]
         assert (result.status, result.level) == (Status.FAIL, Level.BLACK_BOX)
         assert result.message == "proved; reading: fail by read"
         assert result.findings == ({"by": "black_box"}, {"by": "read"})
@@ -109,13 +109,13 @@ TABLE = [
 def test_who_decides(said_, status, level) -> None:
     """The table of the module's docstring, case by case, in either order."""
     for order in permutations(said_):
-        result = merge(order)[RULE]
+        result = verdict(Table(order))[RULE]
         assert (result.status, result.level) == (status, level)
 
 
 def test_a_contradiction_shows_both_sides() -> None:
     """The reader learns what was read and what was run."""
-    result = merge([said(F, READ, "line 7"), said(P, OUTSIDE, "nothing moved")])[RULE]
+    result = verdict(Table([said(F, READ, "line 7"), said(P, OUTSIDE, "nothing moved")]))[RULE]
 
     assert result.message == "reading: line 7; running: nothing moved"
     assert result.findings == ({"by": "read"}, {"by": "black_box"})
@@ -127,3 +127,38 @@ def test_who_saw_it_follows_from_the_level(level) -> None:
     witness = said(P, level).witness
 
     assert (witness is Witness.WORKER) == (level is Level.INSTRUMENTED)
+
+
+def test_reasons_are_quoted_in_order_and_change_what_they_concern() -> None:
+    """A finding that one reason has brought down is no pass any more for the next."""
+    passed = said(P, INSIDE, "fine", powered=True)
+    note = Reason(RULE, P, P, "measured", evidence=({"power": 3},))
+    doubt = Reason(RULE, P, U, "but it broke")
+    late = Reason(RULE, P, U, "never said")
+    other = Reason("ORDER-1", P, F, "of another rule")
+    aside = Reason(RULE, P, F, "of another level", level=OUTSIDE)
+
+    result = verdict(Table([passed], [other, aside, note, doubt, late]))[RULE]
+
+    assert (result.status, result.message) == (U, "fine; measured; but it broke")
+    assert result.findings == ({"by": "instrumented"}, {"power": 3})
+    assert verdict(Table([passed]))[RULE].message == "fine"
+
+
+def test_a_pass_that_a_reason_brought_down_contradicts_no_reading() -> None:
+    """Without power it is as if nothing had been run."""
+    doubt = Reason(RULE, P, U, "its control showed nothing", level=INSIDE)
+    both = [said(F, READ), said(P, INSIDE, powered=True)]
+
+    assert verdict(Table(both))[RULE].status is U
+    assert verdict(Table(both, [doubt]))[RULE].status is F
+
+
+def test_reasons_concern_their_own_table_alone() -> None:
+    """A run that broke off says nothing of what another run proved."""
+    broke = Reason(RULE, F, U, "the run broke off")
+    drawn, text = said(F, OUTSIDE, "on drawn tokens"), said(F, OUTSIDE, "on text")
+
+    result = verdict(Table([drawn], [broke]), Table([text]))[RULE]
+
+    assert (result.status, result.message) == (F, "on text")

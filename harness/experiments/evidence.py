@@ -1,0 +1,60 @@
+"""What the runs of a battery left. Filled by the battery's own thread alone, run after run."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from harness.checks.future import Cut, FutureChange
+from harness.checks.mass_requery import MassEstimate
+from harness.checks.source import source_test
+from harness.checks.status import Status
+from harness.checks.two_tokens import TwoTokens
+from harness.experiments.run_name import RunKind, RunName
+from harness.trace.printed_scores import Printed
+from harness.trace.script_run import ScriptRun
+
+
+@dataclass
+class Evidence:
+    """Runs, and what was read off several of them together."""
+
+    base: ScriptRun
+    runs: dict[RunName, ScriptRun]
+    reach: int = 0  # tokens that a context may span: further back, only updates can carry
+    cut: Cut | None = None
+    future: FutureChange | None = None
+    sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
+    pair: TwoTokens | None = None  # two tokens behind one prefix
+    trains: bool = True  # it is given training shards
+    table_entries: int | None = None  # of the smallest table that the stream fills
+    skipped: dict[RunName, str] = field(default_factory=dict)  # why a run was not made
+    declared: Collection[str] = ()  # kinds of the numbers that submission.json names
+    unexplained: Sequence[Printed] = ()  # claims that no captured scores explain
+
+    def get(self, kind: RunKind, number: int = 0) -> ScriptRun | None:
+        """A run that was made and came to its end."""
+        run = self.runs.get(RunName(kind, number))
+        return run if run is not None and run.finished else None
+
+    def all_of(self, kind: RunKind) -> dict[int, ScriptRun]:
+        """By number, those that were made and came to their end."""
+        found = {name.number: run for name, run in self.runs.items() if name.kind is kind}
+        return {number: run for number, run in sorted(found.items()) if run.finished}
+
+    @property
+    def refuted(self) -> bool:
+        """The headline beats its source."""
+        base = self.base
+        if base.headline is None:
+            return False
+        return source_test(base.headline, base.scored, base.law).refuted
+
+    @property
+    def moved(self) -> bool:
+        """Other futures proved that scores know them."""
+        return self.future is not None and self.future.status is Status.FAIL
+
+    @property
+    def mixed(self) -> bool:
+        """The headline was rebuilt, of scores that are no plain softmax outputs."""
+        base = self.base
+        return base.scored is not None and base.finished and not base.softmax_width

@@ -1,0 +1,50 @@
+"""What a run of a battery is for; its display name, which is its folder's name too.
+
+Guarantees: nobody builds or takes apart such a name but here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RunKind(StrEnum):
+    """The purpose of a run."""
+
+    TEXT = "text"  # text of no known law, which gives a score and no proof
+    BASE = "base"  # a stream that mixes the laws by document
+    REPEAT = "repeat"  # the same again: are two runs bit-identical?
+    FUTURE = "changed future"  # tokens changed that are scored after the cut
+    BAND = "band"  # identical runs where two were not bit-identical: five make a band
+    TRAINING = "training"  # the validation stream given as the training shards
+    DUPLICATED = "duplicated chunks"  # each chunk followed by its own copy
+    EARLY = "early change"  # tokens changed that are scored first
+    RESAMPLED = "resampled prefixes"  # the copies behind other beginnings of their documents
+    MULTI_BYTE = "multi-byte tokens"  # a stream of long words
+    SINGLE_BYTE = "single-byte tokens"  # a stream of letters
+    TWO_TOKENS = "two tokens"  # a stream of two tokens
+    SWAPPED = "two tokens, one swapped"  # the same with the other token at one position
+    REQUERY = "re-query"  # scores asked for again, for other tokens
+    CONFIRMATION = "confirmation"  # a run of the whole script for one answer of a re-query
+
+
+@dataclass(frozen=True)
+class RunName:
+    """One run of a battery."""
+
+    kind: RunKind
+    number: int = 0  # where several are of one kind, from 1; 0: the only one
+
+    def __str__(self) -> str:
+        if not self.number:
+            return str(self.kind)
+        return f"{self.kind}{', attempt' if self.kind is RunKind.BASE else ''} {self.number}"
+
+    @staticmethod
+    def attempt(number: int) -> "RunName":
+        """The base run in the first, second, ... configuration that is tried."""
+        return RunName(RunKind.BASE, number if number > 1 else 0)
+
+
+TEXT = RunName(RunKind.TEXT)
+BASE = RunName(RunKind.BASE)
+FIRST_REQUERY = RunName(RunKind.REQUERY, 1)

@@ -1,0 +1,96 @@
+"""Makes runs, some of them side by side, as long as there is time for them.
+
+Guarantees: no run starts that the time left cannot hold, and one that was not made is listed with
+the reason; the evidence is filled in the order in which runs were asked for.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.arrays import Tokens
+from harness.experiments.evidence import Evidence
+from harness.experiments.run_name import RunName
+from harness.protocol.question import Question
+from harness.streams.distributions import Law
+from harness.streams.drawn import LawStream
+from harness.trace.script_run import ScriptRun
+
+SLACK = 1.5  # a run may take so many times what the base run took
+
+Runs = Mapping[RunName, Callable[[], ScriptRun]]
+
+
+class Driver(Protocol):
+    """Runs the script on streams of ours, always in the same configuration."""
+
+    def run(
+        self,
+        name: RunName,
+        law: LawStream,
+        training: Tokens | None = None,
+        questions: tuple[Question, ...] = (),
+    ) -> ScriptRun:
+        """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
+        scores that are asked for again, behind which it ends.
+        """
+
+    def run_on(
+        self, name: RunName, law: Law, stream: LawStream | None = None, iterations: int = 0
+    ) -> ScriptRun:
+        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
+        one than is drawn; `iterations`: training steps, where the script can be told.
+        """
+
+    def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
+        """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is given training shards."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a score can be asked for again."""
+
+    @property
+    def alphabet(self) -> int:
+        """Tokens that there are."""
+
+    @property
+    def table_entries(self) -> int | None:
+        """Of the smallest table that the stream fills, where it is known."""
+
+    @property
+    def chunk_tokens(self) -> int:
+        """The largest chunk or context of the configuration."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Fills the evidence."""
+
+    evidence: Evidence
+    deadline: float  # time.monotonic()
+    jobs: int  # runs side by side
+
+    def make(
+        self,
+        wanted: Runs,
+        more_s: float = 0.0,  # than the base run took
+    ) -> None:
+        """Makes the runs that there is time for."""
+        expected_s = SLACK * self.evidence.base.outcome.wall_s + more_s
+
+        def in_time(run: Callable[[], ScriptRun]) -> ScriptRun | None:
+            return run() if time.monotonic() + expected_s <= self.deadline else None
+
+        with ThreadPoolExecutor(self.jobs) as pool:
+            for name, made in zip(wanted, pool.map(in_time, wanted.values()), strict=True):
+                if made is None:
+                    self.evidence.skipped[name] = "no time was left"
+                else:
+                    self.evidence.runs[name] = made

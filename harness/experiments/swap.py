@@ -1,0 +1,44 @@
+"""Two runs on a stream of two tokens: the second one has the other token at one position.
+
+Made where scores are no plain softmax outputs and nothing was proved; the second run only where
+the first one claims less than the two tokens cost.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from harness.checks.two_tokens import ITERATIONS, TwoTokens, beaten, pair_law, read_pair, swapped
+from harness.experiments.evidence import Evidence
+from harness.experiments.run_name import RunKind, RunName
+from harness.experiments.runner import Driver, Runner
+
+TWO, SWAPPED = RunName(RunKind.TWO_TOKENS), RunName(RunKind.SWAPPED)
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What the two runs need of the battery."""
+
+    driver: Driver
+    evidence: Evidence
+    runner: Runner
+
+    def decide(self) -> None:
+        """Fills `evidence.pair`."""
+        law = pair_law(self.driver.longest)
+        if law is None or not self.driver.can_ask:  # elsewhere runs are seldom bit-identical
+            why = "no such pieces, or no single process on the CPU"
+            self.evidence.skipped[TWO] = why
+            return
+        longer_s = self.evidence.base.outcome.wall_s  # twelve steps for three
+        run = partial(self.driver.run_on, law=law, iterations=ITERATIONS)
+        self.runner.make({TWO: partial(run, TWO)}, longer_s)
+        one = self.evidence.get(RunKind.TWO_TOKENS)
+        if one is None or not beaten(one, self.evidence.base):
+            return
+        if (found := swapped(one)) is None:
+            self.evidence.pair = TwoTokens("no token was counted once")
+            return
+        position, stream = found
+        self.runner.make({SWAPPED: partial(run, SWAPPED, stream=stream)}, longer_s)
+        self.evidence.pair = read_pair(one, self.evidence.get(RunKind.SWAPPED), position)

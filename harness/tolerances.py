@@ -1,0 +1,9 @@
+"""Differences that say nothing: of two scores of one token, of a sum of probabilities and one.
+
+One place for both roads: what a referee asks again, and what a script is run on again.
+"""
+
+MOVE_NATS = 1e-3  # another batch shape or another core moves an honest score by less
+BAND_RUNS = 5  # identical runs that give a band of noise, where two are not bit-identical
+BAND_TIMES = 10.0  # a move counts only beyond this many times the band
+MASS_TOLERANCE = 1e-4  # float32 rows of 8,192 entries sum to 1 within about 1e-6; this is far above

@@ -1,0 +1,59 @@
+"""What the controls of a battery showed on this script: one measured power a rule.
+
+Guarantees: a class whose control did not run is not there. Two ways to have power: the source test
+would have refuted the control, or the control moved enough scores for another future to be seen.
+"""
+
+from harness.checks.e_values import THRESHOLD_NATS
+from harness.checks.power import (
+    ADAPTATION,
+    Power,
+    adaptation_effect,
+    adaptation_power,
+    moves,
+    table_power,
+    training_power,
+    without_training,
+    without_updates,
+)
+from harness.checks.source import source_test
+from harness.experiments.evidence import Evidence
+from harness.experiments.run_name import RunKind
+from harness.trace.script_run import ScriptRun
+
+
+def measured_power(evidence: Evidence) -> dict[str, Power]:
+    """By rule."""
+    found: dict[str, Power] = {}
+    base = evidence.base
+    if base.scored is not None and not base.adapts:
+        found |= dict.fromkeys(ADAPTATION, without_updates(THRESHOLD_NATS))
+    if base.scored is not None and not base.softmax_width and evidence.table_entries:
+        found["NORM-1"] = table_power(base.law, evidence.table_entries, THRESHOLD_NATS)
+    trained, copied = evidence.get(RunKind.TRAINING), evidence.get(RunKind.DUPLICATED)
+    if not evidence.trains:
+        found["ORDER-2"] = without_training(THRESHOLD_NATS)
+    if trained is not None and trained.headline is not None:
+        power = training_power(source_test(trained.headline, trained.scored, trained.law))
+        found["ORDER-2"] = _seen_by_moves(power, base, trained)
+    if copied is not None and base.adapts:
+        power = adaptation_power(copied.scored, copied.law, THRESHOLD_NATS)
+        power = _reached(power, copied, evidence)
+        found |= dict.fromkeys(ADAPTATION, power)
+    return found
+
+
+def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
+    """Had validation tokens been trained on, another future would have moved scores."""
+    if base.scored is None or trained.scored is None:
+        return power
+    return power.with_moves(moves(base.scored, trained.scored)[1], "the scores")
+
+
+def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
+    """Updates that carry early tokens into later scores would carry the score's own token too."""
+    early, resampled = evidence.get(RunKind.EARLY), evidence.get(RunKind.RESAMPLED)
+    pairs = ((evidence.base, early), (copied, resampled))
+    effects = [adaptation_effect(a, b, evidence.reach) for a, b in pairs if b]
+    seen = [power.with_moves(effect, "later scores") for effect in effects]
+    return max(seen, key=lambda p: p.by_moves, default=power)
