@@ -47,7 +47,7 @@ def _settings(origins: Sequence[str]) -> str:
     return (
         f"{'reduced ' if shrunk else ''}configuration: {len(origins)}"
         f" {'setting' if len(origins) == 1 else 'settings'},"
-        f" {own} taken from the folder's README/logs, {shrunk} shrunk"
+        f" {own} taken from the folder's README, logs or manifest, {shrunk} shrunk"
     )
 
 
