@@ -22,7 +22,7 @@ from harness.checks.coverage import check_coverage
 from harness.checks.mass import check_mass, worst_gap
 from harness.checks.referee_order import check_referee_order
 from harness.checks.size import Size, check_size
-from harness.checks.source_law import check_source, source_test
+from harness.checks.source import check_refereed
 from harness.checks.static import check_static
 from harness.checks.status import Finding, Status
 from harness.configure.native_program import NativeProgram
@@ -152,8 +152,7 @@ class Evaluation:
             size = Size(self.submission.code_bytes, self.artifact.stat().st_size)
             self.findings.append(check_size(size))
         if self.source is not None and self.source.run.complete:
-            test = source_test(self.source)
-            self.findings.append(check_source(self.source, test, self.options.seed))
+            self.findings.append(check_refereed(self.source))
         if self.main is not None:
             found = _refereed(self.main)
             self.findings += [s for s in found if self.main.complete or s.status is Status.FAIL]

@@ -1,4 +1,4 @@
-"""SOURCE-1 on an unmodified script: nobody beats the law that the stream was drawn from.
+"""SOURCE-1, refereed or run as submitted: nobody beats the law that the stream was drawn from.
 
     plain    what the printed number saved against the source, less what rounding may have given
     mixture  the mean of prod(1 + l (p_t/q_t - 1)) over bets l, on all laws and on each alone
@@ -30,11 +30,14 @@ from harness.checks.e_values import (
     score_rounding,
 )
 from harness.checks.status import Finding, Level, Status
+from harness.referee.ledger_pass import ledger_pass
+from harness.referee.run import SourceRun
 from harness.streams.drawn import LawStream
 from harness.trace.printed_scores import Printed
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position, weights_known
 
 GAP_TOLERANCE = 1e-3  # relative, between printed and rebuilt
+REFEREED = Printed(0, "the refereed scores", "", None, None, 0.0, diagnostic=False)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class SourceTest:
     below_source: float  # as printed (else as captured), nothing subtracted; positive: impossible
     plain: float  # log e-value; -inf when inconclusive
     mixture: float  # log e-value
-    allowance: float  # subtracted from the printed number
+    allowance: float  # subtracted from the printed number, mass tolerance included
     threshold: float  # log e-value that refutes
     inconclusive: str = ""  # why nothing is said
 
@@ -81,16 +84,17 @@ def source_test(
     source = float(view.weight @ -log_q)
     captured = float(view.weight @ view.nats)
     mean = float(np.average(counted.nats, weights=counted.weight))  # nats, as printed
-    claim, fine, allowance = _claim(printed, view, captured, mean)
+    claim, fine, rounding = _claim(printed, view, captured, mean)
     resolution = MASS_NATS + score_rounding(view.nats)  # (k,) nats
     beyond = max(0.0, claim - captured - fine)  # captured saves what was never printed
     summed = source - captured - float(view.weight @ resolution) - beyond
     tokens = float(view.weight.sum())
+    allowance = rounding + tokens * MASS_NATS
     return SourceTest(
         printed,
         tokens,
         below_source=source - claim,
-        plain=max(source - claim - allowance - tokens * MASS_NATS, summed),
+        plain=max(source - claim - allowance, summed),
         mixture=mixture_nats(view, law) - beyond,
         allowance=allowance,
         threshold=threshold,
@@ -154,10 +158,17 @@ def mixture_nats(
     return float(logsumexp(logs) - math.log(len(logs)))
 
 
+def check_refereed(run: SourceRun) -> Finding:
+    """SOURCE-1 of a refereed run: the ledger is the claim."""
+    test = source_test(REFEREED, ledger_pass(run.run.ledger), run.source)
+    return check_source([test], lambda number: True, run.source, Level.REFEREE)
+
+
 def check_source(
     tests: Sequence[SourceTest],
     decides: Callable[[Printed], bool],  # the headline, or its candidates
     law: LawStream,
+    level: Level = Level.BLACK_BOX,
 ) -> Finding:
     """SOURCE-1 from every printed number; only those that `decides` names fail it."""
     heads = [t for t in tests if decides(t.printed) and not t.printed.diagnostic]
@@ -166,10 +177,10 @@ def check_source(
     if not speaking:
         reason = heads[-1].inconclusive if heads else "no printed number is a headline"
         text = f"nothing claimed against the source: {reason}"
-        return Finding("SOURCE-1", Status.UNKNOWN, Level.BLACK_BOX, text, evidence=findings)
+        return Finding("SOURCE-1", Status.UNKNOWN, level, text, findings)
     worst = max(speaking, key=lambda t: t.log_e)
     status = Status.FAIL if worst.refuted else Status.PASS
-    return Finding("SOURCE-1", status, Level.BLACK_BOX, _text(worst, law), evidence=findings)
+    return Finding("SOURCE-1", status, level, _text(worst, law), findings)
 
 
 def _text(test: SourceTest, law: LawStream) -> str:
@@ -180,7 +191,8 @@ def _text(test: SourceTest, law: LawStream) -> str:
         f" {law.seed}; {', '.join(law.laws)}); log e-value {test.plain:.1f} (plain),"
         f" {test.mixture:.1f} (mixture), threshold {test.threshold:.1f} (p <= 1e-6)"
     )
-    return text + (": causality, order or mass is broken" if test.refuted else "")
+    more = ": causality, order or mass is broken; this test alone does not say which"
+    return text + (more if test.refuted else "")
 
 
 def _numbers(test: SourceTest, law: LawStream, headline: bool) -> dict[str, object]:
@@ -199,6 +211,7 @@ def _numbers(test: SourceTest, law: LawStream, headline: bool) -> dict[str, obje
         "claims_nothing": test.inconclusive,
         "seed": law.seed,
         "laws": list(law.laws),
+        "law": ", ".join(law.laws),
     }
 
 

@@ -16,6 +16,8 @@ from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 
 ENGINE = ("engine", "sliding_window")
+OWN = "text sampled from the program's artifact"
+REFERENCE = "text sampled from the reference artifact"
 WINDOW_TOKENS = 64  # as the short run's own
 
 
@@ -29,7 +31,7 @@ def artifact_text(
     documents = schedule(plan.stream_tokens, (1,), plan.document_tokens, setup.seed)
     settings = {"seq_len": WINDOW_TOKENS, "stride": 16, "chunk_tokens": 256}
     try:
-        return model_stream(setup, settings, vocabulary, documents, ENGINE)
+        return model_stream(setup, settings, vocabulary, documents, OWN, ENGINE)
     except SubmissionError:
         ours = dataclasses.replace(setup, artifact=reference_artifact())
-        return model_stream(ours, settings, vocabulary, documents, ENGINE)
+        return model_stream(ours, settings, vocabulary, documents, REFERENCE, ENGINE)

@@ -42,4 +42,3 @@ class SourceRun:
 
     source: LawStream
     run: Run
-    sampled_from: str  # whose rows the law is

@@ -23,6 +23,7 @@ from harness.streams.vocabulary import Vocabulary
 
 N_DOCUMENTS = 8
 DOCUMENT_TOKENS = 256  # 8 x 256 = 2,048 tokens, and one document per chunk of the shrunk run
+OWN = "text sampled from the predictor before it adapts"
 SOURCE_TOKENS = N_DOCUMENTS * DOCUMENT_TOKENS
 
 
@@ -34,7 +35,7 @@ def draw_source(
     """Text sampled from the predictor before it adapts."""
     lengths = np.full(N_DOCUMENTS, DOCUMENT_TOKENS)
     plan = Schedule(lengths, np.zeros(N_DOCUMENTS, np.int64))
-    return model_stream(setup, _short(setup, stream_tokens), vocabulary, plan)
+    return model_stream(setup, _short(setup, stream_tokens), vocabulary, plan, OWN)
 
 
 def model_stream(
@@ -42,6 +43,7 @@ def model_stream(
     settings: Mapping[str, Any],
     vocabulary: Vocabulary,
     plan: Schedule,
+    name: str,  # of the law
     strategy: tuple[str, str] | None = None,  # (kind, target); the submission's own when left out
 ) -> LawStream:
     """A stream drawn from the rows of a fresh predictor. Raises SubmissionError, SandboxError."""
@@ -57,14 +59,14 @@ def model_stream(
             advance(1)
             return np.asarray(rows[:, 0])
 
-        law = ModelRows(ask, int(settings["seq_len"]))
+        law = ModelRows(ask, int(settings["seq_len"]), name)
         return draw([law], plan, vocabulary.ordinary, vocabulary.boundary, setup.seed)
 
 
 def source_evidence(setup: Setup, source: LawStream, vocabulary: Vocabulary) -> SourceRun:
     """An empty evidence object; `score_source` fills it, and what it holds survives a crash."""
     ledger = Ledger(setup.out / "source", len(source.tokens))
-    return SourceRun(source, Run(source, vocabulary, ledger), "the predictor, before it adapts")
+    return SourceRun(source, Run(source, vocabulary, ledger))
 
 
 def score_source(setup: Setup, evidence: SourceRun, stream_tokens: int) -> None:

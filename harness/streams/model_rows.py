@@ -24,7 +24,7 @@ class ModelRows:
 
     ask: Ask
     seq_len: int  # longest window that `ask` takes, tokens
-    name: str = "text sampled from a model"
+    name: str
 
     def documents(
         self, lengths: Tokens, ordinary: Tokens, boundary: int, rng: np.random.Generator

@@ -84,7 +84,7 @@ def bigram_rows(vocabulary: Vocabulary, seed: int = 1) -> np.ndarray:
 def sampled(ask: Ask, vocabulary: Vocabulary, seq_len: int, seed: int) -> LawStream:
     """Documents of the refereed source test."""
     plan = Schedule(np.full(N_DOCUMENTS, DOCUMENT_TOKENS), np.zeros(N_DOCUMENTS, np.int64))
-    law = ModelRows(ask, seq_len)
+    law = ModelRows(ask, seq_len, "rows")
     return draw([law], plan, vocabulary.ordinary, vocabulary.boundary, seed)
 
 

@@ -15,12 +15,10 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from harness.checks.e_values import THRESHOLD_NATS, mixture_log_e
-from harness.checks.source_law import (
-    check_source,
-    source_test,
-)
+from harness.checks.source import REFEREED, SourceTest, check_refereed, source_test
 from harness.checks.status import Level, Status
 from harness.referee.ledger import Ledger
+from harness.referee.ledger_pass import ledger_pass
 from harness.referee.run import Run, SourceRun
 from harness.streams.drawn import LawStream
 from harness.streams.vocabulary import Vocabulary
@@ -55,9 +53,14 @@ def evidence_of(
         )
         with Ledger(Path(folder), len(tokens)) as ledger:
             ledger.nats[1:] = nats[1:]
-        return SourceRun(source, Run(source, vocabulary, ledger), "a law")
+        return SourceRun(source, Run(source, vocabulary, ledger))
 
     return make
+
+
+def both_of(evidence: SourceRun) -> SourceTest:
+    """Both e-values of a refereed run."""
+    return source_test(REFEREED, ledger_pass(evidence.run.ledger), evidence.source)
 
 
 def law_and_code(
@@ -83,22 +86,22 @@ def test_no_honest_code_is_refuted(evidence_of, noise):
     tests = []
     for seed in range(N_TRIALS // 3):
         log_q, nats = law_and_code(seed, noise, n=512)
-        tests.append(source_test(evidence_of(log_q, nats)))
+        tests.append(both_of(evidence_of(log_q, nats)))
     e_values = np.exp([t.plain + t.allowance for t in tests])
 
     assert not any(t.refuted for t in tests)
     assert e_values.mean() < 1.5  # its standard error is 0.16 at the least noise
-    assert all(t.hedged is not None and t.hedged < 5 for t in tests)
+    assert all(t.mixture < 5 for t in tests)
 
 
 def test_the_source_itself_saves_nothing(evidence_of):
     """p = q: both e-values are one, less what is forgiven."""
     log_q, _ = law_and_code(0, 0.0)
 
-    test = source_test(evidence_of(log_q, -log_q))
+    test = both_of(evidence_of(log_q, -log_q))
 
     assert test.plain == pytest.approx(-test.allowance) and test.plain < 0
-    assert test.hedged == pytest.approx(-test.allowance)
+    assert -test.allowance <= test.mixture <= 0
 
 
 def cheat(seed: int, share: float, nats_saved: float) -> tuple[np.ndarray, np.ndarray]:
@@ -111,17 +114,17 @@ def cheat(seed: int, share: float, nats_saved: float) -> tuple[np.ndarray, np.nd
     return log_q, nats
 
 
-def test_a_cheat_that_its_own_waste_hides_is_refuted_by_the_hedge(evidence_of):
+def test_a_cheat_that_its_own_waste_hides_is_refuted_by_the_mixture(evidence_of):
     """3 nats saved on 2 % of tokens against 0.28 nats wasted on each: the plain e-value is hundreds
-    of nats away, the hedged one refutes (nineteen in twenty; the rest got few chances to cheat).
+    of nats away, the mixture refutes (nineteen in twenty; the rest got few chances to cheat).
     """
     tests = []
     for seed in range(20):
         log_q, nats = cheat(seed, 0.02, 3.0)
-        tests.append(source_test(evidence_of(log_q, nats)))
+        tests.append(both_of(evidence_of(log_q, nats)))
 
     assert all(t.plain < -300 for t in tests)
-    assert all(t.hedged is not None and t.hedged > THRESHOLD_NATS - 3 for t in tests)
+    assert all(t.mixture > THRESHOLD_NATS - 3 for t in tests)
     assert sum(t.refuted for t in tests) >= 18
 
 
@@ -131,10 +134,10 @@ def test_boundaries_are_no_source_of_gain(evidence_of):
     blind = nats.copy()
     blind[::DOCUMENT] = 6.0  # a model that is surprised by every boundary
 
-    knowing, surprised = (source_test(evidence_of(log_q, x)) for x in (nats, blind))
+    knowing, surprised = (both_of(evidence_of(log_q, x)) for x in (nats, blind))
 
     assert knowing.plain - surprised.plain == pytest.approx(6.0 * (N_TOKENS // DOCUMENT - 1))
-    assert knowing.hedged == surprised.hedged  # the hedge bets on drawn tokens only
+    assert knowing.mixture == surprised.mixture  # the mixture bets on drawn tokens only
     assert not knowing.refuted and not surprised.refuted
 
 
@@ -147,7 +150,7 @@ def test_mass_below_one_is_never_refuted(evidence_of, seed, mass, noise):
     """A code that gives away probability only hurts its author."""
     log_q, nats = law_and_code(seed, noise, n=512)
 
-    assert not source_test(evidence_of(log_q, nats - math.log(mass))).refuted
+    assert not both_of(evidence_of(log_q, nats - math.log(mass))).refuted
 
 
 def test_mass_of_the_size_that_the_mass_rule_tolerates_is_forgiven(evidence_of):
@@ -155,14 +158,14 @@ def test_mass_of_the_size_that_the_mass_rule_tolerates_is_forgiven(evidence_of):
     log_q, _ = law_and_code(3, 0.0)
     nats = -log_q - math.log1p(MASS_TOLERANCE)
 
-    test = source_test(evidence_of(log_q, nats))
+    test = both_of(evidence_of(log_q, nats))
 
     assert test.plain <= 1e-9
-    assert test.hedged is not None and test.hedged <= 1e-9
+    assert test.mixture <= 1e-9
 
 
 @given(st.lists(st.floats(-800, 800), min_size=1, max_size=50))
-def test_the_hedge_is_a_number_for_every_score(log_ratios):
+def test_the_mixture_is_a_number_for_every_score(log_ratios):
     """Certain misses and certain hits neither overflow nor become NaN; the bet of nothing, one of
     42, is the floor.
     """
@@ -176,11 +179,21 @@ def test_the_status_carries_the_numbers_behind_it(evidence_of):
     """Pass says the saving; fail says that causality, order or mass is broken, not which."""
     for share, status in ((0.0, Status.PASS), (0.5, Status.FAIL)):
         evidence = evidence_of(*cheat(0, share, 3.0))
-        test = source_test(evidence)
+        test = both_of(evidence)
 
-        found = check_source(evidence, test, 1337)
+        found = check_refereed(evidence)
 
         assert (found.rule, found.status, found.level) == ("SOURCE-1", status, Level.REFEREE)
         assert found.evidence[0]["plain_nats"] == test.plain
-        assert found.evidence[0]["hedged_nats"] == test.hedged
+        assert found.evidence[0]["hedged_nats"] == test.mixture
         assert ("this test alone does not say which" in found.message) == (status is Status.FAIL)
+
+
+def test_a_target_of_probability_zero_is_lost_and_no_reason_to_say_nothing(evidence_of):
+    """An infinite score has a place in the ledger: the code pays for it, and is not refuted."""
+    log_q, nats = law_and_code(0, 0.1)
+    nats[300] = np.inf
+
+    found = check_refereed(evidence_of(log_q, nats))
+
+    assert found.status is Status.PASS
