@@ -34,7 +34,7 @@ from harness.streams.drawn import LawStream
 from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
-from harness.trace.printed_scores import Claim, claim_of
+from harness.trace.printed_scores import DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
 
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
@@ -206,9 +206,9 @@ class ScriptDriver:
         return _training(self.plan, self.vocabulary, self.seed) if self.subject.trains else ()
 
     @cached_property
-    def claim(self) -> Claim:
+    def claim(self) -> DeclaredScore:
         """What the folder's own logs say of the numbers that submission.json declares."""
-        return claim_of(self.subject.logs.values(), self.subject.declared)
+        return declared_score(self.subject.logs.values(), self.subject.declared)
 
     def _vocabulary(self, configuration: Configuration) -> Vocabulary:
         return self.subject.vocabulary(configuration, self.tokenizers)

@@ -65,7 +65,7 @@ def printed_numbers(log: str) -> list[Printed]:
 
 
 @dataclass(frozen=True)
-class Claim:
+class DeclaredScore:
     """What a folder says of its numbers, by their kinds."""
 
     declared: frozenset[str] = frozenset()  # they come to the number that submission.json declares
@@ -81,10 +81,10 @@ class Claim:
         return better is not None and last is not None and better < CLEARLY * last
 
 
-SILENT = Claim()  # no logs, or no number declared
+UNDECLARED = DeclaredScore()  # no logs, or no number declared
 
 
-def headline(numbers: Sequence[Printed], claim: Claim = SILENT) -> Printed | None:
+def headline(numbers: Sequence[Printed], claim: DeclaredScore = UNDECLARED) -> Printed | None:
     """The number that the run stands for: the last that is no diagnostic, unless the folder claims
     another one. (#1001 scores again what it trained on, prints that last, and claims the first.
     #706 claims an n-gram mixture, and adapts by default behind it, as its logs do not.)
@@ -106,10 +106,10 @@ def kind(number: Printed) -> str:
     return _FIGURE.sub("#", number.tag)
 
 
-def claim_of(
+def declared_score(
     logs: Iterable[str],  # of the folder
     declared: Collection[float],  # bits per byte, in submission.json
-) -> Claim:
+) -> DeclaredScore:
     """Which numbers of the logs come to a declared one, alone or as the mean of their last."""
     figures: list[_Figure] = []
     lasts: dict[str, list[_Figure]] = {}
@@ -121,7 +121,7 @@ def claim_of(
         figures += found
     figures += [_mean(some) for some in lasts.values()]
     named = (_named(figures, one) for one in declared)
-    return Claim(frozenset().union(*named), frozenset(lasts))
+    return DeclaredScore(frozenset().union(*named), frozenset(lasts))
 
 
 @dataclass(frozen=True)

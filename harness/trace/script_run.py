@@ -19,7 +19,13 @@ from harness.streams.alignment import SAMPLED_FROM, Aligner, K
 from harness.streams.drawn import LawStream
 from harness.streams.stream import Stream
 from harness.trace import first_use
-from harness.trace.printed_scores import SILENT, Claim, Printed, headline, printed_numbers
+from harness.trace.printed_scores import (
+    UNDECLARED,
+    DeclaredScore,
+    Printed,
+    headline,
+    printed_numbers,
+)
 from harness.trace.reader import Capture, Column, load, load_answers
 from harness.trace.reconstruct import Pass, reconstruct
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
@@ -145,7 +151,7 @@ def read_run(
     stream: Stream,
     token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
     training: Sequence[Tokens] = (),  # the drawn training shards
-    claim: Claim = SILENT,  # what the folder says of its numbers
+    declared: DeclaredScore = UNDECLARED,  # what the folder says of its numbers
 ) -> ScriptRun:
     """Reads the log and the capture of a run."""
     log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
@@ -157,7 +163,7 @@ def read_run(
         if found is not None:
             widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
-    head = headline(numbers, claim)
+    head = headline(numbers, declared)
     numbers = tuple(head if head and number.line == head.line else number for number in numbers)
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())

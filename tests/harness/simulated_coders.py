@@ -1,5 +1,6 @@
 """Small coders, legal and cheating, as what the battery sees of them: scores in an order."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -94,3 +95,8 @@ def peek(scores: Scores, seed: int, share: float = 0.1, nats: float = 2.0) -> Sc
 def document_of(law: LawStream) -> np.ndarray:
     """(T,) index of the document around each position."""
     return np.searchsorted(law.starts, np.arange(len(law.tokens)), side="right") - 1
+
+
+def heavier(scores: Scores, mass: float) -> Scores:
+    """The same scores by a code whose distributions weigh so much."""
+    return Scores(scores.position, scores.nats - math.log(mass), scores.event)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from audits.facts.documented.logs import from_texts
-from harness.trace.printed_scores import claim_of, claims, headline, printed_numbers
+from harness.trace.printed_scores import claims, declared_score, headline, printed_numbers
 
 USUAL = """\
 step:0/3 val_loss:6.9357 val_bpb:4.1077 train_time:0ms step_avg:0.01ms
@@ -128,12 +128,12 @@ def test_the_declared_figure_tells_what_it_is_called() -> None:
     """submission.json names a number of the folder's logs, or the mean of several, or none; figures
     are no name.
     """
-    assert "final_int#_roundtrip_exact" in claim_of([USUAL], [4.1055]).declared
-    assert "legal_ttt_exact" not in claim_of([USUAL], [4.1055]).declared
-    assert "legal_ttt_exact" in claim_of([USUAL], []).logged
-    assert not claim_of([USUAL], [1.1194]).declared
+    assert "final_int#_roundtrip_exact" in declared_score([USUAL], [4.1055]).declared
+    assert "legal_ttt_exact" not in declared_score([USUAL], [4.1055]).declared
+    assert "legal_ttt_exact" in declared_score([USUAL], []).logged
+    assert not declared_score([USUAL], [1.1194]).declared
     other = USUAL.replace("4.10123434", "4.20123434")
-    assert claim_of([USUAL, other], [4.151234]).declared == {"legal_ttt_exact"}
+    assert declared_score([USUAL, other], [4.151234]).declared == {"legal_ttt_exact"}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_scans_and_runs_agree_on_the_declared_figure(
     log = (
         f"first_exact val_loss:3.0 val_bpb:1.30000000\nfinal_exact val_loss:2.0 val_bpb:{printed}\n"
     )
-    assert ("final_exact" in claim_of([log], [declared]).declared) is same
+    assert ("final_exact" in declared_score([log], [declared]).declared) is same
     scanned = from_texts({"train.log": log}, {"val_bpb": declared}).last_is_headline()
     assert scanned is (True if same else None)
 
@@ -161,7 +161,7 @@ def test_scans_and_runs_agree_on_the_declared_figure(
 def test_the_nearest_decimals_go_first() -> None:
     """A declared 1.121 may be 1.1210: where a number comes to that, 1.1214 is another one."""
     log = "first val_loss:3.0 val_bpb:1.1210\nfinal val_loss:2.0 val_bpb:1.1214\n"
-    assert claim_of([log], [1.121]).declared == {"first"}
+    assert declared_score([log], [1.121]).declared == {"first"}
     assert from_texts({"train.log": log}, {"val_bpb": 1.121}).last_is_headline() is False
 
 
@@ -184,7 +184,7 @@ def test_the_folder_says_which_number_it_claims(log: str, declared: float, tag: 
     nobody claims accuses nobody.
     """
     ours = printed_numbers(SCORED_AGAIN)
-    found = headline(ours, claim_of([log], [declared]))
+    found = headline(ours, declared_score([log], [declared]))
     assert found is not None and not found.diagnostic
     assert found.tag == tag
 
@@ -193,7 +193,7 @@ def test_a_claimed_number_that_is_clearly_better_is_judged_where_the_logs_do_not
     """#706 claims an n-gram mixture; behind it, by default and in no log, the script adapts."""
     logged = USUAL + "ngram5_exact val_loss:4.50000000 val_bpb:2.50000000\n"
     ours = printed_numbers(logged + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n")
-    found = headline(ours, claim_of([logged], [2.5]))
+    found = headline(ours, declared_score([logged], [2.5]))
     assert found is not None and found.tag == "ngram5_exact"
 
 
