@@ -1,10 +1,10 @@
 """DATA-2 and what was read when: the files that the script opened, by phase of its run.
 
-    before   its first counted score     during   the counted pass     after   its last one
+    before   its first score             during   the scored pass     after   its last one
 
 Nearly every legal script opens the validation shard at its start, for validation while it trains,
 and every training shard before it scores: both are reported and judged as nothing. A training shard
-that is *opened* during the counted pass is DATA-2 *unknown*: the hooks live inside the process, and
+that is *opened* during the scored pass is DATA-2 *unknown*: the hooks live inside the process, and
 whether the text entered a score is not seen. Does not cover: shards that were opened before and are
 read on (memory maps), and tokens kept in memory; so nothing here passes DATA-2.
 """
@@ -25,7 +25,7 @@ class Read:
     """One file in one phase."""
 
     path: str  # relative to the stage
-    phase: str  # "before", "during" or "after" the counted pass; "" where none was rebuilt
+    phase: str  # "before", "during" or "after" the scored pass; "" where none was rebuilt
     times: int  # that it was opened
     event: int  # of the first opening
 
@@ -50,7 +50,7 @@ def _phase(run: ScriptRun, event: int) -> str:
 
 
 def check_reads(run: ScriptRun) -> list[Finding]:
-    """DATA-2, only where a training shard was opened during the counted pass."""
+    """DATA-2, only where a training shard was opened during the scored pass."""
     opened = [r for r in reads_of(run) if r.phase == "during" and TRAINING.search(r.path)]
     if not opened:
         return []

@@ -74,11 +74,11 @@ def order_view(
     if len(expected):  # windows cut short by the end of the stream overlap there, in any script
         twice = twice[twice < expected[-1] + 1 - tail]
     breaks = [
-        OrderBreak("PASS-3", "never counted", dropped),
-        OrderBreak("PASS-1", "counted more than once, with unequal scores", twice),
+        OrderBreak("PASS-3", "never scored", dropped),
+        OrderBreak("PASS-1", "scored more than once, with unequal scores", twice),
         *_early_uses(view, uses, earlier),
         *_secondary(view, uses, earlier),
-        OrderBreak("PASS-2", "the better of two scores was counted", _hindsight(view, earlier)),
+        OrderBreak("PASS-2", "given the better of two earlier scores", _hindsight(view, earlier)),
     ]
     found = tuple(b for b in breaks if len(b.positions))
     return OrderView(len(view.position), len(expected), missing, found)
@@ -109,16 +109,16 @@ def _early_uses(
         same |= uses.transient[view.position]
     honest_before = _scored_first(view, first, earlier)
     kinds = (
-        ("CAUSAL-3", "optimised on by a transient tensor, then counted", inside & same),
-        ("ORDER-1", "used by an update inside the pass, then counted", inside & ~same),
+        ("CAUSAL-3", "used to optimise a transient tensor, then scored", inside & same),
+        ("ORDER-1", "used by an update inside the pass, then scored", inside & ~same),
         (
             "PASS-1",
-            "scored, learnt from, and scored again for the count",
+            "scored, learnt from, and scored again for the number",
             ~inside & ~same & honest_before,
         ),
         (
             "ORDER-2",
-            "used by a training step before the counted pass began",
+            "used by a training step before the scored pass began",
             ~inside & ~same & ~honest_before,
         ),
     )

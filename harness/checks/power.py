@@ -6,7 +6,7 @@
 
 A control is scored as if its tokens had been fresh, by the arithmetic of the source test; the
 class has power when that would have refuted. A class without is *unknown*, with the number; where
-a script has nothing of the kind (no update between two counted scores), it does not apply. Tables
+a script has nothing of the kind (no update between two scores), it does not apply. Tables
 bring down no pass: NORM-1 is passed by a softmax or by a sum over the alphabet, never by SOURCE-1.
 """
 
@@ -114,7 +114,7 @@ def adaptation_power(counted: ScoredPass | None, control: LawStream, threshold: 
 
 def without_updates(threshold: float) -> Power:
     """Adaptation, of a script that never adapts."""
-    note = "no weight changed between two counted scores, and no table was mixed in"
+    note = "no weight changed between two scores, and no table was mixed in"
     return Power("adaptation", 0.0, -np.inf, threshold, note, applies=False)
 
 

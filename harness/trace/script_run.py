@@ -85,7 +85,7 @@ class ScriptRun:
 
     @property
     def first_weights(self) -> int:
-        """Fingerprint of the weights that fixed the first counted scores; 0: not known."""
+        """Fingerprint of the weights that fixed the first scores; 0: not known."""
         counted = self.scored
         if counted is None or not len(counted.event):
             return 0
@@ -112,7 +112,7 @@ class ScriptRun:
 
     @cached_property
     def batches(self) -> npt.NDArray[np.int64]:
-        """(b, 2) events: the forward that fixed counted scores, the last sum that counted them."""
+        """(b, 2) events: the forward that fixed scores, the last sum that counted them."""
         counted, capture = self.scored, self.capture
         if counted is None:
             return np.empty((0, 2), np.int64)
@@ -126,7 +126,7 @@ class ScriptRun:
 
     @property
     def adapts(self) -> bool:
-        """Weights were updated, or tables could have been, between two counted scores."""
+        """Weights were updated, or tables could have been, between two scores."""
         counted = self.scored
         if counted is None or not len(counted.event):
             return True

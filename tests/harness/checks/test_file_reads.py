@@ -61,7 +61,7 @@ def run(server: ForkServer, folder: Path, restore: str = "", meanwhile: str = ""
 
 
 def test_shards_by_phase(server, tmp_path):
-    """Opened before and after scoring: reported, and nobody's fault. Inside the counted pass:
+    """Opened before and after scoring: reported, and nobody's fault. Inside the scored pass:
     unknown, never a failure.
     """
     legal, reads = (

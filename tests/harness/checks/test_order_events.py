@@ -48,7 +48,7 @@ def test_score_first_passes_every_rule():
 
 
 def test_a_diagnostic_score_licenses_no_update():
-    """Scored whole, trained on, scored again for the count: ORDER-2. Scored first step by step,
+    """Scored whole, trained on, scored again for the number: ORDER-2. Scored first step by step,
     then again: PASS-1.
     """
     assert rules(run(1000), uses_at(500), earlier=[run(0)]) == ["ORDER-2"]
