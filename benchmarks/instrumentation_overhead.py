@@ -30,7 +30,7 @@ from harness.configure.record_script import read_record
 from harness.experiments.driver import Limits, ScriptDriver
 from harness.protocol.job import Job, RunState
 from harness.sandbox.pool import Pool
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.printed_scores import Printed, claims, headline, printed_numbers
 from harness.trace.script_run import read_run
@@ -92,13 +92,13 @@ def main() -> int:
             script, pool, out, options.seed, limits, plan, tuple(options.tokenizer)
         )
         driver.begin()
-        law = plan.drawn(driver.vocabulary, options.seed)
+        stream = plan.drawn(driver.vocabulary, options.seed)
         runs: list[Timed] = []
-        with driver.staged("overhead", law) as job:
+        with driver.staged("overhead", stream) as job:
             for kind in _order(options.pairs):
                 if len(runs) % 2 and _left_s(options) < 2 * max(run.wall_s for run in runs[-2:]):
                     break  # before a pair that the time left cannot hold
-                runs.append(_timed(kind, job, law, driver))
+                runs.append(_timed(kind, job, stream, driver))
                 print(_row(runs[-1]), flush=True)
     return _conclude(runs, options)
 
@@ -115,7 +115,7 @@ def _left_s(options: argparse.Namespace) -> float:
     return float(options.budget) - (time.monotonic() - BEGUN_S)
 
 
-def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
+def _timed(kind: str, job: Job, stream: SourceStream, driver: ScriptDriver) -> Timed:
     job = replace(job, capture=kind == "instrumented")
     clock = LogClock(job.log)
     clock.start()
@@ -130,7 +130,7 @@ def _timed(kind: str, job: Job, law: LawStream, driver: ScriptDriver) -> Timed:
     parts_s = _parts(clock, begin, [n for n in numbers if begin < n.line <= head.line])
     gap = None
     if job.capture:
-        run = read_run(job, outcome, law, driver.vocabulary.token_bytes(law.tokens))
+        run = read_run(job, outcome, stream, driver.vocabulary.token_bytes(stream.tokens))
         gap = run.scored.gap if run.scored else None
     took_s = sum(seconds for _, seconds in parts_s)
     return Timed(kind, took_s, outcome.wall_s, head.text.strip(), parts_s, gap)

@@ -26,7 +26,7 @@ from harness.experiments.run_name import BASE, TEXT, RunName
 from harness.options import Options
 from harness.sandbox.pool import Pool
 from harness.score import Score
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.script_run import ScriptRun
@@ -42,7 +42,7 @@ class Examination:
 
     options: Options
     subject: Subject
-    drawn: LawStream | None = None  # the validation stream, where it was drawn beforehand
+    drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
     text: ScriptRun | None = None  # the run on text, which gives the score that is shown
     evidence: Evidence | None = None
     judged: Judged | None = None
@@ -65,7 +65,7 @@ class Examination:
             )
             self.evidence = battery.run(base)
         tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
-        vocabulary, tokens = self.driver.vocabulary, base.law.tokens
+        vocabulary, tokens = self.driver.vocabulary, base.source.tokens
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
         self.judged = judge(self.evidence, token_bytes, is_byte, tail)
 

@@ -10,7 +10,7 @@ headline. It may use this module, or read the variables itself:
     val_loss:<nats per token> val_bpb:<bits per byte> val_tokens:<targets scored>
 
 Settings come from the environment because the harness also runs the program on a short stream of
-known law, with chunk, window and `BUCKETS` shrunk in proportion. Lines marked DIAGNOSTIC are no
+known source, with chunk, window and `BUCKETS` shrunk in proportion. Lines marked DIAGNOSTIC are no
 headline.
 """
 

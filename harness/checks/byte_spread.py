@@ -125,7 +125,7 @@ def _explained(number: Printed, base: ScriptRun) -> bool:
         return False
     assert number.bits_per_byte is not None
     by_bits = number.bits_per_byte * math.log(2) * base.n_bytes
-    by_nats = counted.mean * (len(base.law.tokens) - 1)
+    by_nats = counted.mean * (len(base.source.tokens) - 1)
     return abs(by_bits - by_nats) <= OFF * by_nats  # a mixture may lose on a stream like ours
 
 
@@ -136,11 +136,11 @@ def _spread(claim: Printed, run: ScriptRun | None) -> Spread | None:
     same = [n for n in run.numbers if kind(n) == kind(claim) and n.bits_per_byte is not None]
     if not same or same[-1].bits_per_byte is None:
         return None
-    tokens = len(run.law.tokens) - 1
+    tokens = len(run.source.tokens) - 1
     claimed = same[-1].bits_per_byte * math.log(2) * run.n_bytes
-    source = -float(run.law.log_q[1:].sum())
+    source = -float(run.source.log_q[1:].sum())
     log_e = source - claimed * DENOMINATOR
-    return Spread(claim, run.law.laws[0], claimed / tokens, source / tokens, log_e)
+    return Spread(claim, run.source.distributions[0], claimed / tokens, source / tokens, log_e)
 
 
 def _status(status: Status, text: str, finding: dict[str, object]) -> Finding:

@@ -1,7 +1,7 @@
 """NORM-1 from outside, from a single run: a distribution weighs one.
 
     mass_bound     the largest m for which "no distribution weighs more than m, and scores are
-                   causal" is refuted by one run on a stream of known law
+                   causal" is refuted by one run on a stream of known source
 
 The bound refutes mass *and* causality together (a memoriser has huge ratios and mass one): that it
 is mass, only a sum over the alphabet says (`mass_asked`). Mass below one hurts its author alone.
@@ -14,13 +14,13 @@ import math
 from scipy.optimize import brentq
 
 from harness.checks.source import inconclusive_reason, mixture_nats
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.trace.scored_positions import ScoredPass, per_position
 
 MOST_NATS = 100.0  # ln of the largest mass that is looked for
 
 
-def mass_bound(counted: ScoredPass | None, law: LawStream, needed: float) -> float:
+def mass_bound(counted: ScoredPass | None, stream: SourceStream, needed: float) -> float:
     """A lower bound of the largest mass; 1.0 when nothing above one is refuted."""
     if counted is None or inconclusive_reason(counted):
         return 1.0
@@ -28,7 +28,7 @@ def mass_bound(counted: ScoredPass | None, law: LawStream, needed: float) -> flo
 
     def evidence(log_mass: float) -> float:
         """Falls as the hypothesis allows more mass."""
-        return mixture_nats(view, law, math.exp(log_mass)) - needed
+        return mixture_nats(view, stream, math.exp(log_mass)) - needed
 
     if evidence(0.0) <= 0:
         return 1.0

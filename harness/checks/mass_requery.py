@@ -106,16 +106,16 @@ def questions_for(
     if counted is None or len(np.unique(capture.rank)) != 1:
         return ()
     view = per_position(counted)
-    saved = view.log_p - base.law.log_q[view.position]
+    saved = view.log_p - base.source.log_q[view.position]
     # What is counted twice has no one score to give again.
-    eligible = np.flatnonzero(base.law.drawn[view.position] & scored_once(counted, view))
+    eligible = np.flatnonzero(base.source.drawn[view.position] & scored_once(counted, view))
     found: list[Question] = []
     by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
     for position in _first_in_a_sum_third(capture, by_saved):
         place = _place(capture, counted, position, early)
         if place is None:
             continue
-        order = _order(base.law.tokens, position, alphabet, [seed, len(found)])
+        order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
         found.append(Question(place[0], position, place[1], order, ENOUGH, ask_s))
         if len(found) == POSITIONS:
             break
@@ -184,7 +184,7 @@ def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstima
         nats, before = answers["nats"][rows], answers["before"][rows]
         used = bool(answers["used"][rows].any())
         why = _why_inconclusive(base, position, tokens, nats, before, used)
-        chosen = min(len(_followers(base.law.tokens, position)), len(tokens))
+        chosen = min(len(_followers(base.source.tokens, position)), len(tokens))
         sums.append(MassEstimate(int(position), tokens, nats, alphabet, why, chosen))
     return sums
 
@@ -194,7 +194,7 @@ def _why_inconclusive(
 ) -> str:
     assert base.scored is not None
     was = nats_at(base.scored, np.array([position]))[0]
-    if tokens[0] != base.law.tokens[position] or not abs(nats[0] - was) <= SAME_NATS:
+    if tokens[0] != base.source.tokens[position] or not abs(nats[0] - was) <= SAME_NATS:
         return "the token that stands there was not given its score again"
     if not np.isfinite(nats).all():
         return "some scores are not finite"
@@ -226,7 +226,7 @@ def confirmed(sums: Sequence[MassEstimate], run: ScriptRun) -> list[MassEstimate
         return list(sums)
     found = []
     for asked in sums:
-        token = int(run.law.tokens[asked.position])
+        token = int(run.source.tokens[asked.position])
         mine = asked.nats[asked.tokens == token]
         other = token != int(asked.tokens[0])
         now = nats_at(run.scored, np.array([asked.position]))[0]

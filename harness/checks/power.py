@@ -18,7 +18,7 @@ from harness.arrays import Floats, Ints
 from harness.checks.e_values import mixture_log_e
 from harness.checks.source import SourceTest, inconclusive_reason, mixture_nats
 from harness.checks.status import Level, Reason, Status
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.planted_cache import planted_twin
 from harness.tolerances import MOVE_NATS
 from harness.trace.scored_positions import ScoredPass, per_position
@@ -34,7 +34,7 @@ class Power:
     """One class; nats."""
 
     name: str  # "training", "adaptation", "tables"
-    below_source: float  # than the law of fresh tokens, nothing subtracted; positive: better
+    below_source: float  # than the source of fresh tokens, nothing subtracted; positive: better
     log_e: float  # of the better e-value
     threshold: float
     note: str = ""
@@ -87,7 +87,7 @@ def adaptation_effect(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
     if was.scored is None or past.scored is None:
         return np.empty(0)
     places, nats = moves(was.scored, past.scored)
-    changed = np.flatnonzero(was.law.tokens != past.law.tokens)
+    changed = np.flatnonzero(was.source.tokens != past.source.tokens)
     last = np.searchsorted(changed, places, side="right") - 1
     found: Floats = nats[(last >= 0) & (places - changed[last] > reach)]
     return found
@@ -100,7 +100,7 @@ def training_power(control: SourceTest) -> Power:
     )
 
 
-def adaptation_power(counted: ScoredPass | None, control: LawStream, threshold: float) -> Power:
+def adaptation_power(counted: ScoredPass | None, control: SourceStream, threshold: float) -> Power:
     """From the copies alone: `control.drawn` marks them."""
     reason = inconclusive_reason(counted)
     if reason or counted is None:
@@ -125,15 +125,15 @@ def without_training(threshold: float) -> Power:
 
 
 def table_power(
-    law: LawStream,
+    stream: SourceStream,
     buckets: int,
     threshold: float,
 ) -> Power:
     """What a planted twin would have saved at the script's load."""
-    nats = planted_twin(law, buckets)
-    drawn = law.drawn[: len(nats)].copy()
+    nats = planted_twin(stream, buckets)
+    drawn = stream.drawn[: len(nats)].copy()
     drawn[0] = False
-    log_ratios = (-nats - law.log_q[: len(nats)])[drawn]
+    log_ratios = (-nats - stream.log_q[: len(nats)])[drawn]
     note = f"{len(nats) / buckets:.3g} tokens a bucket"
     return Power("tables", float(log_ratios.sum()), mixture_log_e(log_ratios), threshold, note)
 

@@ -1,7 +1,7 @@
-"""SOURCE-1, refereed or run as submitted: nobody beats the law that the stream was drawn from.
+"""SOURCE-1, refereed or run as submitted: nobody beats the source that the stream was drawn from.
 
     plain    what the printed number saved against the source, less what rounding may have given
-    mixture  the mean of prod(1 + l (p_t/q_t - 1)) over bets l, on all laws and on each alone
+    mixture  the mean of prod(1 + l (p_t/q_t - 1)) over bets l, on all distributions and each
 
 Both are lower bounds of ln of an e-value of the *exact* scores, so that either beyond the threshold
 has a probability of at most 1e-6 for a run, whatever honest code was scored. Subtracted first:
@@ -32,7 +32,7 @@ from harness.checks.e_values import (
 from harness.checks.status import Finding, Level, Status
 from harness.referee.ledger_pass import ledger_pass
 from harness.referee.run import SourceRun
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.trace.printed_scores import Printed
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position, weights_known
 
@@ -72,15 +72,15 @@ class SourceTest:
 def source_test(
     printed: Printed,
     counted: ScoredPass | None,
-    law: LawStream,
+    stream: SourceStream,
     threshold: float = THRESHOLD_NATS,  # one number decides, so that nothing has to be shared
 ) -> SourceTest:
     """Both e-values of one printed number."""
     reason = inconclusive_reason(counted)
     if reason or counted is None:
-        return _inconclusive(printed, law, threshold, reason)
+        return _inconclusive(printed, stream, threshold, reason)
     view = per_position(counted)
-    log_q = law.log_q[view.position]
+    log_q = stream.log_q[view.position]
     source = float(view.weight @ -log_q)
     captured = float(view.weight @ view.nats)
     mean = float(np.average(counted.nats, weights=counted.weight))  # nats, as printed
@@ -95,7 +95,7 @@ def source_test(
         tokens,
         below_source=source - claim,
         plain=max(source - claim - allowance, summed),
-        mixture=mixture_nats(view, law) - beyond,
+        mixture=mixture_nats(view, stream) - beyond,
         allowance=allowance,
         threshold=threshold,
     )
@@ -114,11 +114,13 @@ def inconclusive_reason(counted: ScoredPass | None) -> str:
     return ""
 
 
-def _inconclusive(printed: Printed, law: LawStream, threshold: float, reason: str) -> SourceTest:
+def _inconclusive(
+    printed: Printed, stream: SourceStream, threshold: float, reason: str
+) -> SourceTest:
     """Measured as if every position but the first counted alike; claims nothing."""
-    tokens = len(law.tokens) - 1
+    tokens = len(stream.tokens) - 1
     loss = math.nan if printed.nats_per_token is None else printed.nats_per_token
-    below = -float(law.log_q[1:].sum()) - loss * tokens
+    below = -float(stream.log_q[1:].sum()) - loss * tokens
     return SourceTest(printed, tokens, below, -math.inf, -math.inf, 0.0, threshold, reason)
 
 
@@ -141,18 +143,18 @@ def _claim(
 
 def mixture_nats(
     view: PerPosition,
-    law: LawStream,
+    stream: SourceStream,
     mass: float = 1.0,  # of the hypothesis: no distribution weighs more
 ) -> float:
-    """ln of the mean e-value over: all drawn positions, each law alone.
+    """ln of the mean e-value over: all drawn positions, each distribution alone.
 
     The product grows with each ratio, so a worst-case rounding is taken off every ratio first.
     """
     resolution = MASS_NATS + score_rounding(view.nats)
-    log_ratios = view.log_p - law.log_q[view.position] - resolution - math.log(mass)
-    drawn = law.drawn[view.position]
-    law_of = law.law_of[view.position]
-    present = [drawn & (law_of == k) for k in np.unique(law_of[drawn])]
+    log_ratios = view.log_p - stream.log_q[view.position] - resolution - math.log(mass)
+    drawn = stream.drawn[view.position]
+    distribution_of = stream.distribution_of[view.position]
+    present = [drawn & (distribution_of == k) for k in np.unique(distribution_of[drawn])]
     groups = [drawn] + (present if len(present) > 1 else [])
     logs = [mixture_log_e(log_ratios[group]) for group in groups]
     return float(logsumexp(logs) - math.log(len(logs)))
@@ -167,12 +169,12 @@ def check_refereed(run: SourceRun) -> Finding:
 def check_source(
     tests: Sequence[SourceTest],
     decides: Callable[[Printed], bool],  # the headline, or its candidates
-    law: LawStream,
+    stream: SourceStream,
     level: Level = Level.BLACK_BOX,
 ) -> Finding:
     """SOURCE-1 from every printed number; only those that `decides` names fail it."""
     heads = [t for t in tests if decides(t.printed) and not t.printed.diagnostic]
-    findings = tuple(_numbers(t, law, t in heads) for t in tests)
+    findings = tuple(_numbers(t, stream, t in heads) for t in tests)
     speaking = [t for t in heads if not t.inconclusive]
     if not speaking:
         reason = heads[-1].inconclusive if heads else "no printed number is a headline"
@@ -180,22 +182,22 @@ def check_source(
         return Finding("SOURCE-1", Status.UNKNOWN, level, text, findings)
     worst = max(speaking, key=lambda t: t.log_e)
     status = Status.FAIL if worst.refuted else Status.PASS
-    return Finding("SOURCE-1", status, level, _text(worst, law), findings)
+    return Finding("SOURCE-1", status, level, _text(worst, stream), findings)
 
 
-def _text(test: SourceTest, law: LawStream) -> str:
+def _text(test: SourceTest, stream: SourceStream) -> str:
     side = "below" if test.below_source > 0 else "above"
     text = (
         f"{test.printed.tag}: {abs(test.below_source):,.1f} nats {side} the source's code length on"
         f" {test.tokens:,.0f} tokens ({abs(test.below_source_per_token):.4f} a token; seed"
-        f" {law.seed}; {', '.join(law.laws)}); log e-value {test.plain:.1f} (plain),"
+        f" {stream.seed}; {', '.join(stream.distributions)}); log e-value {test.plain:.1f} (plain),"
         f" {test.mixture:.1f} (mixture), threshold {test.threshold:.1f} (p <= 1e-6)"
     )
     more = ": causality, order or mass is broken; this test alone does not say which"
     return text + (more if test.refuted else "")
 
 
-def _numbers(test: SourceTest, law: LawStream, headline: bool) -> dict[str, object]:
+def _numbers(test: SourceTest, stream: SourceStream, headline: bool) -> dict[str, object]:
     """JSON-ready."""
     return {
         "tag": test.printed.tag,
@@ -209,9 +211,9 @@ def _numbers(test: SourceTest, law: LawStream, headline: bool) -> dict[str, obje
         "allowance_nats": test.allowance,
         "needed_nats": test.threshold,
         "claims_nothing": test.inconclusive,
-        "seed": law.seed,
-        "laws": list(law.laws),
-        "law": ", ".join(law.laws),
+        "seed": stream.seed,
+        "laws": list(stream.distributions),
+        "law": ", ".join(stream.distributions),
     }
 
 

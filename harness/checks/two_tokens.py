@@ -26,7 +26,7 @@ from harness.checks.e_values import MASS_NATS, score_rounding
 from harness.checks.source import source_test
 from harness.checks.status import Finding, Level, Status
 from harness.streams.distributions import Uniform
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.perturb import with_token
 from harness.trace.printed_scores import kind
 from harness.trace.scored_positions import per_position, scored_once
@@ -41,7 +41,7 @@ FEWEST = 32  # earlier scores that must be the same
 
 @dataclass(frozen=True)
 class TwoTokens:
-    """Two tokens behind one prefix, on a stream whose law was beaten."""
+    """Two tokens behind one prefix, on a stream whose source was beaten."""
 
     inconclusive: str = ""  # why the two tell nothing
     position: int = 0
@@ -67,25 +67,25 @@ def pair_law(
 
 
 def beaten(run: ScriptRun, base: ScriptRun) -> bool:
-    """The claim of the base run's kind beats the two tokens' law."""
+    """The claim of the base run's kind beats the two tokens' source."""
     if run.headline is None or base.headline is None or kind(run.headline) != kind(base.headline):
         return False
-    return source_test(run.headline, run.scored, run.law).refuted
+    return source_test(run.headline, run.scored, run.source).refuted
 
 
-def swapped(run: ScriptRun) -> tuple[int, LawStream] | None:
+def swapped(run: ScriptRun) -> tuple[int, SourceStream] | None:
     """A position of usual probability in the second half, and the stream with the other token."""
     if run.scored is None or run.uses is None:
         return None
-    view, law = per_position(run.scored), run.law
-    late = view.position > len(law.tokens) // 2
-    eligible = law.drawn[view.position] & scored_once(run.scored, view) & late
+    view, stream = per_position(run.scored), run.source
+    late = view.position > len(stream.tokens) // 2
+    eligible = stream.drawn[view.position] & scored_once(run.scored, view) & late
     if not eligible.any():
         return None
     far = np.abs(view.log_p - np.median(view.log_p[eligible]))
     position = int(view.position[np.where(eligible, far, np.inf).argmin()])
-    (other,) = np.setdiff1d(np.unique(law.tokens[law.drawn]), law.tokens[position])
-    return position, with_token(law, position, int(other))
+    (other,) = np.setdiff1d(np.unique(stream.tokens[stream.drawn]), stream.tokens[position])
+    return position, with_token(stream, position, int(other))
 
 
 def read_pair(one: ScriptRun, two: ScriptRun | None, position: int) -> TwoTokens:
@@ -102,7 +102,7 @@ def read_pair(one: ScriptRun, two: ScriptRun | None, position: int) -> TwoTokens
         return TwoTokens("the scores before the other token are not the same to the bit")
     if 0 <= one.uses.first_used[position] < was.last[row]:
         return TwoTokens("an update used the token before it was counted")
-    tokens = int(one.law.tokens[position]), int(two.law.tokens[position])
+    tokens = int(one.source.tokens[position]), int(two.source.tokens[position])
     nats = float(was.nats[row]), float(now.nats[row])
     return TwoTokens("", position, tokens, nats, int(before.sum()))
 

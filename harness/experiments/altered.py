@@ -7,13 +7,13 @@ import numpy as np
 from harness.arrays import Tokens
 from harness.checks.future import Cut
 from harness.streams.controls import adaptation_control
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.perturb import redraw
 
 
-def changed(law: LawStream, positions: Tokens, seed: int) -> LawStream:
+def changed(stream: SourceStream, positions: Tokens, seed: int) -> SourceStream:
     """Other tokens at the positions."""
-    return replace(law, tokens=redraw(law, positions, seed))
+    return replace(stream, tokens=redraw(stream, positions, seed))
 
 
 def first_tokens(cut: Cut) -> Tokens:
@@ -21,15 +21,15 @@ def first_tokens(cut: Cut) -> Tokens:
     return np.sort(cut.compared)[: len(cut.compared) // 2]
 
 
-def duplicated_chunks(law: LawStream, chunk_tokens: int, seed: int) -> LawStream:
-    """Chunks, each with its copy; as long as `law`, so that the same configuration fits."""
-    pairs = max(1, len(law.tokens) // (2 * chunk_tokens) // 4)
-    bos = int(law.tokens[law.starts[0]])
-    stream = adaptation_control(len(law.tokens), chunk_tokens, pairs, law.ordinary, bos, seed)
-    return _padded(stream, len(law.tokens))
+def duplicated_chunks(stream: SourceStream, chunk_tokens: int, seed: int) -> SourceStream:
+    """Chunks, each with its copy; as long as `stream`, so that the same configuration fits."""
+    pairs = max(1, len(stream.tokens) // (2 * chunk_tokens) // 4)
+    n_tokens, boundary = len(stream.tokens), int(stream.tokens[stream.starts[0]])
+    copies = adaptation_control(n_tokens, chunk_tokens, pairs, stream.ordinary, boundary, seed)
+    return _padded(copies, n_tokens)
 
 
-def _padded(stream: LawStream, n_tokens: int) -> LawStream:
+def _padded(stream: SourceStream, n_tokens: int) -> SourceStream:
     """Uniform tokens behind the last document, marked as not drawn."""
     left = n_tokens - len(stream.tokens)
     rng = np.random.default_rng([stream.seed, 0x7A11])
@@ -40,5 +40,5 @@ def _padded(stream: LawStream, n_tokens: int) -> LawStream:
         tokens=np.concatenate([stream.tokens, tail]),
         log_q=np.concatenate([stream.log_q, np.full(left, -np.log(len(stream.ordinary)))]),
         drawn=np.concatenate([stream.drawn, np.zeros(left, bool)]),
-        law_of=np.concatenate([stream.law_of, np.zeros(left, np.int8)]),
+        distribution_of=np.concatenate([stream.distribution_of, np.zeros(left, np.int8)]),
     )

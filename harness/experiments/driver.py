@@ -29,8 +29,8 @@ from harness.sandbox import quota
 from harness.sandbox.pool import Pool
 from harness.stage.data_layout import StageData
 from harness.stage.stage import build_stage
-from harness.streams.distributions import Law
-from harness.streams.drawn import LawStream
+from harness.streams.distributions import Distribution
+from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
@@ -68,7 +68,7 @@ class ScriptDriver:
     limits: Limits
     plan: StreamPlan
     tokenizers: Sequence[Path] = ()
-    drawn: LawStream | None = None  # the validation stream, where it was drawn beforehand
+    drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
     tried: list[Attempt] = field(default_factory=list)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
@@ -107,7 +107,7 @@ class ScriptDriver:
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, len(self.tried)))
         return best
 
-    def _base_stream(self, configuration: Configuration) -> LawStream:
+    def _base_stream(self, configuration: Configuration) -> SourceStream:
         if self.drawn is not None:
             return self.drawn
         return self.plan.drawn(self.vocabulary, self.seed, factor=configuration.stream_factor)
@@ -115,8 +115,9 @@ class ScriptDriver:
     def run_on_text(
         self, text: Stream, configuration: Configuration, time_limit_s: float
     ) -> ScriptRun:
-        """A run on text of no known law, which gives a score and no proof. Raises SubmissionError
-        where none was printed.
+        """A run on text of no known source: it gives a score and no proof.
+
+        Raises SubmissionError where none was printed.
         """
         self.vocabulary = self._vocabulary(configuration)
         run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
@@ -127,22 +128,28 @@ class ScriptDriver:
     def run(
         self,
         name: RunName,
-        law: LawStream,
+        stream: SourceStream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
     ) -> ScriptRun:
         """One more run in the configuration that the base run found."""
-        return self._run(name, law, self.chosen, training, questions)
+        return self._run(name, stream, self.chosen, training, questions)
 
     def run_on(
-        self, name: RunName, law: Law, stream: LawStream | None = None, iterations: int = 0
+        self,
+        name: RunName,
+        distribution: Distribution,
+        stream: SourceStream | None = None,
+        iterations: int = 0,
     ) -> ScriptRun:
-        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
-        one than is drawn; `iterations`: training steps, where the script can be told.
+        """A run on one distribution alone, also in the training shard; `stream`: another one than is
+        drawn; `iterations`: training steps, where the script can be told.
         """
         factor, configuration = self.chosen.stream_factor, self.chosen
-        stream = stream or self.plan.drawn(self.vocabulary, self.seed, factor=factor, only=law)
-        shard = self.plan.drawn(self.vocabulary, self.seed, split=1, only=law)
+        stream = stream or self.plan.drawn(
+            self.vocabulary, self.seed, factor=factor, only=distribution
+        )
+        shard = self.plan.drawn(self.vocabulary, self.seed, split=1, only=distribution)
         if iterations:
             configuration = self.subject.longer(
                 self._shape(self.vocabulary.size), configuration, iterations
@@ -213,9 +220,9 @@ class ScriptDriver:
     def _vocabulary(self, configuration: Configuration) -> Vocabulary:
         return self.subject.vocabulary(configuration, self.tokenizers)
 
-    def staged(self, name: str, law: LawStream) -> contextlib.AbstractContextManager[Job]:
+    def staged(self, name: str, stream: SourceStream) -> contextlib.AbstractContextManager[Job]:
         """The stage of a run in that configuration, for whoever runs it more than once."""
-        return self._staged(name, law, self.chosen, None)
+        return self._staged(name, stream, self.chosen, None)
 
     @contextlib.contextmanager
     def _staged(
@@ -255,7 +262,7 @@ class ScriptDriver:
 
 @lru_cache(maxsize=2)
 def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
-    """Two shards of the same laws, for every run; nothing shared with the validation stream."""
+    """Two shards of the same distributions; nothing shared with the validation stream."""
     return tuple(plan.drawn(vocabulary, seed, split).tokens for split in (1, 2))
 
 

@@ -46,7 +46,7 @@ class Evidence:
         base = self.base
         if base.headline is None:
             return False
-        return source_test(base.headline, base.scored, base.law).refuted
+        return source_test(base.headline, base.scored, base.source).refuted
 
     @property
     def moved(self) -> bool:

@@ -77,7 +77,7 @@ class Rounds:
         """Round after round; what one showed decides what the next one makes."""
         evidence, base = self.evidence, self.evidence.base
         if base.scored is not None and base.finished:
-            evidence.cut = choose_cut(base.scored, base.law.starts)
+            evidence.cut = choose_cut(base.scored, base.source.starts)
         if base.finished:
             evidence.unexplained = unexplained(base, evidence.declared)
         self.runner.make(self._first())
@@ -99,13 +99,13 @@ class Rounds:
         return self.evidence.refuted or self.evidence.moved
 
     def _first(self) -> Runs:
-        law, repeat = self.evidence.base.law, RunName(RunKind.REPEAT)
+        stream, repeat = self.evidence.base.source, RunName(RunKind.REPEAT)
         if self.evidence.cut is None:
             for name in (repeat, RunName(RunKind.FUTURE, 1)):
                 self.evidence.skipped[name] = "the headline of the base run was not rebuilt"
             return self._training()
         return {
-            repeat: partial(self.driver.run, repeat, law),
+            repeat: partial(self.driver.run, repeat, stream),
             **self._future(1),
             **self._training(),
         }
@@ -113,20 +113,20 @@ class Rounds:
     def _training(self) -> Runs:
         if not self.driver.trains:
             return {}
-        law, name = self.evidence.base.law, RunName(RunKind.TRAINING)
-        shard = training_control(law, len(law.tokens))
-        return {name: partial(self.driver.run, name, law, shard)}
+        stream, name = self.evidence.base.source, RunName(RunKind.TRAINING)
+        shard = training_control(stream, len(stream.tokens))
+        return {name: partial(self.driver.run, name, stream, shard)}
 
     def _spread(self) -> Runs:
         if not self.evidence.unexplained:
             return {}
         names = RunName(RunKind.MULTI_BYTE), RunName(RunKind.SINGLE_BYTE)
-        laws = spread_laws(self.driver.longest)
-        if not laws:
+        distributions = spread_laws(self.driver.longest)
+        if not distributions:
             few = dict.fromkeys(names, "the vocabulary has too few of them")
             self.evidence.skipped.update(few)
-        pairs = zip(names, laws, strict=False)
-        return {name: partial(self.driver.run_on, name, law) for name, law in pairs}
+        pairs = zip(names, distributions, strict=False)
+        return {name: partial(self.driver.run_on, name, only) for name, only in pairs}
 
     def _second(self, found: FutureChange | None) -> Runs:
         more: Runs = {}
@@ -142,23 +142,23 @@ class Rounds:
     def _future(self, number: int) -> dict[RunName, partial[ScriptRun]]:
         """Another future, under a seed of its own."""
         assert self.evidence.cut is not None
-        law = changed(self.evidence.base.law, self.evidence.cut.changed, self.seed + number)
+        stream = changed(self.evidence.base.source, self.evidence.cut.changed, self.seed + number)
         name = RunName(RunKind.FUTURE, number)
-        return {name: partial(self.driver.run, name, law)}
+        return {name: partial(self.driver.run, name, stream)}
 
     def _band(self) -> dict[RunName, partial[ScriptRun]]:
         names = [RunName(RunKind.BAND, number) for number in range(1, N_MORE + 1)]
-        return {name: partial(self.driver.run, name, self.evidence.base.law) for name in names}
+        return {name: partial(self.driver.run, name, self.evidence.base.source) for name in names}
 
     def _adaptation(self) -> dict[RunName, partial[ScriptRun]]:
         """What the script's own updates save on copies, and how far they carry."""
         assert self.evidence.cut is not None
-        law, seed = self.evidence.base.law, self.seed
+        stream, seed = self.evidence.base.source, self.seed
         streams = {
-            RunName(RunKind.EARLY): changed(law, first_tokens(self.evidence.cut), seed),
-            RunName(RunKind.DUPLICATED): duplicated_chunks(law, self.driver.chunk_tokens, seed),
+            RunName(RunKind.EARLY): changed(stream, first_tokens(self.evidence.cut), seed),
+            RunName(RunKind.DUPLICATED): duplicated_chunks(stream, self.driver.chunk_tokens, seed),
         }
-        return {name: partial(self.driver.run, name, law) for name, law in streams.items()}
+        return {name: partial(self.driver.run, name, stream) for name, stream in streams.items()}
 
     def _third(self) -> Runs:
         evidence, name = self.evidence, RunName(RunKind.RESAMPLED)
@@ -167,8 +167,8 @@ class Rounds:
             return {}
         if majority_moved(adaptation_effect(evidence.base, early, evidence.reach)):
             return {}
-        law = other_beginnings(copied.law, self.driver.chunk_tokens, self.seed)
-        return {name: partial(self.driver.run, name, law)}
+        stream = other_beginnings(copied.source, self.driver.chunk_tokens, self.seed)
+        return {name: partial(self.driver.run, name, stream)}
 
     def _compared(self) -> FutureChange | None:
         """The runs so far: did scores move with later tokens?"""

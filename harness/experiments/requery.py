@@ -68,7 +68,7 @@ class Requery:
         if not questions:
             return
         name = RunName(RunKind.REQUERY, number)
-        run = partial(self.driver.run, name, base.law, questions=questions)
+        run = partial(self.driver.run, name, base.source, questions=questions)
         self.runner.make({name: run}, len(questions) * ask_s)
         made = self.evidence.runs.get(name)  # it ends behind its answers, not by itself
         if made is not None:
@@ -79,9 +79,9 @@ class Requery:
         answer = to_confirm(sums, self.seed)
         if answer is None:
             return sums
-        law = with_token(self.evidence.base.law, *answer)
+        stream = with_token(self.evidence.base.source, *answer)
         name = RunName(RunKind.CONFIRMATION, number)
-        self.runner.make({name: partial(self.driver.run, name, law)})
+        self.runner.make({name: partial(self.driver.run, name, stream)})
         confirming = self.evidence.get(RunKind.CONFIRMATION, number)
         return sums if confirming is None else confirmed(sums, confirming)
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 class RunKind(StrEnum):
     """The purpose of a run."""
 
-    TEXT = "text"  # text of no known law, which gives a score and no proof
-    BASE = "base"  # a stream that mixes the laws by document
+    TEXT = "text"  # text of no known source, which gives a score and no proof
+    BASE = "base"  # a stream that mixes the distributions by document
     REPEAT = "repeat"  # the same again: are two runs bit-identical?
     FUTURE = "changed future"  # tokens changed that are scored after the cut
     BAND = "band"  # identical runs where two were not bit-identical: five make a band

@@ -15,8 +15,8 @@ from harness.arrays import Tokens
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunName
 from harness.protocol.question import Question
-from harness.streams.distributions import Law
-from harness.streams.drawn import LawStream
+from harness.streams.distributions import Distribution
+from harness.streams.drawn import SourceStream
 from harness.trace.script_run import ScriptRun
 
 SLACK = 1.5  # a run may take so many times what the base run took
@@ -30,7 +30,7 @@ class Driver(Protocol):
     def run(
         self,
         name: RunName,
-        law: LawStream,
+        stream: SourceStream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
     ) -> ScriptRun:
@@ -39,10 +39,14 @@ class Driver(Protocol):
         """
 
     def run_on(
-        self, name: RunName, law: Law, stream: LawStream | None = None, iterations: int = 0
+        self,
+        name: RunName,
+        distribution: Distribution,
+        stream: SourceStream | None = None,
+        iterations: int = 0,
     ) -> ScriptRun:
-        """A run on one law alone, which a training shard is drawn from as well; `stream`: another
-        one than is drawn; `iterations`: training steps, where the script can be told.
+        """A run on one distribution alone, also in the training shard; `stream`: another one than is
+        drawn; `iterations`: training steps, where the script can be told.
         """
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:

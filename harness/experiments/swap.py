@@ -25,13 +25,14 @@ class Swap:
 
     def decide(self) -> None:
         """Fills `evidence.pair`."""
-        law = pair_law(self.driver.longest)
-        if law is None or not self.driver.can_ask:  # elsewhere runs are seldom bit-identical
+        distribution = pair_law(self.driver.longest)
+        # Elsewhere than in one process on the CPU runs are seldom bit-identical.
+        if distribution is None or not self.driver.can_ask:
             why = "no such pieces, or no single process on the CPU"
             self.evidence.skipped[TWO] = why
             return
         longer_s = self.evidence.base.outcome.wall_s  # twelve steps for three
-        run = partial(self.driver.run_on, law=law, iterations=ITERATIONS)
+        run = partial(self.driver.run_on, distribution=distribution, iterations=ITERATIONS)
         self.runner.make({TWO: partial(run, TWO)}, longer_s)
         one = self.evidence.get(RunKind.TWO_TOKENS)
         if one is None or not beaten(one, self.evidence.base):

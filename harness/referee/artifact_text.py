@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import SubmissionError
 from harness.referee.setup import Setup
 from harness.referee.source_run import model_stream
-from harness.streams.drawn import LawStream, schedule
+from harness.streams.drawn import SourceStream, schedule
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 
@@ -26,7 +26,7 @@ def artifact_text(
     vocabulary: Vocabulary,
     plan: StreamPlan,
     reference_artifact: Callable[[], Path],
-) -> LawStream:
+) -> SourceStream:
     """As long as any validation stream of the plan, and cut into documents alike."""
     documents = schedule(plan.stream_tokens, (1,), plan.document_tokens, setup.seed)
     settings = {"seq_len": WINDOW_TOKENS, "stride": 16, "chunk_tokens": 256}

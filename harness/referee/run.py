@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.referee.ledger import Ledger
 from harness.referee.referee import Probe
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 
@@ -38,7 +38,7 @@ class Run:
 
 @dataclass
 class SourceRun:
-    """The run on a stream of known law."""
+    """The run on a stream of known source."""
 
-    source: LawStream
+    source: SourceStream
     run: Run

@@ -1,6 +1,6 @@
-"""The source test's run: draw a stream from a law that we know, then score it like any other.
+"""The source test's run: draw a stream from a source that we know, then score it like any other.
 
-The law is what the predictor itself said before it adapted. Fresh workers draw and score, so
+The source is what the predictor itself said before it adapted. Fresh workers draw and score, so
 nothing of the drawing is remembered. Chunks, windows and tables are shrunk in proportion: one
 document a chunk.
 """
@@ -17,7 +17,7 @@ from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import predictor_worker, run_predictor
 from harness.referee.run import Run, SourceRun
 from harness.referee.setup import Setup
-from harness.streams.drawn import LawStream, Schedule, draw
+from harness.streams.drawn import Schedule, SourceStream, draw
 from harness.streams.model_rows import ModelRows
 from harness.streams.vocabulary import Vocabulary
 
@@ -31,7 +31,7 @@ def draw_source(
     setup: Setup,
     vocabulary: Vocabulary,
     stream_tokens: int,  # length of the stream that the settings were written for
-) -> LawStream:
+) -> SourceStream:
     """Text sampled from the predictor before it adapts."""
     lengths = np.full(N_DOCUMENTS, DOCUMENT_TOKENS)
     plan = Schedule(lengths, np.zeros(N_DOCUMENTS, np.int64))
@@ -43,9 +43,9 @@ def model_stream(
     settings: Mapping[str, Any],
     vocabulary: Vocabulary,
     plan: Schedule,
-    name: str,  # of the law
+    name: str,  # of the distribution
     strategy: tuple[str, str] | None = None,  # (kind, target); the submission's own when left out
-) -> LawStream:
+) -> SourceStream:
     """A stream drawn from the rows of a fresh predictor. Raises SubmissionError, SandboxError."""
     n_tokens = int(plan.lengths.sum())
     with predictor_worker(setup, settings, n_tokens, vocabulary.size, "source-draw", strategy) as (
@@ -59,11 +59,11 @@ def model_stream(
             advance(1)
             return np.asarray(rows[:, 0])
 
-        law = ModelRows(ask, int(settings["seq_len"]), name)
-        return draw([law], plan, vocabulary.ordinary, vocabulary.boundary, setup.seed)
+        distribution = ModelRows(ask, int(settings["seq_len"]), name)
+        return draw([distribution], plan, vocabulary.ordinary, vocabulary.boundary, setup.seed)
 
 
-def source_evidence(setup: Setup, source: LawStream, vocabulary: Vocabulary) -> SourceRun:
+def source_evidence(setup: Setup, source: SourceStream, vocabulary: Vocabulary) -> SourceRun:
     """An empty evidence object; `score_source` fills it, and what it holds survives a crash."""
     ledger = Ledger(setup.out / "source", len(source.tokens))
     return SourceRun(source, Run(source, vocabulary, ledger))

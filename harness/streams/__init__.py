@@ -1,3 +1,3 @@
-"""What is scored: validation streams, streams of a known law, altered futures, and how they are
+"""What is scored: validation streams, streams of a known source, altered futures, and how they are
 cut.
 """

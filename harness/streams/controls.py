@@ -4,9 +4,9 @@
     adaptation   each chunk followed by its own copy inside one document
     beginnings   the same, behind other beginnings of its documents
 
-On the first two the law is what a script would face that had *not* seen the tokens before, so that
-the arithmetic of the source test says by how much a score after training, or after adapting, would
-have been refuted. Nothing here accuses anyone.
+On the first two the source is what a script would face that had *not* seen the tokens before, so
+that the arithmetic of the source test says by how much a score after training, or after adapting,
+would have been refuted. Nothing here accuses anyone.
 """
 
 from dataclasses import replace
@@ -15,12 +15,12 @@ import numpy as np
 
 from harness.arrays import Tokens
 from harness.errors import HarnessError
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.perturb import redraw
 
 
 def training_control(
-    validation: LawStream,
+    validation: SourceStream,
     n_tokens: int,  # of the training shard
 ) -> Tokens:  # (n_tokens,) int64
     """The validation stream over and over."""
@@ -34,7 +34,7 @@ def adaptation_control(
     ordinary: Tokens,
     boundary: int,
     seed: int,
-) -> LawStream:
+) -> SourceStream:
     """Uniform chunks, each twice. `drawn` marks the copies alone: as if they were fresh."""
     length = 1 + 2 * pairs * chunk_tokens
     n_documents = n_tokens // length
@@ -50,7 +50,7 @@ def adaptation_control(
     log_q = np.full(tokens.size, -np.log(len(ordinary)))
     starts = np.arange(n_documents) * length
     log_q[starts] = 0.0
-    return LawStream(
+    return SourceStream(
         tokens.reshape(-1).astype(np.int64),
         starts,
         log_q,
@@ -63,10 +63,10 @@ def adaptation_control(
 
 
 def other_beginnings(
-    stream: LawStream,
+    stream: SourceStream,
     chunk_tokens: int,  # at least the script's context
     seed: int,
-) -> LawStream:
+) -> SourceStream:
     """The same stream but for the beginning of every document: further than a context behind it, a
     score moves by updates alone. Two chunks are left, or three quarters of a document. It is long
     enough for that, which those of a mixed stream are not: adapters that are thrown away with a

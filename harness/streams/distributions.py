@@ -6,10 +6,10 @@
     Markov    language-like: sampled from backed-off bigrams and trigrams of a given text. A neural
               model would look more like language, but no battery may train one first (100 s)
 
-A law draws the bodies of independent documents: nothing that it draws depends on another document,
-so scoring documents in another order wins nothing. Guarantees: `log_q` is the logarithm of the very
-probability that the token was drawn with, over the ordinary ids. Does not cover boundaries: they
-belong to the schedule (`draw`).
+A distribution draws the bodies of independent documents: nothing that it draws depends on another
+document, so scoring documents in another order wins nothing. Guarantees: `log_q` is the logarithm
+of the very probability that the token was drawn with, over the ordinary ids. Does not cover
+boundaries: they belong to the schedule (`draw`).
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from harness.arrays import Nats, Tokens
 Document = tuple[Tokens, Nats]  # (n,) ids without the boundary, (n,) nats: ln q of each
 
 
-class Law(Protocol):
+class Distribution(Protocol):
     """A source of independent documents."""
 
     @property

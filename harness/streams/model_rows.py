@@ -20,7 +20,7 @@ Ask = Callable[[Tokens], npt.NDArray[np.float32]]  # (D, n) windows -> (D, V) na
 
 @dataclass(frozen=True, eq=False)
 class ModelRows:
-    """Satisfies `Law`."""
+    """Satisfies `Distribution`."""
 
     ask: Ask
     seq_len: int  # longest window that `ask` takes, tokens

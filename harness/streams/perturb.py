@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.arrays import Tokens
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 
 
@@ -26,7 +26,7 @@ def replaced(
 
 
 def redraw(
-    stream: LawStream,
+    stream: SourceStream,
     places: Tokens,  # (k,) whose tokens change
     seed: int,
 ) -> Tokens:  # (T,) int64
@@ -46,8 +46,8 @@ def altered_future(
     return replaced(stream.tokens, places, ordinary, rng)
 
 
-def with_token(law: LawStream, position: int, token: int) -> LawStream:
+def with_token(stream: SourceStream, position: int, token: int) -> SourceStream:
     """The stream with another token at one position."""
-    tokens = law.tokens.copy()
+    tokens = stream.tokens.copy()
     tokens[position] = token
-    return replace(law, tokens=tokens)
+    return replace(stream, tokens=tokens)

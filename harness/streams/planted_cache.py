@@ -2,15 +2,16 @@
 
 The usual two-table backoff of the field: counts of hashed contexts and of hashed (context, token)
 pairs, score = quotient, longest context first, tables updated after the token was scored, mixed
-with the uniform law. Its lie grows with its load (tokens a bucket): a small stream in four million
-buckets shows nothing, so the tables of a script shrink with the stream, and this says whether they
-did. Not covered: other hashes, mixing weights and orders; it is a ruler, not a model of the script.
+with the uniform distribution. Its lie grows with its load (tokens a bucket): a small stream in four
+million buckets shows nothing, so the tables of a script shrink with the stream, and this says
+whether they did. Not covered: other hashes, mixing weights and orders; it is a ruler, not a model
+of the script.
 """
 
 import numpy as np
 
 from harness.arrays import Floats, Tokens
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 
 ORDERS = (5, 4, 3, 2)  # context lengths, longest first
 FEWEST = 2  # of a context before it speaks: the field's usual min_count
@@ -20,12 +21,12 @@ MOST_TOKENS = 16_384
 
 
 def planted_twin(
-    law: LawStream,
+    stream: SourceStream,
     buckets: int,  # a power of two
 ) -> Floats:  # (T,) nats; 0 at position 0
     """Scores of the twin on the first MOST_TOKENS of a stream."""
-    tokens = law.tokens[:MOST_TOKENS]
-    base = 1.0 / len(law.ordinary)
+    tokens = stream.tokens[:MOST_TOKENS]
+    base = 1.0 / len(stream.ordinary)
     tables = [(_context_keys(tokens, n, buckets), np.zeros((2, buckets))) for n in ORDERS]
     nats = np.zeros(len(tokens))
     for t in range(1, len(tokens)):

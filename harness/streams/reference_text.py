@@ -1,5 +1,6 @@
-"""Text in a script's own vocabulary, for the law that looks like language: Python's language
-reference, which every installation carries.
+"""Text in a script's own vocabulary, for the distribution that looks like language.
+
+It is Python's language reference, which every installation carries.
 """
 
 from functools import lru_cache

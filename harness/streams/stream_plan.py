@@ -1,13 +1,13 @@
 """How much a script is given to read: of the validation stream, and to train on.
 
-On a CPU a few thousand tokens of several laws for a model made small; on a GPU a million tokens of
-one law, the uniform one, for the model as it is. Does not cover: the script's own sizes.
+On a CPU a few thousand tokens of several distributions for a model made small; on a GPU a million
+tokens of one, the uniform one, for the model as it is. Does not cover: the script's own sizes.
 """
 
 from dataclasses import dataclass
 
-from harness.streams.distributions import Law, Markov, Repeats, Uniform
-from harness.streams.drawn import LawStream, draw, schedule
+from harness.streams.distributions import Distribution, Markov, Repeats, Uniform
+from harness.streams.drawn import SourceStream, draw, schedule
 from harness.streams.reference_text import reference_tokens
 from harness.streams.vocabulary import Vocabulary
 
@@ -28,16 +28,16 @@ class StreamPlan:
         seed: int,
         split: int = 0,
         factor: int = 1,
-        only: Law | None = None,  # instead of the plan's own laws
-    ) -> LawStream:
+        only: Distribution | None = None,  # instead of the plan's own distributions
+    ) -> SourceStream:
         """The validation stream (`split` 0), `factor` times as long, or a training shard."""
         n_tokens = self.train_tokens if split else (self.stream_tokens - 1) * factor + 1
         shares = (1,) if only else self.shares
         plan = schedule(n_tokens, shares, self.document_tokens, seed, split)
-        laws: list[Law] = (
+        distributions: list[Distribution] = (
             [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
         )
-        return draw(laws, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
+        return draw(distributions, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
 
 
 STREAM_PLANS = {

@@ -16,7 +16,7 @@ from harness.arrays import Tokens
 from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.alignment import SAMPLED_FROM, Aligner, K
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.trace import first_use
 from harness.trace.printed_scores import (
@@ -47,9 +47,9 @@ class ScriptRun:
     answers: Mapping[str, Column] = field(default_factory=dict)  # to what was asked again
 
     @property
-    def law(self) -> LawStream:
+    def source(self) -> SourceStream:
         """The stream with its source; only for a run on drawn tokens."""
-        assert isinstance(self.stream, LawStream)
+        assert isinstance(self.stream, SourceStream)
         return self.stream
 
     @property

@@ -68,7 +68,7 @@ def judge(
     long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
     spread = check_spread(long, short, evidence.unexplained)
     findings = (
-        check_source(tests, lambda number: number is decides, base.law),
+        check_source(tests, lambda number: number is decides, base.source),
         *name_violations(proof),
         _future(evidence),
         *_given(check_pair(evidence.pair)),
@@ -92,13 +92,13 @@ def _given(finding: Finding | None) -> tuple[Finding, ...]:
 
 
 def _source(base: ScriptRun, number: Printed) -> SourceTest:
-    return source_test(number, base.passes.get(number.line), base.law)
+    return source_test(number, base.passes.get(number.line), base.source)
 
 
 def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
     """What the tests came to, for whoever names the broken rules."""
     base = evidence.base
-    mass = mass_bound(base.scored, base.law, THRESHOLD_NATS) if head and head.refuted else 1.0
+    mass = mass_bound(base.scored, base.source, THRESHOLD_NATS) if head and head.refuted else 1.0
     sums = check_sums(evidence.sums, evidence.skipped.get(FIRST_REQUERY, ""))
     softmax, depend = bool(base.softmax_width), _weights_depend_on_future(evidence)
     order, by_hand = _order(base, tail), _by_hand(evidence)
@@ -109,7 +109,7 @@ def _bytes(
     base: ScriptRun, token_bytes: npt.NDArray[np.int64], is_byte: npt.NDArray[np.bool_]
 ) -> Iterator[Finding]:
     if base.headline is not None:
-        yield check_bytes(base.headline, base.scored, token_bytes, base.law.starts, is_byte)
+        yield check_bytes(base.headline, base.scored, token_bytes, base.source.starts, is_byte)
 
 
 def _other_bits(evidence: Evidence, spread: Finding | None) -> Iterator[Reason]:
@@ -157,7 +157,7 @@ def _rivals(number: Printed, base: ScriptRun) -> bool:
 def _order(base: ScriptRun, tail: int) -> OrderView | None:
     if base.scored is None or base.uses is None:
         return None
-    expected = np.arange(1, len(base.law.tokens))
+    expected = np.arange(1, len(base.source.tokens))
     return order_view(base.scored, base.uses, expected, base.earlier, tail)
 
 

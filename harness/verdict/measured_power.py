@@ -29,15 +29,15 @@ def measured_power(evidence: Evidence) -> dict[str, Power]:
     if base.scored is not None and not base.adapts:
         found |= dict.fromkeys(ADAPTATION, without_updates(THRESHOLD_NATS))
     if base.scored is not None and not base.softmax_width and evidence.table_entries:
-        found["NORM-1"] = table_power(base.law, evidence.table_entries, THRESHOLD_NATS)
+        found["NORM-1"] = table_power(base.source, evidence.table_entries, THRESHOLD_NATS)
     trained, copied = evidence.get(RunKind.TRAINING), evidence.get(RunKind.DUPLICATED)
     if not evidence.trains:
         found["ORDER-2"] = without_training(THRESHOLD_NATS)
     if trained is not None and trained.headline is not None:
-        power = training_power(source_test(trained.headline, trained.scored, trained.law))
+        power = training_power(source_test(trained.headline, trained.scored, trained.source))
         found["ORDER-2"] = _seen_by_moves(power, base, trained)
     if copied is not None and base.adapts:
-        power = adaptation_power(copied.scored, copied.law, THRESHOLD_NATS)
+        power = adaptation_power(copied.scored, copied.source, THRESHOLD_NATS)
         power = _reached(power, copied, evidence)
         found |= dict.fromkeys(ADAPTATION, power)
     return found

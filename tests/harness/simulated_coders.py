@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.streams.distributions import Law, Repeats, Uniform
-from harness.streams.drawn import LawStream, draw, schedule
+from harness.streams.distributions import Distribution, Repeats, Uniform
+from harness.streams.drawn import SourceStream, draw, schedule
 from harness.trace.printed_scores import Printed
 
 BOS, ORDINARY = 1, np.arange(4, 68)
@@ -40,7 +40,9 @@ def printed(loss: float, places: int = 8, diagnostic: bool = False, tag: str = "
     return Printed(1, tag, text, round(loss, places), None, 0.5 * 10.0**-places, diagnostic)
 
 
-def stream(seed: int, laws: tuple[Law, ...] = (Uniform(),), n: int = N_TOKENS) -> LawStream:
+def stream(
+    seed: int, laws: tuple[Distribution, ...] = (Uniform(),), n: int = N_TOKENS
+) -> SourceStream:
     plan = schedule(n, [1] * len(laws), 64, seed)
     return draw(laws, plan, ORDINARY, BOS, seed)
 
@@ -49,7 +51,7 @@ REPEATS = (Repeats(0.5, (8, 16)),)
 
 
 def score(
-    law: LawStream,
+    law: SourceStream,
     order: np.ndarray | None = None,  # positions in the order of scoring
     batch: int = 16,  # positions scored in one step, then learnt from
     learn: Callable[[int, np.ndarray], np.ndarray] | None = None,  # step, batch -> learnt before
@@ -73,7 +75,7 @@ def score(
     return Scores(order.astype(np.int32), nats, event)
 
 
-def lucky(law: LawStream, seed: int, noise: float = 0.3) -> Scores:
+def lucky(law: SourceStream, seed: int, noise: float = 0.3) -> Scores:
     """As good as the source but for noise: p = q times noise, normalised, at every drawn token."""
     rng = np.random.default_rng(seed)
     at = np.arange(1, len(law.tokens))
@@ -92,7 +94,7 @@ def peek(scores: Scores, seed: int, share: float = 0.1, nats: float = 2.0) -> Sc
     return Scores(scores.position, better, scores.event, scores.weight, scores.gap)
 
 
-def document_of(law: LawStream) -> np.ndarray:
+def document_of(law: SourceStream) -> np.ndarray:
     """(T,) index of the document around each position."""
     return np.searchsorted(law.starts, np.arange(len(law.tokens)), side="right") - 1
 

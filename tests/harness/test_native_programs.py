@@ -70,7 +70,7 @@ def view_of(run: ScriptRun) -> OrderView | None:
     """What the ledger says of the headline."""
     if run.scored is None or run.uses is None:
         return None
-    return order_view(run.scored, run.uses, np.arange(1, len(run.law.tokens)), run.earlier)
+    return order_view(run.scored, run.uses, np.arange(1, len(run.source.tokens)), run.earlier)
 
 
 def order(run: ScriptRun) -> dict[str, Status]:
@@ -126,7 +126,7 @@ def test_the_headline_is_rebuilt_from_every_known_spelling(run_loop, spelling):
     run = run_loop(spelled(spelling))
 
     assert run.scored is not None
-    assert sorted(run.scored.position.tolist()) == list(range(1, len(run.law.tokens)))
+    assert sorted(run.scored.position.tolist()) == list(range(1, len(run.source.tokens)))
     assert abs(run.scored.gap) < 1e-6
     assert order(run) == ALL_PASS
 

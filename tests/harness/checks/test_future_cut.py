@@ -12,17 +12,17 @@ from harness.checks.future import (
     downgrade_if_model_selection,
 )
 from harness.checks.status import Status
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.perturb import redraw
 
 
-def sorted_documents(law: LawStream) -> np.ndarray:
+def sorted_documents(law: SourceStream) -> np.ndarray:
     """Positions, shortest document first; a boundary is scored by the document before it."""
     at = np.arange(1, len(law.tokens))
     return at[np.argsort(np.bincount(document_of(law))[document_of(law)[at - 1]], kind="stable")]
 
 
-def flip(law: LawStream, run, order=None) -> tuple[Cut, FutureChange]:
+def flip(law: SourceStream, run, order=None) -> tuple[Cut, FutureChange]:
     """Base, repeat and two flips of a coder: `run` is `score` with its vices."""
     base, repeat = run(law, order), run(law, order)
     cut = choose_cut(base, law.starts)

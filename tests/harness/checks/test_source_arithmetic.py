@@ -14,12 +14,12 @@ from harness.checks.source import (
 )
 from harness.checks.status import Status
 from harness.streams.distributions import Uniform
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 
 SEEDS = range(10)
 
 
-def judge(scores: Scores, law: LawStream, places: int = 8) -> SourceTest:
+def judge(scores: Scores, law: SourceStream, places: int = 8) -> SourceTest:
     """The printed number is the weighted mean of the scores."""
     return source_test(printed(scores.mean, places), scores, law)
 
@@ -214,7 +214,7 @@ def test_a_cheat_on_one_law_is_not_hidden_by_waste_on_another():
     """The hedge looks at each law alone: a coder that wastes nats on repeats cheats on noise."""
     law = stream(3, (Uniform(), REPEATS[0]), n=2048)
     honest = score(law)
-    uniform = law.law_of[honest.position] == 0
+    uniform = law.distribution_of[honest.position] == 0
     cheat = Scores(honest.position, np.where(uniform, np.log(64) - 0.2, honest.nats), honest.event)
 
     assert not judge(honest, law).refuted

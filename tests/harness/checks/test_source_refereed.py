@@ -20,7 +20,7 @@ from harness.checks.status import Level, Status
 from harness.referee.ledger import Ledger
 from harness.referee.ledger_pass import ledger_pass
 from harness.referee.run import Run, SourceRun
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.vocabulary import Vocabulary
 from harness.tolerances import MASS_TOLERANCE
 
@@ -41,7 +41,7 @@ def evidence_of(
     ) -> SourceRun:
         opens = log_q == 0
         tokens = np.where(opens, vocabulary.boundary, vocabulary.ordinary[0])
-        source = LawStream(
+        source = SourceStream(
             tokens,
             np.flatnonzero(opens),
             log_q,

@@ -16,7 +16,7 @@ from harness.checks.two_tokens import (
     swapped,
 )
 from harness.streams.distributions import Uniform
-from harness.streams.drawn import LawStream, draw, schedule
+from harness.streams.drawn import SourceStream, draw, schedule
 from harness.trace.printed_scores import Printed
 from harness.trace.uses import Uses
 
@@ -28,7 +28,7 @@ NEVER = np.full(N, -1, np.int64)
 class Run:
     """What the test reads of a run."""
 
-    law: LawStream
+    law: SourceStream
     scored: Scores | None
     uses: Uses | None = None
 
@@ -38,12 +38,12 @@ class Run:
         return printed(self.scored.mean)
 
 
-def two_pieces(seed: int) -> LawStream:
+def two_pieces(seed: int) -> SourceStream:
     law = Uniform("two pieces", np.array([A, B]))
     return draw([law], schedule(N, [1], 64, seed), np.arange(4, 68), BOS, seed)
 
 
-def coded(law: LawStream, p_a: float, p_b: float, used: np.ndarray = NEVER) -> Run:
+def coded(law: SourceStream, p_a: float, p_b: float, used: np.ndarray = NEVER) -> Run:
     """Gives each piece the same probability everywhere; boundaries cost nothing."""
     at = np.arange(1, N)
     p = np.where(law.tokens[at] == A, p_a, p_b)
@@ -57,9 +57,9 @@ def asked(run: Run) -> TwoTokens:
     assert found is not None
     position, law = found
     assert run.uses is not None
-    mine = run.law.drawn[1:] & (run.law.tokens[1:] == A)
+    mine = run.source.drawn[1:] & (run.source.tokens[1:] == A)
     p_a = float(np.exp(-run.scored.nats[mine][0])) if run.scored else 0.0
-    theirs = run.law.drawn[1:] & (run.law.tokens[1:] == B)
+    theirs = run.source.drawn[1:] & (run.source.tokens[1:] == B)
     p_b = float(np.exp(-run.scored.nats[theirs][0])) if run.scored else 0.0
     return read_pair(run, coded(law, p_a, p_b), position)  # type: ignore[arg-type]
 
@@ -82,8 +82,8 @@ def test_a_gate_that_reads_its_target_is_told(seed: int) -> None:
     found = swapped(run)  # type: ignore[arg-type]
     assert found is not None
     position, law = found
-    assert np.flatnonzero(law.tokens != run.law.tokens).tolist() == [position]
-    assert {law.tokens[position], run.law.tokens[position]} == {A, B}
+    assert np.flatnonzero(law.tokens != run.source.tokens).tolist() == [position]
+    assert {law.tokens[position], run.source.tokens[position]} == {A, B}
     assert beaten(run, run)  # type: ignore[arg-type]
     status = check_pair(asked(run))
     assert status is not None

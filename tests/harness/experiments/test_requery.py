@@ -20,7 +20,7 @@ from harness.checks.mass_requery import (
 from harness.checks.status import Status
 from harness.protocol.question import Question
 from harness.sandbox.fork_server import ForkServer
-from harness.streams.drawn import LawStream
+from harness.streams.drawn import SourceStream
 from harness.streams.perturb import with_token
 from harness.trace.script_run import ScriptRun, read_run
 
@@ -66,7 +66,7 @@ def run(
     server: ForkServer,
     folder: Path,
     text: str,
-    law: LawStream,
+    law: SourceStream,
     questions: tuple[Question, ...] = (),
 ) -> ScriptRun:
     job = make_job(folder, text, capture=True, questions=questions, time_limit_s=120.0)

@@ -48,7 +48,7 @@ def test_boundaries_follow_the_published_schedule():
     assert np.array_equal(np.flatnonzero(stream.tokens == BOS), plan.starts)
     assert (stream.log_q[plan.starts] == 0).all() and not stream.drawn[plan.starts].any()
     assert plan.lengths.min() >= 32 and len(np.unique(plan.lengths)) > 5
-    shares = np.bincount(stream.law_of) / 4097
+    shares = np.bincount(stream.distribution_of) / 4097
     assert shares == pytest.approx([0.5, 0.25, 0.25], abs=0.06)
 
 

@@ -10,7 +10,7 @@ from harness.arrays import Tokens
 from harness.errors import HarnessError
 from harness.predictor import Geometry
 from harness.referee.source_run import DOCUMENT_TOKENS, N_DOCUMENTS
-from harness.streams.drawn import LawStream, Schedule, draw
+from harness.streams.drawn import Schedule, SourceStream, draw
 from harness.streams.model_rows import Ask, ModelRows
 from harness.streams.perturb import altered_future
 from harness.streams.probes import N_CUTS, probe_cuts
@@ -81,14 +81,14 @@ def bigram_rows(vocabulary: Vocabulary, seed: int = 1) -> np.ndarray:
     return (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
 
 
-def sampled(ask: Ask, vocabulary: Vocabulary, seq_len: int, seed: int) -> LawStream:
+def sampled(ask: Ask, vocabulary: Vocabulary, seq_len: int, seed: int) -> SourceStream:
     """Documents of the refereed source test."""
     plan = Schedule(np.full(N_DOCUMENTS, DOCUMENT_TOKENS), np.zeros(N_DOCUMENTS, np.int64))
     law = ModelRows(ask, seq_len, "rows")
     return draw([law], plan, vocabulary.ordinary, vocabulary.boundary, seed)
 
 
-def drawn(vocabulary: Vocabulary, seed: int = 3, seq_len: int = 32) -> LawStream:
+def drawn(vocabulary: Vocabulary, seed: int = 3, seq_len: int = 32) -> SourceStream:
     rows = bigram_rows(vocabulary)
     return sampled(lambda windows: rows[windows[:, -1]], vocabulary, seq_len, seed)
 
