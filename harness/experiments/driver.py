@@ -142,7 +142,7 @@ class ScriptDriver:
         stream: SourceStream | None = None,
         iterations: int = 0,
     ) -> ScriptRun:
-        """A run on one distribution alone, also in the training shard; `stream`: another one than is
+        """A run on one distribution alone, also in the training shard; `stream`: another than is
         drawn; `iterations`: training steps, where the script can be told.
         """
         factor, configuration = self.chosen.stream_factor, self.chosen

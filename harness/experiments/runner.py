@@ -45,7 +45,7 @@ class Driver(Protocol):
         stream: SourceStream | None = None,
         iterations: int = 0,
     ) -> ScriptRun:
-        """A run on one distribution alone, also in the training shard; `stream`: another one than is
+        """A run on one distribution alone, also in the training shard; `stream`: another than is
         drawn; `iterations`: training steps, where the script can be told.
         """
 

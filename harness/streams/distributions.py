@@ -1,4 +1,4 @@
-"""Laws that a validation stream can be drawn from, each with its exact conditional probabilities.
+"""Distributions that a validation stream can be drawn from, each with exact probabilities.
 
     Uniform   every ordinary id alike. All of them: a subset would hide nats; or a few on purpose,
               for what a script makes of long words, of single letters
