@@ -28,7 +28,7 @@ NEVER = np.full(N, -1, np.int64)
 class Run:
     """What the test reads of a run."""
 
-    law: SourceStream
+    source: SourceStream
     scored: Scores | None
     uses: Uses | None = None
 
