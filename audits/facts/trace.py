@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from audits.facts.documented.configuration import Setting
+from audits.facts.documented.setting import Setting
 from audits.facts.events import (
     Accumulation,
     Attention,

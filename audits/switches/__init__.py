@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audits.facts.documented.configuration import Configuration, Setting
+from audits.facts.documented.configuration import Configuration
+from audits.facts.documented.setting import Setting, SettingKind
 from audits.folder import Target, target_of
 from audits.source import Source
 from audits.switches.documented import settings_of
@@ -35,7 +36,10 @@ class Switches:
 
     def paths_under(self, environment: Mapping[str, str]) -> dict[str, str]:
         """What leads to files when the environment is this one."""
-        given = {name: Setting(text, "environment") for name, text in environment.items()}
+        given = {
+            name: Setting(text, "environment", SettingKind.GIVEN)
+            for name, text in environment.items()
+        }
         interp = Reader(self.target, self.sources).read(Configuration(given)).interp
         return dict(paths_of(dict(scopes_of(interp))))
 
@@ -77,4 +81,4 @@ def read_switches(path: Path, entry: str | None = None) -> Switches:
     )
 
 
-__all__ = ["Flag", "Setting", "Switch", "Switches", "as_number", "read_switches"]
+__all__ = ["Flag", "Setting", "SettingKind", "Switch", "Switches", "as_number", "read_switches"]

@@ -1,6 +1,6 @@
 """What the folder says it ran with: commands, then logs, then prose.
 
-Guarantees: every value keeps its source. Commands in README.md and run scripts (the last of
+Guarantees: every value keeps its origin. Commands in README.md and run scripts (the last of
 several) outrank what its logs show, which outranks assignments in the prose of README.md.
 Does not cover: settings in words.
 """
@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from audits.facts.documented.commands import commands_of, configuration
-from audits.facts.documented.configuration import Configuration, Setting
+from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.logs import Logs
+from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.values import BLANK, Value
 from audits.folder import Target
 from audits.switches.texts import plausible, same
@@ -25,7 +26,7 @@ _PROSE = re.compile(r"\b([A-Z][A-Z0-9_]{2,})=([^\s`'\",;|)*]+)")
 def settings_of(
     target: Target, config: Configuration, read: Mapping[str, Value]
 ) -> dict[str, Setting]:
-    """Commands (the last of several), then logs, then prose: the surer source wins."""
+    """Commands (the last of several), then logs, then prose: the surer origin wins."""
     commands = config.settings or _commands_of_any(target.root)
     config = replace(config, settings=commands)
     if _contradicts(config, read):
@@ -45,7 +46,7 @@ def _contradicts(config: Configuration, read: Mapping[str, Value]) -> bool:
     """Logs of another run than the documented one: what else they show is that run's too."""
     logs = config.logs.settings
     for name, setting in config.settings.items():
-        logged = logs.get(name.lower(), (setting.value, ""))[0]
+        logged = logs.get(name.lower(), setting).value
         clear = name in read and name != "SEED" and name not in config.ambiguous
         if clear and plausible(logged, read[name]) and not same(logged, setting.value):
             return True
@@ -73,7 +74,8 @@ def _prose(folder: Path, read: set[str]) -> dict[str, Setting]:
     for number, line in enumerate(text.split("\n"), 1):
         for name, value in _PROSE.findall(line):
             if name in read and "$" not in value and "<" not in value:
-                setting = Setting(value.rstrip("."), f"README.md line {number} (prose)")
+                origin = f"README.md line {number} (prose)"
+                setting = Setting(value.rstrip("."), origin, SettingKind.PROSE)
                 known = found.setdefault(name, setting)
                 if known is not None and known.value != setting.value:
                     found[name] = None

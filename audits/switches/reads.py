@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from audits import facts
-from audits.facts.documented.configuration import Configuration, Setting
+from audits.facts.documented.configuration import Configuration
+from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Value
 from audits.folder import Files
@@ -72,10 +73,11 @@ class Reader(Files):
 
         Such as an `NGRAM_CACHE` that is "1" where the world size is above one (#758).
         """
-        one = Configuration({**settings, "WORLD_SIZE": Setting("1", "one rank")})
+        single = Setting("1", "one rank", SettingKind.RANKS)
+        one = Configuration({**settings, "WORLD_SIZE": single})
         alone = _on_or_off(self.read(one).seen)
         return {
-            name: Setting(text, "its default on several ranks")
+            name: Setting(text, "its default on several ranks", SettingKind.RANKS)
             for name, text in _on_or_off(many.seen).items()
             if name not in settings and alone.get(name, text) != text
         }

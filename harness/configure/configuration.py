@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from audits.switches import Switches, as_number
+from audits.switches import SettingKind, Switches, as_number
 from harness.configure.setting import Origin, OriginKind, SettingValue, is_of_machine, texts
 from harness.configure.shrinking.target import Proportions, ShrinkTarget, StreamShape
 from harness.configure.shrunk_constants import shrunk_constants
@@ -19,6 +19,8 @@ NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one
 NATIVE_WHY = "as the folder says it ran, only shorter"
 RUN_ID = "scorefirst"
 
+# Not by a command: what a log dumps, or prose mentions, may be of another run.
+_TOLD_ELSEWHERE = frozenset({SettingKind.LOG, SettingKind.MANIFEST, SettingKind.PROSE})
 _CALIBRATION = re.compile(r"hessian|calib", re.IGNORECASE)
 _WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
 
@@ -131,8 +133,8 @@ def _folder_settings(
     switches: Switches, target: ShrinkTarget
 ) -> Iterator[tuple[str, SettingValue]]:
     for name, setting in switches.settings.items():
-        if target.only_commands and re.search(r"\.(log|txt)\b|prose|submission", setting.source):
+        if target.only_commands and setting.kind in _TOLD_ELSEWHERE:
             continue
         told = setting.value and name not in target.omitted  # an empty one stands for "not given"
         if told and name in switches.switches and not is_of_machine(name):
-            yield name, SettingValue(setting.value, Origin(OriginKind.FOLDER, setting.source))
+            yield name, SettingValue(setting.value, Origin(OriginKind.FOLDER, setting.origin))

@@ -53,7 +53,8 @@ class RecordScript:
     def declared(self) -> Sequence[float]:
         """What submission.json says, and the means that go with it."""
         logs = self.switches.target.config.logs
-        means = [v for k, (v, _) in logs.settings.items() if "val_bpb" in k and "mean" in k]
+        shown = logs.settings.items()
+        means = [one.value for name, one in shown if "val_bpb" in name and "mean" in name]
         figures = [logs.declared, *map(as_number, means)]
         return [figure for figure in figures if figure is not None]
 

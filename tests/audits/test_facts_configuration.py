@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from audits.facts.documented.logs import from_texts
+from audits.facts.documented.setting import Setting, SettingKind
 from audits.findings import Finding
 from audits.rules.cases import script
 
@@ -91,7 +92,7 @@ def test_logs_that_disagree_say_nothing() -> None:
     """A setting counts only when every log that shows it agrees."""
     logs = from_texts({"a.log": "LEVEL_ONE=1 LEVEL_TWO=2", "b.log": "LEVEL_ONE=1 LEVEL_TWO=3"}, {})
 
-    assert logs.settings["level_one"] == ("1", "a.log")
+    assert logs.settings["level_one"] == Setting("1", "a.log", SettingKind.LOG)
     assert "level_two" not in logs.settings
 
 

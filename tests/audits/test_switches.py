@@ -95,13 +95,13 @@ def test_paths_follow_the_environment(folder: Path) -> None:
 
 
 def test_the_folder_says_what_it_ran(folder: Path) -> None:
-    """A command outranks a log, which outranks prose; every value keeps its source."""
+    """A command outranks a log, which outranks prose; every value keeps its origin."""
     (folder / "README.md").write_text(
         "We set TTT_LR=0.9 at first.\n```bash\nSEED=1 TTT_ENABLED=1 torchrun train_gpt.py\n```\n"
     )
     switches = read_switches(folder)
     assert switches.settings["TTT_ENABLED"].value == "1"
-    assert switches.settings["TTT_ENABLED"].source.startswith("README.md line 3")
+    assert switches.settings["TTT_ENABLED"].origin.startswith("README.md line 3")
     assert "TTT_LR" not in switches.settings  # there are commands: prose says nothing
     assert switches.value("TTT_ENABLED") == "1"
     assert switches.value("TTT_LR") == "0.002"
@@ -115,7 +115,7 @@ def test_prose_counts_where_there_is_no_command(folder: Path) -> None:
     (folder / "submission.json").write_text("{}")
     settings = read_switches(folder).settings
     assert settings["TTT_ENABLED"].value == "1"
-    assert settings["TTT_ENABLED"].source == "README.md line 1 (prose)"
+    assert settings["TTT_ENABLED"].origin == "README.md line 1 (prose)"
     assert set(settings) == {"TTT_ENABLED"}
 
 
@@ -160,7 +160,7 @@ def test_a_technique_by_the_number_of_ranks_is_on(folder: Path) -> None:
 def test_a_word_in_a_log_is_a_setting() -> None:
     """`model_preset:lean`: without it #853 ran another preset, whose n-gram cache is off."""
     logs = from_texts({"train.log": "model_preset:lean run:x ngram_eval:done\n"}, {})
-    assert logs.settings["model_preset"][0] == "lean"
+    assert logs.settings["model_preset"].value == "lean"
     assert "ngram_eval" not in logs.settings
 
 
@@ -173,5 +173,5 @@ def test_an_event_in_a_log_is_no_setting(folder: Path) -> None:
     (folder / "train.log").write_text(log)
     switches = read_switches(folder)
     assert switches.settings["TTT_ENABLED"].value == "1"
-    assert "line 1" in switches.settings["TTT_ENABLED"].source
+    assert "line 1" in switches.settings["TTT_ENABLED"].origin
     assert switches.value("TTT_LR") == "0.5"

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from audits.facts.documented.configuration import Configuration, Setting
+from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.logs import Logs
+from audits.facts.documented.setting import Setting, SettingKind
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
 _STARTERS = ("torchrun", "python", "python3", "accelerate")
@@ -129,12 +130,12 @@ def _words(line: str) -> list[str]:
         return line.split()
 
 
-def _set(settings: dict[str, Setting], match: re.Match[str], source: str) -> None:
+def _set(settings: dict[str, Setting], match: re.Match[str], origin: str) -> None:
     value = match[2]
     if defaulted := _DEFAULTED.match(value):
         value = defaulted[2]
     if "$" not in value and "`" not in value:
-        settings[match[1]] = Setting(value, source)
+        settings[match[1]] = Setting(value, origin, SettingKind.COMMAND)
 
 
 def _started(words: list[str]) -> str | None:
@@ -150,5 +151,6 @@ def _world_size(words: list[str], name: str, number: int) -> dict[str, Setting]:
         if flag == "__nproc_per_node":
             value = value or (words[index + 1] if index + 1 < len(words) else "")
             if value.isdigit():
-                return {"WORLD_SIZE": Setting(value, f"{name} line {number}")}
+                origin = f"{name} line {number}"
+                return {"WORLD_SIZE": Setting(value, origin, SettingKind.COMMAND)}
     return {}

@@ -1,6 +1,6 @@
 """The effective configuration: defaults in the script, overridden by what the folder says it ran.
 
-Guarantees: every value keeps its source; commands go before logs, logs before the script's own
+Guarantees: every value keeps its origin; commands go before logs, logs before the script's own
 defaults; a name that the folder's own commands set in different ways, with no log to decide, is
 `ambiguous` and decides nothing.
 Does not cover: command-line flags, whose values are left open.
@@ -12,19 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from audits.facts.documented.logs import Logs
+from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.values import UNKNOWN, Value
 
 # The launcher sets these; a default in the script says nothing about the run.
 LAUNCHER = frozenset({"RANK", "LOCAL_RANK"})
 CONTEST_RANKS = "8"  # eight GPUs, unless the folder says otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable as the folder sets it."""
-
-    value: str
-    source: str  # "README.md line 42"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +44,9 @@ class Configuration:
         if name in self.settings and name not in self.ambiguous:
             return self.settings[name]
         if (logged := self.logs.settings.get(name.lower())) is not None:
-            return Setting(*logged)
+            return logged
         if name == "WORLD_SIZE":
-            return Setting(CONTEST_RANKS, "the contest's machine")
+            return Setting(CONTEST_RANKS, "the contest's machine", SettingKind.RANKS)
         return None
 
     def uncertain(self, names: Iterable[str]) -> list[str]:
@@ -66,7 +59,7 @@ class Configuration:
     def describe(self, name: str) -> str:
         """The name with its value, for messages; a default is called so."""
         if (setting := self.setting(name)) is not None:
-            return f"{name}={setting.value} ({setting.source})"
+            return f"{name}={setting.value} ({setting.origin})"
         return f"{name} (off by its default)"
 
     def with_printed(self, found: Mapping[str, Setting]) -> Configuration:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audits.declared import that_come_to
+from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
+from audits.facts.documented.setting import Setting, SettingKind
 
 MAX_LOGS = 8
 MAX_BYTES = 1_500_000  # of one log; dumps and final lines are shorter than that
@@ -38,9 +40,9 @@ _WORDS = {"True": "1", "False": "0"}  # how the environment spells them
 
 @dataclass(frozen=True)
 class Logs:
-    """Settings by lower-case name, each with value and source; and the printed text."""
+    """Settings by lower-case name; and the printed text."""
 
-    settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)  # by file name
     declared: float | None = None  # bits per byte in submission.json
 
@@ -94,19 +96,19 @@ def logs_of(folder: Path) -> Logs:
 
 
 def from_texts(texts: Mapping[str, str], manifest: Mapping[str, object]) -> Logs:
-    agreed: dict[str, tuple[str, str]] = {}
+    agreed: dict[str, Setting] = {}
     contradicted: set[str] = set()
     for name, text in texts.items():
         for key, value in _settings(text).items():
-            if key in agreed and agreed[key][0] != value:
+            if key in agreed and agreed[key].value != value:
                 contradicted.add(key)
-            agreed.setdefault(key, (value, name))
+            agreed.setdefault(key, Setting(value, name, SettingKind.LOG))
     for key in contradicted:
         del agreed[key]
     for key, one in manifest.items():
         if isinstance(one, bool | int | float | str) and key.lower() not in agreed:
-            value = str(one)
-            agreed[key.lower()] = (_WORDS.get(value, value), "submission.json")
+            value = _WORDS.get(str(one), str(one))
+            agreed[key.lower()] = Setting(value, MANIFEST, SettingKind.MANIFEST)
     declared = manifest.get("val_bpb")
     figure = float(declared) if isinstance(declared, int | float) else None
     return Logs(agreed, dict(texts), figure)

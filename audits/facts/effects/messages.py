@@ -1,7 +1,7 @@
 """Printed messages: a branch whose message stands in a log of the run has been taken.
 
 Guarantees: only a message that the branch alone prints counts; the switch is then read as on, with
-the log's line as its source.
+the log's line as its origin.
 Does not cover: branches that print nothing, or only what others print too.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.facts.documented.configuration import Setting
+from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.state import Interpreter
 from audits.facts.values import Value
 
@@ -21,11 +21,12 @@ def shows(interp: Interpreter, node: ast.If, test: Value) -> bool:
         return False  # what the folder says outright needs no inference
     own = set(printed_by(node.body))
     for message in sorted(own):
-        source = interp.config.logs.printed(message)
-        if source is None or _others_say(interp, node.body, message):
+        line = interp.config.logs.printed(message)
+        if line is None or _others_say(interp, node.body, message):
             continue
+        shown = Setting("1", f"{line}: {message.strip()!r}", SettingKind.LOG)
         for name in test.switches:
-            interp.trace.shown.setdefault(name, Setting("1", f"{source}: {message.strip()!r}"))
+            interp.trace.shown.setdefault(name, shown)
         return True
     return False
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from audits.switches import Switches, read_switches
+import pytest
+
+from audits.switches import SettingKind, Switches, read_switches
 from harness.configure.configuration import first_configuration, native_target
 from harness.configure.setting import OriginKind, texts
-from harness.configure.shrinking.target import StreamShape
+from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 
 STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32)
 
@@ -72,3 +74,67 @@ def test_a_native_configuration_tells_only_the_length(switches: Switches) -> Non
     assert shrunk == {"ITERATIONS", "MAX_WALLCLOCK_SECONDS"}
     assert texts(found.environment)["TTT_ENABLED"] == "1" and not texts(found.class_patches)
     assert target.seq_len == 2_048 and found.why == "as the folder says it ran, only shorter"
+
+
+SAYS = """\
+import os
+def env(name):
+    return int(os.environ.get(name, "0"))
+by_readme = env("BY_README")
+by_script = env("BY_SCRIPT")
+by_log = env("BY_LOG")
+by_manifest = env("BY_MANIFEST")
+by_prose = env("BY_PROSE")
+by_message = env("BY_MESSAGE")
+if by_message:
+    print("adapting every chunk before")
+many = "1" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else "0"
+by_ranks = os.environ.get("BY_RANKS", many)
+"""
+LOG, PROSE = "val_bpb: 1.2\nBY_LOG=1\n", "Text says BY_PROSE=1 here.\n"
+WITHOUT_COMMANDS = {
+    "train_gpt.py": SAYS,
+    "train.log": LOG,
+    "submission.json": '{"by_manifest": 1}',
+    "README.md": PROSE,
+}
+WITH_COMMANDS = WITHOUT_COMMANDS | {
+    "train.log": f"{LOG}adapting every chunk before\n",
+    "README.md": f"{PROSE}```\nBY_README=1 python train_gpt.py\n```\n",
+    "submission.sh": "BY_SCRIPT=1 python train_gpt.py\n",
+}
+ALWAYS = {
+    "BY_LOG": SettingKind.LOG,
+    "BY_MANIFEST": SettingKind.MANIFEST,
+    "BY_RANKS": SettingKind.RANKS,
+}
+COMMANDS = {"BY_README": SettingKind.COMMAND, "BY_SCRIPT": SettingKind.COMMAND}
+
+
+@pytest.mark.parametrize(
+    ("folder", "told", "kept"),
+    [
+        (
+            WITH_COMMANDS,
+            {**ALWAYS, **COMMANDS, "BY_MESSAGE": SettingKind.LOG},
+            {*COMMANDS, "BY_RANKS"},
+        ),
+        (WITHOUT_COMMANDS, {**ALWAYS, "BY_PROSE": SettingKind.PROSE}, {"BY_RANKS"}),
+    ],
+    ids=["with commands", "without"],
+)
+def test_every_setting_says_who_said_it_and_only_commands_keeps_the_commands(
+    tmp_path: Path, folder: dict[str, str], told: dict[str, SettingKind], kept: set[str]
+) -> None:
+    """README.md and run scripts command, whatever a script is called; logs, messages in them, the
+    manifest and prose do not. What the script does on the contest's ranks stays.
+    """
+    for name, text in folder.items():
+        (tmp_path / name).write_text(text)
+    switches = read_switches(tmp_path)
+    every = first_configuration(switches, STREAM).environment
+    few = first_configuration(switches, STREAM, ShrinkTarget(only_commands=True)).environment
+
+    assert {name: setting.kind for name, setting in switches.settings.items()} == told
+    assert set(every) == set(told)
+    assert set(few) == kept
