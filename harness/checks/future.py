@@ -1,16 +1,7 @@
 """CAUSAL-1 on an unmodified script: the past does not know the future.
 
-A cut changes tokens that are scored later and compares scores that were fixed before. *Later* must
-hold in both readings of the law at once, so that no legal script is flagged:
-
-    order of scoring   adaptation may use what was scored, wherever it stands (length-sorted
-                       documents, phases)
-    place in stream    context may hold what stands earlier, whenever it is scored (shuffled
-                       windows, ranks)
-
-In the middle event (a batch) the positions from its median on are changed, so window, batch, chunk,
-document and phase edges all lie between the two sides; where the order is unknown, the two sides
-share one document. Length and boundaries stay.
+Tokens that are scored later, and stand later, are changed (`cut`), and scores that were fixed
+before are compared. Length and boundaries stay.
 
 Decides: two identical runs bit-identical, then a move above 1e-3 nats that a second seed repeats,
 at any compared position: a sparse leak shows where the changed tokens happen to meet. Otherwise
@@ -23,26 +14,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.arrays import Floats, Ints
+from harness.arrays import Bools, Floats, Ints
+from harness.checks.cut import Cut, Edge
 from harness.checks.status import Finding, Level, Status
 from harness.tolerances import BAND_RUNS, BAND_TIMES, MOVE_NATS
-from harness.trace.scored_positions import PerPosition, ScoredPass, nats_at, per_position
+from harness.trace.scored_positions import ScoredPass, nats_at, per_position
 
 STILL_NATS = 1e-5  # some twenty float32 roundings near 7 nats
 AGREED = 0.5  # of the moved scores
 FEWEST = 32  # compared positions below which "nothing moved" says nothing
-MOST_EVENTS = 257  # candidates for the middle
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Two sides: what changes, and what must not."""
+class EdgeCount:
+    """Positions of one edge."""
 
-    changed: Ints  # (f,) positions whose tokens change
-    compared: Ints  # (c,) positions scored before all of them, and standing before all of them
-    edges: Mapping[str, Ints]  # the compared positions by what lies between them and a changed one
+    compared: int
+    moved: int
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The position that moved most under the seed that moved it least, and its scores, nats."""
+
+    position: int
+    nats: float
+    first_changed: int | None  # the next changed position behind it; None: none stands behind
+    nats_changed: Mapping[int, float]  # seed of the change -> the score under it
+
+    def as_json(self) -> dict[str, float | int | None]:
+        """The keys that report.json has published."""
+        return {
+            "position": self.position,
+            "nats": self.nats,
+            "first_flipped": self.first_changed,
+            **{f"nats_flip_{seed}": nats for seed, nats in self.nats_changed.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ class FutureChange:
     threshold_nats: float | None  # None: no repeat, or a band of too few runs
     largest_nats: float  # largest move of any compared score, any seed
     moved: Ints  # positions beyond the threshold: under every seed, or where none is, under any
-    by_edge: Mapping[str, tuple[int, int]]  # edge -> (compared, moved)
-    counterexample: Mapping[str, float | int | None]
+    by_edge: Mapping[Edge, EdgeCount]
+    counterexample: Counterexample | None  # None: nothing moved at all
     needs_second_seed: bool = False
     agreed: float = 0.0  # of the moved, where all futures gave the same score to the bit
     doubt: str = ""  # why what moved proves nothing
@@ -82,80 +90,6 @@ def downgrade_if_model_selection(result: FutureChange) -> FutureChange:
         " may do so, and saves the logarithm of their number"
     )
     return replace(result, status=Status.UNKNOWN, doubt=doubt)
-
-
-def choose_cut(
-    counted: ScoredPass,
-    starts: Ints,  # (D,) document boundaries
-    at: float = 0.5,  # share of the counted tokens before the cut
-    order_known: bool = True,
-) -> Cut:
-    """The cut nearest to `at` that has most on its smaller side."""
-    view = per_position(counted)
-    document = np.searchsorted(starts, view.position, side="right")
-    if not order_known:
-        return _inside_a_document(view, document)
-    best = max(_middles(view), key=lambda middle: _smaller_side(view, middle, at))
-    before, after = _sides(view, best)
-    return _cut(view, document, before, after, best[0])
-
-
-def _middles(view: PerPosition) -> list[tuple[int, int]]:
-    """(event, its median position) for candidate events."""
-    events = np.unique(view.last)
-    if len(events) > MOST_EVENTS:
-        events = events[np.linspace(0, len(events) - 1, MOST_EVENTS).astype(int)]
-    order = np.argsort(view.last, kind="stable")  # positions stay sorted within an event
-    low = np.searchsorted(view.last[order], events)
-    high = np.searchsorted(view.last[order], events, side="right")
-    # Off the middle, which is where windows and rows of a batch end.
-    places = view.position[order[(low + high) // 2 + (high - low) // 10]]
-    return [(int(e), int(p)) for e, p in zip(events, places, strict=True)]
-
-
-def _sides(
-    view: PerPosition, middle: tuple[int, int]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Masks over the view's rows: compared, changed."""
-    event, place = middle
-    before = (view.last <= event) & (view.position < place)
-    after = (view.first >= event) & (view.position >= place)
-    return before, after
-
-
-def _smaller_side(view: PerPosition, middle: tuple[int, int], at: float) -> float:
-    before, after = _sides(view, middle)
-    return float(min(before.sum() / at, after.sum() / (1 - at)))
-
-
-def _cut(
-    view: PerPosition,
-    document: Ints,  # (k,)
-    before: npt.NDArray[np.bool_],
-    after: npt.NDArray[np.bool_],
-    event: int,
-) -> Cut:
-    same_step = view.last == event
-    same_document = np.isin(document, document[after])
-    edges = {
-        "same step, same document": before & same_step & same_document,
-        "same step, other document": before & same_step & ~same_document,
-        "earlier step, same document": before & ~same_step & same_document,
-        "earlier step, other document": before & ~same_step & ~same_document,
-    }
-    places = {name: view.position[mask] for name, mask in edges.items() if mask.any()}
-    return Cut(view.position[after], view.position[before], places)
-
-
-def _inside_a_document(view: PerPosition, document: Ints) -> Cut:
-    """The longest document's second half against its first."""
-    longest = np.bincount(document).argmax()
-    rows = np.flatnonzero(document == longest)
-    before, after = np.zeros(len(document), bool), np.zeros(len(document), bool)
-    before[rows[: len(rows) // 2]] = True
-    after[rows[len(rows) // 2 :]] = True
-    edge = {"order unknown, same document": view.position[before]}
-    return Cut(view.position[after], view.position[before], edge)
 
 
 def compare(
@@ -200,15 +134,15 @@ def _incomparable(
     if not len(cut.compared) or not futures:
         return "nothing to compare"
     if not all(np.isfinite(x).all() for x in [was, *again, *now]):
-        return "other positions were counted, or scores are not finite"
+        return "other positions were scored, or scores are not finite"
     if not all(np.array_equal(_order(base, cut), _order(run, cut)) for run in futures):
         return "the order of scoring changed with the tokens"
     return ""
 
 
-def _order(counted: ScoredPass, cut: Cut) -> Ints:
+def _order(scored: ScoredPass, cut: Cut) -> Ints:
     """(c,) rank of the scoring step of each compared position."""
-    view = per_position(counted)
+    view = per_position(scored)
     steps = view.last[np.isin(view.position, cut.compared)]
     return np.unique(steps, return_inverse=True)[1]
 
@@ -233,13 +167,13 @@ def _result(
 ) -> FutureChange:
     moves = np.array([np.abs(x - was) for x in now]).reshape(len(now), len(was))
     moves = np.where(np.isfinite(moves), moves, 0.0)
-    every: npt.NDArray[np.bool_] = np.zeros(len(was), bool)
+    every: Bools = np.zeros(len(was), bool)
     if threshold is not None and len(now):
         beyond = moves > threshold
         always = np.asarray(beyond.all(axis=0))
         every = always if always.any() else np.asarray(beyond.any(axis=0))
     moved = cut.compared[every]
-    edges = {n: (len(p), int(np.isin(p, moved).sum())) for n, p in cut.edges.items()}
+    edges = {e: EdgeCount(len(p), int(np.isin(p, moved).sum())) for e, p in cut.edges.items()}
     alike = np.ptp(np.stack(now)[:, every], axis=0) == 0 if len(now) > 1 else np.zeros(0, bool)
     return FutureChange(
         status,
@@ -261,20 +195,17 @@ def _counterexample(
     futures: Sequence[tuple[int, ScoredPass]],
     now: list[Floats],
     moves: Floats,
-) -> dict[str, float | int | None]:
-    """The position that moved most under the seed that moved it least, and its numbers."""
+) -> Counterexample | None:
     if not moves.size or not moves.any():
-        return {}
+        return None
     at = int(moves.min(axis=0).argmax()) if moves.min(axis=0).any() else int(moves.max(0).argmax())
     later = cut.changed[cut.changed > cut.compared[at]]
-    shown: dict[str, float | int | None] = {
-        "position": int(cut.compared[at]),
-        "nats": float(was[at]),
-        "first_flipped": int(later[0]) if len(later) else None,
-    }
-    for (seed, _), scores in zip(futures, now, strict=True):
-        shown[f"nats_flip_{seed}"] = float(scores[at])
-    return shown
+    return Counterexample(
+        int(cut.compared[at]),
+        float(was[at]),
+        int(later[0]) if len(later) else None,
+        {seed: float(scores[at]) for (seed, _), scores in zip(futures, now, strict=True)},
+    )
 
 
 def check_future(result: FutureChange, rule: str = "CAUSAL-1") -> Finding:
@@ -285,8 +216,8 @@ def check_future(result: FutureChange, rule: str = "CAUSAL-1") -> Finding:
         "moved": len(result.moved),
         "largest_nats": result.largest_nats,
         "threshold_nats": result.threshold_nats,
-        "edges": {name: list(pair) for name, pair in result.by_edge.items()},
-        **result.counterexample,
+        "edges": {edge.value: [n.compared, n.moved] for edge, n in result.by_edge.items()},
+        **(result.counterexample.as_json() if result.counterexample else {}),
     }
     return Finding(rule, result.status, Level.BLACK_BOX, text, evidence=(numbers,))
 
@@ -294,15 +225,14 @@ def check_future(result: FutureChange, rule: str = "CAUSAL-1") -> Finding:
 def _text(result: FutureChange) -> str:
     if result.threshold_nats is None:
         return f"{result.reason} (the largest difference is {result.largest_nats:.3g} nats)"
-    edges = ", ".join(f"{name}: {m} of {n}" for name, (n, m) in result.by_edge.items())
+    edges = ", ".join(f"{e}: {n.moved} of {n.compared}" for e, n in result.by_edge.items())
     parts = [
         f"replacing later tokens changed {len(result.moved):,} of {result.compared:,} earlier"
         f" scores ({edges})",
         result.reason,
         result.doubt,
     ]
-    if result.moved.size:
-        shown = result.counterexample
-        then = ", ".join(f"{v:.6f}" for key, v in shown.items() if key.startswith("nats_flip"))
-        parts.append(f"position {shown['position']}: {shown['nats']:.6f} nats, then {then}")
+    if result.moved.size and (shown := result.counterexample):
+        then = ", ".join(f"{nats:.6f}" for nats in shown.nats_changed.values())
+        parts.append(f"position {shown.position}: {shown.nats:.6f} nats, then {then}")
     return "; ".join(part for part in parts if part)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.arrays import Tokens
-from harness.checks.future import Cut
+from harness.checks.cut import Cut
 from harness.streams.controls import adaptation_control
 from harness.streams.drawn import SourceStream
 from harness.streams.perturb import redraw

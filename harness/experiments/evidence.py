@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from harness.checks.future import Cut, FutureChange
+from harness.checks.cut import Cut
+from harness.checks.future import FutureChange
 from harness.checks.mass_requery import MassEstimate
 from harness.checks.source import source_test
 from harness.checks.status import Status

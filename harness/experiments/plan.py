@@ -18,7 +18,8 @@ from enum import StrEnum
 from functools import partial
 
 from harness.checks.byte_spread import spread_laws, unexplained
-from harness.checks.future import FutureChange, choose_cut, compare, downgrade_if_model_selection
+from harness.checks.cut import choose_cut
+from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.power import adaptation_effect, majority_moved
 from harness.experiments.altered import changed, duplicated_chunks, first_tokens
 from harness.experiments.evidence import Evidence

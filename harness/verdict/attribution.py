@@ -17,6 +17,7 @@ another future) always; the ledger and the sum only name it.
 
 from dataclasses import dataclass
 
+from harness.checks.cut import ACROSS_STEPS, Edge
 from harness.checks.future import FutureChange
 from harness.checks.order import OrderBreak, OrderView
 from harness.checks.source import SourceTest
@@ -31,7 +32,7 @@ class Proof:
     future: FutureChange | None
     order: OrderView | None
     mass: float = 1.0  # lower bound, from the same run as `source`
-    softmax: bool | None = None  # every counted score is a whole softmax's; None: was not asked
+    softmax: bool | None = None  # every score is a whole softmax's; None: not known
     sums: Finding | None = None  # NORM-1 from sums over the alphabet, where they were taken
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     weights_depend_on_future: bool = False  # those that scored first were others under each
@@ -120,10 +121,10 @@ def _long_range(proof: Proof) -> tuple[str, str]:
     assert proof.future is not None
     if proof.softmax is None:
         return "CAUSAL-1", "scores depend on tokens that are scored later"
-    moved = {edge: count for edge, (_, count) in proof.future.by_edge.items()}
-    far = sum(n for edge, n in moved.items() if "earlier step" in edge)
+    moved = {edge: count.moved for edge, count in proof.future.by_edge.items()}
+    far = sum(moved.get(edge, 0) for edge in ACROSS_STEPS)
     # A script that mixes arrays adds the whole stream up in one step: documents tell instead.
-    far += 0 if proof.softmax else moved.get("same step, other document", 0)
+    far += 0 if proof.softmax else moved.get(Edge.SAME_STEP_OTHER_DOCUMENT, 0)
     if not far:
         return "CAUSAL-1", "scores depend on later tokens of the same step"
     if proof.softmax:
@@ -165,7 +166,9 @@ def _numbers(proof: Proof) -> dict[str, object]:
     if proof.source is not None:
         numbers |= {"saved_nats": proof.source.below_source, "tokens": proof.source.tokens}
     if proof.future is not None:
-        numbers |= {"compared": proof.future.compared, **proof.future.counterexample}
+        numbers |= {"compared": proof.future.compared}
+        if shown := proof.future.counterexample:
+            numbers |= shown.as_json()
     cause = proof.order.explains if proof.order else None
     if cause is not None:
         numbers |= {"order": cause.what, "order_first_position": cause.first}

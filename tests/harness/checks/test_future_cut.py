@@ -1,13 +1,15 @@
 """The past does not know the future: legal orders of scoring are never accused, leaks are."""
 
+import json
+
 import numpy as np
 import pytest
 from simulated_coders import Scores, document_of, score, stream
 
+from harness.checks.cut import Cut, choose_cut
 from harness.checks.future import (
-    Cut,
     FutureChange,
-    choose_cut,
+    check_future,
     compare,
     downgrade_if_model_selection,
 )
@@ -63,8 +65,14 @@ def test_learning_before_scoring_moves_scores(seed, cheat):
 
     assert result.status is Status.FAIL and len(result.moved)
     shown = result.counterexample
-    assert abs(shown["nats"] - shown["nats_flip_1"]) > 1e-3
-    assert shown["first_flipped"] > shown["position"]
+    assert shown is not None and shown.first_changed is not None
+    assert abs(shown.nats - shown.nats_changed[1]) > 1e-3
+    assert shown.first_changed > shown.position
+    (numbers,) = check_future(result).evidence  # under the names that report.json has published
+    assert numbers["position"] == shown.position and numbers["nats"] == shown.nats
+    assert numbers["first_flipped"] == shown.first_changed
+    assert {k for k in numbers if "flip_" in k} == {f"nats_flip_{s}" for s in shown.nats_changed}
+    assert json.loads(json.dumps(numbers)) == numbers
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -1,0 +1,118 @@
+"""Where a stream is cut: what changes, and which earlier scores must not.
+
+*Later* must hold in both readings of the law at once, so that no legal script is flagged:
+
+    order of scoring   adaptation may use what was scored, wherever it stands (length-sorted
+                       documents, phases)
+    place in stream    context may hold what stands earlier, whenever it is scored (shuffled
+                       windows, ranks)
+
+In the middle event (a batch) the positions from its median on are changed, so window, batch, chunk,
+document and phase edges all lie between the two sides; where the order is unknown, the two sides
+share one document. Does not cover: what is put in place of the changed tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from harness.arrays import Bools, Ints
+from harness.trace.scored_positions import PerPosition, ScoredPass, per_position
+
+MOST_EVENTS = 257  # candidates for the middle
+
+
+class Edge(StrEnum):
+    """What lies between a compared position and the changed ones; named as the report shows it."""
+
+    SAME_STEP_SAME_DOCUMENT = "same step, same document"
+    SAME_STEP_OTHER_DOCUMENT = "same step, other document"
+    EARLIER_STEP_SAME_DOCUMENT = "earlier step, same document"
+    EARLIER_STEP_OTHER_DOCUMENT = "earlier step, other document"
+    ORDER_UNKNOWN_SAME_DOCUMENT = "order unknown, same document"
+
+
+ACROSS_STEPS = (Edge.EARLIER_STEP_SAME_DOCUMENT, Edge.EARLIER_STEP_OTHER_DOCUMENT)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Two sides: what changes, and what must not."""
+
+    changed: Ints  # (f,) positions whose tokens change
+    compared: Ints  # (c,) positions scored before all of them, and standing before all of them
+    edges: Mapping[Edge, Ints]  # the compared positions by what lies between them and a changed one
+
+
+def choose_cut(
+    scored: ScoredPass,
+    starts: Ints,  # (D,) document boundaries
+    at: float = 0.5,  # share of the scored tokens before the cut
+    order_known: bool = True,
+) -> Cut:
+    """The cut nearest to `at` that has most on its smaller side."""
+    view = per_position(scored)
+    document = np.searchsorted(starts, view.position, side="right")
+    if not order_known:
+        return _inside_a_document(view, document)
+    best = max(_middles(view), key=lambda middle: _smaller_side(view, middle, at))
+    before, after = _sides(view, best)
+    return _cut(view, document, before, after, best[0])
+
+
+def _middles(view: PerPosition) -> list[tuple[int, int]]:
+    """(event, its median position) for candidate events."""
+    events = np.unique(view.last)
+    if len(events) > MOST_EVENTS:
+        events = events[np.linspace(0, len(events) - 1, MOST_EVENTS).astype(int)]
+    order = np.argsort(view.last, kind="stable")  # positions stay sorted within an event
+    low = np.searchsorted(view.last[order], events)
+    high = np.searchsorted(view.last[order], events, side="right")
+    # Off the middle, which is where windows and rows of a batch end.
+    places = view.position[order[(low + high) // 2 + (high - low) // 10]]
+    return [(int(e), int(p)) for e, p in zip(events, places, strict=True)]
+
+
+def _sides(view: PerPosition, middle: tuple[int, int]) -> tuple[Bools, Bools]:
+    """Masks over the view's rows: compared, changed."""
+    event, place = middle
+    before = (view.last <= event) & (view.position < place)
+    after = (view.first >= event) & (view.position >= place)
+    return before, after
+
+
+def _smaller_side(view: PerPosition, middle: tuple[int, int], at: float) -> float:
+    before, after = _sides(view, middle)
+    return float(min(before.sum() / at, after.sum() / (1 - at)))
+
+
+def _cut(
+    view: PerPosition,
+    document: Ints,  # (k,)
+    before: Bools,
+    after: Bools,
+    event: int,
+) -> Cut:
+    same_step = view.last == event
+    same_document = np.isin(document, document[after])
+    edges = {
+        Edge.SAME_STEP_SAME_DOCUMENT: before & same_step & same_document,
+        Edge.SAME_STEP_OTHER_DOCUMENT: before & same_step & ~same_document,
+        Edge.EARLIER_STEP_SAME_DOCUMENT: before & ~same_step & same_document,
+        Edge.EARLIER_STEP_OTHER_DOCUMENT: before & ~same_step & ~same_document,
+    }
+    places = {edge: view.position[mask] for edge, mask in edges.items() if mask.any()}
+    return Cut(view.position[after], view.position[before], places)
+
+
+def _inside_a_document(view: PerPosition, document: Ints) -> Cut:
+    """The longest document's second half against its first."""
+    longest = np.bincount(document).argmax()
+    rows = np.flatnonzero(document == longest)
+    before, after = np.zeros(len(document), bool), np.zeros(len(document), bool)
+    before[rows[: len(rows) // 2]] = True
+    after[rows[len(rows) // 2 :]] = True
+    edge = {Edge.ORDER_UNKNOWN_SAME_DOCUMENT: view.position[before]}
+    return Cut(view.position[after], view.position[before], edge)
