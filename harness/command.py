@@ -16,6 +16,7 @@ from typing import Any
 from audits.catalogue import PROFILES
 from audits.tool import version
 from harness.errors import HarnessError
+from harness.submission import NATIVE, Kind
 
 EPILOG = """\
 examples:
@@ -29,10 +30,8 @@ exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unru
 (--exit-zero: 0 whenever a verdict was reached)
 """
 
-KINDS = {"upstream": "record", "program": "program", "predictor": "predictor", "engine": "engine"}
-NATIVE = ("program", "predictor", "engine")  # brings an artifact, is scored on text
-SCRIPTS = ("upstream", "program")  # runs its own script, several times, on streams of ours
-RECORDS = ("upstream",)
+SCRIPTS = (Kind.RECORD, Kind.PROGRAM)  # runs its own script, several times, on streams of ours
+RECORDS = (Kind.RECORD,)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class KindOption:
     """An option that only some kinds of folder use."""
 
     flag: str
-    kinds: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     default: Any  # where it was not given
     text: str
     parsed: Mapping[str, Any] = field(default_factory=dict)  # how argparse takes it
@@ -115,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("options of some kinds of folder; the others refuse them")
     effort = group.add_mutually_exclusive_group()
     for option in OPTIONS:
-        kinds = ", ".join(KINDS[kind] for kind in option.kinds)
+        kinds = ", ".join(kind.name.lower() for kind in option.kinds)
         into = effort if option.name in ("quick", "all") else group
         into.add_argument(option.flag, help=f"{kinds}: {option.text}", **option.parsed)
     parser.add_argument("--version", action="version", version=f"scorefirst {version()}")
@@ -126,15 +125,15 @@ def _parser() -> argparse.ArgumentParser:
 PARSER = _parser()
 
 
-def refuse_unused(arguments: argparse.Namespace, kind: str) -> None:
+def refuse_unused(arguments: argparse.Namespace, kind: Kind) -> None:
     """Raises HarnessError where an option was given that this kind of folder does not use."""
     used = ", ".join(option.flag for option in OPTIONS if kind in option.kinds)
     for option in OPTIONS:
         if kind not in option.kinds and getattr(arguments, option.name) is not None:
-            owners = " and ".join(f"{KINDS[owner]}s" for owner in option.kinds)
+            owners = " and ".join(f"{owner.name.lower()}s" for owner in option.kinds)
             raise HarnessError(
                 f"{option.flag} is an option of {owners}, and {arguments.submission} is of the kind"
-                f" {KINDS[kind]}, which does not use it: leave it out (this kind has {used})"
+                f" {kind.name.lower()}, which does not use it: leave it out (this kind has {used})"
             )
 
 

@@ -22,7 +22,7 @@ from harness.experiments.plan import Effort
 from harness.options import Options
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
-from harness.submission import read_submission
+from harness.submission import Kind, read_submission
 from harness.verdict.decide import EXIT_CODES, Verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
@@ -82,7 +82,7 @@ def _evaluate(arguments: argparse.Namespace) -> Verdict:
     return report.verdict
 
 
-def _kind(folder: Path) -> str | None:
+def _kind(folder: Path) -> Kind | None:
     """None where it cannot be read: the report says why."""
     try:
         return read_submission(folder).kind

@@ -42,7 +42,7 @@ from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.streams.vocabulary import Vocabulary
-from harness.submission import Submission, read_submission
+from harness.submission import Kind, Submission, read_submission
 from harness.verdict.table import Table, verdict
 from reference_model.data.folder import DataFolder
 
@@ -78,7 +78,7 @@ class Evaluation:
         if self.options.static:
             with self._phase("scan"):
                 self._scan()
-        if self.submission.kind == "upstream":
+        if self.submission.kind is Kind.RECORD:
             with self._phase("drive"):
                 record = read_record(self.options.folder, self.options.entry)
                 self.examination = Examination(self.options, record)
@@ -89,7 +89,7 @@ class Evaluation:
         setup = self._setup(self.submission, self.artifact)
         vocabulary = Vocabulary.of_tokenizer(setup.tokenizer)
         text = validation_stream(self._data, vocabulary)
-        if self.submission.kind == "program":
+        if self.submission.kind is Kind.PROGRAM:
             self._drive_program(setup, vocabulary, text)
             return
         with self._phase("score"):

@@ -11,12 +11,13 @@ A native submission adds a `harness` object to its submission.json:
         "settings": {"chunk_tokens": 32768, "seq_len": 1024, "stride": 64, ...}}}
 
 `reference:PRESET` stands for the artifact of our own reference model, built on first use. A folder
-without a `harness` object is an upstream record folder. Does not cover driving those.
+without a `harness` object is a record folder, as it was submitted. Does not cover running those.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,7 +27,17 @@ from harness.predictor import PROTOCOL_VERSION
 
 MANIFEST = "submission.json"
 
-KINDS = ("engine", "predictor", "program")
+
+class Kind(StrEnum):
+    """What a folder is; the value is how a manifest and report.json say it."""
+
+    ENGINE = "engine"  # one of our strategies, with its hyperparameters
+    PREDICTOR = "predictor"  # refereed: it gives distributions, we keep the score
+    PROGRAM = "program"  # its own evaluation loop, given the whole stream
+    RECORD = "upstream"  # an unmodified record folder, or a lone script
+
+
+NATIVE = (Kind.ENGINE, Kind.PREDICTOR, Kind.PROGRAM)  # declared in a manifest
 
 # What the machine reads at run time, by suffix: rule BUDGET-2 reading (R), raw bytes as shipped.
 CODE_SUFFIXES = frozenset({".py", ".c", ".cc", ".cpp", ".cu", ".h", ".so", ".sh"})
@@ -43,8 +54,8 @@ class Submission:
 
     folder: Path
     name: str
-    kind: str  # one of KINDS, or "upstream"
-    target: str  # engine name, "file.py:factory", "file.py", or "" for upstream
+    kind: Kind
+    target: str  # engine name, "file.py:factory", "file.py", or "" for a record
     artifact: str  # file name inside the folder, or "reference:PRESET"
     settings: Mapping[str, Any]  # geometry, hyperparameters; defaults filled in; none of a record
 
@@ -56,7 +67,7 @@ class Submission:
     @property
     def script(self) -> Path | None:
         """The file that holds the submission's own code, if it brings any."""
-        return None if self.kind in ("engine", "upstream") else self.folder / self.file_name
+        return None if self.kind in (Kind.ENGINE, Kind.RECORD) else self.folder / self.file_name
 
     @property
     def file_name(self) -> str:
@@ -81,7 +92,7 @@ def code_files(folder: Path) -> list[Path]:
 def read_submission(folder: Path) -> Submission:
     """Reads a folder. Raises SubmissionError that names the file, the cause and the cure."""
     if folder.is_file() and folder.suffix == ".py":
-        return Submission(folder.parent, folder.name, "upstream", folder.name, "", {})
+        return Submission(folder.parent, folder.name, Kind.RECORD, folder.name, "", {})
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
     manifest_path = folder / MANIFEST
@@ -89,7 +100,7 @@ def read_submission(folder: Path) -> Submission:
     native = manifest.get("harness")
     name = str(manifest.get("name") or folder.resolve().name)
     if native is None:
-        return Submission(folder, name, "upstream", "", "", {})
+        return Submission(folder, name, Kind.RECORD, "", "", {})
     if not isinstance(native, dict):
         raise ContractError(f"{manifest_path}: `harness` is {type(native).__name__}, not an object")
     return _native(folder, name, manifest_path, native)
@@ -111,10 +122,10 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
             f"{path}: `harness.protocol` is {native.get('protocol')!r}; this harness speaks"
             f" {PROTOCOL_VERSION}"
         )
-    declared = [kind for kind in KINDS if kind in native]
+    declared = [kind for kind in NATIVE if kind in native]
     if len(declared) != 1:
         raise ContractError(
-            f"{path}: `harness` declares {declared or 'none'} of {', '.join(KINDS)};"
+            f"{path}: `harness` declares {', '.join(declared) or 'none'} of {', '.join(NATIVE)};"
             " name exactly one"
         )
     kind = declared[0]
@@ -129,15 +140,19 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
     return submission
 
 
-def _target(path: Path, kind: str, value: Any) -> tuple[str, dict[str, Any]]:
+def _target(path: Path, kind: Kind, value: Any) -> tuple[str, dict[str, Any]]:
     """The declared strategy, and the hyperparameters written beside an engine's name."""
-    if kind == "engine" and isinstance(value, dict) and isinstance(value.get("name"), str):
+    if kind is Kind.ENGINE and isinstance(value, dict) and isinstance(value.get("name"), str):
         return value["name"], {k: v for k, v in value.items() if k != "name"}
-    if kind == "predictor" and isinstance(value, str) and ".py:" in value:
+    if kind is Kind.PREDICTOR and isinstance(value, str) and ".py:" in value:
         return value, {}
-    if kind == "program" and isinstance(value, str) and value.endswith(".py"):
+    if kind is Kind.PROGRAM and isinstance(value, str) and value.endswith(".py"):
         return value, {}
-    form = {"engine": '{"name": ...}', "predictor": '"file.py:factory"', "program": '"file.py"'}
+    form = {
+        Kind.ENGINE: '{"name": ...}',
+        Kind.PREDICTOR: '"file.py:factory"',
+        Kind.PROGRAM: '"file.py"',
+    }
     raise ContractError(f"{path}: `{kind}` is {value!r}; write {form[kind]}")
 
 

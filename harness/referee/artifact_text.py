@@ -14,8 +14,9 @@ from harness.referee.source_run import model_stream
 from harness.streams.drawn import SourceStream, schedule
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
+from harness.submission import Kind
 
-ENGINE = ("engine", "sliding_window")
+ENGINE = (Kind.ENGINE, "sliding_window")
 OWN = "text sampled from the program's artifact"
 REFERENCE = "text sampled from the reference artifact"
 WINDOW_TOKENS = 64  # as the short run's own

@@ -16,19 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.closing import Closing
+from harness.protocol.position_runs import position_runs
 
 Ranges = tuple[tuple[int, int], ...]  # half-open runs of stream positions
 
 
 def ranges_of(positions: Iterable[int]) -> Ranges:
-    """Sorted positions as half-open runs: 1, 2, 3, 7 -> (1, 4), (7, 8)."""
-    runs: list[tuple[int, int]] = []
-    for p in sorted(positions):
-        if runs and p == runs[-1][1]:
-            runs[-1] = (runs[-1][0], p + 1)
-        else:
-            runs.append((p, p + 1))
-    return tuple(runs)
+    """Positions as half-open runs, ascending."""
+    runs = position_runs(np.fromiter(positions, np.int64))
+    return tuple((start, stop) for start, stop in runs.tolist())
 
 
 def describe(ranges: Ranges) -> str:

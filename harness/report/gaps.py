@@ -7,6 +7,8 @@ drawn tokens is short; a record's own artifact is never loaded.
 from collections.abc import Mapping
 from typing import Any
 
+from harness.submission import Kind
+
 _TRAINED_ON = (
     "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined"
 )
@@ -42,7 +44,7 @@ def gaps(kind: str, driven: Mapping[str, Any] | None) -> list[str]:
     """One sentence a gap. `kind`: of the submission; `driven`: that part of the report."""
     if driven is None:
         return [*REFEREED, _ALWAYS]
-    own = PROGRAM if kind == "program" else RECORD
+    own = PROGRAM if kind == Kind.PROGRAM else RECORD
     return [*own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from harness.submission import NATIVE
+
 Json = Mapping[str, Any]
 
 STATUS_ORDER = {"fail": 0, "unknown": 1, "pass": 2, "not_applicable": 3}
@@ -20,7 +22,6 @@ MEANING = {
     "UNRUNNABLE": "It could not be read or run. This says nothing about compliance.",
 }
 SYNTHETIC = "on synthetic data, not comparable with the leaderboard"
-_ON_REAL_TEXT = ("engine", "predictor", "program")  # kinds whose score is on the validation split
 
 
 def subject(report: Json) -> str:
@@ -52,5 +53,5 @@ def score_shown(report: Json) -> Shown | None:
     if not score or score["bits_per_byte"] is None:
         return None
     length = f"{score['nats']:,.1f} nats over {score['tokens']:,} tokens, {score['bytes']:,} bytes"
-    label = "" if report["submission"]["kind"] in _ON_REAL_TEXT else f", {SYNTHETIC}"
+    label = "" if report["submission"]["kind"] in NATIVE else f", {SYNTHETIC}"
     return Shown(f"{score['bits_per_byte']:.6f} bits per byte", length, label)

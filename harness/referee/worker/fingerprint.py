@@ -1,15 +1,15 @@
 """Fingerprints of what a submission can learn into: parameters, and buffers apart from them.
 
-Hashes contents, because version counters do not move on `p.data.add_()` (torch 2.13) and in-place
-writes inside inference_mode succeed. xxh3-128 reads about 10 GB/s: 27 M float32 parameters in some
-10 ms. Runs inside the worker: what it says is *reported*, not established.
+xxh3-128 reads about 10 GB/s: 27 M float32 parameters in some 10 ms. Runs inside the worker: what it
+says is *reported*, not established.
 """
 
 from collections.abc import Iterator
 
-import torch
 import xxhash
 from torch import Tensor, nn
+
+from harness.protocol.tensor_bytes import tensor_bytes
 
 MAX_DEPTH = 4  # attributes, lists and dicts followed from a predictor down to its tensors
 
@@ -31,9 +31,7 @@ def fingerprint(tensors: list[Tensor]) -> str:
     """32 hex digits of the contents, in order."""
     digest = xxhash.xxh3_128()
     for tensor in tensors:
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        if flat.numel():
-            digest.update(flat.view(torch.uint8).numpy().data)
+        digest.update(tensor_bytes(tensor))
     return digest.hexdigest()
 
 

@@ -23,6 +23,7 @@ from harness.errors import ContractError
 from harness.predictor import Geometry, Predictor, PredictorContext, Rewindable
 from harness.referee.wire.channel import Channel, Message
 from harness.referee.worker.fingerprint import fingerprint, tensors_of
+from harness.submission import Kind
 
 
 class PredictorHost:
@@ -128,7 +129,7 @@ def _check_rows(rows: object, shape: tuple[int, int, int]) -> None:
 
 
 def _factory(kind: str, target: str) -> Callable[[PredictorContext], Predictor]:
-    if kind == "engine":
+    if kind == Kind.ENGINE:
         if target not in ENGINES:
             raise ContractError(
                 f"no engine named {target!r}; there are {', '.join(sorted(ENGINES))}"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from harness.inside.hooks.recording.identity_map import identity
+from harness.protocol.tensor_bytes import tensor_bytes
 
 REST_S = 2.0
 
@@ -81,9 +82,8 @@ class Weights:
 def _digests(parameters: list[Tensor]) -> dict[int, int]:
     out = {}
     for parameter in parameters:
-        flat = parameter.detach().contiguous().reshape(-1)
-        if flat.numel() and flat.device.type == "cpu":
-            out[identity(parameter)] = xxhash.xxh3_64_intdigest(flat.view(torch.uint8).numpy().data)
+        if parameter.numel():
+            out[identity(parameter)] = xxhash.xxh3_64_intdigest(tensor_bytes(parameter))
     return out
 
 

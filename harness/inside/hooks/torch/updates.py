@@ -22,6 +22,7 @@ from harness.inside.hooks.dynamo_compat import mode_off, trace_as, untraced
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.unfinished import AwaitedTotal
+from harness.protocol.position_runs import position_runs
 from harness.protocol.schema import EventKind
 
 KEY = "scorefirst.positions"
@@ -38,17 +39,6 @@ def await_reading(
     if loss.grad_fn is not None:
         metadata: Any = loss.grad_fn.metadata
         metadata[KEY] = position_runs(positions)
-
-
-def position_runs(positions: Positions) -> npt.NDArray[np.int32]:
-    """(n, 2) runs [start, stop) of the positions, each position once."""
-    places = np.unique(positions[positions >= 0])
-    if not len(places):
-        return np.zeros((0, 2), np.int32)
-    breaks = np.flatnonzero(np.diff(places) != 1)
-    starts = places[np.concatenate([[0], breaks + 1])]
-    stops = places[np.concatenate([breaks, [len(places) - 1]])] + 1
-    return np.stack([starts, stops], axis=1).astype(np.int32)
 
 
 def losses_under(roots: list[Tensor]) -> npt.NDArray[np.int32]:
