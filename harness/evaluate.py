@@ -15,14 +15,14 @@ import torch
 from tqdm import tqdm
 
 from harness.artifacts import CACHE
-from harness.command import NATIVE, PARSER, refuse_unused, replay_command, settled
+from harness.command import PARSER, refuse_unused, replay_command, settled
 from harness.errors import HarnessError, SubmissionError
 from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
 from harness.options import Options
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_terminal
-from harness.submission import Kind, read_submission
+from harness.submission import NATIVE, Kind, read_submission
 from harness.verdict.decide import EXIT_CODES, Verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError

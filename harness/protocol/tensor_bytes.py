@@ -11,4 +11,4 @@ from torch import Tensor
 def tensor_bytes(tensor: Tensor) -> memoryview:
     """All of them, in order, on the host; a copy where the tensor lies elsewhere or apart."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
+    return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")

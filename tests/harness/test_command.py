@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.command import KINDS, PARSER, refuse_unused, replay_command, settled
+from harness.command import PARSER, refuse_unused, replay_command, settled
 from harness.errors import HarnessError
 from harness.evaluate import main
+from harness.submission import Kind
 
 
 def test_a_replay_says_the_same_to_a_shell_in_any_folder(
@@ -42,16 +43,16 @@ GIVEN = {
     "--tokenizer": "t.model",
 }
 USED = {
-    "upstream": {"--quick", "--all", "--jobs", "--budget", "--ranks", "--tokenizer"},
-    "program": {"--data", "--time-limit", "--quick", "--all", "--jobs", "--budget"},
-    "predictor": {"--data", "--time-limit"},
-    "engine": {"--data", "--time-limit"},
+    Kind.RECORD: {"--quick", "--all", "--jobs", "--budget", "--ranks", "--tokenizer"},
+    Kind.PROGRAM: {"--data", "--time-limit", "--quick", "--all", "--jobs", "--budget"},
+    Kind.PREDICTOR: {"--data", "--time-limit"},
+    Kind.ENGINE: {"--data", "--time-limit"},
 }
 
 
 @pytest.mark.parametrize("kind", USED)
 @pytest.mark.parametrize("flag", GIVEN)
-def test_an_option_that_the_kind_does_not_use_is_refused(flag: str, kind: str) -> None:
+def test_an_option_that_the_kind_does_not_use_is_refused(flag: str, kind: Kind) -> None:
     """Naming the option, the kind and the cure; never ignored."""
     arguments = PARSER.parse_args(["folder", flag, *filter(None, [GIVEN[flag]])])
     if flag in USED[kind]:
@@ -60,7 +61,9 @@ def test_an_option_that_the_kind_does_not_use_is_refused(flag: str, kind: str) -
     with pytest.raises(HarnessError) as refused:
         refuse_unused(arguments, kind)
     said = str(refused.value)
-    assert said.startswith(f"{flag} is an option of ") and f"of the kind {KINDS[kind]}" in said
+    assert (
+        said.startswith(f"{flag} is an option of ") and f"of the kind {kind.name.lower()}" in said
+    )
     assert "leave it out" in said and all(used in said for used in USED[kind])
 
 
