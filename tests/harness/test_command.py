@@ -82,5 +82,5 @@ def test_a_refusal_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture
     script, out = tmp_path / "train_gpt.py", tmp_path / "out"
     script.write_text("print('val_loss:1.0 val_bpb:1.0')\n")
     assert main([str(script), "--out", str(out), "--data", str(tmp_path)]) == 2
-    assert "--data is an option of programs" in capsys.readouterr().err
+    assert "--data is an option of engines and predictors and programs" in capsys.readouterr().err
     assert not out.exists()
