@@ -1,8 +1,8 @@
 """One evaluation, step by step: read, scan, size, score, source test, judge.
 
 Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
-ends the running, not the report. From a run that broke off only failures are kept: what it proved
-stays proved, what it did not reach is not passed. Errors of ours (HarnessError) go up.
+ends the running, not the report: what was proved stays proved, what was not reached is not passed.
+Errors of ours (HarnessError) go up.
 """
 
 import hashlib
@@ -16,15 +16,10 @@ from pathlib import Path
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
 from harness.artifacts import reference_artifact, resolve_artifact
-from harness.checks.byte_count import check_bytes
-from harness.checks.causality import check_causality
-from harness.checks.coverage import check_coverage
-from harness.checks.mass import check_mass, worst_gap
-from harness.checks.referee_order import check_referee_order
+from harness.checks.mass import worst_gap
 from harness.checks.size import Size, check_size
-from harness.checks.source import check_refereed
 from harness.checks.static import check_static
-from harness.checks.status import Finding, Status
+from harness.checks.status import Finding
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
@@ -43,6 +38,7 @@ from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.streams.vocabulary import Vocabulary
 from harness.submission import Kind, Submission, read_submission
+from harness.verdict.refereed import refereed_source, refereed_table
 from harness.verdict.table import Table, verdict
 from reference_model.data.folder import DataFolder
 
@@ -53,7 +49,7 @@ class Evaluation:
 
     options: Options
     findings: list[Finding] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)  # of the runs as submitted
+    tables: list[Table] = field(default_factory=list)  # of its runs
     seconds: dict[str, float] = field(default_factory=dict)
     submission: Submission | None = None
     artifact: Path | None = None
@@ -151,11 +147,10 @@ class Evaluation:
         if self.submission is not None and self.artifact is not None:
             size = Size(self.submission.code_bytes, self.artifact.stat().st_size)
             self.findings.append(check_size(size))
-        if self.source is not None and self.source.run.complete:
-            self.findings.append(check_refereed(self.source))
+        if self.source is not None:
+            self.findings.append(refereed_source(self.source))
         if self.main is not None:
-            found = _refereed(self.main)
-            self.findings += [s for s in found if self.main.complete or s.status is Status.FAIL]
+            self.tables.append(refereed_table(self.main))
         if self.examination is not None:
             self.tables += self.examination.tables
 
@@ -225,12 +220,6 @@ class Evaluation:
             yield
         finally:
             self.seconds[name] = time.monotonic() - started
-
-
-def _refereed(run: Run) -> list[Finding]:
-    found = [check_mass(run), check_causality(run), *check_referee_order(run), check_bytes(run)]
-    # Positions that a broken-off run did not reach are not skipped positions.
-    return found + (check_coverage(run) if run.complete else [])
 
 
 def _score_of(run: Run) -> Score:
