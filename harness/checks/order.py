@@ -100,8 +100,8 @@ def _early_uses(
 ) -> tuple[OrderBreak, ...]:
     """Counted positions that an update had used before."""
     first = uses.first_used[view.position]
-    early = (first != NEVER) & (first < view.last)
-    inside = first >= view.first.min(initial=np.iinfo(np.int64).max)
+    early = first < view.last
+    inside = first >= view.first.min(initial=NEVER)
     if (early & inside).sum() >= INTERLEAVED * early.sum():
         inside = np.ones_like(inside)  # the first batch's use comes before the first score
     same = _same_weights(view, uses)
@@ -140,7 +140,7 @@ def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
     if uses.weights_seen is None:
         return np.zeros(len(view.position), bool)
     seen = uses.weights_seen[view.position]
-    return np.asarray((seen != NEVER) & (seen < uses.first_used[view.position]))
+    return np.asarray(seen < uses.first_used[view.position])
 
 
 def _scored_first(
@@ -158,8 +158,7 @@ def _scored_first(
         row = np.searchsorted(past.position, view.position).clip(max=len(past.position) - 1)
         known = past.position[row] == view.position
         ended = past.last.max()
-        used = first_used[first_used != NEVER]
-        interleaved = ((used > past.first.min()) & (used < ended)).any()
+        interleaved = ((first_used > past.first.min()) & (first_used < ended)).any()
         licensed |= known & (past.last[row] < first_used) & bool(interleaved)
     return licensed
 

@@ -100,7 +100,7 @@ def read_pair(one: ScriptRun, two: ScriptRun | None, position: int) -> TwoTokens
     before = was.last < was.first[row]
     if before.sum() < FEWEST or not np.array_equal(was.nats[before], now.nats[before]):
         return TwoTokens("the scores before the other token are not the same to the bit")
-    if 0 <= one.uses.first_used[position] < was.last[row]:
+    if one.uses.first_used[position] < was.last[row]:
         return TwoTokens("an update used the token before it was counted")
     tokens = int(one.source.tokens[position]), int(two.source.tokens[position])
     nats = float(was.nats[row]), float(now.nats[row])

@@ -2,7 +2,7 @@
 
 A position is *used* when a gradient was taken of a loss over it and an optimiser then stepped (or
 weights were written by hand). A score is *fixed* at the forward pass that produced it, which is the
-`loss` event behind the sum that counted it.
+`loss` event behind the sum that it entered.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,7 @@ import numpy.typing as npt
 from harness.protocol.schema import UPDATES
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
-
-NEVER = np.iinfo(np.int64).max
+from harness.trace.uses import NEVER
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +22,17 @@ class UpdateView:
 
     first_used: npt.NDArray[np.int64]  # (T,) the step after the first gradient over it, or NEVER
     used_inside: npt.NDArray[np.int64]  # (T,) the same, of gradients since the pass had begun
-    counted_at: npt.NDArray[np.int64]  # (T,) the forward that fixed its counted score, or NEVER
+    scored_at: npt.NDArray[np.int64]  # (T,) the forward that fixed its score, or NEVER
 
 
-def update_view(capture: Capture, counted: Pass, stream_length: int) -> UpdateView:
+def update_view(capture: Capture, scored: Pass, stream_length: int) -> UpdateView:
     """Joins the updates of a run with the scores of one pass."""
-    counted_at = _counted_at(capture, counted, stream_length)
-    begin = int(counted_at.min(initial=NEVER))
+    scored_at = _scored_at(capture, scored, stream_length)
+    begin = int(scored_at.min(initial=NEVER))
     return UpdateView(
         _first_used(capture, stream_length),
         _first_used(capture, stream_length, begin),
-        counted_at,
+        scored_at,
     )
 
 
@@ -48,9 +47,9 @@ def _first_used(capture: Capture, stream_length: int, begin: int = 0) -> npt.NDA
     return used
 
 
-def _counted_at(capture: Capture, counted: Pass, stream_length: int) -> npt.NDArray[np.int64]:
-    fixed = capture.loss[counted.event]
-    fixed = np.where(fixed >= 0, fixed, counted.event)
+def _scored_at(capture: Capture, scored: Pass, stream_length: int) -> npt.NDArray[np.int64]:
+    fixed = capture.loss[scored.event]
+    fixed = np.where(fixed >= 0, fixed, scored.event)
     at = np.full(stream_length, NEVER, np.int64)
-    np.minimum.at(at, counted.position, fixed)
+    np.minimum.at(at, scored.position, fixed)
     return at

@@ -76,12 +76,13 @@ class ScriptRun:
         return replace(self._uses(tells, seen), before=before)
 
     def _uses(self, used: npt.NDArray[np.int64], seen: first_use.UpdateView) -> Uses:
-        """One reading of the uses: (T,) events, `first_use.NEVER` where there was none."""
-        first_used = _or_never(used)
+        """One reading of the uses: (T,) events, NEVER where there was none."""
+        first_used = used.copy()
         first_used[ambiguous_positions(self.stream, self.training)] = NEVER
-        transient = np.append(self.capture.transient, False)[first_used]  # NEVER: looks at the last
-        scored_at = _or_never(seen.counted_at)
-        return Uses(first_used, scored_at, _first_seen(self.capture, scored_at), transient)
+        transient = np.zeros(len(used), bool)
+        known = first_used != NEVER
+        transient[known] = self.capture.transient[first_used[known]]
+        return Uses(first_used, _first_seen(self.capture, seen.scored_at), transient)
 
     @property
     def first_weights(self) -> int:
@@ -189,8 +190,8 @@ def effective_first_use(seen: first_use.UpdateView) -> npt.NDArray[np.int64]:
 
     A script may adapt honestly, and then optimise on each batch before it counts it.
     """
-    early = seen.used_inside < seen.counted_at
-    turns = early.sum() >= INTERLEAVED * (seen.counted_at != first_use.NEVER).sum()
+    early = seen.used_inside < seen.scored_at
+    turns = early.sum() >= INTERLEAVED * (seen.scored_at != NEVER).sum()
     return np.where(early & turns, seen.used_inside, seen.first_used)
 
 
@@ -199,11 +200,11 @@ def _first_seen(
     scored_at: npt.NDArray[np.int64],  # (T,) event; NEVER
 ) -> npt.NDArray[np.int64]:
     """(T,) event at which the weights of the counted score were first seen; NEVER: not known."""
-    prints, first, inverse = np.unique(capture.weights, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(capture.weights, return_index=True, return_inverse=True)
     out = np.full(len(scored_at), NEVER, np.int64)
-    if len(prints):
-        known = (scored_at != NEVER) & (capture.weights[scored_at] != 0)
-        out[known] = first[inverse[scored_at[known]]]
+    known = np.flatnonzero(scored_at != NEVER)
+    known = known[capture.weights[scored_at[known]] != 0]
+    out[known] = first[inverse[scored_at[known]]]
     return out
 
 
@@ -225,7 +226,3 @@ def _parts(shards: Sequence[Tokens]) -> Iterator[Tokens]:
     for shard in shards:
         for start in range(0, len(shard), SAMPLED_FROM - K):
             yield shard[start : start + SAMPLED_FROM]
-
-
-def _or_never(events: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.where(events == first_use.NEVER, NEVER, events)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from harness.trace.first_use import NEVER, UpdateView
+from harness.trace.first_use import UpdateView
 from harness.trace.reconstruct import Pass
+from harness.trace.uses import NEVER
 
 
 def duplicates(counted: Pass) -> int:
@@ -13,4 +14,4 @@ def duplicates(counted: Pass) -> int:
 
 def learned_early(view: UpdateView) -> int:
     """Positions that were learned from before their score was fixed."""
-    return int(((view.first_used < view.counted_at) & (view.counted_at != NEVER)).sum())
+    return int(((view.first_used < view.scored_at) & (view.scored_at != NEVER)).sum())

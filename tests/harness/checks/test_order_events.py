@@ -9,10 +9,9 @@ from simulated_coders import Scores
 from harness.checks.order import changed_while_scored, check_order, check_weights_still, order_view
 from harness.checks.status import Level, Status
 from harness.streams.stream import Stream
-from harness.trace.first_use import NEVER as SEEN_NEVER
 from harness.trace.first_use import UpdateView
 from harness.trace.script_run import ambiguous_positions, effective_first_use
-from harness.trace.uses import Uses
+from harness.trace.uses import NEVER, Uses
 
 T = 128
 EXPECTED = np.arange(1, T)
@@ -25,9 +24,9 @@ def run(begin: int, nats: np.ndarray | float = 3.0) -> Scores:
 
 
 def uses_at(first: np.ndarray | int, **more: Any) -> Uses:
-    used = np.full(T, -1, np.int64)
+    used = np.full(T, NEVER)
     used[1:] = first
-    return Uses(used, np.full(T, -1, np.int64), **more)
+    return Uses(used, **more)
 
 
 def rules(*args, **kwargs) -> list[str]:
@@ -40,9 +39,9 @@ def test_score_first_passes_every_rule():
     tail = Scores(head.position[:-10], head.nats[:-10], head.event[:-10])
 
     assert rules(head, uses_at(head.event + 5)) == []
-    assert rules(head, uses_at(-1)) == []
-    assert rules(tail, uses_at(-1), tail=16) == []
-    assert rules(tail, uses_at(-1)) == ["PASS-3"]
+    assert rules(head, uses_at(NEVER)) == []
+    assert rules(tail, uses_at(NEVER), tail=16) == []
+    assert rules(tail, uses_at(NEVER)) == ["PASS-3"]
     found = check_order(order_view(head, uses_at(head.event + 5), EXPECTED))
     assert {(s.status, s.level) for s in found} == {(Status.PASS, Level.INSTRUMENTED)}
 
@@ -73,7 +72,7 @@ def test_state_that_was_restored_convicts_nobody():
 
     assert rules(run(1000), warm) == []
     assert rules(run(1000), changed) == ["ORDER-2"]
-    assert rules(run(1000), uses_at(10, weights_seen=np.full(T, -1))) == ["ORDER-2"]
+    assert rules(run(1000), uses_at(10, weights_seen=np.full(T, NEVER))) == ["ORDER-2"]
 
 
 def test_the_better_of_two_scores():
@@ -82,8 +81,8 @@ def test_the_better_of_two_scores():
     one, two = rng.uniform(1, 5, (2, T - 1))
     passes = [run(0, one), run(200, two)]
 
-    assert rules(run(1000, np.minimum(one, two)), uses_at(-1), earlier=passes) == ["PASS-2"]
-    assert rules(run(1000, two), uses_at(-1), earlier=passes) == []
+    assert rules(run(1000, np.minimum(one, two)), uses_at(NEVER), earlier=passes) == ["PASS-2"]
+    assert rules(run(1000, two), uses_at(NEVER), earlier=passes) == []
 
 
 def test_honest_adaptation_excuses_no_optimising_inside_the_pass():
@@ -91,7 +90,7 @@ def test_honest_adaptation_excuses_no_optimising_inside_the_pass():
     tells. Used inside after the count, as score-first does: the earlier use stays.
     """
     head = run(1000)
-    counted = np.full(T, SEEN_NEVER)
+    counted = np.full(T, NEVER)
     counted[1:] = head.event
     before = np.full(T, 500)
 
@@ -128,8 +127,8 @@ def test_counted_twice():
         names = ("position", "nats", "event")
         return Scores(*(np.concatenate([getattr(x, n), getattr(y, n)]) for n in names))
 
-    assert rules(join(a, b), uses_at(-1)) == []
-    assert rules(join(a, c), uses_at(-1)) == ["PASS-1"]
+    assert rules(join(a, b), uses_at(NEVER)) == []
+    assert rules(join(a, c), uses_at(NEVER)) == ["PASS-1"]
 
 
 def test_a_break_alone_is_unknown():

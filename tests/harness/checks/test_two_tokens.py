@@ -18,10 +18,10 @@ from harness.checks.two_tokens import (
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import SourceStream, draw, schedule
 from harness.trace.printed_scores import Printed
-from harness.trace.uses import Uses
+from harness.trace.uses import NEVER, Uses
 
 A, B, BOS, N = 10, 20, 1, 1024
-NEVER = np.full(N, -1, np.int64)
+UNUSED = np.full(N, NEVER)
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ def two_pieces(seed: int) -> SourceStream:
     return draw([law], schedule(N, [1], 64, seed), np.arange(4, 68), BOS, seed)
 
 
-def coded(law: SourceStream, p_a: float, p_b: float, used: np.ndarray = NEVER) -> Run:
+def coded(law: SourceStream, p_a: float, p_b: float, used: np.ndarray = UNUSED) -> Run:
     """Gives each piece the same probability everywhere; boundaries cost nothing."""
     at = np.arange(1, N)
     p = np.where(law.tokens[at] == A, p_a, p_b)
     nats = np.where(law.drawn[at], -np.log(p), 0.0)
-    return Run(law, Scores(at.astype(np.int32), nats, 100 + at // 16), Uses(used, NEVER))
+    return Run(law, Scores(at.astype(np.int32), nats, 100 + at // 16), Uses(used))
 
 
 def asked(run: Run) -> TwoTokens:
@@ -104,9 +104,9 @@ def test_another_prefix_tells_nothing() -> None:
     nats = other.scored.nats.copy()
     nats[3] += 1e-12
     fewer = Scores(*(getattr(other.scored, n)[:-1] for n in ("position", "nats", "event")))
-    used = NEVER.copy()
+    used = UNUSED.copy()
     used[position] = 50
-    early = replace(run, uses=Uses(used, NEVER))
+    early = replace(run, uses=Uses(used))
 
     def told(one: Run, two: Run) -> bool:
         status = check_pair(read_pair(one, two, position))  # type: ignore[arg-type]

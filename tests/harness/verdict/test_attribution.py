@@ -10,14 +10,14 @@ from harness.checks.mass_requery import MassEstimate, check_sums
 from harness.checks.order import order_view
 from harness.checks.source import source_test
 from harness.checks.status import Finding
-from harness.trace.uses import Uses
+from harness.trace.uses import NEVER, Uses
 from harness.verdict.attribution import Proof, name_violations
 
-NEVER = np.full(1024, -1, np.int64)
+UNUSED = np.full(1024, NEVER)
 
 
-def proof_of(law, scores, flipped, first_used=NEVER, sums=None) -> list[Finding]:
-    view = order_view(scores, Uses(first_used, NEVER), np.arange(1, 1024))
+def proof_of(law, scores, flipped, first_used=UNUSED, sums=None) -> list[Finding]:
+    view = order_view(scores, Uses(first_used), np.arange(1, 1024))
     mass = mass_bound(scores, law, THRESHOLD_NATS)
     source = source_test(printed(scores.mean), scores, law)
     return name_violations(Proof(source, flipped, view, mass, sums=sums))
@@ -33,9 +33,9 @@ def test_an_early_use_of_its_own_token_moves_no_other_score():
     source = source_test(printed(scores.mean), scores, law)
 
     def named(n_used: int, softmax: bool) -> str:
-        used = NEVER.copy()
+        used = UNUSED.copy()
         used[1 : 1 + n_used] = 5
-        view = order_view(scores, Uses(used, NEVER), np.arange(1, 1024))
+        view = order_view(scores, Uses(used), np.arange(1, 1024))
         return name_violations(Proof(source, still, view, softmax=softmax))[0].rule
 
     assert named(900, softmax=True) == "ORDER-2"
@@ -78,7 +78,7 @@ def test_weights_that_knew_the_future_are_named_beside():
     still, moved = flip(law, honest)[1], flip(law, all_first)[1]
     scores = all_first(law)
     source = source_test(printed(scores.mean), scores, law)
-    view = order_view(scores, Uses(NEVER, NEVER), np.arange(1, 1024))
+    view = order_view(scores, Uses(UNUSED), np.arange(1, 1024))
 
     def names(flipped, **more) -> list[str]:
         proof = Proof(source, flipped, view, **more)
