@@ -102,7 +102,7 @@ class Examination:
         ]
 
     def _on_text(self) -> list[Finding]:
-        """Every position of the text counted, over the bytes that it has."""
+        """Every position of the text scored, over the bytes that it has."""
         run = self.text
         if run is None or self.driver is None or run.headline is None:
             return []
@@ -247,7 +247,7 @@ def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
 
 def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
     """One printed number: what was saved against the source, and how well it was rebuilt."""
-    counted = base.passes.get(test.printed.line)
+    scored = base.passes.get(test.printed.line)
     return {
         "line": test.printed.line,
         "tag": test.printed.tag,
@@ -256,5 +256,5 @@ def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
         "diagnostic": test.printed.diagnostic,
         "saved_nats": test.below_source,
         "saved_nats_per_token": test.below_source_per_token,
-        "reconstruction": counted.gap if counted else None,
+        "reconstruction": scored.gap if scored else None,
     }

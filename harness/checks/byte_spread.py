@@ -120,12 +120,12 @@ def _claimed(run: ScriptRun, declared: Collection[str]) -> list[Printed]:
 
 def _explained(number: Printed, base: ScriptRun) -> bool:
     """Rebuilt, and its bits per byte are those scores' own."""
-    counted = base.passes.get(number.line)
-    if counted is None or not abs(counted.gap) <= GAP_TOLERANCE:
+    scored = base.passes.get(number.line)
+    if scored is None or not abs(scored.gap) <= GAP_TOLERANCE:
         return False
     assert number.bits_per_byte is not None
     by_bits = number.bits_per_byte * math.log(2) * base.n_bytes
-    by_nats = counted.mean * (len(base.source.tokens) - 1)
+    by_nats = scored.mean * (len(base.source.tokens) - 1)
     return abs(by_bits - by_nats) <= OFF * by_nats  # a mixture may lose on a stream like ours
 
 

@@ -30,24 +30,24 @@ NUMBER = re.compile(r"\d+\.\d+")
 
 def check_bytes(
     printed: Printed,
-    counted: ScoredPass | None,
+    scored: ScoredPass | None,
     bytes_of: Ints,  # (T,) canonical bytes of each position's token after its predecessor
     starts: Ints,  # (D,) positions at which a document begins
     is_byte: Bools,  # (T,) byte pieces
 ) -> Finding:
     """The status of BYTES-1 for one printed pair, or for bits whose loss was captured."""
     bits = printed.bits_per_byte
-    reason = inconclusive_reason(counted) or ("" if bits else "no bits per byte were printed")
-    if reason or counted is None or not bits:
+    reason = inconclusive_reason(scored) or ("" if bits else "no bits per byte were printed")
+    if reason or scored is None or not bits:
         return Finding(RULE, Status.UNKNOWN, Level.BLACK_BOX, reason)
-    captured = float(np.average(counted.nats, weights=counted.weight))
+    captured = float(np.average(scored.nats, weights=scored.weight))
     nats = printed.nats_per_token or captured
     implied = nats / math.log(2) / bits  # bytes a token
     spelt_of = BYTE_SPELT * is_byte.astype(np.float64)
     spelt_of[starts] += BOS_SPELT
-    once = np.unique(counted.position[counted.weight > 0])
-    # A token counts once, or as often as it was counted: scripts do either.
-    ways = ((counted.position, counted.weight), (once, np.ones(len(once))))
+    once = np.unique(scored.position[scored.weight > 0])
+    # A token's bytes count once, or as often as it was scored: scripts do either.
+    ways = ((scored.position, scored.weight), (once, np.ones(len(once))))
     means = [
         (float(np.average(bytes_of[at], weights=w)), float(np.average(spelt_of[at], weights=w)))
         for at, w in ways

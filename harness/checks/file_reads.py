@@ -57,7 +57,7 @@ def check_reads(run: ScriptRun) -> list[Finding]:
     site = str(run.capture.site[opened[0].event])
     text = (
         f"{', '.join(read.path for read in opened[:5])} opened between the first and the last"
-        f" counted score ({site or 'line unknown'})"
+        f" score that entered the number ({site or 'line unknown'})"
     )
     numbers = {"path": opened[0].path, "times": opened[0].times, "event": opened[0].event}
     found = Finding("DATA-2", Status.UNKNOWN, Level.INSTRUMENTED, text, evidence=(numbers,))

@@ -20,11 +20,11 @@ from harness.trace.scored_positions import ScoredPass, per_position
 MOST_NATS = 100.0  # ln of the largest mass that is looked for
 
 
-def mass_bound(counted: ScoredPass | None, stream: SourceStream, needed: float) -> float:
+def mass_bound(scored: ScoredPass | None, stream: SourceStream, needed: float) -> float:
     """A lower bound of the largest mass; 1.0 when nothing above one is refuted."""
-    if counted is None or inconclusive_reason(counted):
+    if scored is None or inconclusive_reason(scored):
         return 1.0
-    view = per_position(counted)
+    view = per_position(scored)
 
     def evidence(log_mass: float) -> float:
         """Falls as the hypothesis allows more mass."""

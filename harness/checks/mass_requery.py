@@ -1,13 +1,13 @@
 """NORM-1 by re-query: the sum over the alphabet at chosen positions, at one state of the script.
 
     questions_for   the positions at which the base run saved most, each with the whole alphabet
-    read_sums       what the copies counted, and why a position tells nothing
+    read_sums       what the copies scored, and why a position tells nothing
     check_sums      the finding of NORM-1; only with an answer that a confirmation run confirmed
 
-Per position sum exp(-score(v)) over the tokens v that were asked: more than one is a mass above
-one, however few were asked; a pass needs all of them. Told nothing: the token that stands there got
+Per position sum exp(-score(v)) over the tokens v re-queried: more than one is a mass above
+one, however few they were; a pass needs all of them. Told nothing: the token that stands there got
 another score than in the base run; scores of earlier positions moved with the token; an update used
-the token before it was counted (then the score follows its target, not the mass). A copy inherits
+the token before it was scored (then the score follows its target, not the mass). A copy inherits
 what was computed from the stream before it was forked, so one answer, drawn by its probability, is
 compared with a confirmation run: the whole script on the stream that holds that token.
 
@@ -30,8 +30,8 @@ from harness.trace.scored_positions import nats_at, per_position, scored_once
 from harness.trace.script_run import ScriptRun
 
 POSITIONS = 3
-FOLLOWERS = 32  # tokens that are asked first
-ENOUGH = 1.05  # mass at which a position need not be asked further
+FOLLOWERS = 32  # tokens that are re-queried first
+ENOUGH = 1.05  # mass at which a position needs no further re-query
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
 CONFIRMED_NATS = (
     0.25  # a confirmation run also trains on the token, where a copy's weights are fixed
@@ -47,27 +47,27 @@ class MassEstimate:
     """One position."""
 
     position: int
-    tokens: Ints  # (k,) asked; the first is the one that stands there
-    nats: Floats  # (k,) what was counted for each
+    tokens: Ints  # (k,) re-queried; the first is the one that stands there
+    nats: Floats  # (k,) the score of each
     alphabet: int  # tokens there are
     inconclusive: str = ""  # why it tells nothing
-    chosen: int = 1  # of the asked ones, the first: not drawn at random
+    chosen: int = 1  # of those, the first: not drawn at random
     confirmed: float | None = None  # nats by which a confirmation run differed, where one was made
 
     @property
     def mass(self) -> float:
-        """Of the tokens that were asked, rounding taken off: a lower bound of the whole."""
+        """Of the tokens re-queried, rounding taken off: a lower bound of the whole."""
         resolution = score_rounding(self.nats) + MASS_NATS
         return float(np.exp(-self.nats - resolution).sum())
 
     @property
     def whole(self) -> bool:
-        """Every token was asked."""
+        """Every token was re-queried."""
         return len(self.tokens) == self.alphabet
 
     @property
     def estimate(self) -> float:
-        """Of the whole: tokens that were not asked weigh what those drawn at random do."""
+        """Of the whole: tokens not re-queried weigh what those drawn at random do."""
         drawn = np.exp(-self.nats[self.chosen :])
         mean = float(drawn.mean()) if len(drawn) else 0.0
         return float(np.exp(-self.nats[: self.chosen]).sum()) + mean * (self.alphabet - self.chosen)
@@ -95,24 +95,24 @@ def questions_for(
     ask_s: float,  # a position
     early: bool = False,
 ) -> tuple[Question, ...]:
-    """Positions whose score can be asked again: where most was saved, and one counted first in its
+    """Positions whose score can be re-queried: where most was saved, and one scored first in its
     sum, which no table that is filled before it is read can confuse with its neighbours.
 
     Copies are forked behind the last event before the forward that fixed the score; `early`: before
     the forward over the position that came before it with the same weights, for scripts that keep
     the scores of one pass and mix them in another.
     """
-    counted, capture = base.scored, base.capture
-    if counted is None or len(np.unique(capture.rank)) != 1:
+    scored, capture = base.scored, base.capture
+    if scored is None or len(np.unique(capture.rank)) != 1:
         return ()
-    view = per_position(counted)
+    view = per_position(scored)
     saved = view.log_p - base.source.log_q[view.position]
-    # What is counted twice has no one score to give again.
-    eligible = np.flatnonzero(base.source.drawn[view.position] & scored_once(counted, view))
+    # What is scored twice has no one score to give again.
+    eligible = np.flatnonzero(base.source.drawn[view.position] & scored_once(scored, view))
     found: list[Question] = []
     by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
     for position in _first_in_a_sum_third(capture, by_saved):
-        place = _place(capture, counted, position, early)
+        place = _place(capture, scored, position, early)
         if place is None:
             continue
         order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
@@ -134,12 +134,12 @@ def _first_in_a_sum_third(capture: Capture, positions: Ints) -> list[int]:
 
 
 def _place(
-    capture: Capture, counted: Pass, position: int, early: bool
+    capture: Capture, scored: Pass, position: int, early: bool
 ) -> tuple[int, tuple[Counter, ...]] | None:
     """(event behind which the run stands still, what may count the position after it)."""
-    fixed = int(counted.event[counted.position == position].min())
+    fixed = int(scored.event[scored.position == position].min())
     sums = np.unique(capture.score_event[capture.position == position])
-    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in counted.sites]
+    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in scored.sites]
     if early:
         changes = capture.events(*UPDATES)
         changes = changes[changes < fixed]
@@ -150,13 +150,13 @@ def _place(
     before = before[before < fixed]
     if not len(before) or not mine:
         return None
-    return int(before[-1]), _counters(capture, counted, fixed)
+    return int(before[-1]), _counters(capture, scored, fixed)
 
 
-def _counters(capture: Capture, counted: Pass, since: int) -> tuple[Counter, ...]:
+def _counters(capture: Capture, scored: Pass, since: int) -> tuple[Counter, ...]:
     """What may count a score: a script may count one token here and another one there."""
     sums = capture.events(EventKind.SUM)
-    sums = sums[(sums >= since) & np.isin(capture.site[sums], counted.sites)]
+    sums = sums[(sums >= since) & np.isin(capture.site[sums], scored.sites)]
     pairs = zip(capture.site[sums].tolist(), capture.read_out[sums].tolist(), strict=True)
     return tuple(dict.fromkeys(Counter(*pair) for pair in pairs))
 
@@ -176,7 +176,7 @@ def _followers(tokens: Ints, position: int) -> list[int]:
 
 
 def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstimate]:
-    """What the copies of a run counted."""
+    """What the copies of a run scored."""
     answers, sums = run.answers, []
     for position in dict.fromkeys(answers["position"].tolist()):
         rows = answers["position"] == position
@@ -200,15 +200,15 @@ def _why_inconclusive(
         return "some scores are not finite"
     if np.ptp(before) > SAME_NATS:
         return "scores of earlier positions moved with the token"
-    return "an update used the token before it was counted" if used else ""
+    return "an update used the token before it was scored" if used else ""
 
 
 def to_confirm(sums: Sequence[MassEstimate], seed: int) -> tuple[int, int] | None:
     """(position, token) of an answer to confirm: drawn by its probability, of the heaviest."""
-    speaking = [asked for asked in sums if not asked.inconclusive and len(asked.tokens) > 1]
+    speaking = [one for one in sums if not one.inconclusive and len(one.tokens) > 1]
     if not speaking:
         return None
-    heaviest = max(speaking, key=lambda asked: asked.mass)
+    heaviest = max(speaking, key=lambda one: one.mass)
     weight = np.exp(-heaviest.nats[1:])
     rng = np.random.default_rng([seed, 0xC0F])
     token = rng.choice(heaviest.tokens[1:], p=weight / weight.sum())
@@ -217,7 +217,7 @@ def to_confirm(sums: Sequence[MassEstimate], seed: int) -> tuple[int, int] | Non
 
 def stale(sums: Sequence[MassEstimate]) -> bool:
     """A confirmation run contradicts: copies kept something that was made of the old token."""
-    return any(asked.confirmed is not None and not asked.agrees for asked in sums)
+    return any(one.confirmed is not None and not one.agrees for one in sums)
 
 
 def confirmed(sums: Sequence[MassEstimate], run: ScriptRun) -> list[MassEstimate]:
@@ -225,13 +225,13 @@ def confirmed(sums: Sequence[MassEstimate], run: ScriptRun) -> list[MassEstimate
     if run.scored is None:
         return list(sums)
     found = []
-    for asked in sums:
-        token = int(run.source.tokens[asked.position])
-        mine = asked.nats[asked.tokens == token]
-        other = token != int(asked.tokens[0])
-        now = nats_at(run.scored, np.array([asked.position]))[0]
-        found.append(replace(asked, confirmed=float(now - mine[0])) if other else asked)
-    confirmed_by = [asked.confirmed for asked in found if asked.confirmed is not None]
+    for one in sums:
+        token = int(run.source.tokens[one.position])
+        mine = one.nats[one.tokens == token]
+        other = token != int(one.tokens[0])
+        now = nats_at(run.scored, np.array([one.position]))[0]
+        found.append(replace(one, confirmed=float(now - mine[0])) if other else one)
+    confirmed_by = [one.confirmed for one in found if one.confirmed is not None]
     # One way of scoring for all positions: what holds at one of them holds at the others.
     return [replace(a, confirmed=confirmed_by[0]) for a in found] if confirmed_by else found
 
@@ -240,9 +240,9 @@ def check_sums(sums: Sequence[MassEstimate], skipped: str = "") -> Finding:
     """NORM-1 from the sums over the alphabet."""
     above = [a for a in sums if a.mass_above_one]
     within = [a for a in sums if a.mass_at_most_one]
-    findings = tuple(_numbers(asked) for asked in sums)
+    findings = tuple(_numbers(one) for one in sums)
     if above:
-        worst = max(above, key=lambda asked: asked.mass)
+        worst = max(above, key=lambda one: one.mass)
         text = (
             f"re-queried at one state: at position {worst.position}, {len(worst.tokens):,} of"
             f" {worst.alphabet:,} tokens already weigh {worst.mass:.4g}"
@@ -250,7 +250,7 @@ def check_sums(sums: Sequence[MassEstimate], skipped: str = "") -> Finding:
         )
         return Finding("NORM-1", Status.FAIL, Level.BLACK_BOX, text, evidence=findings)
     if len(within) > 1:
-        most = max(asked.mass for asked in within)
+        most = max(one.mass for one in within)
         text = (
             f"re-queried at {len(within)} positions, where most was saved: the whole alphabet"
             f" weighs at most {most:.6g}"
@@ -262,25 +262,25 @@ def check_sums(sums: Sequence[MassEstimate], skipped: str = "") -> Finding:
 
 
 def _why(sums: Sequence[MassEstimate], skipped: str) -> str:
-    reasons = dict.fromkeys(asked.inconclusive for asked in sums if asked.inconclusive)
+    reasons = dict.fromkeys(one.inconclusive for one in sums if one.inconclusive)
     speaking = [a for a in sums if not a.inconclusive]
     if any(a.confirmed is None for a in speaking):
         reasons["no confirmation run came to its end"] = None
     if any(a.confirmed is not None and not a.mass_above_one and a.mass > 1 for a in speaking):
         reasons["a confirmation run gave an answer another score"] = None
     if part := [a for a in speaking if not a.whole and a.mass <= 1]:
-        reasons[f"{len(part[0].tokens):,} of {part[0].alphabet:,} tokens were asked for"] = None
-    why = "; ".join(reasons) or skipped or "no score could be asked for again"
+        reasons[f"{len(part[0].tokens):,} of {part[0].alphabet:,} tokens were re-queried"] = None
+    why = "; ".join(reasons) or skipped or "no score could be re-queried"
     return f"the full distribution was not evaluated, so normalisation is unknown: {why}"
 
 
-def _numbers(asked: MassEstimate) -> dict[str, object]:
+def _numbers(one: MassEstimate) -> dict[str, object]:
     return {
-        "position": asked.position,
-        "asked": len(asked.tokens),
-        "alphabet": asked.alphabet,
-        "mass_at_least": asked.mass,
-        "estimate": asked.estimate,
-        "confirmed_within_nats": asked.confirmed,
-        "silent": asked.inconclusive,
+        "position": one.position,
+        "asked": len(one.tokens),
+        "alphabet": one.alphabet,
+        "mass_at_least": one.mass,
+        "estimate": one.estimate,
+        "confirmed_within_nats": one.confirmed,
+        "silent": one.inconclusive,
     }

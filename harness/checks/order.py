@@ -1,16 +1,15 @@
 """The order of events behind the headline: what the ledger says, position by position.
 
-    PASS-3   every position counted          PASS-1    counted once, and not scored again after
+    PASS-3   every position scored           PASS-1    scored once, and not again after
     ORDER-2  used by a training step before   ORDER-1   used by an update inside the pass before it
-             the pass began                             was counted
-    CAUSAL-3 the same by a transient tensor  PASS-2    counted the better of several scores
+             the pass began                             was scored
+    CAUSAL-3 the same by a transient tensor  PASS-2    given the better of several scores
     ORDER-7  weights changed while a batch was being scored
 
-A diagnostic score licenses no update: only the time at which a position was *counted* matters.
-State that is restored after a warm-up, and adapters thrown away before the pass began, are no
-updates: the fingerprint at counting had been seen before the use. The hooks live inside the
-script's process, so what is found here *explains* a black-box proof (`naming`) and alone is
-*unknown*.
+A diagnostic score licenses no update: only the score that entered the number does. State that is
+restored after a warm-up, and adapters thrown away before the pass began, are no updates: the
+fingerprint at scoring had been seen before the use. The hooks live inside the script's process, so
+what is found here *explains* a black-box proof (`attribution`) and alone is *unknown*.
 """
 
 from collections.abc import Sequence
@@ -59,18 +58,18 @@ class OrderView:
 
 
 def order_view(
-    counted: ScoredPass,
+    scored: ScoredPass,
     uses: Uses,
     expected: Ints,  # positions that the headline must cover
     earlier: Sequence[ScoredPass] = (),  # passes that ended before this one began
     tail: int = 0,  # positions that a canonical truncation may drop at the end
 ) -> OrderView:
     """Reads the order of the headline pass."""
-    view = per_position(counted)
+    view = per_position(scored)
     missing = np.setdiff1d(expected, view.position)
     first_kept = expected[-tail] if tail and tail <= len(expected) else np.inf
     dropped = missing[missing < first_kept]
-    twice = _twice(counted, view)
+    twice = _twice(scored, view)
     if len(expected):  # windows cut short by the end of the stream overlap there, in any script
         twice = twice[twice < expected[-1] + 1 - tail]
     breaks = [
@@ -84,11 +83,11 @@ def order_view(
     return OrderView(len(view.position), len(expected), missing, found)
 
 
-def _twice(counted: ScoredPass, view: PerPosition) -> Ints:
-    """Positions counted in several steps whose scores differ."""
-    used = counted.weight > 0
-    row = np.searchsorted(view.position, counted.position[used])
-    spread = np.abs(counted.nats[used] - view.nats[row])
+def _twice(scored: ScoredPass, view: PerPosition) -> Ints:
+    """Positions scored in several steps whose scores differ."""
+    used = scored.weight > 0
+    row = np.searchsorted(view.position, scored.position[used])
+    spread = np.abs(scored.nats[used] - view.nats[row])
     unequal = np.zeros(len(view.position), bool)
     unequal[row[spread > 1e-3]] = True
     several: Ints = view.position[unequal & (view.first != view.last)]
@@ -98,7 +97,7 @@ def _twice(counted: ScoredPass, view: PerPosition) -> Ints:
 def _early_uses(
     view: PerPosition, uses: Uses, earlier: Sequence[ScoredPass]
 ) -> tuple[OrderBreak, ...]:
-    """Counted positions that an update had used before."""
+    """Scored positions that an update had used before."""
     first = uses.first_used[view.position]
     early = first < view.last
     inside = first >= view.first.min(initial=NEVER)
@@ -136,7 +135,7 @@ def _secondary(
 
 
 def _same_weights(view: PerPosition, uses: Uses) -> npt.NDArray[np.bool_]:
-    """(k,) no trace of the use is left in the weights that counted."""
+    """(k,) no trace of the use is left in the weights behind the score."""
     if uses.weights_seen is None:
         return np.zeros(len(view.position), bool)
     seen = uses.weights_seen[view.position]
@@ -177,7 +176,7 @@ def _hindsight(view: PerPosition, earlier: Sequence[ScoredPass]) -> Ints:
 
 
 def changed_while_scored(
-    batches: Ints,  # (b, 2) first and last event of each counted batch
+    batches: Ints,  # (b, 2) first and last event of each scored batch
     changes: Ints,  # (c,) events at which the weights changed
 ) -> Ints:
     """Rows of `batches` with a change strictly inside (ORDER-7)."""

@@ -74,7 +74,7 @@ def _share(moves: Floats) -> float:
 
 
 def moves(one: ScoredPass, two: ScoredPass) -> tuple[Ints, Floats]:
-    """(c,) positions that both counted, and by how much their scores differ, nats."""
+    """(c,) positions that both scored, and by how much their scores differ, nats."""
     a, b = per_position(one), per_position(two)
     common, left, right = np.intersect1d(a.position, b.position, return_indices=True)
     return common, np.abs(a.nats[left] - b.nats[right])
@@ -100,12 +100,12 @@ def training_power(control: SourceTest) -> Power:
     )
 
 
-def adaptation_power(counted: ScoredPass | None, control: SourceStream, threshold: float) -> Power:
+def adaptation_power(scored: ScoredPass | None, control: SourceStream, threshold: float) -> Power:
     """From the copies alone: `control.drawn` marks them."""
-    reason = inconclusive_reason(counted)
-    if reason or counted is None:
+    reason = inconclusive_reason(scored)
+    if reason or scored is None:
         return Power("adaptation", 0.0, -np.inf, threshold, reason)
-    view = per_position(counted)
+    view = per_position(scored)
     copies = control.drawn[view.position]
     log_q = control.log_q[view.position]
     saved = float((-view.nats - log_q)[copies].sum())

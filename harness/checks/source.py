@@ -45,7 +45,7 @@ class SourceTest:
     """One printed number against the source; nats."""
 
     printed: Printed
-    tokens: float  # counted positions, by weight
+    tokens: float  # scored positions, by weight
     below_source: float  # as printed (else as captured), nothing subtracted; positive: impossible
     plain: float  # log e-value; -inf when inconclusive
     mixture: float  # log e-value
@@ -55,7 +55,7 @@ class SourceTest:
 
     @property
     def below_source_per_token(self) -> float:
-        """NaN without a counted token."""
+        """NaN without a scored token."""
         return self.below_source / self.tokens if self.tokens else math.nan
 
     @property
@@ -71,19 +71,19 @@ class SourceTest:
 
 def source_test(
     printed: Printed,
-    counted: ScoredPass | None,
+    scored: ScoredPass | None,
     stream: SourceStream,
     threshold: float = THRESHOLD_NATS,  # one number decides, so that nothing has to be shared
 ) -> SourceTest:
     """Both e-values of one printed number."""
-    reason = inconclusive_reason(counted)
-    if reason or counted is None:
+    reason = inconclusive_reason(scored)
+    if reason or scored is None:
         return _inconclusive(printed, stream, threshold, reason)
-    view = per_position(counted)
+    view = per_position(scored)
     log_q = stream.log_q[view.position]
     source = float(view.weight @ -log_q)
     captured = float(view.weight @ view.nats)
-    mean = float(np.average(counted.nats, weights=counted.weight))  # nats, as printed
+    mean = float(np.average(scored.nats, weights=scored.weight))  # nats, as printed
     claim, fine, rounding = _claim(printed, view, captured, mean)
     resolution = MASS_NATS + score_rounding(view.nats)  # (k,) nats
     beyond = max(0.0, claim - captured - fine)  # captured saves what was never printed
@@ -101,16 +101,16 @@ def source_test(
     )
 
 
-def inconclusive_reason(counted: ScoredPass | None) -> str:
+def inconclusive_reason(scored: ScoredPass | None) -> str:
     """Why a number claims nothing; empty when it may."""
-    if counted is None:
+    if scored is None:
         return "the printed number could not be rebuilt from captured scores"
-    if not weights_known(counted):
+    if not weights_known(scored):
         return "the weights of the scores in the printed number are unknown"
-    if not np.isfinite(counted.nats).all():
+    if not np.isfinite(scored.nats).all():
         return "some scores are not finite"
-    if not abs(counted.gap) <= GAP_TOLERANCE:
-        return f"captured scores and the printed number differ by {counted.gap:.2g} (relative)"
+    if not abs(scored.gap) <= GAP_TOLERANCE:
+        return f"captured scores and the printed number differ by {scored.gap:.2g} (relative)"
     return ""
 
 

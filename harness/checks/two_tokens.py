@@ -9,7 +9,7 @@ the two probabilities add up. (PR #2018, #2118: 0.46 nats a token, a sum of 1.3.
 
 Asked only of scores that were no plain softmax outputs, where nothing else was proved.
 
-Guarantees: a fail is the sum of two probabilities that two whole runs counted, with the scores
+Guarantees: a fail is the sum of two probabilities that two whole runs scored, with the scores
 before the swapped token the same to the bit and no update that had used it. Does not cover: more
 tokens than two, so that a sum below one is no pass; vocabularies without such pieces; scripts whose
 runs are not bit-identical.
@@ -95,13 +95,13 @@ def read_pair(one: ScriptRun, two: ScriptRun | None, position: int) -> TwoTokens
         return TwoTokens("the run with the other token did not come to its end")
     was, now = per_position(one.scored), per_position(two.scored)
     if not np.array_equal(was.position, now.position):
-        return TwoTokens("with the other token, other positions were counted")
+        return TwoTokens("with the other token, other positions were scored")
     row = int(np.searchsorted(was.position, position))
     before = was.last < was.first[row]
     if before.sum() < FEWEST or not np.array_equal(was.nats[before], now.nats[before]):
         return TwoTokens("the scores before the other token are not the same to the bit")
     if one.uses.first_used[position] < was.last[row]:
-        return TwoTokens("an update used the token before it was counted")
+        return TwoTokens("an update used the token before it was scored")
     tokens = int(one.source.tokens[position]), int(two.source.tokens[position])
     nats = float(was.nats[row]), float(now.nats[row])
     return TwoTokens("", position, tokens, nats, int(before.sum()))
@@ -118,7 +118,7 @@ def check_pair(pair: TwoTokens | None) -> Finding | None:
     text = (
         f"on two tokens drawn alike, behind one prefix: token {pair.tokens[0]} at position"
         f" {pair.position} was given {p[0]:.4f}, token {pair.tokens[1]} in a second run {p[1]:.4f},"
-        f" {pair.mass:.4g} together; {pair.earlier:,} scores counted before are the same to the bit"
+        f" {pair.mass:.4g} together; {pair.earlier:,} scores fixed before are the same to the bit"
     )
     numbers = {"position": pair.position, "mass_at_least": pair.mass, "nats": list(pair.nats)}
     status = Status.FAIL if pair.mass > 1 else Status.UNKNOWN

@@ -1,4 +1,4 @@
-"""Re-queries: scores asked for again, where they are no plain softmax outputs.
+"""Re-queries: recorded scores, for other tokens, where they are no plain softmax outputs.
 
     short     three positions, a few seconds each: enough for a lie of the usual size
     earlier   the same from an earlier event on, where a confirmation run contradicted a copy
@@ -46,11 +46,11 @@ class Requery:
         early = stale(self.evidence.sums)
         if early:
             self._round(EARLIER, SHORT_S, early=True)
-        sums = [asked for asked in self.evidence.sums if not asked.inconclusive and asked.agrees]
-        most = max(sums, key=lambda asked: asked.estimate, default=None)
+        sums = [one for one in self.evidence.sums if not one.inconclusive and one.agrees]
+        most = max(sums, key=lambda one: one.estimate, default=None)
         # An honest mixture's is one, but for noise.
         within = most is None or most.estimate < ENOUGH
-        if most is not None and not within and not any(asked.mass_above_one for asked in sums):
+        if most is not None and not within and not any(one.mass_above_one for one in sums):
             self._round(LONGER, WHOLE_S, early, most.position)
 
     def exclude(self) -> None:
@@ -87,6 +87,6 @@ class Requery:
 
     def _keep(self, sums: list[MassEstimate]) -> None:
         """Later answers replace earlier ones of the same position."""
-        again = {asked.position for asked in sums}
-        kept = [asked for asked in self.evidence.sums if asked.position not in again]
+        again = {one.position for one in sums}
+        kept = [one for one in self.evidence.sums if one.position not in again]
         self.evidence.sums = [*kept, *sums]

@@ -35,7 +35,7 @@ class Driver(Protocol):
         questions: tuple[Question, ...] = (),
     ) -> ScriptRun:
         """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
-        scores that are asked for again, behind which it ends.
+        scores that are re-queried, behind which it ends.
         """
 
     def run_on(
@@ -58,7 +58,7 @@ class Driver(Protocol):
 
     @property
     def can_ask(self) -> bool:
-        """Whether a score can be asked for again."""
+        """Whether a score can be re-queried."""
 
     @property
     def alphabet(self) -> int:

@@ -38,7 +38,7 @@ class Swap:
         if one is None or not beaten(one, self.evidence.base):
             return
         if (found := swapped(one)) is None:
-            self.evidence.pair = TwoTokens("no token was counted once")
+            self.evidence.pair = TwoTokens("no token was scored once")
             return
         position, stream = found
         self.runner.make({SWAPPED: partial(run, SWAPPED, stream=stream)}, longer_s)

@@ -73,7 +73,7 @@ class Window:
         return np.flatnonzero(wanted[capture.score_event])
 
     def tokens_per_byte(self, capture: Capture, token_bytes: npt.NDArray[np.int64]) -> float:
-        """Of the tokens that were counted."""
+        """Of the tokens that were scored."""
         rows = self.rows(capture)
         return len(rows) / max(float(token_bytes[capture.position[rows]].sum()), 1.0)
 

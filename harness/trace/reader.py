@@ -89,7 +89,7 @@ def load(out: Path) -> Capture:
 
 
 def load_answers(out: Path) -> dict[str, Column]:
-    """Columns of `schema.ANSWERS`; empty where nothing was asked."""
+    """Columns of `schema.ANSWERS`; empty where nothing was re-queried."""
     return _read(out / "rank0" / "answers.arrow", schema.ANSWERS)
 
 

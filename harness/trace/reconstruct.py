@@ -42,7 +42,7 @@ class Pass:
     event: npt.NDArray[np.int64]  # (n,) the `sum` that counted it
     sites: tuple[str, ...]  # where they were added up, sorted
     gap: float  # relative, |rebuilt - printed| / printed
-    coverage: float  # share of the stream's targets (all but the first token) that were counted
+    coverage: float  # share of the stream's targets (all but the first token) that were scored
 
     @property
     def mean(self) -> float:

@@ -1,6 +1,6 @@
 """The scores that entered a printed number, one row a position.
 
-`Counted` is what the tests need of a reconstructed pass. `per_position` joins scores of one token
+`ScoredPass` is what the checks need of a pass. `per_position` joins scores of one token
 (they share its weight), scales weights so that the usual one is one, and cuts larger ones to it:
 overlaps, batch means and first windows then obey E[prod r^w] <= 1 (Hoelder), whatever the script
 averaged over. (#549 scores the last 64 tokens of the stream 32 times: scaled by that, all others
@@ -42,7 +42,7 @@ class ScoredPass(Protocol):
 
 @dataclass(frozen=True)
 class PerPosition:
-    """Counted positions, sorted; k rows."""
+    """Scored positions, sorted; k rows."""
 
     position: Ints  # (k,)
     weight: Floats  # (k,) at most one; the median's is one
@@ -52,17 +52,17 @@ class PerPosition:
     last: Ints  # (k,) event of its last score
 
 
-def scored_once(counted: ScoredPass, view: PerPosition) -> Bools:
-    """(k,) the position has one score: the end of a stream is counted twice by many."""
-    scores: Ints = np.bincount(counted.position[counted.weight > 0])
+def scored_once(scored: ScoredPass, view: PerPosition) -> Bools:
+    """(k,) the position has one score: many score the end of a stream twice."""
+    scores: Ints = np.bincount(scored.position[scored.weight > 0])
     return np.asarray(scores[view.position] == 1)
 
 
-def per_position(counted: ScoredPass) -> PerPosition:
+def per_position(scored: ScoredPass) -> PerPosition:
     """Scores of weight zero entered nothing and are left out."""
-    used = counted.weight > 0
-    position, row = np.unique(counted.position[used].astype(np.int64), return_inverse=True)
-    nats, weight, event = counted.nats[used], counted.weight[used], counted.event[used]
+    used = scored.weight > 0
+    position, row = np.unique(scored.position[used].astype(np.int64), return_inverse=True)
+    nats, weight, event = scored.nats[used], scored.weight[used], scored.event[used]
     total = np.bincount(row, weight, len(position))
     mean = np.bincount(row, weight * nats, len(position)) / total
     # around the mean, so that tiny probabilities do not underflow
@@ -76,16 +76,16 @@ def per_position(counted: ScoredPass) -> PerPosition:
     return PerPosition(position, np.minimum(total / scale, 1.0), mean, log_p, first, last)
 
 
-def nats_at(counted: ScoredPass, positions: Ints) -> Floats:
-    """(c,) nats at stream positions; NaN where one was not counted."""
-    view = per_position(counted)
+def nats_at(scored: ScoredPass, positions: Ints) -> Floats:
+    """(c,) nats at stream positions; NaN where one was not scored."""
+    view = per_position(scored)
     if not len(view.position):
         return np.full(len(positions), np.nan)
     row = np.searchsorted(view.position, positions).clip(max=len(view.position) - 1)
     return np.where(view.position[row] == positions, view.nats[row], np.nan)
 
 
-def weights_known(counted: ScoredPass) -> bool:
+def weights_known(scored: ScoredPass) -> bool:
     """Finite, none negative, some positive: the total is a mean that can be scaled."""
-    weight = counted.weight
+    weight = scored.weight
     return bool(len(weight) and np.isfinite(weight).all() and weight.min() >= 0 and weight.max())

@@ -44,7 +44,7 @@ class ScriptRun:
     widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
     n_bytes: int = 0  # canonical, of all tokens but the first
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
-    answers: Mapping[str, Column] = field(default_factory=dict)  # to what was asked again
+    answers: Mapping[str, Column] = field(default_factory=dict)  # to re-queries
 
     @property
     def source(self) -> SourceStream:
@@ -66,10 +66,10 @@ class ScriptRun:
     @cached_property
     def uses(self) -> Uses | None:
         """When positions were first used by an update; None without a rebuilt headline."""
-        counted, length = self.scored, len(self.stream.tokens)
-        if counted is None:
+        scored, length = self.scored, len(self.stream.tokens)
+        if scored is None:
             return None
-        seen = first_use.update_view(self.capture, counted, length)
+        seen = first_use.update_view(self.capture, scored, length)
         before, tells = self._uses(seen.first_used, seen), effective_first_use(seen)
         if np.array_equal(tells, seen.first_used):
             return before
@@ -87,14 +87,14 @@ class ScriptRun:
     @property
     def first_weights(self) -> int:
         """Fingerprint of the weights that fixed the first scores; 0: not known."""
-        counted = self.scored
-        if counted is None or not len(counted.event):
+        scored = self.scored
+        if scored is None or not len(scored.event):
             return 0
-        return int(self.capture.weights[counted.event.min()])
+        return int(self.capture.weights[scored.event.min()])
 
     @cached_property
     def weights_behind(self) -> npt.NDArray[np.uint64]:
-        """(T,) fingerprint of the weights that fixed the counted score; 0: not known."""
+        """(T,) fingerprint of the weights that fixed the score; 0: not known."""
         found = np.zeros(len(self.stream.tokens), np.uint64)
         if self.scored is not None:
             found[self.scored.position] = self.capture.weights[self.scored.event]
@@ -102,7 +102,7 @@ class ScriptRun:
 
     @cached_property
     def behind_a_write(self) -> npt.NDArray[np.bool_]:
-        """(T,) the last change of the weights before the counted score was made by hand."""
+        """(T,) the last change of the weights before the score was made by hand."""
         found = np.zeros(len(self.stream.tokens), bool)
         changes = np.flatnonzero(np.isin(self.capture.kind, UPDATES))
         if self.scored is not None and len(changes):
@@ -114,12 +114,12 @@ class ScriptRun:
     @cached_property
     def batches(self) -> npt.NDArray[np.int64]:
         """(b, 2) events: the forward that fixed scores, the last sum that counted them."""
-        counted, capture = self.scored, self.capture
-        if counted is None:
+        scored, capture = self.scored, self.capture
+        if scored is None:
             return np.empty((0, 2), np.int64)
         sums = capture.events(EventKind.SUM)
-        sums = sums[np.isin(capture.loss[sums], counted.event)]
-        sums = sums[np.isin(capture.site[sums], counted.sites)]
+        sums = sums[np.isin(capture.loss[sums], scored.event)]
+        sums = sums[np.isin(capture.site[sums], scored.sites)]
         forwards, row = np.unique(capture.loss[sums], return_inverse=True)
         last = np.zeros(len(forwards), np.int64)
         np.maximum.at(last, row, sums)
@@ -128,16 +128,16 @@ class ScriptRun:
     @property
     def adapts(self) -> bool:
         """Weights were updated, or tables could have been, between two scores."""
-        counted = self.scored
-        if counted is None or not len(counted.event):
+        scored = self.scored
+        if scored is None or not len(scored.event):
             return True
         changes = self.capture.events(*UPDATES)
-        inside = (changes > counted.event.min()) & (changes < counted.event.max())
+        inside = (changes > scored.event.min()) & (changes < scored.event.max())
         return bool(inside.any()) or not self.softmax_width
 
     @property
     def softmax_width(self) -> int:
-        """Entries of the softmax whose cross-entropy every counted score is; 0: not known."""
+        """Entries of the softmax whose cross-entropy every score is; 0: not known."""
         return self.widths.get(self.headline.line, 0) if self.headline else 0
 
     @property
@@ -173,15 +173,15 @@ def read_run(
     )
 
 
-def _fixed(capture: Capture, counted: Pass) -> npt.NDArray[np.int64]:
-    """(n,) the forward behind each counted score."""
-    loss = capture.loss[counted.event]
-    return np.where(loss >= 0, loss, counted.event)
+def _fixed(capture: Capture, scored: Pass) -> npt.NDArray[np.int64]:
+    """(n,) the forward behind each score."""
+    loss = capture.loss[scored.event]
+    return np.where(loss >= 0, loss, scored.event)
 
 
-def _softmax_width(capture: Capture, counted: Pass) -> int:
+def _softmax_width(capture: Capture, scored: Pass) -> int:
     """The smallest that the sums of a pass tell of."""
-    widths = capture.softmax_width[counted.event]
+    widths = capture.softmax_width[scored.event]
     return int(widths.min()) if len(widths) else 0
 
 
@@ -199,7 +199,7 @@ def _first_seen(
     capture: Capture,
     scored_at: npt.NDArray[np.int64],  # (T,) event; NEVER
 ) -> npt.NDArray[np.int64]:
-    """(T,) event at which the weights of the counted score were first seen; NEVER: not known."""
+    """(T,) event at which the weights behind the score were first seen; NEVER: not known."""
     _, first, inverse = np.unique(capture.weights, return_index=True, return_inverse=True)
     out = np.full(len(scored_at), NEVER, np.int64)
     known = np.flatnonzero(scored_at != NEVER)
