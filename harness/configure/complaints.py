@@ -1,7 +1,8 @@
 """What a script's complaint asks for: the text of its failure, read for what should change.
 
-A kind of complaint knows its words and answers with other targets. The kinds are tried in the
-order of `KINDS`: first those that name a setting, then those that only hint at one.
+A kind of complaint knows its words, or how such a run ends, and answers with other targets. The
+kinds are tried in the order of `KINDS`: first those that name a setting, then those that only hint
+at one.
 Guarantees: an answer changes nothing but the target. Does not cover: whether it was tried before.
 """
 
@@ -15,13 +16,22 @@ from harness.configure.configuration import Configuration
 from harness.configure.data_places import required_place
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import Bound, ShrinkTarget, StreamShape
+from harness.protocol.job import RunState
 
 _FINAL = re.compile(
     r"ModuleNotFoundError|ImportError|SyntaxError|No module named|MemoryError|cutlass|nvcc"
-    r"|not served|CUDA error|Read-only file system|PermissionError"
+    r"|CUDA error|Read-only file system|PermissionError"
 )
 _REQUIRED = re.compile(r"following arguments are required: ([^\n]+)")  # argparse
 COMMON_WHY = "uncommon switches as the folder ran them"
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is left of a run that printed no score, or did not come to its end."""
+
+    state: RunState  # how it ended, by us
+    text: str  # what it said
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Answer:
 class Kind(Protocol):
     """One kind of complaint."""
 
-    def answers(self, complaint: str, last: Configuration) -> Iterator[Answer]:
+    def answers(self, complaint: Complaint, last: Configuration) -> Iterator[Answer]:
         """None where the complaint is of another kind; `last`: what the script had been told."""
 
 
@@ -49,9 +59,9 @@ class UnfitSetting:
     words: re.Pattern[str]  # its first group is the value
     why: str
 
-    def answers(self, complaint: str, last: Configuration) -> Iterator[Answer]:
+    def answers(self, complaint: Complaint, last: Configuration) -> Iterator[Answer]:
         """Without every setting that has the value, or a path that ends in it."""
-        for match in self.words.finditer(complaint):
+        for match in self.words.finditer(complaint.text):
             cited = _file_name(match[1]).rstrip(".,")
             told = texts(last.environment)
             names = {name for name, text in told.items() if _file_name(text) == cited}
@@ -66,9 +76,9 @@ class BelowBound:
 
     words: re.Pattern[str]  # its groups are the switch and the bound
 
-    def answers(self, complaint: str, last: Configuration) -> Iterator[Answer]:
+    def answers(self, complaint: Complaint, last: Configuration) -> Iterator[Answer]:
         """The same target with that bound."""
-        for match in self.words.finditer(complaint):
+        for match in self.words.finditer(complaint.text):
             bound = Bound(match[1].upper(), int(match[2]))
             told = as_number(texts(last.environment).get(bound.name))
             if told is not None and told < bound.least:
@@ -84,17 +94,22 @@ class Symptom:
     change: Callable[[ShrinkTarget], ShrinkTarget]
     why: str
     stream_factor: int = 1
+    state: RunState | None = None  # a run that ends so has that trouble, whatever it says
 
-    def answers(self, complaint: str, last: Configuration) -> Iterator[Answer]:
+    def answers(self, complaint: Complaint, last: Configuration) -> Iterator[Answer]:
         """The changed target."""
-        if self.words.search(complaint):
+        if complaint.state is self.state or self.words.search(complaint.text):
             yield Answer(self.change(last.target), self.why, self.stream_factor)
 
 
 def _symptom(
-    words: str, change: Callable[[ShrinkTarget], ShrinkTarget], why: str, stream_factor: int = 1
+    words: str,
+    change: Callable[[ShrinkTarget], ShrinkTarget],
+    why: str,
+    stream_factor: int = 1,
+    state: RunState | None = None,
 ) -> Symptom:
-    return Symptom(re.compile(words, re.IGNORECASE), change, why, stream_factor)
+    return Symptom(re.compile(words, re.IGNORECASE), change, why, stream_factor, state)
 
 
 MISSING_FILE = UnfitSetting(
@@ -128,6 +143,7 @@ TOO_SLOW = _symptom(
     r"timed out|time limit",
     lambda target: replace(target, iterations=2, epochs=1, steps=2, stride=32, batch_seqs=16),
     "fewer steps, larger batches",
+    state=RunState.TIMED_OUT,
 )
 NARROW_HEADS = _symptom(
     r"divisible|must divide|% ?num_heads|head_dim|multiple of|even head|rotary|rope",
@@ -163,7 +179,7 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
-def answers_to(complaint: str, last: Configuration) -> Iterator[Answer]:
+def answers_to(complaint: Complaint, last: Configuration) -> Iterator[Answer]:
     """In the order in which they are worth trying; last what helps whatever was said."""
     for kind in KINDS:
         yield from kind.answers(complaint, last)

@@ -16,6 +16,7 @@ from harness.configure.declared_settings import shrunk
 from harness.configure.run_spec import RunSpec
 from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
+from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
 from harness.submission import MANIFEST, Submission, code_files
 
@@ -81,7 +82,7 @@ class NativeProgram:
         return Configuration(target, self._environment(settings), why="the manifest's settings")
 
     def next(
-        self, stream: StreamShape, tried: Sequence[Configuration], cause: str, log_tail: str
+        self, stream: StreamShape, tried: Sequence[Configuration], outcome: Outcome, log_tail: str
     ) -> Configuration | None:
         """A program states its own settings: there is no other configuration."""
         return None

@@ -18,6 +18,7 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
 from harness.errors import HarnessError, SubmissionError
+from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -64,10 +65,10 @@ class RecordScript:
         return first_configuration(self.switches, stream, target)
 
     def next(
-        self, stream: StreamShape, tried: Sequence[Configuration], cause: str, log_tail: str
+        self, stream: StreamShape, tried: Sequence[Configuration], outcome: Outcome, log_tail: str
     ) -> Configuration | None:
         """Chosen by the script's own complaint."""
-        return next_configuration(self.switches, stream, tried, cause, log_tail)
+        return next_configuration(self.switches, stream, tried, outcome, log_tail)
 
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int

@@ -12,6 +12,7 @@ from typing import Protocol
 from harness.configure.configuration import Configuration
 from harness.configure.setting import SettingValue
 from harness.configure.shrinking.target import StreamShape
+from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -64,7 +65,7 @@ class Subject(Protocol):
         """The usual configuration; `native`: its own sizes, only shorter."""
 
     def next(
-        self, stream: StreamShape, tried: Sequence[Configuration], cause: str, log_tail: str
+        self, stream: StreamShape, tried: Sequence[Configuration], outcome: Outcome, log_tail: str
     ) -> Configuration | None:
         """Another one, by what the script complained of; None when there is none."""
 

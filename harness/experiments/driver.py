@@ -97,10 +97,10 @@ class ScriptDriver:
                 best, self.chosen = run, configuration
             if (best and best.finished) or time.monotonic() > self.limits.deadline:
                 break
-            complaint = _tail(self.out / str(name) / "output.log")
+            log_tail = _tail(self.out / str(name) / "output.log")
             tried = [attempt.configuration for attempt in self.tried]
             shape = self._shape(self.vocabulary.size)
-            configuration = self.subject.next(shape, tried, _cause(run.outcome), complaint)
+            configuration = self.subject.next(shape, tried, run.outcome, log_tail)
             if configuration is not None:
                 self.vocabulary = self._vocabulary(configuration)
         if best is None:
@@ -266,15 +266,12 @@ def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Toke
     return tuple(plan.drawn(vocabulary, seed, split).tokens for split in (1, 2))
 
 
-def _cause(outcome: Outcome) -> str:
-    return outcome.cause or f"{outcome.state}, and nothing that reads as a score was printed"
-
-
 def _unrunnable(entry: Path, outcome: Outcome, n_tried: int) -> str:
     where = f" ({outcome.where})" if outcome.where else ""
+    cause = outcome.cause or f"{outcome.state}, and nothing that reads as a score was printed"
     return (
         f"{entry}: no score was printed on any of {n_tried}"
-        f" configurations; the last one {outcome.state}: {_cause(outcome)}{where}"
+        f" configurations; the last one {outcome.state}: {cause}{where}"
     )
 
 
