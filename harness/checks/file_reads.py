@@ -11,6 +11,7 @@ read on (memory maps), and tokens kept in memory; so nothing here passes DATA-2.
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from harness.checks.status import Finding, Level, Status
 from harness.protocol.schema import EventKind
@@ -20,19 +21,28 @@ TRAINING = re.compile(r"(^|/)[^/]*train[^/]*\.bin$")
 DATA = re.compile(r"\.(bin|npy|npz|pt|parquet|txt|jsonl?)$|\.model$")
 
 
+class Phase(StrEnum):
+    """When, by the scored pass; the values are those of report.json."""
+
+    BEFORE = "before"
+    DURING = "during"
+    AFTER = "after"
+    NOT_KNOWN = ""  # no pass was rebuilt
+
+
 @dataclass(frozen=True)
 class Read:
     """One file in one phase."""
 
     path: str  # relative to the stage
-    phase: str  # "before", "during" or "after" the scored pass; "" where none was rebuilt
+    phase: Phase
     times: int  # that it was opened
     event: int  # of the first opening
 
 
 def reads_of(run: ScriptRun) -> list[Read]:
     """Every data file that was opened, in the order of its first opening in a phase."""
-    found: dict[tuple[str, str], list[int]] = {}
+    found: dict[tuple[str, Phase], list[int]] = {}
     for event in run.capture.events(EventKind.READ).tolist():
         path = str(run.capture.text[event])
         if DATA.search(path):
@@ -40,18 +50,18 @@ def reads_of(run: ScriptRun) -> list[Read]:
     return [Read(path, phase, len(at), at[0]) for (path, phase), at in found.items()]
 
 
-def _phase(run: ScriptRun, event: int) -> str:
+def _phase(run: ScriptRun, event: int) -> Phase:
     batches = run.batches
     if not len(batches):
-        return ""
+        return Phase.NOT_KNOWN
     if event < batches[:, 0].min():
-        return "before"
-    return "during" if event < batches[:, 1].max() else "after"
+        return Phase.BEFORE
+    return Phase.DURING if event < batches[:, 1].max() else Phase.AFTER
 
 
 def check_reads(run: ScriptRun) -> list[Finding]:
     """DATA-2, only where a training shard was opened during the scored pass."""
-    opened = [r for r in reads_of(run) if r.phase == "during" and TRAINING.search(r.path)]
+    opened = [r for r in reads_of(run) if r.phase is Phase.DURING and TRAINING.search(r.path)]
     if not opened:
         return []
     site = str(run.capture.site[opened[0].event])

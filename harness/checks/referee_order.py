@@ -5,7 +5,7 @@ worker reported about its flags and weights: it is instrumented, no more.
 """
 
 from harness.checks.status import Finding, Level, Status
-from harness.referee.ledger import Mark, describe, ranges_of
+from harness.referee.ledger import Mark, Moment, describe, ranges_of
 from harness.referee.run import Run
 
 
@@ -26,7 +26,8 @@ def _score_before_update(run: Run) -> Finding:
 
 
 def _starts_from_artifact(run: Run) -> Finding:
-    loaded = [e.detail for e in run.ledger.events if isinstance(e, Mark) and e.what == "loaded"]
+    marks = [event for event in run.ledger.events if isinstance(event, Mark)]
+    loaded = [mark.detail for mark in marks if mark.what is Moment.LOADED]
     scores = run.ledger.scores
     if not loaded or not scores:
         return Finding("ORDER-2", Status.UNKNOWN, Level.REFEREE, "no score was recorded")

@@ -7,9 +7,11 @@ information only. What a run said of the same rule is weighed against it in `ver
 from dataclasses import asdict
 
 from audits.findings import FileReport, ScanReport
+from audits.source import Outcome
 from harness.checks.status import Finding, Level, Status
 
-UNREAD = ("unreadable", "partly")  # MISC-3: what cannot be read is unknown, never clean
+# MISC-3: what cannot be read is unknown, never clean
+UNREAD = (Outcome.UNREADABLE, Outcome.PARTLY)
 
 
 def check_static(report: ScanReport) -> list[Finding]:

@@ -50,6 +50,12 @@ class CodeConstant:
         return f"{self.node.lineno}:{self.name}{value}"
 
 
+def place_of(key: str) -> str:
+    """A constant's key for people: "line 51: BUCKETS"."""
+    line, _, name = key.partition(":")
+    return f"line {line}: {name}"
+
+
 def constants_in(tree: ast.AST) -> Iterator[CodeConstant]:
     """Every number of at least MIN_ENTRIES that the code names, or uses as one of the nameless; a
     mask is one less. Each expression once, by its name where it has one. Rates of averages as well.

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +58,18 @@ class Update:
     weights_after: str
 
 
+class Moment(StrEnum):
+    """What neither scores nor learns."""
+
+    LOADED = "loaded"  # the artifact; the detail is the weights' fingerprint
+    PROBE = "probe"  # the same question with another future; the detail is for people
+
+
 @dataclass(frozen=True)
 class Mark:
-    """A moment: a phase began, an artifact was loaded, a number was printed."""
+    """A moment."""
 
-    what: str
+    what: Moment
     detail: str = ""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.arrays import Tokens
 from harness.errors import ContractError
-from harness.referee.ledger import Mark
+from harness.referee.ledger import Mark, Moment
 from harness.referee.referee import Referee
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
@@ -66,7 +66,7 @@ def run_predictor(
             worker,
             loaded,
         ):
-            run.ledger.append(Mark("loaded", loaded))
+            run.ledger.append(Mark(Moment.LOADED, loaded))
             advance = setup.progress(name, run.stream.n_scored)
             cut = geometry(settings, len(run.stream.tokens))
             referee = Referee(worker, run.stream, size, cut, run.ledger, advance)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from harness.arrays import Tokens
 from harness.errors import ContractError
 from harness.predictor import Geometry
-from harness.referee.ledger import Ledger, Mark, Score, Update
+from harness.referee.ledger import Ledger, Mark, Moment, Score, Update
 from harness.referee.worker.process import WorkerProcess
 from harness.streams.stream import Stream
 from harness.streams.windows import Batch, Chunk, chunks
@@ -142,7 +142,7 @@ class Referee:
             noise = max(float(_moves(true, rows, fixed).max()) for rows in again)
         self.probes.append(Probe(cut, kind, float(worst), noise, at))
         self._ledger.append(
-            Mark("probe", f"cut {cut} ({kind}): moved {worst:.3g}, noise {noise:.3g}")
+            Mark(Moment.PROBE, f"cut {cut} ({kind}): moved {worst:.3g}, noise {noise:.3g}")
         )
 
     def _question(self, op: str, batch: Batch, tokens: Tokens) -> Rows:

@@ -19,6 +19,7 @@ from audits.source.grammar import lowered
 from harness.configure.run_spec import RunSpec
 from harness.configure.setting import texts
 from harness.errors import SubmissionError
+from harness.protocol.code_constants import place_of
 from harness.stage.data_layout import Layout, StageData
 
 MAX_FILE_BYTES = 100 << 20  # an artifact has at most 16 MB
@@ -100,8 +101,7 @@ def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
 def _exchanged(spec: RunSpec) -> Iterator[str]:
     """What the script's process gets in place of what the file says; the file stays as it is."""
     for key, number in sorted(texts(spec.code_constants).items()):
-        line, _, name = key.partition(":")
-        yield f"line {line}: {name} = {number}, exchanged while the script is compiled"
+        yield f"{place_of(key)} = {number}, exchanged while the script is compiled"
     for key, text in sorted(texts(spec.class_patches).items()):
         yield f"class attribute {key} = {text}, set while the class is built"
 

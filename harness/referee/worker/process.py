@@ -63,7 +63,7 @@ class WorkerProcess(Closing):
         try:
             self._channel.send(Message(op, fields or {}, arrays or {}))
         except ChannelClosed as error:
-            raise self._died("ended") from error
+            raise self._died() from error
         return self.listen()
 
     def answer(self, op: str = "ok") -> None:
@@ -76,9 +76,9 @@ class WorkerProcess(Closing):
         try:
             message = self._channel.receive(max(left_s, 0.001))
         except TimeoutError as error:
-            raise self._died(f"gave no answer within its {self._time_limit_s:.0f} s") from error
+            raise self._died(hung=True) from error
         except ChannelClosed as error:
-            raise self._died("ended") from error
+            raise self._died() from error
         if message.op == "error":
             cause = message.fields.get("message")
             raise SubmissionError(f"{cause}; the worker printed last:\n{self.log_tail()}")
@@ -128,12 +128,13 @@ class WorkerProcess(Closing):
         theirs.close()
         return Channel(ours, to_worker, from_worker), process
 
-    def _died(self, how: str) -> WorkerDied:
+    def _died(self, *, hung: bool = False) -> WorkerDied:
         self._kill_group()
         code = self._process.wait()
-        exit_text = f" (exit {code})" if how == "ended" else ""
+        late = f"gave no answer within its {self._time_limit_s:.0f} s"
         tail = self.log_tail()
-        return WorkerDied(f"the worker {how}{exit_text}; it printed last:\n{tail}", tail)
+        how = late if hung else f"ended (exit {code})"
+        return WorkerDied(f"the worker {how}; it printed last:\n{tail}", tail)
 
     def _kill_group(self) -> None:
         """Also when the worker itself is gone: its children are in the group and may live on."""

@@ -8,7 +8,7 @@ import pytest
 from driven_jobs import make_job
 from simulated_coders import stream
 
-from harness.checks.file_reads import check_reads, reads_of
+from harness.checks.file_reads import Phase, check_reads, reads_of
 from harness.checks.status import Level, Status
 from harness.sandbox.fork_server import ForkServer
 from harness.trace.script_run import ScriptRun, read_run
@@ -71,8 +71,8 @@ def test_shards_by_phase(server, tmp_path):
 
     phases = {(r.path, r.phase) for r in reads_of(legal)}
     shard = "fineweb_train_000000.bin"
-    assert {(shard, "before"), (shard, "after"), ("stream.npy", "before")} <= phases
-    assert (shard, "during") not in phases and check_reads(legal) == []
+    assert {(shard, Phase.BEFORE), (shard, Phase.AFTER), ("stream.npy", Phase.BEFORE)} <= phases
+    assert (shard, Phase.DURING) not in phases and check_reads(legal) == []
     (found,) = check_reads(reads)
     assert (found.rule, found.status) == ("DATA-2", Status.UNKNOWN)
     assert found.level is Level.INSTRUMENTED and "train_gpt.py:" in found.message

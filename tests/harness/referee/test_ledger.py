@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.referee.ledger import Ledger, Mark, Score, Update, describe, ranges_of
+from harness.referee.ledger import Ledger, Mark, Moment, Score, Update, describe, ranges_of
 
 
 def score(*positions: tuple[int, int]) -> Score:
@@ -80,7 +80,7 @@ def test_the_invariants_agree_with_a_slow_twin(tmp_path_factory, events):
 
 def test_events_come_back_from_the_file_in_order(ledger):
     """One JSON line an event, numbered, with its kind and a clock that does not run backwards."""
-    events = [Mark("loaded", "abc"), score((1, 4)), Update(((1, 4),), "w", "v"), score((4, 5))]
+    events = [Mark(Moment.LOADED, "abc"), score((1, 4)), Update(((1, 4),), "w", "v"), score((4, 5))]
     for event in events:
         ledger.append(event)
 
@@ -98,10 +98,10 @@ def test_a_killed_process_leaves_every_event_on_disk(tmp_path):
     code = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from harness.referee.ledger import Ledger, Mark
+        from harness.referee.ledger import Ledger, Mark, Moment
         ledger = Ledger(Path(sys.argv[1]), 10)
         for i in range(50):
-            ledger.append(Mark("step", str(i)))
+            ledger.append(Mark(Moment.PROBE, str(i)))
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=os.environ, check=False)
