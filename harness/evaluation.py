@@ -31,6 +31,7 @@ from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run, SourceRun
 from harness.referee.setup import Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
+from harness.report.driven_json import driven_json
 from harness.report.model import Report
 from harness.score import Score
 from harness.streams.probes import probe_cuts
@@ -177,7 +178,7 @@ class Evaluation:
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
                 "worst_mass_gap": worst_gap(run) if run else None,
-                "driven": self.examination.as_json() if self.examination else None,
+                "driven": driven_json(self.examination) if self.examination else None,
                 "evidence": self._files(),
             },
         )

@@ -1,21 +1,18 @@
-"""An unmodified record folder, examined: read its switches, drive its script, judge the evidence.
+"""A script, run as it was submitted and judged: of a record folder, or a native program.
 
 Guarantees: what was proved before a run broke off, or before the time was over, stays proved.
 """
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.checks.bytes import check_bytes, counted_elsewhere
-from harness.checks.file_reads import reads_of
 from harness.checks.order import check_order, order_view
-from harness.checks.source import SourceTest
 from harness.checks.status import Finding, Level, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
@@ -24,6 +21,7 @@ from harness.experiments.evidence import Evidence
 from harness.experiments.plan import Battery
 from harness.experiments.run_name import BASE, TEXT, RunName
 from harness.options import Options
+from harness.protocol.job import Outcome
 from harness.sandbox.pool import Pool
 from harness.score import Score
 from harness.streams.drawn import SourceStream
@@ -102,7 +100,7 @@ class Examination:
         ]
 
     def _on_text(self) -> list[Finding]:
-        """Every position of the text scored, over the bytes that it has."""
+        """The order behind the score that is shown, and the bytes that it is divided by."""
         run = self.text
         if run is None or self.driver is None or run.headline is None:
             return []
@@ -110,10 +108,9 @@ class Examination:
         order = None
         if run.scored is not None and run.uses is not None:
             order = order_view(run.scored, run.uses, np.arange(1, len(tokens)))
-        found = [status for status in check_order(order) if status.rule == "PASS-3"]
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
         bytes_ = check_bytes(run.headline, run.scored, token_bytes, run.stream.starts, is_byte)
-        return [*found, bytes_]
+        return [*check_order(order), bytes_]
 
     def _left_out(self) -> list[Finding]:
         """A setting of the folder that could not be given was not examined."""
@@ -138,38 +135,12 @@ class Examination:
         shown = run.headline.bits_per_byte
         return Score(mean * len(positions), len(positions), n_bytes, shown)
 
-    def as_json(self) -> dict[str, Any] | None:
-        """The `driven` part of the report; None where nothing was driven."""
-        if self.driver is None:
-            return None
-        shown: dict[str, Any] = {
-            "entry": self.subject.name,
-            "attempts": [
-                {
-                    "why": attempt.configuration.why,
-                    "how": attempt.outcome.state,
-                    "cause": attempt.outcome.cause,
-                    "where": attempt.outcome.where,
-                    "wall_s": attempt.outcome.wall_s,
-                }
-                for attempt in self.driver.tried
-            ],
-            "configuration": self._configuration(),
-            "changes": _in_words(self.driver.changes),
-            "headline": None,
-            "reconstruction": None,
-            "coverage": None,
-            "numbers": [],
-            "runs": {},
-            "not_run": {},
-            "power": [],
-            "reads": [],
-            "walls": self._isolation(),
-            "capture_errors": [],
-        }
-        if self.evidence is not None and self.judged is not None:
-            shown |= _driven(self.evidence, self.judged)
-        return shown
+    @property
+    def made(self) -> Mapping[str, Outcome]:
+        """Every run by name, and how it ended."""
+        found = {} if self.text is None else {str(TEXT): self.text.outcome}
+        runs = self.evidence.runs.items() if self.evidence else ()
+        return found | {str(name): run.outcome for name, run in runs}
 
     def files(self, home: Path) -> list[str]:
         """What the runs read, captured and printed, as paths relative to `home`."""
@@ -179,82 +150,3 @@ class Examination:
         folders = [self.options.runs / str(name) for name in names]
         found = [file for out in folders for form in KEPT for file in sorted(out.glob(form))]
         return [os.path.relpath(file, home) for file in found]
-
-    def _isolation(self) -> list[str]:
-        """The parts that were active in every run."""
-        assert self.driver is not None
-        outcomes = [attempt.outcome for attempt in self.driver.tried]
-        if self.evidence is not None:
-            outcomes += [run.outcome for run in self.evidence.runs.values()]
-        first = outcomes[0].isolation if outcomes else ()
-        return [part for part in first if all(part in o.isolation for o in outcomes)]
-
-    def _configuration(self) -> Mapping[str, Mapping[str, str]]:
-        """Every value that the script was told, and who says so."""
-        assert self.driver is not None
-        if not self.driver.tried:
-            return {}
-        last = self.driver.tried[-1].configuration
-        told = self.driver.chosen if self.evidence else last
-        return {
-            key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
-            for key, v in sorted(told.settings.items())
-        }
-
-
-def _in_words(changes: Mapping[str, Sequence[str]]) -> list[str]:
-    """Each change that was made to the script; with its runs, where not every run had it."""
-    runs: dict[str, list[str]] = {}
-    for run, texts in changes.items():
-        for text in texts:
-            runs.setdefault(text, []).append(run)
-    return [
-        text if len(had) == len(changes) else f"{text} (in {'; '.join(had)})"
-        for text, had in runs.items()
-    ]
-
-
-def _driven(evidence: Evidence, judged: Judged) -> dict[str, Any]:
-    base = evidence.base
-    return {
-        "headline": base.headline.text if base.headline else None,
-        "reconstruction": base.scored.gap if base.scored else None,
-        "coverage": base.scored.coverage if base.scored else None,
-        "numbers": [_number(base, test) for test in judged.tests],
-        "runs": {
-            str(name): {
-                "how": run.outcome.state,
-                "wall_s": run.outcome.wall_s,
-                "cause": run.outcome.cause,
-            }
-            for name, run in evidence.runs.items()
-        },
-        "not_run": {str(name): why for name, why in evidence.skipped.items()},
-        "power": [
-            {
-                "class": p.name,
-                "applies": p.applies,
-                "shown": p.shown,
-                "saved_nats": p.below_source,
-                "text": p.text,
-            }
-            for p in judged.powers
-        ],
-        "reads": [asdict(read) for read in reads_of(base)],
-        "capture_errors": base.capture.errors,
-    }
-
-
-def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
-    """One printed number: what was saved against the source, and how well it was rebuilt."""
-    scored = base.passes.get(test.printed.line)
-    return {
-        "line": test.printed.line,
-        "tag": test.printed.tag,
-        "nats_per_token": test.printed.nats_per_token,
-        "bits_per_byte": test.printed.bits_per_byte,
-        "diagnostic": test.printed.diagnostic,
-        "saved_nats": test.below_source,
-        "saved_nats_per_token": test.below_source_per_token,
-        "reconstruction": scored.gap if scored else None,
-    }

@@ -1,0 +1,124 @@
+"""The `driven` part of report.json: what was run of a script, how, and what it printed.
+
+Its keys are published (`report.schema.json`): some say a thing in words that the code has left.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.checks.file_reads import reads_of
+from harness.checks.source import SourceTest
+from harness.examination import Examination
+from harness.experiments.driver import Attempt, ScriptDriver
+from harness.experiments.evidence import Evidence
+from harness.trace.script_run import ScriptRun
+from harness.verdict.judge import Judged
+
+
+def driven_json(examination: Examination) -> dict[str, Any] | None:
+    """None where nothing was run."""
+    driver = examination.driver
+    if driver is None:
+        return None
+    shown: dict[str, Any] = {
+        "entry": examination.subject.name,
+        "attempts": [_attempt(attempt) for attempt in driver.tried],
+        "configuration": _configuration(driver, examination.evidence is not None),
+        "changes": _in_words(driver.changes),
+        "headline": None,
+        "reconstruction": None,
+        "coverage": None,
+        "numbers": [],
+        "runs": {
+            name: {"how": outcome.state, "wall_s": outcome.wall_s, "cause": outcome.cause}
+            for name, outcome in examination.made.items()
+        },
+        "not_run": {},
+        "power": [],
+        "reads": [],
+        "walls": _isolation(examination, driver),
+        "capture_errors": [],
+    }
+    if examination.evidence is not None and examination.judged is not None:
+        shown |= _judged(examination.evidence, examination.judged)
+    return shown
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "why": attempt.configuration.why,
+        "how": attempt.outcome.state,
+        "cause": attempt.outcome.cause,
+        "where": attempt.outcome.where,
+        "wall_s": attempt.outcome.wall_s,
+    }
+
+
+def _isolation(examination: Examination, driver: ScriptDriver) -> list[str]:
+    """The parts that were active in every run."""
+    outcomes = [attempt.outcome for attempt in driver.tried]
+    outcomes += examination.made.values()
+    first = outcomes[0].isolation if outcomes else ()
+    return [part for part in first if all(part in o.isolation for o in outcomes)]
+
+
+def _configuration(driver: ScriptDriver, found: bool) -> Mapping[str, Mapping[str, str]]:
+    """Every value that the script was told, and who says so."""
+    if not driver.tried:
+        return {}
+    told = driver.chosen if found else driver.tried[-1].configuration
+    return {
+        key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
+        for key, v in sorted(told.settings.items())
+    }
+
+
+def _in_words(changes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Each change that was made to the script; with its runs, where not every run had it."""
+    runs: dict[str, list[str]] = {}
+    for run, texts in changes.items():
+        for text in texts:
+            runs.setdefault(text, []).append(run)
+    return [
+        text if len(had) == len(changes) else f"{text} (in {'; '.join(had)})"
+        for text, had in runs.items()
+    ]
+
+
+def _judged(evidence: Evidence, judged: Judged) -> dict[str, Any]:
+    base = evidence.base
+    return {
+        "headline": base.headline.text if base.headline else None,
+        "reconstruction": base.scored.gap if base.scored else None,
+        "coverage": base.scored.coverage if base.scored else None,
+        "numbers": [_number(base, test) for test in judged.tests],
+        "not_run": {str(name): why for name, why in evidence.skipped.items()},
+        "power": [
+            {
+                "class": p.name,
+                "applies": p.applies,
+                "shown": p.shown,
+                "saved_nats": p.below_source,
+                "text": p.text,
+            }
+            for p in judged.powers
+        ],
+        "reads": [asdict(read) for read in reads_of(base)],
+        "capture_errors": base.capture.errors,
+    }
+
+
+def _number(base: ScriptRun, test: SourceTest) -> dict[str, Any]:
+    """One printed number: what was saved against the source, and how well it was rebuilt."""
+    scored = base.passes.get(test.printed.line)
+    return {
+        "line": test.printed.line,
+        "tag": test.printed.tag,
+        "nats_per_token": test.printed.nats_per_token,
+        "bits_per_byte": test.printed.bits_per_byte,
+        "diagnostic": test.printed.diagnostic,
+        "saved_nats": test.below_source,
+        "saved_nats_per_token": test.below_source_per_token,
+        "reconstruction": scored.gap if scored else None,
+    }
