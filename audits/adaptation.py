@@ -15,7 +15,6 @@ from audits.flow import (
     cut_by,
     recordings,
     regions,
-    same_region,
     same_tokens,
     scores,
     share_loop,
@@ -55,7 +54,7 @@ def reaches(update_number: int, record: Accumulation) -> bool:
 def same_positions(trace: Trace, update: Update, score: Accumulation) -> bool:
     """Whether the fitted loss covers scored positions: it is unrestricted, or restricted alike."""
     fitted, scored = regions(trace, update.labels), regions(trace, score.labels)
-    return not fitted or any(same_region(one, other) for one in fitted for other in scored)
+    return not fitted or any(one.same_as(other) for one in fitted for other in scored)
 
 
 def rounds_discarded(trace: Trace, update: Update) -> tuple[Site, Accumulation] | None:

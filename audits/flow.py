@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from audits.facts.effects.regions import ANY_NAME, SPELLED
-from audits.facts.events import Accumulation, Moment
+from audits.facts.events import Accumulation, Moment, Region
 from audits.facts.labels import (
     OUTPUT,
     REGION,
@@ -87,17 +86,6 @@ def cut_by(trace: Trace, labels: frozenset[Label]) -> frozenset[int]:
     return frozenset(loop for read in reads for loop in trace.reads[read].loops)
 
 
-def regions(trace: Trace, labels: frozenset[Label]) -> frozenset[str]:
-    """The position slices that restrict a loss, as written in the code."""
+def regions(trace: Trace, labels: frozenset[Label]) -> frozenset[Region]:
+    """What restricts a loss to some positions."""
     return frozenset(trace.regions[number] for number in ids(labels, REGION))
-
-
-def same_region(one: str, other: str) -> bool:
-    """Written alike, or with bounds that are computed alike."""
-    (text, *bounds), (other_text, *others) = one.split(SPELLED), other.split(SPELLED)
-    if text == other_text:
-        return True
-    if len(bounds) != 2 or len(others) != 2 or bounds[0] in ("", ANY_NAME):
-        return False
-    ends_alike = bounds[1] == others[1] or ANY_NAME in (bounds[1], others[1])
-    return bounds[0] == others[0] and ends_alike

@@ -8,9 +8,12 @@ Does not cover: the order between events; their moments' positions tell it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from audits.facts.labels import Label
 from audits.facts.values import Obj
+
+ANY_NAME: Final = "_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,25 @@ class Moment:
     ambiguous: tuple[str, ...]  # switches that the folder's own commands set differently
     last_only: tuple[int, ...] = ()  # loops of several rounds in whose last round alone it happens
     no_grad_blocks: tuple[int, ...] = ()  # enclosing blocks that promise to keep no gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Positions that a loss is restricted to: by a slice, a mask or a selecting call."""
+
+    text: str  # as written: "s:wlen"
+    lower: str = ""  # of a slice: what computes its bounds, with ANY_NAME for every name
+    upper: str = ""
+    complement: bool = False  # all positions but these
+
+    def same_as(self, other: Region) -> bool:
+        """Written alike, or with bounds that are computed alike."""
+        if self.complement is not other.complement:
+            return False
+        if self.text == other.text:
+            return True
+        ends_alike = self.upper == other.upper or ANY_NAME in (self.upper, other.upper)
+        return self.lower not in ("", ANY_NAME) and self.lower == other.lower and ends_alike
 
 
 @dataclass(frozen=True, slots=True)

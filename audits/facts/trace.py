@@ -30,6 +30,7 @@ from audits.facts.events import (
     Pretrained,
     Program,
     Quotient,
+    Region,
     Reset,
     SidecarInput,
     Smear,
@@ -87,16 +88,16 @@ class Trace:
     converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     open_loops: set[int] = field(default_factory=set)  # loops without a variable (while)
-    regions: list[str] = field(default_factory=list)  # interned slice texts
+    regions: list[Region] = field(default_factory=list)  # interned
     last_is_headline: bool | None = None  # whether the last printed score is the declared one
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
     native: bool = False  # written to the harness's contract, which counts every file
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
 
-    def region(self, text: str) -> int:
-        if text not in self.regions:
-            self.regions.append(text)
-        return self.regions.index(text)
+    def region(self, region: Region) -> int:
+        if region not in self.regions:
+            self.regions.append(region)
+        return self.regions.index(region)
 
     def switched_off(self, guards: tuple[str, ...]) -> tuple[str, ...]:
         """Those attributes that the run had off, described."""

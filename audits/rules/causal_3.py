@@ -97,6 +97,21 @@ VALID = (
             ("loss = F.cross_entropy(model(x[:s]) + delta, x[1 : s + 1])", "loss"),
         )
     ),
+    # All but the scored end, which is computed.
+    script("""
+        for start in range(0, len(val_tokens), 64):
+            x, y = batch(val_tokens, start)
+            hidden = model(x)
+            delta = torch.zeros(1, 1, 512, requires_grad=True)
+            fit = torch.optim.AdamW([delta], lr=0.01)
+            loss = F.cross_entropy(hidden + delta, y, reduction="none")
+            mask = torch.ones(4, 512)
+            mask[:, max(512 - s, 0):512] = 0.0
+            (loss * mask).sum().backward()
+            fit.step()
+            nll = F.cross_entropy(hidden + delta, y, reduction="none")
+            add(nll[:, max(512 - s, 0):512], y)
+    """),
     # Carried forward from batches that are already recorded.
     script("""
         delta = torch.zeros(1, 1, 512, requires_grad=True)

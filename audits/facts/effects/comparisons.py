@@ -12,7 +12,7 @@ import ast
 from audits.facts import folding
 from audits.facts.documented.configuration import LAUNCHER
 from audits.facts.effects import deadlines
-from audits.facts.events import Given, Hit, Site
+from audits.facts.events import Given, Hit, Region, Site
 from audits.facts.labels import FILE, GIVEN, HIT, LAST_ROUND, LOOP, REGION, TOKENS, Label, ids
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
@@ -40,7 +40,7 @@ def compare(interp: Interpreter, node: ast.Compare, values: list[Value], scope: 
             return Value(labels=made.labels | given, switches=made.switches)
         if isinstance(node.ops[0], ast.Eq):
             made = Value(labels=made.labels | _hit(interp, values, site), switches=made.switches)
-    mask = Label(REGION, interp.trace.region(ast.unparse(node)))  # it may select positions
+    mask = Label(REGION, interp.trace.region(Region(ast.unparse(node))))  # it may select positions
     rounds = _last_rounds(interp, node, values) if len(values) == 2 else frozenset()
     return Value(labels=made.labels | {mask} | rounds, switches=made.switches)
 

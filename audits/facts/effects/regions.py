@@ -10,20 +10,19 @@ import ast
 from dataclasses import replace
 from typing import Final
 
+from audits.facts.events import ANY_NAME, Region
 from audits.facts.labels import REGION, Label
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.values import Obj, Value
 
-SPELLED: Final = " \u2261 "  # between a slice as written and its bounds, spelled out
-ANY_NAME: Final = "_"
 _PLAIN_NAMES: Final = frozenset({"max", "min", "len", "int"})
 
 
-def mark(interp: Interpreter, node: ast.AST | str) -> Label:
+def mark(interp: Interpreter, selecting: ast.AST | Region) -> Label:
     """The label of positions that are selected by this code."""
-    text = node if isinstance(node, str) else ast.unparse(node)
-    return Label(REGION, interp.trace.region(text))
+    found = selecting if isinstance(selecting, Region) else Region(ast.unparse(selecting))
+    return Label(REGION, interp.trace.region(found))
 
 
 def selected(interp: Interpreter, value: Value, node: ast.AST) -> Value:
@@ -32,28 +31,26 @@ def selected(interp: Interpreter, value: Value, node: ast.AST) -> Value:
     return replace(value, labels=labels)
 
 
-def fill(interp: Interpreter, ref: Obj, text: str, value: Value) -> None:
+def fill(interp: Interpreter, ref: Obj, filled: Region, value: Value) -> None:
     """`mask[i, s:wlen] = 1` selects these positions, `= 0` all others."""
     if value.known:
-        ref.labels.add(mark(interp, text if value.const else f"all but {text}"))
+        ref.labels.add(mark(interp, replace(filled, complement=not value.const)))
 
 
-def selection(node: ast.expr) -> str:
-    """The text of a mask that is used as a key; a plain index selects a row, not positions."""
-    return "" if isinstance(node, ast.Constant | ast.Slice | ast.Tuple) else ast.unparse(node)
+def selection(node: ast.expr) -> Region | None:
+    """Of a mask that is used as a key; a plain index selects a row, not positions."""
+    plain = isinstance(node, ast.Constant | ast.Slice | ast.Tuple)
+    return None if plain else Region(ast.unparse(node))
 
 
-def region(node: ast.expr, scope: Scope) -> str:
-    """The position slice, such as `s:wlen`, as written and with its bounds spelled out.
-
-    Empty when all positions are taken.
-    """
+def region(node: ast.expr, scope: Scope) -> Region | None:
+    """Of a position slice, such as `s:wlen`; None when all positions are taken."""
     parts: list[ast.expr] = node.elts if isinstance(node, ast.Tuple) else [node]
     for part in reversed(parts):
         if isinstance(part, ast.Slice) and (part.lower is not None or part.upper is not None):
-            bounds = (_spelled(bound, scope) for bound in (part.lower, part.upper))
-            return ast.unparse(part) + SPELLED + SPELLED.join(bounds)
-    return ""
+            lower, upper = _spelled(part.lower, scope), _spelled(part.upper, scope)
+            return Region(ast.unparse(part), lower, upper)
+    return None
 
 
 def _spelled(bound: ast.expr | None, scope: Scope) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from audits.facts.effects import regions
-from audits.facts.events import Site, TableRead, TableWrite
+from audits.facts.events import Region, Site, TableRead, TableWrite
 from audits.facts.labels import BYTES, COUNT, STREAM, TOKENS, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
@@ -24,7 +24,9 @@ def key_class(key: Value) -> object:
     return "stream" if kinds_of(key) & {STREAM, TOKENS} else None
 
 
-def store(interp: Interpreter, base: Value, key: Value, value: Value, region: str = "") -> None:
+def store(
+    interp: Interpreter, base: Value, key: Value, value: Value, region: Region | None = None
+) -> None:
     """`base[key] = value` for each object that `base` may be; the region it fills, if a slice."""
     for ref in base.refs:
         if ref.kind in ("list", "dict"):
@@ -33,7 +35,7 @@ def store(interp: Interpreter, base: Value, key: Value, value: Value, region: st
             ref.entries[wanted] = join([value, *held])
         elif ref.kind == "tensor":
             ref.labels |= labels_of(value)
-            if region:
+            if region is not None:
                 regions.fill(interp, ref, region, value)
 
 

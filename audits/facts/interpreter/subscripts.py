@@ -11,7 +11,7 @@ import ast
 
 from audits.facts import folding
 from audits.facts.effects import pieces, regions, tables
-from audits.facts.events import TokenRead
+from audits.facts.events import Region, TokenRead
 from audits.facts.interpreter import expressions
 from audits.facts.labels import (
     ACCUMULATED,
@@ -74,16 +74,16 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
         labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
         index, labels = NOTHING, labels | {cut}
-    if OUTPUT in held and (text := _chosen(node.slice, scope)):
-        labels |= {regions.mark(interp, text)}
+    if OUTPUT in held and (chosen := _chosen(node.slice, scope)):
+        labels |= {regions.mark(interp, chosen)}
     views = frozenset(ref for ref in base.refs if ref.kind == "module")
     made = Value(labels=labels | index, refs=views, switches=base.switches)
     arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return tables.note_read(interp, made, arrays, key, site)
 
 
-def _chosen(node: ast.expr, scope: Scope) -> str:
-    """The text of what restricts a loss to some positions."""
+def _chosen(node: ast.expr, scope: Scope) -> Region | None:
+    """What restricts a loss to some positions."""
     return regions.region(node, scope) or regions.selection(node)
 
 
