@@ -34,7 +34,7 @@ def rules(*args, **kwargs) -> list[str]:
 
 
 def test_score_first_passes_every_rule():
-    """Used right after it was counted; no use at all; a dropped tail."""
+    """Used right after it was scored; no use at all; a dropped tail."""
     head = run(1000)
     tail = Scores(head.position[:-10], head.nats[:-10], head.event[:-10])
 
@@ -90,16 +90,16 @@ def test_honest_adaptation_excuses_no_optimising_inside_the_pass():
     tells. Used inside after the count, as score-first does: the earlier use stays.
     """
     head = run(1000)
-    counted = np.full(T, NEVER)
-    counted[1:] = head.event
+    scored = np.full(T, NEVER)
+    scored[1:] = head.event
     before = np.full(T, 500)
 
     def first(inside: np.ndarray) -> list[int]:
-        return effective_first_use(UpdateView(before, inside, counted))[1:].tolist()
+        return effective_first_use(UpdateView(before, inside, scored))[1:].tolist()
 
-    assert first(counted - 2) == (head.event - 2).tolist()
-    assert first(counted + 5) == [500] * (T - 1)
-    few = np.where(np.arange(T) < 9, counted - 2, counted + 5)  # a coincidence, not a habit
+    assert first(scored - 2) == (head.event - 2).tolist()
+    assert first(scored + 5) == [500] * (T - 1)
+    few = np.where(np.arange(T) < 9, scored - 2, scored + 5)  # a coincidence, not a habit
     assert first(few) == [500] * (T - 1)
 
 
