@@ -68,7 +68,9 @@ OPTIONS = (
         {"type": float, "metavar": "S"},
     ),
     KindOption("--quick", SCRIPTS, False, "one run: source, order, bytes", _SWITCH),
-    KindOption("--all", SCRIPTS, False, "every run, also after a proof", _SWITCH),
+    KindOption(
+        "--all", SCRIPTS, False, "every run, also those that a proof makes needless", _SWITCH
+    ),
     KindOption(
         "--jobs",
         SCRIPTS,

@@ -1,4 +1,4 @@
-"""One evaluation, step by step: read, scan, size, score, source test, judge.
+"""One evaluation, step by step: read, scan, artifact, score, source, drive, judge.
 
 Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
 ends the running, not the report: what was proved stays proved, what was not reached is not passed.
@@ -16,7 +16,7 @@ from pathlib import Path
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
 from harness.artifacts import reference_artifact, resolve_artifact
-from harness.checks.mass import worst_gap
+from harness.checks.refereed.mass import worst_gap
 from harness.checks.size import Size, check_size
 from harness.checks.static import check_static
 from harness.checks.status import Finding

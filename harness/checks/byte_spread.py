@@ -1,4 +1,4 @@
-"""NORM-5 on an unmodified script: a token's probability spread over its bytes.
+"""NORM-5 of a script: a token's probability spread over its bytes.
 
 A token of n bytes and probability p is no p^(1/n) for each byte: mixed with a model of bytes, the
 cheaper of the two is taken byte by byte, and the first byte of a long word costs the n-th part of
@@ -60,7 +60,7 @@ class Spread:
         return f"{self.claimed:.3f} nats a token on {self.stream}, {self.source:.3f} by the source"
 
 
-def spread_laws(
+def spread_distributions(
     longest: Callable[
         [re.Pattern[str], int], Tokens
     ],  # ids whose whole piece fits, at most so many

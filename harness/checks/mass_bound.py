@@ -4,7 +4,7 @@
                    causal" is refuted by one run on a stream of known source
 
 The bound refutes mass *and* causality together (a memoriser has huge ratios and mass one): that it
-is mass, only a sum over the alphabet says (`mass_asked`). Mass below one hurts its author alone.
+is mass, only a sum over the alphabet says (`mass_requery`). Mass below one hurts its author alone.
 Does not cover mass that exceeds one only where the stream never went, or by less than the code's
 own waste hides.
 """

@@ -2,7 +2,7 @@
 
 Both are final: nobody rewrites them. `verdict/table.py` weighs them against each other.
 
-Levels as in the design: `read` (code only), `instrumented` (an event log inside the submission's
+Levels: `read` (code only), `instrumented` (an event log inside the submission's
 own process: explanation, not proof), `black box` (facts about numbers on streams we drew),
 `referee` (the submission never held the token). A status without its level means nothing.
 """

@@ -56,7 +56,7 @@ class TwoTokens:
         return float(np.exp(-nats - score_rounding(nats) - MASS_NATS).sum())
 
 
-def pair_law(
+def pair_distribution(
     longest: Callable[
         [re.Pattern[str], int], Tokens
     ],  # ids whose whole piece fits, at most so many

@@ -7,9 +7,9 @@
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
 
-`--quick` makes the base run alone; `--all` makes every run, the default stops when a violation is
-proved. Guarantees: what was run stays evidence; what can prove comes before the last control of
-power (#2041 had no time left for its proof).
+`--quick` makes the base run alone, `--all` every run; the default leaves out what a proof, or its
+absence, makes needless. Guarantees: what was run stays evidence; what can prove comes before the
+last control of power (#2041 had no time left for its proof).
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from harness.checks.byte_spread import spread_laws, unexplained
+from harness.checks.byte_spread import spread_distributions, unexplained
 from harness.checks.cut import choose_cut
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.power import adaptation_effect, majority_moved
@@ -122,7 +122,7 @@ class Rounds:
         if not self.evidence.unexplained:
             return {}
         names = RunName(RunKind.MULTI_BYTE), RunName(RunKind.SINGLE_BYTE)
-        distributions = spread_laws(self.driver.longest)
+        distributions = spread_distributions(self.driver.longest)
         if not distributions:
             few = dict.fromkeys(names, "the vocabulary has too few of them")
             self.evidence.skipped.update(few)

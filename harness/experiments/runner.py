@@ -70,7 +70,7 @@ class Driver(Protocol):
 
     @property
     def chunk_tokens(self) -> int:
-        """The largest chunk or context of the configuration."""
+        """Twice the longest sequence of the configuration."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,20 @@
 """Two runs on a stream of two tokens: the second one has the other token at one position.
 
-Made where scores are no plain softmax outputs and nothing was proved; the second run only where
-the first one claims less than the two tokens cost.
+Made where scores are no plain softmax outputs and nothing was proved, or by `--all`; the second run
+only where the first one claims less than the two tokens cost.
 """
 
 from dataclasses import dataclass
 from functools import partial
 
-from harness.checks.two_tokens import ITERATIONS, TwoTokens, beaten, pair_law, read_pair, swapped
+from harness.checks.two_tokens import (
+    ITERATIONS,
+    TwoTokens,
+    beaten,
+    pair_distribution,
+    read_pair,
+    swapped,
+)
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind, RunName
 from harness.experiments.runner import Driver, Runner
@@ -25,7 +32,7 @@ class Swap:
 
     def decide(self) -> None:
         """Fills `evidence.pair`."""
-        distribution = pair_law(self.driver.longest)
+        distribution = pair_distribution(self.driver.longest)
         # Elsewhere than in one process on the CPU runs are seldom bit-identical.
         if distribution is None or not self.driver.can_ask:
             why = "no such pieces, or no single process on the CPU"

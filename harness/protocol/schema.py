@@ -1,8 +1,8 @@
-"""The capture on disk: three Arrow streams a rank, readable up to the last batch that was written,
+"""The capture on disk: four Arrow streams a rank, readable up to the last batch that was written,
 however the process ended.
 
     OUT/rank0/events.arrow   one row an event, in the order in which they happened
-    OUT/rank0/scores.arrow   one row a token of a `loss` or `sum` event
+    OUT/rank0/scores.arrow   one row a token of a `sum` event
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
     OUT/rank0/answers.arrow  one row a token that a score was re-queried with
 

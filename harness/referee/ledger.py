@@ -1,4 +1,4 @@
-"""The ledger: every score, update and clock mark of a run, in one total order, kept as evidence.
+"""The ledger: every score, update and mark of a run, in one total order, kept as evidence.
 
 Append-only. Each event goes to disk as one JSON line when it happens, so a run that dies half-way
 loses nothing; per-token scores go to `scores.npz` when the ledger closes. The invariants that need

@@ -1,6 +1,5 @@
 """A refereed run: one worker, one predictor, one stream, from the first token to the last."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -59,19 +58,12 @@ def run_predictor(
     cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None,
 ) -> None:
     """Scores the run's stream; fills `run` as it goes. Raises SubmissionError, SandboxError."""
-    started = time.monotonic()
     size = run.vocabulary.size
-    try:
-        with predictor_worker(setup, settings, len(run.stream.tokens), size, name) as (
-            worker,
-            loaded,
-        ):
-            run.ledger.append(Mark(Moment.LOADED, loaded))
-            advance = setup.progress(name, run.stream.n_scored)
-            cut = geometry(settings, len(run.stream.tokens))
-            referee = Referee(worker, run.stream, size, cut, run.ledger, advance)
-            run.probes = referee.probes
-            referee.run(cuts)
-            run.complete = True
-    finally:
-        run.wall_s = time.monotonic() - started
+    with predictor_worker(setup, settings, len(run.stream.tokens), size, name) as (worker, loaded):
+        run.ledger.append(Mark(Moment.LOADED, loaded))
+        advance = setup.progress(name, run.stream.n_scored)
+        cut = geometry(settings, len(run.stream.tokens))
+        referee = Referee(worker, run.stream, size, cut, run.ledger, advance)
+        run.probes = referee.probes
+        referee.run(cuts)
+        run.complete = True

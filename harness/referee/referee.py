@@ -7,7 +7,7 @@ learn.
 By construction the worker never holds a chunk's targets beyond its own windows' inputs before they
 are scored, never sees a token twice as a question, and never computes a number that counts. What
 happens *inside* a chunk is checked by probes: the same question with another future is asked before
-the true one, so a remembered answer cannot serve (`Probe`). Does not cover: walls around the
+the true one, so a remembered answer cannot serve (`Probe`). Does not cover: isolation of the
 worker's process.
 """
 
@@ -150,7 +150,7 @@ class Referee:
         return self._checked(answer.arrays.get("rows"), batch)
 
     def _checked(self, rows: npt.NDArray[np.generic] | None, batch: Batch) -> Rows:
-        """The contract once more, on our side of the wall."""
+        """The contract once more, on our side."""
         shape = (batch.n_windows, batch.scored, self._alphabet)
         if rows is None or rows.dtype != np.float32 or rows.shape != shape:
             got = "nothing" if rows is None else f"{rows.dtype} {rows.shape}"

@@ -23,7 +23,6 @@ class Run:
     ledger: Ledger
     probes: list[Probe] = field(default_factory=list)
     complete: bool = False
-    wall_s: float = 0.0
 
     @property
     def nats(self) -> float:

@@ -38,9 +38,9 @@ class ForkServer(Closing):
     # What follows it: a descriptor and the device.
     COMMAND: ClassVar = (sys.executable, "-m", "harness.sandbox.fork_server")
 
-    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         _require_linux()
-        self._device, self._threads = device, threads
+        self._device = device
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._start()
 
@@ -72,7 +72,7 @@ class ForkServer(Closing):
         self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
             [*self.COMMAND, str(theirs.fileno()), self._device],
-            env=_environment(self._device, self._threads),
+            env=_environment(self._device),
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
             stderr=self._errors,
@@ -123,14 +123,14 @@ def _require_linux() -> None:
         )
 
 
-def _environment(device: str, threads: int) -> dict[str, str]:
+def _environment(device: str) -> dict[str, str]:
     checkout = str(Path(__file__).resolve().parents[2])
     inherited = {name: os.environ[name] for name in INHERITED_BY_SERVER if name in os.environ}
     fixed = {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     if device != "cpu":
         return inherited | fixed
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    fixed |= {name: str(threads) for name in names}
+    fixed |= dict.fromkeys(names, "1")
     fixed |= {"OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "COMPATIBLE", "TRITON_INTERPRET": "1"}
     return inherited | fixed
 

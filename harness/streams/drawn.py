@@ -64,10 +64,10 @@ def schedule(
         n = left if left - n < SHORTEST else n
         lengths.append(n)
         left -= n
-    return Schedule(np.array(lengths, np.int64), _laws_in_turn(lengths, shares))
+    return Schedule(np.array(lengths, np.int64), _in_turn(lengths, shares))
 
 
-def _laws_in_turn(lengths: list[int], shares: Sequence[float]) -> Tokens:
+def _in_turn(lengths: list[int], shares: Sequence[float]) -> Tokens:
     """Each document goes to the distribution that is furthest behind its share of the tokens."""
     target = np.array(shares, float) / sum(shares)
     given = np.zeros(len(target))

@@ -1,7 +1,7 @@
 """From the evidence of a battery to findings, and the reasons why some of them say less.
 
-    black box      SOURCE-1, CAUSAL-1 (another future), BYTES-1, and the rule that a proof is named
-                   after
+    black box      SOURCE-1, CAUSAL-1 (another future), NORM-1 (two tokens, re-queries), NORM-5,
+                   BYTES-1, and the rule that a proof is named after
     instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-2, DATA-6: what the hooks
                    saw
 
@@ -32,6 +32,7 @@ from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import FIRST_REQUERY, RunKind
+from harness.protocol.job import IsolationPart
 from harness.protocol.schema import EventKind
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
@@ -206,7 +207,7 @@ def _broken_capture(base: ScriptRun) -> Iterator[Reason]:
     """Hooks that broke may not have seen what would have been there to see."""
     for error in base.capture.errors[:1]:
         for rule in (*ORDER_RULES, "ORDER-7"):
-            why = f"but the capture broke: {error}"
+            why = f"but the recording broke: {error}"
             yield Reason(rule, Status.PASS, Status.UNKNOWN, why, Level.INSTRUMENTED)
 
 
@@ -223,5 +224,7 @@ def _network(base: ScriptRun) -> Iterator[Finding]:
     capture = base.capture
     tried = sorted({str(t) for t in capture.text[capture.events(EventKind.NETWORK)]})
     if tried:
-        text = f"tried to reach {', '.join(tried[:5])}; the isolation refused it"
+        refused = IsolationPart.NETWORK in base.outcome.isolation
+        end = "the isolation refused it" if refused else "no isolation kept it from there"
+        text = f"tried to reach {', '.join(tried[:5])}; {end}"
         yield Finding("DATA-6", Status.UNKNOWN, Level.INSTRUMENTED, text)

@@ -5,11 +5,11 @@ come to its end, and a position that it did not reach is no skipped position. Do
 as submitted (`judge`).
 """
 
-from harness.checks.byte_count import check_bytes
-from harness.checks.causality import check_causality
-from harness.checks.coverage import check_coverage
-from harness.checks.mass import check_mass
-from harness.checks.referee_order import check_referee_order
+from harness.checks.refereed.bytes import check_bytes
+from harness.checks.refereed.causality import check_causality
+from harness.checks.refereed.coverage import check_coverage
+from harness.checks.refereed.mass import check_mass
+from harness.checks.refereed.order import check_referee_order
 from harness.checks.source import check_refereed
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.referee.run import Run, SourceRun

@@ -15,10 +15,10 @@ import pytest
 import torch
 from hypothesis import settings
 
-from harness.checks.causality import check_causality
-from harness.checks.coverage import check_coverage
-from harness.checks.mass import check_mass
-from harness.checks.referee_order import check_referee_order
+from harness.checks.refereed.causality import check_causality
+from harness.checks.refereed.coverage import check_coverage
+from harness.checks.refereed.mass import check_mass
+from harness.checks.refereed.order import check_referee_order
 from harness.checks.status import Finding
 from harness.evaluate import main
 from harness.referee.ledger import Ledger

@@ -1,7 +1,7 @@
 """The watch around one script's run, in the process that runs it.
 
     with watching(tokens, out / "rank0", stage):
-        runpy.run_path("train_gpt.py", run_name="__main__")
+        exec(code, main.__dict__)  # as `inside/rank.py` does
 
 The hooks look and never touch: every number that the script computes is bit-identical with and
 without them. Each rank of a distributed run writes its own folder. This is *explanation*, not

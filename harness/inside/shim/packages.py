@@ -80,7 +80,7 @@ def _reporting() -> dict[str, Any]:
 def _downloads() -> dict[str, Any]:
     def refused(*names: Any, **options: Any) -> None:
         wanted = names[0] if names else options.get("repo_id")
-        raise ConnectionError(f"{wanted}: nothing is downloaded inside the walls")
+        raise ConnectionError(f"{wanted}: nothing is downloaded inside the isolation")
 
     return {"snapshot_download": refused, "hf_hub_download": refused}
 

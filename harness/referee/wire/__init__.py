@@ -1,1 +1,1 @@
-"""The wall's only door: small messages on a private socket, big arrays in shared memory."""
+"""Between referee and worker: small messages on a private socket, big arrays in shared memory."""

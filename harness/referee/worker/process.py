@@ -3,7 +3,7 @@
 The worker is a process group of its own, started on a private copy of the files that were counted,
 with a short environment; its stdout and stderr go to a file, its only way to be heard is the
 channel. Guarantees: no call outlives `time_limit_s`; whatever it printed last is in the error. Does
-not cover: walls around files, network and other processes.
+not cover: isolation from files, network and other processes.
 """
 
 import contextlib
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,6 @@ class WorkerProcess(Closing):
         folder: Path,
         log: Path,
         time_limit_s: float,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log
         self._time_limit_s = time_limit_s
@@ -51,7 +49,7 @@ class WorkerProcess(Closing):
             copy = self.folder / file.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, copy)
-        self._channel, self._process = self._spawn(dict(environment or {}))
+        self._channel, self._process = self._spawn()
 
     def ask(
         self,
@@ -65,10 +63,6 @@ class WorkerProcess(Closing):
         except ChannelClosed as error:
             raise self._died() from error
         return self.listen()
-
-    def answer(self, op: str = "ok") -> None:
-        """Answers a message that the worker sent on its own."""
-        self._channel.send(Message(op))
 
     def listen(self) -> Message:
         """The worker's next message. An `error` message becomes SubmissionError."""
@@ -98,11 +92,11 @@ class WorkerProcess(Closing):
         self._channel.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _spawn(self, extra: dict[str, str]) -> tuple[Channel, "subprocess.Popen[bytes]"]:
+    def _spawn(self) -> tuple[Channel, "subprocess.Popen[bytes]"]:
         ours, theirs = socket.socketpair()
         to_worker, from_worker = Slab.create(), Slab.create()
         passed = (theirs.fileno(), from_worker.descriptor, to_worker.descriptor)
-        environment = {k: os.environ[k] for k in INHERITED if k in os.environ} | extra
+        environment = {k: os.environ[k] for k in INHERITED if k in os.environ}
         # Ours first, then what made this process find its libraries.
         ours_first = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(p for p in ours_first if p)

@@ -11,7 +11,7 @@ from harness.checks.two_tokens import (
     TwoTokens,
     beaten,
     check_pair,
-    pair_law,
+    pair_distribution,
     read_pair,
     swapped,
 )
@@ -123,6 +123,6 @@ def test_another_prefix_tells_nothing() -> None:
 
 def test_a_vocabulary_without_such_pieces() -> None:
     """One of the two is not enough."""
-    law = pair_law(lambda pattern, most: np.array([A] if "▁" in pattern.pattern else [B]))
+    law = pair_distribution(lambda pattern, most: np.array([A] if "▁" in pattern.pattern else [B]))
     assert law is not None and law.ids is not None and law.ids.tolist() == [A, B]
-    assert pair_law(lambda pattern, most: np.array([A][: "▁" in pattern.pattern])) is None
+    assert pair_distribution(lambda pattern, most: np.array([A][: "▁" in pattern.pattern])) is None

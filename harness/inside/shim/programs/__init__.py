@@ -1,7 +1,7 @@
 """Command-line programs that scripts call, for a machine that lacks them.
 
 Guarantees: `place` writes executables that need this Python only, so the folder can be put on the
-PATH inside the walls. Each one's text says what it replaces. A program that measures or describes
+PATH of the script. Each one's text says what it replaces. A program that measures or describes
 never decides a score; the one that compresses (`lrzip`) gives back every byte.
 Does not cover: compilers. `nvcc` answers its version and fails on anything else.
 """
