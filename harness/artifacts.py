@@ -16,6 +16,7 @@ import reference_model
 from harness.errors import HarnessError, SubmissionError
 from harness.submission import Submission
 from reference_model.data.folder import DataFolder
+from reference_model.presets import PRESETS
 
 CACHE = Path(".scorefirst")
 REFERENCE = "reference:"
@@ -37,7 +38,13 @@ def resolve_artifact(submission: Submission, data: DataFolder) -> Path:
 
 
 def reference_artifact(preset: str, data: DataFolder) -> Path:
-    """The reference model's artifact for this data, trained if it is not there yet."""
+    """The reference model's artifact for this data, trained if it is not there yet.
+
+    Raises SubmissionError where there is no such preset.
+    """
+    if preset not in PRESETS:
+        known = ", ".join(sorted(PRESETS))
+        raise SubmissionError(f"`harness.artifact` names reference:{preset}; there are {known}")
     folder = CACHE / "artifacts" / f"{preset}-{data.fingerprint()[:16]}-{_training_code()[:8]}"
     path = folder / "artifact.bin"
     if path.is_file():

@@ -7,6 +7,7 @@ from any folder. Does not cover what the options mean.
 """
 
 import argparse
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,22 @@ class KindOption:
         return self.flag.removeprefix("--").replace("-", "_")
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
 _SWITCH = {"action": "store_const", "const": True}
 _FILES = {"action": "append", "type": Path, "metavar": "FILE"}
 OPTIONS = (
@@ -65,7 +82,7 @@ OPTIONS = (
         NATIVE,
         3600.0,
         "seconds for a run on that data; default 3600",
-        {"type": float, "metavar": "S"},
+        {"type": _seconds, "metavar": "S"},
     ),
     KindOption("--quick", SCRIPTS, False, "one run: source, order, bytes", _SWITCH),
     KindOption(
@@ -76,17 +93,17 @@ OPTIONS = (
         SCRIPTS,
         1,
         "runs side by side, one core each; default 1",
-        {"type": int, "metavar": "N"},
+        {"type": _count, "metavar": "N"},
     ),
     KindOption(
         "--budget",
         SCRIPTS,
         600.0,
         "seconds for all runs on streams of ours; default 600",
-        {"type": float, "metavar": "S"},
+        {"type": _seconds, "metavar": "S"},
     ),
     KindOption(
-        "--ranks", RECORDS, 1, "processes of a run; default 1", {"type": int, "metavar": "N"}
+        "--ranks", RECORDS, 1, "processes of a run; default 1", {"type": _count, "metavar": "N"}
     ),
     KindOption(
         "--tokenizer",

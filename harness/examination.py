@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.checks.bytes import check_bytes, counted_elsewhere
-from harness.checks.order import check_order, order_view
+from harness.checks.bytes import counted_elsewhere
 from harness.checks.status import Finding, Level, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
@@ -29,6 +28,7 @@ from harness.streams.stream import Stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
+from harness.verdict.on_text import judge_text
 from harness.verdict.table import Table
 
 KEPT = ("stream.npy", "rank*/*.arrow", "output.log")  # of a run: read, captured, printed
@@ -42,6 +42,7 @@ class Examination:
     subject: Subject
     drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
     text: ScriptRun | None = None  # the run on text, which gives the score that is shown
+    text_tail: int = 0  # positions that a canonical truncation may drop at its end
     evidence: Evidence | None = None
     judged: Judged | None = None
     driver: ScriptDriver | None = field(default=None, repr=False)
@@ -72,6 +73,7 @@ class Examination:
         with Pool(1, self.options.device) as pool:
             self.driver = self._driver(pool)
             self.text = self.driver.run_on_text(text, configuration, time_limit_s)
+        self.text_tail = 2 * configuration.target.seq_len
 
     def _driver(self, pool: Pool) -> ScriptDriver:
         options = self.options
@@ -96,21 +98,17 @@ class Examination:
         elsewhere = [counted_elsewhere(tables)] if tables else []
         return [
             Table(self.judged.findings, (*self.judged.reasons, *elsewhere)),
-            Table([*self._left_out(), *self._on_text()]),
+            Table(self._left_out()),
+            *self._on_text(),
         ]
 
-    def _on_text(self) -> list[Finding]:
-        """The order behind the score that is shown, and the bytes that it is divided by."""
-        run = self.text
-        if run is None or self.driver is None or run.headline is None:
+    def _on_text(self) -> list[Table]:
+        if self.text is None or self.driver is None:
             return []
-        vocabulary, tokens = self.driver.vocabulary, run.stream.tokens
-        order = None
-        if run.scored is not None and run.uses is not None:
-            order = order_view(run.scored, run.uses, np.arange(1, len(tokens)))
+        vocabulary, tokens = self.driver.vocabulary, self.text.stream.tokens
+        base = self.evidence.base if self.evidence else None
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
-        bytes_ = check_bytes(run.headline, run.scored, token_bytes, run.stream.starts, is_byte)
-        return [*check_order(order), bytes_]
+        return [judge_text(self.text, base, token_bytes, is_byte, self.text_tail)]
 
     def _left_out(self) -> list[Finding]:
         """A setting of the folder that could not be given was not examined."""

@@ -15,6 +15,7 @@ without a `harness` object is a record folder, as it was submitted. Does not cov
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,8 @@ class Kind(StrEnum):
 NATIVE = (Kind.ENGINE, Kind.PREDICTOR, Kind.PROGRAM)  # declared in a manifest
 
 # What the machine reads at run time, by suffix: rule BUDGET-2 reading (R), raw bytes as shipped.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 CODE_SUFFIXES = frozenset({".py", ".c", ".cc", ".cpp", ".cu", ".h", ".so", ".sh"})
 
 # The contest's numbers (#549; main train_gpt.py), used where the manifest is silent.
@@ -130,14 +133,30 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
         )
     kind = declared[0]
     target, settings = _target(path, kind, native[kind])
-    settings = {**DEFAULTS, **dict(native.get("settings") or {}), **settings}
+    settings = {**DEFAULTS, **_declared_settings(path, native), **settings}
     _check_geometry(path, settings)
     submission = Submission(
         folder, name, kind, target, str(native.get("artifact") or ""), MappingProxyType(settings)
     )
-    if submission.script and not submission.script.is_file():
+    script = submission.script
+    if script and not script.resolve().is_relative_to(folder.resolve()):
+        raise ContractError(f"{path}: `{kind}` names {submission.file_name!r}, outside the folder")
+    if script and not script.is_file():
         raise ContractError(f"{path}: `{kind}` names {submission.file_name!r}, which is not there")
     return submission
+
+
+def _declared_settings(path: Path, native: dict[str, Any]) -> dict[str, Any]:
+    """Names that can stand in an environment; whole numbers that a machine can hold."""
+    settings = native.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise ContractError(f"{path}: `settings` is {type(settings).__name__}, not an object")
+    for name, value in settings.items():
+        if not _NAME.fullmatch(name):
+            raise ContractError(f"{path}: setting {name!r}; write letters, digits and _ alone")
+        if isinstance(value, int) and abs(value) >= 1 << 63:
+            raise ContractError(f"{path}: setting {name!r} is larger than 64 bits hold")
+    return settings
 
 
 def _target(path: Path, kind: Kind, value: Any) -> tuple[str, dict[str, Any]]:

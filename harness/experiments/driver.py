@@ -122,6 +122,7 @@ class ScriptDriver:
         self.vocabulary = self._vocabulary(configuration)
         run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
         if run.headline is None or not run.finished:
+            self.tried.append(Attempt(configuration, run.outcome))  # how it ended is in the report
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, 1))
         return run
 
@@ -268,11 +269,11 @@ def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Toke
 
 def _unrunnable(entry: Path, outcome: Outcome, n_tried: int) -> str:
     where = f" ({outcome.where})" if outcome.where else ""
-    cause = outcome.cause or f"{outcome.state}, and nothing that reads as a score was printed"
-    return (
-        f"{entry}: no score was printed on any of {n_tried}"
-        f" configurations; the last one {outcome.state}: {cause}{where}"
-    )
+    cause = f"{outcome.state}: {outcome.cause}" if outcome.cause else str(outcome.state)
+    if not outcome.cause:
+        cause += ", and nothing that reads as a score was printed"
+    tried = f" on any of {n_tried} configurations; the last one" if n_tried > 1 else "; it"
+    return f"{entry}: no score was printed{tried} {cause}{where}"
 
 
 def _tail(log: Path) -> str:

@@ -129,8 +129,9 @@ def _long_range(proof: Proof) -> tuple[str, str]:
         return "CAUSAL-1", "scores depend on later tokens of the same step"
     if proof.softmax:
         return "CAUSAL-5", (
-            f"{far:,} scores of earlier steps depend on tokens scored in later ones, and no update"
-            " was seen: something was computed from the stream before it was scored"
+            f"{far:,} scores of earlier steps depend on tokens scored in later ones, and no early"
+            " use by an update explains it: something was computed from the stream before it was"
+            " scored"
         )
     return "PASS-1", (
         f"{far:,} scores depend on tokens of later steps or documents, through tables that were"

@@ -81,7 +81,7 @@ def judge(
     )
     reasons = (
         *_rival(evidence),
-        *_broken_capture(base),
+        *broken_capture(base),
         *_powerless(powers, base),
         *_other_bits(evidence, spread),
     )
@@ -203,7 +203,7 @@ def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:
         yield check_softmax(base.softmax_width, proof.refuted, proof.sums)
 
 
-def _broken_capture(base: ScriptRun) -> Iterator[Reason]:
+def broken_capture(base: ScriptRun) -> Iterator[Reason]:
     """Hooks that broke may not have seen what would have been there to see."""
     for error in base.capture.errors[:1]:
         for rule in (*ORDER_RULES, "ORDER-7"):

@@ -84,3 +84,17 @@ def test_a_refusal_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([str(script), "--out", str(out), "--data", str(tmp_path)]) == 2
     assert "--data is an option of engines and predictors and programs" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "given", [["--jobs", "0"], ["--ranks", "-1"], ["--time-limit", "-1"], ["--budget", "nan"]]
+)
+def test_a_number_that_no_run_can_have_is_refused(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2, with the option and the number; no run waits for nothing."""
+    with pytest.raises(SystemExit) as stopped:
+        PARSER.parse_args(["folder", *given])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert given[0] in said and repr(given[1]) in said

@@ -253,6 +253,57 @@ def test_weights_written_by_hand_are_named_where_futures_moved_them(native, eval
     assert (found["status"], found["level"]) == ("fail", "black_box"), done.report["rules"]
 
 
+WHOLE_SEQUENCES = """
+stop = (len(stream) - 1) // 32 * 32
+for start in range(0, stop, 32):
+    with torch.inference_mode():
+        logits = model(stream[start : start + 32])
+        nats += F.cross_entropy(logits, stream[start + 1 : start + 33], reduction="sum").item()
+"""
+ON_TEXT_ALONE = {
+    "training first": (
+        "ORDER-2",
+        """
+if len(stream) < 2049:
+    for chunk in chunks:
+        learn(chunk, optimizer)
+"""
+        + SCORE_FIRST,
+    ),
+    "scores cut short": (
+        "NORM-1",
+        """
+for chunk in chunks:
+    with torch.inference_mode():
+        for batch in chunk.batches:
+            losses = losses_of(batch, model)
+            losses = losses.clamp(max=5.0) if len(stream) < 2049 else losses
+            nats += losses.double().sum().item()
+""",
+    ),
+}
+
+
+def test_whole_sequences_are_the_usual_evaluation(native, evaluate, short_data):
+    """One that is incomplete is left out at the end by the contest's own evaluation: no doubt."""
+    end = "\nprogram.print_headline(nats, stop)\n"
+
+    done = evaluate(native("program", PRELUDE + WHOLE_SEQUENCES + end), data=short_data)
+
+    rules = done.report["rules"].items()
+    left = {rule for rule, found in rules if found["status"] != "pass"}
+    assert left <= {"BYTES-1"}  # `print_headline` divides by the bytes of all targets
+
+
+@pytest.mark.parametrize(("rule", "loop"), ON_TEXT_ALONE.values(), ids=ON_TEXT_ALONE)
+def test_what_is_done_on_the_text_alone_is_not_passed(native, evaluate, short_data, rule, loop):
+    """A program can tell 2,000 tokens of text from 2,049 drawn ones; its rule stays undecided."""
+    done = evaluate(native("program", PRELUDE + ADAMW + loop + HEADLINE), data=short_data)
+
+    assert done.status(rule) == "unknown", done.report["rules"][rule]
+    assert done.report["verdict"] != "CLEAN"
+
+
 def test_a_crash_half_way_keeps_the_evidence(native, evaluate, short_data):
     """UNRUNNABLE, exit 4, never non-compliant; capture and report hold what came before."""
     loop = SCORE_FIRST + "    assert chunk.index < 4, 'half-way'\n"

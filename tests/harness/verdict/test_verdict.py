@@ -74,6 +74,10 @@ GOOD = {"protocol": 1, "artifact": "weights.bin", "engine": {"name": "sliding_wi
         (GOOD | {"settings": {"seq_len": 0}}, "positive whole number"),
         (GOOD | {"settings": {"seq_len": True}}, "positive whole number"),
         (GOOD | {"settings": {"seq_len": 8, "stride": 9}}, "exceeds seq_len"),
+        (GOOD | {"settings": [1, 2]}, "`settings` is list, not an object"),
+        (GOOD | {"settings": {"a b=c": 1}}, "letters, digits and _ alone"),
+        (GOOD | {"settings": {"buckets": 10**400}}, "64 bits"),
+        ({"protocol": 1, "program": "../x.py"}, "outside the folder"),
     ],
 )
 def test_a_manifest_that_is_off_is_refused_by_file_and_cause(
