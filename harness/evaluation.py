@@ -33,6 +33,7 @@ from harness.referee.setup import Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
 from harness.report.driven_json import driven_json
 from harness.report.model import Report
+from harness.sandbox.pool import Pool
 from harness.score import Score
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
@@ -76,9 +77,9 @@ class Evaluation:
             with self._phase("scan"):
                 self._scan()
         if self.submission.kind is Kind.RECORD:
-            with self._phase("drive"):
+            with self._phase("drive"), self._pool() as pool:
                 record = read_record(self.options.folder, self.options.entry)
-                self.examination = Examination(self.options, record)
+                self.examination = Examination(self.options, record, pool)
                 self.examination.run()
             return
         with self._phase("artifact"):
@@ -87,14 +88,17 @@ class Evaluation:
         vocabulary = Vocabulary.of_tokenizer(setup.tokenizer)
         text = validation_stream(self._data, vocabulary)
         if self.submission.kind is Kind.PROGRAM:
-            self._drive_program(setup, vocabulary, text)
+            with self._pool() as pool:
+                self._drive_program(setup, vocabulary, text, pool)
             return
         with self._phase("score"):
             self._score(setup, Run(text, vocabulary, self._ledger(text)))
         with self._phase("source"):
             self._source_test(setup, vocabulary, text)
 
-    def _drive_program(self, setup: Setup, vocabulary: Vocabulary, text: Stream) -> None:
+    def _drive_program(
+        self, setup: Setup, vocabulary: Vocabulary, text: Stream, pool: Pool
+    ) -> None:
         """On text for the score, and on text sampled from its artifact for the proofs."""
         program = NativeProgram(
             setup.submission,
@@ -104,7 +108,7 @@ class Evaluation:
             setup.seed,
             setup.device,
         )
-        self.examination = Examination(self.options, program)
+        self.examination = Examination(self.options, program, pool)
         with self._phase("score"):
             self.examination.run_on_text(text, program.as_declared(), setup.time_limit_s)
         with self._phase("source"):
@@ -116,6 +120,9 @@ class Evaluation:
             )
         with self._phase("drive"):
             self.examination.run()
+
+    def _pool(self) -> Pool:
+        return Pool(self.options.jobs, self.options.device)
 
     def _ledger(self, text: Stream) -> Ledger:
         return Ledger(self.options.out / "main", len(text.tokens))

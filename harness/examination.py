@@ -40,6 +40,7 @@ class Examination:
 
     options: Options
     subject: Subject
+    pool: Pool = field(repr=False)  # where all of its runs are made
     drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
     text: ScriptRun | None = None  # the run on text, which gives the score that is shown
     text_tail: int = 0  # positions that a canonical truncation may drop at its end
@@ -50,19 +51,17 @@ class Examination:
     def run(self) -> None:
         """Drives and judges. Raises SubmissionError where the script printed no number."""
         options = self.options
-        with Pool(options.jobs, options.device) as pool:
-            self.driver = self._driver(pool)
-            deadline = self.driver.limits.deadline
-            base = self.driver.find_configuration()
-            battery = Battery(
-                self.driver,
-                options.effort,
-                options.seed,
-                deadline,
-                options.jobs,
-                self.driver.claim.declared,
-            )
-            self.evidence = battery.run(base)
+        self.driver = self._driver()
+        base = self.driver.find_configuration()
+        battery = Battery(
+            self.driver,
+            options.effort,
+            options.seed,
+            self.driver.limits.deadline,
+            options.jobs,
+            self.driver.claim.declared,
+        )
+        self.evidence = battery.run(base)
         tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
         vocabulary, tokens = self.driver.vocabulary, base.source.tokens
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
@@ -70,17 +69,16 @@ class Examination:
 
     def run_on_text(self, text: Stream, configuration: Configuration, time_limit_s: float) -> None:
         """The run that gives the score. Raises SubmissionError where it prints none."""
-        with Pool(1, self.options.device) as pool:
-            self.driver = self._driver(pool)
-            self.text = self.driver.run_on_text(text, configuration, time_limit_s)
+        self.driver = self._driver()
+        self.text = self.driver.run_on_text(text, configuration, time_limit_s)
         self.text_tail = 2 * configuration.target.seq_len
 
-    def _driver(self, pool: Pool) -> ScriptDriver:
+    def _driver(self) -> ScriptDriver:
         options = self.options
         deadline = time.monotonic() + options.budget_s
         return ScriptDriver(
             self.subject,
-            pool,
+            self.pool,
             options.runs,
             options.seed,
             Limits(options.device, options.ranks, deadline),
