@@ -14,6 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from harness.artifacts import REFERENCE
 from harness.evaluate import main
 from harness.report.model import SCHEMA_PATH
 from harness.verdict.decide import EXIT_CODES, REQUIRED_RULES, Verdict
@@ -39,8 +40,9 @@ def disguised(manifest: Path, artifact: Path, parent: Path) -> tuple[Path, dict]
             name = f"{secrets.token_hex(6)}.py"
             (folder / file).rename(folder / name)
             native[kind] = name + colon + factory
-    native["artifact"] = "weights.bin"
-    shutil.copy(artifact, folder / "weights.bin")
+    if native["artifact"].startswith(REFERENCE):
+        native["artifact"] = "weights.bin"
+        shutil.copy(artifact, folder / "weights.bin")
     expect = content.pop("expect")
     content["name"] = folder.name
     (folder / "submission.json").write_text(json.dumps(content))
