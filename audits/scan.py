@@ -29,22 +29,23 @@ from audits.tool import version
 
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
 STDIN: Final = Path("-")
+PROG: Final = "python -m audits.scan"  # scorefirst calls it by another name
 _EXAMPLES = """\
 examples:
-  python -m audits.scan train_gpt.py        one script, judged by its own defaults
-  python -m audits.scan records/my_run      a folder, judged by the run that it documents
-  git show HEAD:train_gpt.py | python -m audits.scan -
-  python -m audits.scan --select ORDER,NORM-2 records/my_run
-  python -m audits.scan --format json --output known.json records/*
-  python -m audits.scan --baseline known.json records/*     only what is new fails
-  python -m audits.scan --explain NORM-2
+  {prog} train_gpt.py        one script, judged by its own defaults
+  {prog} records/my_run      a folder, judged by the run that it documents
+  git show HEAD:train_gpt.py | {prog} -
+  {prog} --select ORDER,NORM-2 records/my_run
+  {prog} --format json --output known.json records/*
+  {prog} --baseline known.json records/*     only what is new fails
+  {prog} --explain NORM-2
 
 exit codes: 0 no failure, 1 failures, 2 tool or use, 3 nothing to scan, 4 could not parse
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
+    options = _parser(prog).parse_args(argv)
     try:
         return _run(options)
     except UsageError as error:
@@ -143,12 +144,12 @@ def selected(select: str, ignore: str) -> list[str]:
     return left
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m audits.scan",
+        prog=prog,
         description="Reads language-model compression submissions and reports what breaks the "
         "rules. Nothing of a submission is run.",
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -5,7 +5,8 @@
     │   ├── ContractError    it answered, but not what the protocol asks for
     │   └── WorkerDied       its process ended, hung, or stopped talking
     ├── SandboxError         the machine: no process, no memory, no descriptor -> UNRUNNABLE, exit 4
-    └── HarnessError         ours, or the way we were called                    -> exit 2
+    └── HarnessError         ours                                               -> exit 2
+        └── UsageError       the way we were called: options, paths, data folder
 
 None of them ever means *non-compliant*: a violation is a finding, not an exception.
 """
@@ -40,3 +41,7 @@ class SandboxError(ScorefirstError):
 
 class HarnessError(ScorefirstError):
     """Our own fault, or a wrong call: bad options, missing data, an unwritable folder."""
+
+
+class UsageError(HarnessError):
+    """A wrong call, refused before anything runs: change the call."""

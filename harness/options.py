@@ -11,7 +11,7 @@ from reference_model.data.folder import DataFolder
 
 @dataclass(frozen=True)
 class Options:
-    """One evaluation; which of these a kind of folder uses, `harness.command` says."""
+    """One evaluation; which of these a kind of folder uses, `harness.request` says."""
 
     folder: Path  # or a lone script
     out: Path  # where report and evidence go

@@ -19,12 +19,15 @@ its rows depend on each window's own prefix only, and each row is a distribution
 alphabet.
 """
 
+from __future__ import annotations  # a manifest is read without torch
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PROTOCOL_VERSION = 1
 SLAB_BYTES = 64_000_000  # of all arrays of one message: a question asks for no more rows than that

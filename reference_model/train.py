@@ -42,13 +42,14 @@ EMBEDDED_CACHE = Path(".scorefirst/data/embedded")
 TRAIN_TOKENS_IN_MEMORY = 200_000_000  # two of the challenge's shards, 400 MB; presets see far less
 CPU_THREADS = 2  # fixed: sums are grouped by thread, so another number gives other last bits
 
+PROG = "python -m reference_model.train"  # scorefirst calls it by another name
 EXAMPLES = """\
 examples:
-  python -m reference_model.train --preset tiny --out runs/tiny
-  python -m reference_model.train --preset tiny --out runs/wiki --data data/wikitext --seed 1
+  {prog} --preset tiny --out runs/tiny
+  {prog} --preset tiny --out runs/wiki --data data/wikitext --seed 1
   torchrun --standalone --nproc_per_node=8 -m reference_model.train --preset record_549 \\
       --data data/datasets/fineweb10B_sp1024 --device cuda --out runs/record
-  python -m reference_model.train --preset record_549 --describe
+  {prog} --preset record_549 --describe
 
 --out gets artifact.bin (its size is what a budget counts), result.json, train.jsonl, train.log (the
 contest's lines) and settings.json. Stopped or killed, the same command goes on; complete, it does
@@ -56,8 +57,8 @@ nothing.
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = _parse(argv)
+def main(argv: list[str] | None = None, prog: str = PROG) -> int:
+    args = _parse(argv, prog)
     torch.set_num_threads(args.threads)
     try:
         if args.describe:
@@ -214,11 +215,11 @@ def _preset(args: argparse.Namespace, data: DataFolder) -> Preset:
     return preset.with_steps(args.steps) if args.steps else preset
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
+def _parse(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m reference_model.train",
+        prog=prog,
         description="Train the reference model and write its artifact.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--preset", choices=PRESETS, default="tiny", help="recipe (default tiny)")

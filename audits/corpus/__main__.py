@@ -28,19 +28,20 @@ from audits.corpus.worker import Job, Settings, serve
 from audits.folder import UsageError
 from audits.scan import MISUSE, NOTHING, OK, selected
 
+PROG = "python -m audits.corpus"  # scorefirst calls it by another name
 _EXAMPLES = """\
 examples:
   git clone --bare https://github.com/openai/parameter-golf pg.git
   git -C pg.git fetch origin '+refs/pull/*/head:refs/pull/*/head'
-  python -m audits.corpus pg.git --out scanned
-  python -m audits.corpus pg.git --refs 'refs/pull/5*/head' --refs main --out scanned
+  {prog} pg.git --out scanned
+  {prog} pg.git --refs 'refs/pull/5*/head' --refs main --out scanned
 
 DIR then holds results.jsonl (one line a submission) and index.html (sort and filter).
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
+    options = _parser(prog).parse_args(argv)
     try:
         return _run(options)
     except (RepositoryError, UsageError) as error:
@@ -113,12 +114,12 @@ def _interval() -> float:
     return 0.5 if sys.stderr.isatty() else 30.0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m audits.corpus",
+        prog=prog,
         description="Scans every submission that the refs of a git repository bring. Nothing is "
         "checked out, fetched or run.",
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("repo", type=Path, metavar="REPO", help="a clone, bare or not")

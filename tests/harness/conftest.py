@@ -20,7 +20,7 @@ from harness.checks.refereed.coverage import check_coverage
 from harness.checks.refereed.mass import check_mass
 from harness.checks.refereed.order import check_referee_order
 from harness.checks.status import Finding
-from harness.evaluate import main
+from harness.commands.evaluate import main
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from contest_records import LEGAL
 
-from harness.evaluate import main
+from harness.commands.evaluate import main
 
 _EXCHANGED = {
     '"TTT_ENABLED", "0"': '"TTT_ENABLED", "1"',

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from harness.artifacts import REFERENCE
-from harness.evaluate import main
+from harness.commands.evaluate import main
 from harness.report.model import SCHEMA_PATH
 from harness.verdict.decide import EXIT_CODES, REQUIRED_RULES, Verdict
 from reference_model.data.folder import DataFolder

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from contest_records import LEGAL
 
-from harness.evaluate import main
+from harness.commands.evaluate import main
 
 CHANGED = """
 TABLE_BUCKETS = 4_194_304

@@ -154,7 +154,7 @@ def test_a_bug_of_ours_is_exit_2_and_never_reads_as_a_violation(
     tmp_path: Path, evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python's own exit code for a crash is 1, which would mean VIOLATION."""
-    monkeypatch.setattr("harness.evaluate.Evaluation", None)
+    monkeypatch.setattr("harness.library.Evaluation", None)
 
     result = evaluate(tmp_path)
 

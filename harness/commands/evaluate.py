@@ -1,0 +1,43 @@
+"""The command `scorefirst evaluate`: a submission folder in, a verdict with evidence out.
+
+Exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable. What judges
+is imported once the arguments are known to be usable: help and refusals come at once.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from harness.commands.command_line import PROG, parser, request_of
+from harness.errors import HarnessError
+from harness.request import Request
+
+EXIT_TOOL_FAILED = 2
+
+
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """Runs the command; returns the exit code."""
+    arguments = parser(prog).parse_args(argv)
+    try:
+        code = _evaluate(request_of(arguments))
+    except (HarnessError, OSError) as error:
+        print(f"scorefirst: {error}", file=sys.stderr)
+        return EXIT_TOOL_FAILED
+    except Exception:  # noqa: BLE001 - exit 1 means VIOLATION; a bug of ours must never read as one
+        traceback.print_exc()
+        print("scorefirst: the harness itself failed; nothing was judged", file=sys.stderr)
+        return EXIT_TOOL_FAILED
+    return 0 if arguments.exit_zero else code
+
+
+def _evaluate(request: Request) -> int:
+    kind = request.check()
+    from harness.commands.progress import progress
+    from harness.library import carry_out
+    from harness.report.terminal import render_terminal
+    from harness.verdict.decide import EXIT_CODES
+
+    done = carry_out(request, kind, progress)
+    print(render_terminal(done.report.as_json()))
+    print(f"report.md, report.json and the ledgers are in\n{done.folder}")
+    return EXIT_CODES[done.report.verdict]

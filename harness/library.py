@@ -1,0 +1,128 @@
+"""From a request to a written report: what `from harness import evaluate, scan` and the command
+run.
+
+Guarantees: wrong use raises UsageError before anything runs, and never SystemExit; a submission
+that cannot be run is a report with the verdict UNRUNNABLE, not an exception. Nothing is printed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from harness.artifacts import CACHE
+from harness.errors import UsageError
+from harness.evaluation import Evaluation
+from harness.experiments.plan import Effort
+from harness.options import Options
+from harness.referee.setup import Progress, silent
+from harness.report.markdown import render_markdown
+from harness.report.model import Report
+from harness.request import Request, replay_command
+from harness.submission import NATIVE, Kind
+from reference_model.data.corpus import embedded_data
+from reference_model.data.errors import DataError
+from reference_model.data.folder import DataFolder
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an evaluation left."""
+
+    report: Report
+    folder: Path  # with report.json, report.md and the evidence
+
+
+def evaluate(
+    path: str | PathLike[str],
+    *,
+    profile: str = "strict",
+    seed: int = 1337,
+    out: str | PathLike[str] | None = None,
+    device: str = "cpu",
+    static: bool = True,
+    entry: str | None = None,
+    data: str | PathLike[str] | None = None,
+    time_limit_s: float | None = None,
+    quick: bool | None = None,
+    all: bool | None = None,
+    jobs: int | None = None,
+    budget_s: float | None = None,
+    ranks: int | None = None,
+    tokenizers: Sequence[str | PathLike[str]] | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Evaluates a submission's folder or lone script and writes the report folder `out`.
+
+    The keywords are the options of `scorefirst evaluate`; what the kind of folder does not use must
+    be left out. Raises UsageError for wrong use, HarnessError where we failed.
+    """
+    request = Request(
+        submission=Path(path),
+        out=None if out is None else Path(out),
+        device=device,
+        seed=seed,
+        profile=profile,
+        no_static=None if static else True,
+        entry=entry,
+        data=None if data is None else Path(data),
+        time_limit_s=time_limit_s,
+        quick=quick or None,
+        all=all or None,
+        jobs=jobs,
+        budget_s=budget_s,
+        ranks=ranks,
+        tokenizers=None if tokenizers is None else tuple(map(Path, tokenizers)),
+    )
+    return carry_out(request, request.check(), progress).report
+
+
+def carry_out(request: Request, kind: Kind | None, progress: Progress) -> Done:
+    """The evaluation of a request that was checked, with the kind that this gave."""
+    options = _options(request.settled(), kind, progress)
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = Evaluation(options).run()
+    page = render_markdown(report.as_json(), replay_command(request))
+    report.write(options.out)
+    (options.out / "report.md").write_text(page, encoding="utf-8")
+    return Done(report, options.out)
+
+
+def _options(request: Request, kind: Kind | None, progress: Progress) -> Options:
+    """Of a settled request."""
+    device, seed, profile = request.device, request.seed, request.profile
+    assert device and profile and seed is not None
+    assert request.time_limit_s and request.budget_s and request.jobs and request.ranks
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
+    return Options(
+        folder=request.submission,
+        out=request.out or Path("reports") / f"{_slug(request.submission)}-{seed}",
+        seed=seed,
+        device=device,
+        profile=profile,
+        static=not request.no_static,
+        entry=request.entry,
+        progress=progress,
+        data=_data(request.data) if kind in NATIVE else None,
+        time_limit_s=request.time_limit_s,
+        effort=Effort.QUICK if request.quick else Effort.ALL if request.all else Effort.DEFAULT,
+        budget_s=request.budget_s,
+        jobs=request.jobs,
+        ranks=request.ranks,
+        tokenizers=request.tokenizers or (),
+    )
+
+
+def _data(folder: Path | None) -> DataFolder:
+    try:
+        return DataFolder.open(folder) if folder else embedded_data(CACHE / "data" / "embedded")
+    except DataError as error:
+        raise UsageError(str(error)) from error
+
+
+def _slug(folder: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name) or "submission"

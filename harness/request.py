@@ -1,0 +1,225 @@
+"""What a caller asks of an evaluation: its options, which kind of folder uses which, what is no
+possible value, and the command that repeats it.
+
+Guarantees: an option that the kind of folder does not use, a value that no run can have and a
+combination without meaning are refused with UsageError before anything runs; a replay command
+names every option whose default was changed, quoted for a shell, its paths absolute, so that it
+runs from any folder. Does not cover what the options mean.
+"""
+
+import math
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audits.catalogue import PROFILES
+from audits.tool import NAME
+from harness.errors import SubmissionError, UsageError
+from harness.submission import NATIVE, Kind, read_submission
+
+ANY = tuple(Kind)
+SCRIPTS = (Kind.RECORD, Kind.PROGRAM)  # runs its own script, several times, on streams of ours
+RECORDS = (Kind.RECORD,)
+SEEDS = 1 << 32  # what every generator takes, numpy's oldest included
+
+
+def _count(value: Any) -> str | None:
+    return None if value >= 1 else "no whole number of at least 1"
+
+
+def _seconds(value: Any) -> str | None:
+    return None if 0 < value < math.inf else "no number of seconds above 0"
+
+
+def _seed(value: Any) -> str | None:
+    return None if 0 <= value < SEEDS else f"no whole number from 0 to {SEEDS - 1}"
+
+
+def _profile(value: Any) -> str | None:
+    return None if value in PROFILES else f"none of {', '.join(PROFILES)}"
+
+
+def _files(value: Any) -> str | None:
+    missing = [str(path) for path in value if not path.is_file()]
+    return f"not there: no file {', '.join(missing)}" if missing else None
+
+
+def _folder(value: Any) -> str | None:
+    return None if value.is_dir() or not value.exists() else "no folder but a file"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an evaluation."""
+
+    flag: str
+    name: str  # of its attribute in a Request
+    kinds: tuple[Kind, ...]  # of folders that use it
+    default: Any  # where it was not given
+    text: str
+    parsed: Mapping[str, Any] = field(default_factory=dict)  # how argparse takes it
+    complaint: Callable[[Any], str | None] = lambda value: None  # on a value that no run can have
+
+
+_SWITCH = {"action": "store_const", "const": True}
+_PATHS = {"action": "append", "type": Path, "metavar": "FILE"}
+_NUMBER = {"type": int, "metavar": "N"}
+_WALL = {"type": float, "metavar": "S"}
+OPTIONS = (
+    Option(
+        "--out", "out", ANY, None, "report folder (default reports/NAME-SEED)",
+        {"type": Path}, _folder,
+    ),
+    Option(
+        "--device", "device", ANY, "cpu", "where it runs; default cpu",
+        {"choices": ("cpu", "cuda")},
+    ),
+    Option(
+        "--seed", "seed", ANY, 1337, "draws probes and the source (1337)", _NUMBER, _seed
+    ),
+    Option(
+        "--profile", "profile", ANY, "strict", "of severities; default strict",
+        {"choices": PROFILES}, _profile,
+    ),
+    Option("--no-static", "no_static", ANY, False, "do not read the code", _SWITCH),
+    Option(
+        "--entry", "entry", RECORDS, None, "script to read and run, if the folder has several",
+        {"metavar": "FILE"},
+    ),
+    Option(
+        "--data", "data", NATIVE, None, "folder of shards and tokenizer; default embedded",
+        {"type": Path},
+    ),
+    Option(
+        "--time-limit", "time_limit_s", NATIVE, 3600.0,
+        "seconds for a run on that data; default 3600", _WALL, _seconds,
+    ),
+    Option("--quick", "quick", SCRIPTS, False, "one run: source, order, bytes", _SWITCH),
+    Option(
+        "--all", "all", SCRIPTS, False, "every run, also those that a proof makes needless",
+        _SWITCH,
+    ),
+    Option(
+        "--jobs", "jobs", SCRIPTS, 1, "runs side by side, one core each; default 1",
+        _NUMBER, _count,
+    ),
+    Option(
+        "--budget", "budget_s", SCRIPTS, 600.0,
+        "seconds for all runs on streams of ours; default 600", _WALL, _seconds,
+    ),
+    Option("--ranks", "ranks", RECORDS, 1, "processes of a run; default 1", _NUMBER, _count),
+    Option(
+        "--tokenizer", "tokenizers", RECORDS, (),
+        "SentencePiece model to use where its vocabulary is the script's, may be repeated; default"
+        " the folder's own, else one trained on the embedded corpus",
+        _PATHS, _files,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Request:
+    """One evaluation as it was asked for. None: it was not said."""
+
+    submission: Path  # a folder, or a lone script
+    out: Path | None = None
+    device: str | None = None
+    seed: int | None = None
+    profile: str | None = None
+    no_static: bool | None = None
+    entry: str | None = None
+    data: Path | None = None
+    time_limit_s: float | None = None
+    quick: bool | None = None
+    all: bool | None = None
+    jobs: int | None = None
+    budget_s: float | None = None
+    ranks: int | None = None
+    tokenizers: tuple[Path, ...] | None = None
+
+    def check(self) -> Kind | None:
+        """What kind of folder it is about; None where that cannot be read, which is for a report.
+
+        Raises UsageError where no evaluation could be like that.
+        """
+        self._refuse_impossible()
+        try:
+            kind = read_submission(self.submission).kind
+        except SubmissionError:
+            return None
+        self.refuse_unused(kind)
+        return kind
+
+    def _refuse_impossible(self) -> None:
+        path = self.submission
+        if not path.exists():
+            raise UsageError(
+                f"{path}: no such file or folder; give a submission's folder, or a lone script"
+            )
+        if path.is_file() and path.suffix != ".py":
+            raise UsageError(f"{path}: no Python script; give a submission's folder, or its script")
+        for option in OPTIONS:
+            value = getattr(self, option.name)
+            complaint = None if value is None else option.complaint(value)
+            if complaint:
+                raise UsageError(f"{option.flag} {_said(value)}: {complaint}")
+        self._refuse_combinations()
+
+    def _refuse_combinations(self) -> None:
+        if self.quick and self.all:
+            raise UsageError("--quick is one run and --all is every run: leave one of them out")
+        if self.quick and (self.jobs or 1) > 1:
+            raise UsageError(
+                f"--quick is one run, and --jobs {self.jobs} is for several: leave one of them out"
+            )
+        if self.entry is None:
+            return
+        folder = self.submission
+        if folder.is_file() and self.entry != folder.name:
+            raise UsageError(
+                f"--entry {self.entry}: {folder} is a lone script and the only one that is read;"
+                " leave --entry out, or give the folder"
+            )
+        if folder.is_dir() and not (folder / self.entry).is_file():
+            raise UsageError(f"--entry {self.entry}: {folder} has no such file")
+
+    def refuse_unused(self, kind: Kind) -> None:
+        """Raises UsageError where an option was given that this kind of folder does not use."""
+        used = ", ".join(o.flag for o in OPTIONS if o.kinds is not ANY and kind in o.kinds)
+        for option in OPTIONS:
+            if kind not in option.kinds and getattr(self, option.name) is not None:
+                owners = " and ".join(f"{owner.name.lower()}s" for owner in option.kinds)
+                raise UsageError(
+                    f"{option.flag} is an option of {owners}, and {self.submission} is of the kind"
+                    f" {kind.name.lower()}, which does not use it: leave it out"
+                    f" (this kind has {used})"
+                )
+
+    def settled(self) -> "Request":
+        """With the default of each option that was not given."""
+        values = {option.name: getattr(self, option.name) for option in OPTIONS}
+        defaults = {option.name: option.default for option in OPTIONS}
+        said = {name: value for name, value in values.items() if value is not None}
+        return Request(self.submission, **defaults | said)
+
+
+def replay_command(request: Request) -> str:
+    """The same evaluation again, for any folder and a machine that has scorefirst installed."""
+    words = [NAME, "evaluate", _absolute(request.submission)]
+    for option in OPTIONS:
+        value = getattr(request, option.name)
+        if value is None or value == option.default:
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [option.flag] if one is True else [option.flag, _absolute(one)]
+    return shlex.join(words)
+
+
+def _absolute(value: object) -> str:
+    return str(value.absolute() if isinstance(value, Path) else value)
+
+
+def _said(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

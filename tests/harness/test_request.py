@@ -1,0 +1,175 @@
+"""What is asked of an evaluation: what is refused, and the command that repeats it."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.commands.command_line import parser, request_of
+from harness.commands.evaluate import main
+from harness.errors import UsageError
+from harness.request import OPTIONS, Request, replay_command
+from harness.submission import Kind
+
+
+def asked(*words: str) -> Request:
+    """The request that a command line makes."""
+    return request_of(parser().parse_args(words))
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A lone script that exists."""
+    path = tmp_path / "train_gpt.py"
+    path.write_text("print('val_loss:1.0 val_bpb:1.0')\n")
+    return path
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the command, which must exit 2 and say why without a traceback: what it said."""
+
+    def run(*words: str | Path) -> str:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stopped:  # argparse
+            code = stopped.code
+        said = capsys.readouterr()
+        assert (code, said.out) == (2, ""), said
+        assert "Traceback" not in said.err
+        return said.err
+
+    return run
+
+
+def test_a_replay_says_the_same_to_a_shell_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spaces and quotes stay in their words; relative paths become absolute ones."""
+    monkeypatch.chdir(tmp_path)
+    given = ["it's a folder/train gpt.py", "--seed", "7", "--quick", "--tokenizer", "a b.model"]
+    given += ["--tokenizer", "/c.model", "--out", "my report"]
+    words = shlex.split(replay_command(asked(*given)))
+    assert words[:2] == ["scorefirst", "evaluate"]
+    monkeypatch.chdir("/")
+    again = asked(*words[2:])
+    assert again.submission == tmp_path / "it's a folder" / "train gpt.py"
+    assert again.tokenizers == (tmp_path / "a b.model", Path("/c.model"))
+    assert (again.seed, again.quick, again.out) == (7, True, tmp_path / "my report")
+
+
+def test_a_replay_names_only_what_differs() -> None:
+    """Options at their defaults are left out, whether they were given or not."""
+    assert replay_command(asked("/a")) == "scorefirst evaluate /a"
+    assert replay_command(asked("/a", "--seed", "1337")) == "scorefirst evaluate /a"
+
+
+GIVEN: dict[str, tuple[str, Any]] = {
+    "--data": ("data", Path("d")),
+    "--time-limit": ("time_limit_s", 60.0),
+    "--quick": ("quick", True),
+    "--all": ("all", True),
+    "--jobs": ("jobs", 1),  # also the default is refused: it was given
+    "--budget": ("budget_s", 9.0),
+    "--ranks": ("ranks", 2),
+    "--tokenizer": ("tokenizers", (Path("t.model"),)),
+    "--entry": ("entry", "train_gpt.py"),
+}
+USED = {
+    Kind.RECORD: {"--quick", "--all", "--jobs", "--budget", "--ranks", "--tokenizer", "--entry"},
+    Kind.PROGRAM: {"--data", "--time-limit", "--quick", "--all", "--jobs", "--budget"},
+    Kind.PREDICTOR: {"--data", "--time-limit"},
+    Kind.ENGINE: {"--data", "--time-limit"},
+}
+
+
+@pytest.mark.parametrize("kind", USED)
+@pytest.mark.parametrize("flag", GIVEN)
+def test_an_option_that_the_kind_does_not_use_is_refused(flag: str, kind: Kind) -> None:
+    """Naming the option, the kind and the cure; never ignored."""
+    name, value = GIVEN[flag]
+    request = Request(Path("folder"), **{name: value})
+    if flag in USED[kind]:
+        request.refuse_unused(kind)
+        return
+    with pytest.raises(UsageError) as refused:
+        request.refuse_unused(kind)
+    said = str(refused.value)
+    assert (
+        said.startswith(f"{flag} is an option of ") and f"of the kind {kind.name.lower()}" in said
+    )
+    assert "leave it out" in said and all(used in said for used in USED[kind])
+
+
+def test_what_was_not_given_has_its_default() -> None:
+    """And is not refused anywhere."""
+    request = Request(Path("folder"))
+    for kind in USED:
+        request.refuse_unused(kind)
+    found = request.settled()
+    assert (found.jobs, found.ranks, found.budget_s, found.time_limit_s) == (1, 1, 600.0, 3600.0)
+    assert (found.data, found.quick, found.all, found.tokenizers) == (None, False, False, ())
+    assert (found.seed, found.device, found.profile) == (1337, "cpu", "strict")
+
+
+def test_every_option_of_the_command_is_one_of_a_request() -> None:
+    """The table names each attribute once, and the command sets them all."""
+    names = {option.name for option in OPTIONS} | {"submission"}
+    assert names == set(Request.__dataclass_fields__) and len(names) == len(OPTIONS) + 1
+
+
+def test_a_refusal_is_a_wrong_call(tmp_path: Path, script: Path, refused) -> None:
+    """Exit code 2, and nothing was judged or written."""
+    out = tmp_path / "out"
+    said = refused(script, "--out", out, "--data", tmp_path)
+    assert "--data is an option of engines and predictors and programs" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--jobs", "0"), ("--jobs", "two"), ("--ranks", "-1"), ("--ranks", "0"),
+        ("--time-limit", "-1"), ("--budget", "nan"), ("--budget", "0"), ("--budget", "inf"),
+        ("--seed", "-1"), ("--seed", "4294967296"), ("--seed", "1.5"),
+        ("--profile", "lenient"), ("--tokenizer", "nowhere.model"), ("--entry", "other.py"),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_run_can_have_is_refused(
+    option: str, value: str, script: Path, refused
+) -> None:
+    """With the option and the value; no run waits for nothing, and no file is ignored."""
+    said = refused(script, f"{option}={value}")
+    assert option in said and value in said
+
+
+@pytest.mark.parametrize("together", [["--quick", "--all"], ["--quick", "--jobs", "2"]])
+def test_a_combination_without_meaning_is_refused(
+    together: list[str], script: Path, refused
+) -> None:
+    """Both options are named."""
+    said = refused(script, *together)
+    assert all(word in said for word in together if word.startswith("--"))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "notes.txt"])
+def test_what_is_no_submission_is_refused(name: str, tmp_path: Path, refused) -> None:
+    """A path that does not exist says nothing about a submission; nor does a text file."""
+    (tmp_path / "notes.txt").write_text("no script")
+    said = refused(tmp_path / name)
+    assert name in said and "script" in said
+
+
+def test_a_report_folder_that_is_a_file_is_refused(script: Path, refused) -> None:
+    """It is not overwritten."""
+    assert "--out" in refused(script, "--out", script)
+    assert script.read_text().startswith("print")
+
+
+def test_an_entry_is_a_file_of_the_folder(script: Path, refused) -> None:
+    """Naming the lone script itself is allowed; a file that a folder does not have is not."""
+    assert "has no such file" in refused(script.parent, "--entry", "other.py")
+    Request(script, entry=script.name).check()
+    Request(script.parent, entry=script.name).check()
