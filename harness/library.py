@@ -82,16 +82,16 @@ def evaluate(
 
 def carry_out(request: Request, kind: Kind | None, progress: Progress) -> Done:
     """The evaluation of a request that was checked, with the kind that this gave."""
-    options = _options(request.settled(), kind, progress)
+    options = _options(request.settled(), kind, replay_command(request), progress)
     options.out.mkdir(parents=True, exist_ok=True)
     report = Evaluation(options).run()
-    page = render_markdown(report.as_json(), replay_command(request))
+    page = render_markdown(report.to_json(), options.replay)
     report.write(options.out)
     (options.out / "report.md").write_text(page, encoding="utf-8")
     return Done(report, options.out)
 
 
-def _options(request: Request, kind: Kind | None, progress: Progress) -> Options:
+def _options(request: Request, kind: Kind | None, replay: str, progress: Progress) -> Options:
     """Of a settled request."""
     device, seed, profile = request.device, request.seed, request.profile
     assert device and profile and seed is not None
@@ -101,6 +101,7 @@ def _options(request: Request, kind: Kind | None, progress: Progress) -> Options
     return Options(
         folder=request.submission,
         out=request.out or Path("reports") / f"{_slug(request.submission)}-{seed}",
+        replay=replay,
         seed=seed,
         device=device,
         profile=profile,

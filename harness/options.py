@@ -20,6 +20,7 @@ class Options:
     profile: str = "strict"
     static: bool = True  # read the code as well
     entry: str | None = None  # the script to read or run, where the folder leaves it open
+    replay: str = ""  # the command that repeats it
     progress: Progress = silent
     # native folders
     data: DataFolder | None = None  # what they are scored on

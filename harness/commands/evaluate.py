@@ -38,6 +38,6 @@ def _evaluate(request: Request) -> int:
     from harness.verdict.decide import EXIT_CODES
 
     done = carry_out(request, kind, progress)
-    print(render_terminal(done.report.as_json()))
+    print(render_terminal(done.report.to_json()))
     print(f"report.md, report.json and the ledgers are in\n{done.folder}")
     return EXIT_CODES[done.report.verdict]

@@ -40,7 +40,7 @@ class Report:
         """Under the chosen profile."""
         return decide(self.rules, self.profile, self.ran)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The published form; numbers that JSON has no word for become null."""
         plain = {
             "schema_version": SCHEMA_VERSION,
@@ -67,7 +67,7 @@ class Report:
     def write(self, folder: Path) -> Path:
         """Writes report.json; returns its path."""
         path = folder / "report.json"
-        path.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
         return path
 
 

@@ -1,15 +1,20 @@
 """The public face, as another program calls it."""
 
 import ast
+import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
+from contest_records import LEGAL
 
+import audits.scan
 import harness
-from harness.errors import UsageError
+from harness.errors import SubmissionError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
+SCAN_SCHEMA = ROOT / "audits" / "schemas" / "scan.schema.json"
 
 
 def test_wrong_use_is_an_error_of_the_tree_and_no_exit(tmp_path: Path) -> None:
@@ -44,3 +49,27 @@ def test_the_package_itself_is_light() -> None:
     """It is imported beside untrusted code; a name that it does not have is an AttributeError."""
     with pytest.raises(AttributeError, match="nothing_of_that_name"):
         _ = harness.nothing_of_that_name
+
+
+def test_a_scan_is_what_the_command_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Valid under the published schema, and word for word the same."""
+    script = tmp_path / "train_gpt.py"
+    script.write_text(LEGAL["score-first TTT"].script)
+    scanned = harness.scan(str(script), profile="leaderboard")
+    published = scanned.to_json()
+    jsonschema.validate(published, json.loads(SCAN_SCHEMA.read_text()))
+    audits.scan.main([str(script), "--profile", "leaderboard", "--format", "json"])
+    assert published == json.loads(capsys.readouterr().out)
+    assert scanned.failed == any(found.status == "fail" for found in scanned.findings)
+
+
+def test_what_cannot_be_scanned_is_an_error_of_the_tree(tmp_path: Path) -> None:
+    """Wrong use, and a folder without code, are told apart."""
+    with pytest.raises(UsageError, match="no such file"):
+        harness.scan(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="lenient"):
+        harness.scan(tmp_path, profile="lenient")
+    with pytest.raises(SubmissionError, match="no Python files"):
+        harness.scan(tmp_path)
