@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import reference_model
+from harness import child_python
 from harness.errors import HarnessError, SubmissionError
 from harness.submission import Submission
 from reference_model.data.folder import DataFolder
@@ -50,10 +51,10 @@ def reference_artifact(preset: str, data: DataFolder) -> Path:
     if path.is_file():
         return path
     print(f"training the reference artifact {preset!r} (kept in {folder})", file=sys.stderr)
-    command = [sys.executable, "-m", "reference_model.train", "--preset", preset]
-    command += ["--data", str(data.root), "--out", str(folder)]
+    told = ["--preset", preset, "--data", str(data.root), "--out", str(folder)]
+    command = child_python.command("reference_model.train", *told)
     # Threads that sleep while they wait: 5 % slower alone, several times faster on a busy machine.
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | child_python.environment()
     done = subprocess.run(command, stdout=sys.stderr, check=False, env=environment)
     if done.returncode or not path.is_file():
         raise HarnessError(

@@ -22,6 +22,7 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.errors import SubmissionError
+from harness.experiments.blame import require_machine
 from harness.experiments.run_name import TEXT, RunName
 from harness.protocol.job import Job, Outcome
 from harness.protocol.question import Question
@@ -85,7 +86,8 @@ class ScriptDriver:
         """The base run: one configuration after the other, until the script prints a number and
         ends well. A run that broke off behind a number is kept for want of a better one.
 
-        Raises SubmissionError with the last complaint when none printed any.
+        Raises SubmissionError with the last complaint when none printed any, SandboxError where the
+        script is not to blame.
         """
         configuration: Configuration | None = self.begin()
         best: ScriptRun | None = None
@@ -93,6 +95,7 @@ class ScriptDriver:
             name = RunName.attempt(len(self.tried) + 1)
             run = self._run(name, self._base_stream(configuration), configuration, None)
             self.tried.append(Attempt(configuration, run.outcome))
+            require_machine(run.outcome)
             if run.headline is not None and (best is None or run.finished):
                 best, self.chosen = run, configuration
             if (best and best.finished) or time.monotonic() > self.limits.deadline:
@@ -123,6 +126,7 @@ class ScriptDriver:
         run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
         if run.headline is None or not run.finished:
             self.tried.append(Attempt(configuration, run.outcome))  # how it ended is in the report
+            require_machine(run.outcome)
             raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, 1))
         return run
 

@@ -35,6 +35,7 @@ from harness.protocol.message import EndMessage
 INHERITED_BY_SCRIPT = (
     *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET"),
     *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC"),
+    *("PYTHONUSERBASE", "PYTHONNOUSERSITE"),
 )
 PROGRAMS = ".bin"  # folder of the stage with the command-line programs that the machine lacks
 DUMP_BEFORE_END_S = 1.0  # the place where a script hangs is noted this long before its time is up
@@ -78,7 +79,16 @@ def environment(job: Job, rank: int, port: int) -> dict[str, str]:
     home = str(job.stage / ".home")
     basic = {"PATH": os.pathsep.join(tools), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
     inherited = {name: os.environ[name] for name in INHERITED_BY_SCRIPT if name in os.environ}
+    if libraries := _libraries():
+        inherited["PYTHONPATH"] = os.pathsep.join(libraries)
     return basic | inherited | dict(job.environment) | _process_group(job, rank, port)
+
+
+def _libraries() -> list[str]:
+    """What of our own path its children need as well: not the checkout."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = {str(package.parent) for package in traceback_origin.OUR_PACKAGES}
+    return [e for e in entries if e and (e not in ours or traceback_origin.is_library(Path(e)))]
 
 
 def _process_group(job: Job, rank: int, port: int) -> dict[str, str]:
@@ -105,7 +115,7 @@ def _settle(rank: Rank) -> None:
     os.chdir(job.stage)
     script = job.stage / job.script
     sys.argv = [str(script), *job.arguments]
-    sys.path[0] = str(script.parent)
+    sys.path.insert(0, str(script.parent))
     random.seed(job.seed)
     np.random.seed(job.seed)
     torch.manual_seed(job.seed)

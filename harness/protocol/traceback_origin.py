@@ -18,8 +18,15 @@ CAUSE_CHARACTERS = 500  # some scripts raise a whole table
 _CHECKOUT = Path(__file__).resolve().parents[2]
 OUR_PACKAGES = (_CHECKOUT / "harness", _CHECKOUT / "reference_model")  # there beside every script
 
+
+def is_library(folder: Path) -> bool:
+    """Whether packages were installed into it."""
+    return next(folder.glob("*.dist-info"), None) is not None
+
+
 _FOREIGN_FOLDERS = {
     *(sys.prefix, sys.base_prefix, *map(str, OUR_PACKAGES)),
+    *(entry for entry in sys.path if os.path.isabs(entry) and is_library(Path(entry))),
     *(path for key, path in sysconfig.get_paths().items() if "lib" in key),
 }
 _FOREIGN = ("<frozen", *(folder.rstrip(os.sep) + os.sep for folder in _FOREIGN_FOLDERS))

@@ -17,9 +17,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import ClassVar, NoReturn
 
+from harness import child_python
 from harness.closing import Closing
 from harness.errors import SandboxError
 from harness.protocol.job import Job, Outcome, RunState
@@ -36,7 +36,7 @@ class ForkServer(Closing):
     """The harness's handle. Use as a context manager."""
 
     # What follows it: a descriptor and the device.
-    COMMAND: ClassVar = (sys.executable, "-m", "harness.sandbox.fork_server")
+    COMMAND: ClassVar = tuple(child_python.command("harness.sandbox.fork_server"))
 
     def __init__(self, device: str = "cpu") -> None:
         _require_linux()
@@ -124,9 +124,8 @@ def _require_linux() -> None:
 
 
 def _environment(device: str) -> dict[str, str]:
-    checkout = str(Path(__file__).resolve().parents[2])
     inherited = {name: os.environ[name] for name in INHERITED_BY_SERVER if name in os.environ}
-    fixed = {"PYTHONPATH": checkout, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    fixed = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"} | child_python.environment()
     if device != "cpu":
         return inherited | fixed
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.errors import SandboxError
 from harness.protocol.job import Job
-from harness.protocol.traceback_origin import OUR_PACKAGES
+from harness.protocol.traceback_origin import OUR_PACKAGES, is_library
 from harness.sandbox import syscalls
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/sys")
@@ -49,7 +49,7 @@ def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
 def _furnish(job: Job, root: Path) -> None:
     _private_places(job, root)  # first: a checkout or a library may lie below /tmp
     _insisted_on(job, root)  # then: Python or the stage may lie below such a path
-    for path in _visible():
+    for path in _visible(job):
         if str(path) not in job.binds:
             _bind(path, root, read_only=True)
     _links(root)
@@ -68,17 +68,24 @@ def _without_path(folder: Path, place: Path) -> int:
     return descriptor
 
 
-def _visible() -> list[Path]:
+def _visible(job: Job) -> list[Path]:
     """Read-only parts of the machine, outermost first."""
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    python = [sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path), *libraries]
+    python = [sys.prefix, sys.base_prefix, *_imported_from(job), *libraries]
     settings = [f"/etc/{name}" for name in SETTINGS]
     shown = (*SYSTEM, *settings, *python, *map(str, OUR_PACKAGES))
-    paths = {Path(path) for path in shown if path and os.path.exists(path)}
-    # A path entry may be the checkout itself, with its results and secrets: never all of it.
-    paths -= {*(package.parent for package in OUR_PACKAGES), Path("/")}
+    paths = {Path(path) for path in shown if path and os.path.exists(path)} - {Path("/")}
     devices = [Path("/dev") / name for name in DEVICES] + sorted(Path("/dev").glob("nvidia*"))
     return sorted(p for p in paths if not any(up in paths for up in p.parents)) + devices
+
+
+def _imported_from(job: Job) -> list[str]:
+    """Folders of the path, but never all of one that holds the checkout or this run, with results
+    and secrets beside them. A folder of installed packages holds neither.
+    """
+    holding = {folder for inner in (*OUR_PACKAGES, job.stage) for folder in inner.parents}
+    entries = [Path(entry) for entry in sys.path if os.path.isabs(entry)]
+    return [str(entry) for entry in entries if entry not in holding or is_library(entry)]
 
 
 def _insisted_on(job: Job, root: Path) -> None:

@@ -3,6 +3,7 @@
 Guarantees: a figure is reported only where digits stand (623 of 3,000 real logs echo their own
 source, f-strings included); a diagnostic, a step line or a progress line is never the headline as
 long as anything else was printed; of two prints of one number the more precise one speaks.
+Training losses are no scores.
 Does not cover: which tokens a number stands for; figures in tables without a name, in pictures.
 """
 
@@ -18,6 +19,7 @@ _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
 _LOSS = re.compile(rf"(?P<name>\w*(?:loss|nll))['\"]?\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
 _BPB = re.compile(rf"(?P<name>\w*bpb)['\"]?\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
 
+_TRAINING = re.compile(r"\btr(?:ain(?:ing)?)?[_ ]?(?:loss|nll|bpb)", re.IGNORECASE)
 _STEP = re.compile(r"^\W*(?:\[[^]]*\]\s*)?(?:step\b|iter\b|\d+\s*/\s*\d+\b)", re.IGNORECASE)
 _PROGRESS = re.compile(
     r"running|progress|\bep(?:och)?\b|chunk\b|batch|\[\s*[\d.]+\s*%?\s*(?:/\s*\d+)?\]"
@@ -160,6 +162,14 @@ def claims(numbers: Sequence[Printed]) -> list[Printed]:
     return [replace(steps[-1], diagnostic=False)] if steps else []
 
 
+def is_of_training(number: Printed, others: Collection[Printed]) -> bool:
+    """Whether it may be a line of the training alone: not named a validation score, and printed
+    again and again or beside a training loss. Behind it no evaluation may ever have come.
+    """
+    again = sum(kind(other) == kind(number) for other in others) > 1
+    return number.loose and (again or _TRAINING.search(number.text) is not None)
+
+
 def _read(number: int, line: str) -> Printed | None:
     if len(line) > 2_000 or line.lstrip().startswith("#"):
         return None
@@ -184,8 +194,8 @@ def _read(number: int, line: str) -> Printed | None:
 
 
 def _preferred(matches: Iterator[re.Match[str]]) -> re.Match[str] | None:
-    """`val_...` before any other name, the first before later ones."""
-    found = list(matches)
+    """`val_...` before any other name, the first before later ones; none of the training."""
+    found = [match for match in matches if not _TRAINING.match(match["name"])]
     exact = [match for match in found if match["name"].lower().startswith("val_")]
     return next(iter(exact or found), None)
 

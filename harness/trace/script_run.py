@@ -24,6 +24,7 @@ from harness.trace.printed_scores import (
     DeclaredScore,
     Printed,
     headline,
+    is_of_training,
     printed_numbers,
 )
 from harness.trace.reader import Capture, Column, load, load_answers
@@ -165,6 +166,8 @@ def read_run(
             widths[number.line] = _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
     head = headline(numbers, declared)
+    if head and outcome.state is not RunState.ENDED and is_of_training(head, numbers):
+        head = None  # it never came to its evaluation
     numbers = tuple(head if head and number.line == head.line else number for number in numbers)
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())

@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from harness import child_python
 from harness.closing import Closing
 from harness.errors import ContractError, SandboxError, SubmissionError, WorkerDied
 from harness.referee.wire.channel import Channel, ChannelClosed, Message
@@ -97,10 +97,8 @@ class WorkerProcess(Closing):
         to_worker, from_worker = Slab.create(), Slab.create()
         passed = (theirs.fileno(), from_worker.descriptor, to_worker.descriptor)
         environment = {k: os.environ[k] for k in INHERITED if k in os.environ}
-        # Ours first, then what made this process find its libraries.
-        ours_first = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in ours_first if p)
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        environment |= child_python.environment()
+        environment["PYTHONDONTWRITEBYTECODE"] = environment["PYTHONUNBUFFERED"] = "1"
         # Waiting threads that spin slow everything else on a small machine several times over.
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
         environment["HOME"] = environment["TMPDIR"] = str(self._scratch)
@@ -108,7 +106,7 @@ class WorkerProcess(Closing):
         try:
             with self.log.open("wb") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-u", "-m", "harness.referee.worker", *map(str, passed)],
+                    child_python.command("harness.referee.worker", *map(str, passed)),
                     cwd=self.folder,
                     env=environment,
                     stdin=subprocess.DEVNULL,

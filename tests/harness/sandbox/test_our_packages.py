@@ -1,5 +1,6 @@
 """What a script may import of ours: there beside it, closed to it, and never named as its own."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -55,15 +56,31 @@ def test_a_frame_of_the_reference_model_is_not_the_submissions(server, tmp_path,
     assert outcome.where == "train_gpt.py:5"
 
 
-def test_what_a_run_needs_may_lie_below_tmp(tmp_path, monkeypatch):
-    """A checkout or a library in /tmp is shown, although a run's own /tmp is empty and private."""
-    (tmp_path / "library").mkdir()
-    (tmp_path / "library" / "part.so").touch()
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "library"))
-    text = f"import os; print(os.listdir({str(tmp_path / 'library')!r}))"
+def test_what_a_run_needs_may_lie_anywhere(tmp_path, monkeypatch):
+    """Libraries and packages below /tmp and in a path with a space are there, for the script and
+    its children, although a run's own /tmp is empty and private; of a folder on the path that holds
+    the run itself, and of the folder where the harness was started, nothing is.
+    """
+    library, packages = tmp_path / "a library", tmp_path / "some packages"
+    started = tmp_path / "started here"
+    for file in (library / "part.so", packages / "at_hand.py", started / "left_over.py"):
+        file.parent.mkdir()
+        file.touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(library))
+    monkeypatch.setenv("PYTHONPATH", f"../{packages.name}{os.pathsep}{tmp_path}")
+    monkeypatch.chdir(started)
+    text = f"""
+    import importlib.util, os, subprocess, sys
+    print(os.listdir({str(library)!r}), sorted(os.listdir({str(tmp_path)!r})))
+    import at_hand
+    subprocess.run([sys.executable, "-c", "import at_hand"], check=True)
+    print(importlib.util.find_spec("left_over"))
+    """
     job = make_job(tmp_path, text)
     with ForkServer() as own:
         outcome = own.run(job)
 
     assert outcome.state == RunState.ENDED, outcome
-    assert printed(job) == ["['part.so']"]
+    shown = ["a library", "some packages", "stage"]
+    if IsolationPart.FILESYSTEM in outcome.isolation:
+        assert printed(job) == [f"['part.so'] {shown}", "None"]

@@ -5,7 +5,13 @@ import math
 import pytest
 
 from audits.facts.documented.logs import from_texts
-from harness.trace.printed_scores import claims, declared_score, headline, printed_numbers
+from harness.trace.printed_scores import (
+    claims,
+    declared_score,
+    headline,
+    is_of_training,
+    printed_numbers,
+)
 
 USUAL = """\
 step:0/3 val_loss:6.9357 val_bpb:4.1077 train_time:0ms step_avg:0.01ms
@@ -209,6 +215,30 @@ def test_training_losses_and_differences_are_no_scores() -> None:
     """A training loss has no bits per byte; a gain is not a level."""
     log = "1/3 train_loss: 9.0123 train_time: 0.0m\nttt_gain: 0.01 BPB gain over int8 (bpb:4.1)\n"
     assert headline(printed_numbers(log)) is None
+
+
+def test_a_training_loss_beside_a_validation_score_is_not_its_loss() -> None:
+    """Its bits per byte are those of the validation alone."""
+    (found,) = printed_numbers("train_loss:6.9000 val_bpb:4.1000\n")
+    assert (found.nats_per_token, found.bits_per_byte) == (None, 4.1)
+    assert printed_numbers("tr_loss=6.9 train_bpb=4.1\n") == []
+
+
+@pytest.mark.parametrize(
+    ("log", "of_training"),
+    [
+        ("loss 6.90 bpb 4.1000\nloss 6.80 bpb 4.0000\n", True),  # again and again
+        ("train_loss:6.9000 bpb:4.1000\n", True),
+        ("XSA BPB: 1.034709\n", False),
+        ("val_loss:6.90 val_bpb:4.1\nval_loss:6.80 val_bpb:4.0\n", False),  # each an evaluation
+    ],
+)
+def test_which_numbers_may_be_of_the_training_alone(log: str, of_training: bool) -> None:
+    """Behind them no evaluation may ever have come: of a run that broke off they are no score."""
+    numbers = printed_numbers(log)
+    found = headline(numbers)
+    assert found is not None
+    assert is_of_training(found, numbers) is of_training
 
 
 def test_a_loss_that_is_no_number_is_still_the_headline() -> None:

@@ -6,9 +6,16 @@ never decides a score; the one that compresses (`lrzip`) gives back every byte.
 Does not cover: compilers. `nvcc` answers its version and fails on anything else.
 """
 
+import shlex
 import sys
 from pathlib import Path
 
+# A shell's `exec` that Python reads as a string: a path with a space, or one of more than 127
+# characters, cannot stand in the first line itself.
+_START = """#!/bin/sh
+'''exec' {python} -I "$0" "$@"
+' '''
+"""
 _TEXTS = {
     "nvidia-smi": "nvidia_smi",
     "nvcc": "nvcc",
@@ -29,5 +36,7 @@ def place(folder: Path) -> None:
     for name, module in _TEXTS.items():
         text = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
         program = folder / name
-        program.write_text(f"#!{sys.executable} -I\n{text}", encoding="utf-8")
+        program.write_text(
+            _START.format(python=shlex.quote(sys.executable)) + text, encoding="utf-8"
+        )
         program.chmod(0o755)
