@@ -18,8 +18,10 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
-docs: $(STAMP)  ## the rules' page, from the rules
+docs: $(STAMP)  ## what is generated in the pages, then the pages as a site in build/docs; a dead link fails
 	$(PY) -m audits.document_rules > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+	$(PY) -m docs.screens
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 clean:  ## removes what make and the tools built; keeps sources
 	rm -rf $(VENV) .scorefirst reports build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -2,7 +2,7 @@
 in docs/ show, from records that are run now.
 
 Each folder is evaluated as a maintainer would, under the path `records/FOLDER`, and its report.json
-is kept as `docs/reports/NAME.json`; `python -m docs.screens` then brings the pages in step. Needs
+is kept as `docs/driven/NAME.json`; `python -m docs.screens` then brings the pages in step. Needs
 Linux, and the folders, out of a clone of the contest's repository:
 
     legal      #549 at b08d72a96, records/.../2026-03-23_LeakyReLU_LegalTTT_ParallelMuon
@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.evaluate import main as evaluate
+from harness.commands.evaluate import main as evaluate
 
-KEPT = Path(__file__).resolve().parents[1] / "docs" / "reports"
+KEPT = Path(__file__).resolve().parents[1] / "docs" / "driven"
 
 
 def report_of(folder: Path) -> str:

@@ -27,7 +27,8 @@ LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml", ".yml": "yaml"}
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds a page for every file of the repository that a page links to."""
-    waiting = [(_path_of(file.src_uri), file.content_string) for file in files.documentation_pages()]
+    pages = files.documentation_pages()
+    waiting = [(_path_of(page.src_uri), page.content_string) for page in pages]
     while waiting:
         page, text = waiting.pop()
         for link in LINK.findall(text):

@@ -2,7 +2,7 @@
 
 A page says what it shows, the command writes it there, between two marks:
 
-    <!-- screen: report docs/reports/clean.json -->    a report, as the terminal shows it
+    <!-- screen: report docs/driven/clean.json -->    a report, as the terminal shows it
     <!-- screen: scan ORDER-2 INVALID 1 -->            the scan of a case of a rule
     <!-- end of screen -->
 

@@ -1,9 +1,15 @@
-"""The pages name what is there."""
+"""The pages name what is there, and show what the code shows."""
 
+import contextlib
+import importlib
+import io
 import re
 from pathlib import Path
 
 import pytest
+
+from docs.screens import PAGES as WITH_SCREENS
+from docs.screens import SCREEN, in_step
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -30,3 +36,30 @@ def test_the_architecture_names_every_part_of_the_harness() -> None:
     steps = page.partition("| Step |")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z_]+(?:/|\.py))`", steps))
     assert {name for name in named if not list((ROOT / "harness").glob(f"**/{name}"))} == set()
+
+
+@pytest.mark.parametrize("page", WITH_SCREENS, ids=lambda page: page.name)
+def test_every_screen_is_what_the_code_shows_now(page: Path) -> None:
+    """`make docs` brings it back."""
+    text = page.read_text(encoding="utf-8")
+    assert len(SCREEN.findall(text)) == text.count("<!-- screen: ")
+    assert in_step(text) == text
+
+
+def test_the_design_names_the_numbers_of_the_code() -> None:
+    """Every row of its table: `module.NAME`, value."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)\.([A-Z0-9_]+)` \| (\S+) \|", page, re.MULTILINE)
+    assert len(rows) >= 10
+    for module, name, value in rows:
+        assert repr(getattr(importlib.import_module(module), name)) == value
+
+
+def test_the_example_of_the_design_prints_what_stands_below_it() -> None:
+    """The mixture sees a theft that waste hides from the product."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    example, printed = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)[0]
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        exec(example, {})
+    assert shown.getvalue() == printed
