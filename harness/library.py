@@ -5,7 +5,6 @@ Guarantees: wrong use raises UsageError before anything runs, and never SystemEx
 that cannot be run is a report with the verdict UNRUNNABLE, not an exception. Nothing is printed.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -21,7 +20,8 @@ from harness.options import Options
 from harness.referee.setup import Progress, silent
 from harness.report.markdown import render_markdown
 from harness.report.model import Report
-from harness.request import Request, replay_command
+from harness.report_folder import ReportFolder
+from harness.request import Request, Settled, replay_command
 from harness.submission import NATIVE, Kind
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
@@ -82,39 +82,45 @@ def evaluate(
 
 def carry_out(request: Request, kind: Kind | None, progress: Progress) -> Done:
     """The evaluation of a request that was checked, with the kind that this gave."""
-    options = _options(request.settled(), kind, replay_command(request), progress)
-    options.out.mkdir(parents=True, exist_ok=True)
-    report = Evaluation(options).run()
-    page = render_markdown(report.to_json(), options.replay)
-    report.write(options.out)
-    (options.out / "report.md").write_text(page, encoding="utf-8")
-    return Done(report, options.out)
-
-
-def _options(request: Request, kind: Kind | None, replay: str, progress: Progress) -> Options:
-    """Of a settled request."""
-    device, seed, profile = request.device, request.seed, request.profile
-    assert device and profile and seed is not None
-    assert request.time_limit_s and request.budget_s and request.jobs and request.ranks
-    if device == "cuda" and not torch.cuda.is_available():
+    chosen = request.settled()
+    if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
+    data = _data(chosen.data) if kind in NATIVE else None
+    with _report_folder(chosen) as folder:
+        options = _options(chosen, folder.path, data, replay_command(request), progress)
+        report = Evaluation(options).run()
+        page = render_markdown(report.to_json(), options.replay)
+        report.write(folder.path)
+        (folder.path / "report.md").write_text(page, encoding="utf-8")
+    return Done(report, folder.path)
+
+
+def _report_folder(chosen: Settled) -> ReportFolder:
+    if chosen.out is not None:
+        return ReportFolder.named(chosen.out, chosen.submission)
+    return ReportFolder.unnamed(chosen.submission, chosen.seed)
+
+
+def _options(
+    chosen: Settled, out: Path, data: DataFolder | None, replay: str, progress: Progress
+) -> Options:
     return Options(
-        folder=request.submission,
-        out=request.out or Path("reports") / f"{_slug(request.submission)}-{seed}",
+        folder=chosen.submission,
+        out=out,
         replay=replay,
-        seed=seed,
-        device=device,
-        profile=profile,
-        static=not request.no_static,
-        entry=request.entry,
+        seed=chosen.seed,
+        device=chosen.device,
+        profile=chosen.profile,
+        static=not chosen.no_static,
+        entry=chosen.entry,
         progress=progress,
-        data=_data(request.data) if kind in NATIVE else None,
-        time_limit_s=request.time_limit_s,
-        effort=Effort.QUICK if request.quick else Effort.ALL if request.all else Effort.DEFAULT,
-        budget_s=request.budget_s,
-        jobs=request.jobs,
-        ranks=request.ranks,
-        tokenizers=request.tokenizers or (),
+        data=data,
+        time_limit_s=chosen.time_limit_s,
+        effort=Effort.QUICK if chosen.quick else Effort.ALL if chosen.all else Effort.DEFAULT,
+        budget_s=chosen.budget_s,
+        jobs=chosen.jobs,
+        ranks=chosen.ranks,
+        tokenizers=chosen.tokenizers,
     )
 
 
@@ -123,7 +129,3 @@ def _data(folder: Path | None) -> DataFolder:
         return DataFolder.open(folder) if folder else embedded_data(CACHE / "data" / "embedded")
     except DataError as error:
         raise UsageError(str(error)) from error
-
-
-def _slug(folder: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name) or "submission"

@@ -197,12 +197,33 @@ class Request:
                     f" (this kind has {used})"
                 )
 
-    def settled(self) -> "Request":
+    def settled(self) -> "Settled":
         """With the default of each option that was not given."""
         values = {option.name: getattr(self, option.name) for option in OPTIONS}
         defaults = {option.name: option.default for option in OPTIONS}
         said = {name: value for name, value in values.items() if value is not None}
-        return Request(self.submission, **defaults | said)
+        return Settled(self.submission, **defaults | said)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A request in which every option has a value. None: there is no such thing."""
+
+    submission: Path
+    out: Path | None
+    device: str
+    seed: int
+    profile: str
+    no_static: bool
+    entry: str | None
+    data: Path | None
+    time_limit_s: float
+    quick: bool
+    all: bool
+    jobs: int
+    budget_s: float
+    ranks: int
+    tokenizers: tuple[Path, ...]
 
 
 def replay_command(request: Request) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harness.errors import ContractError, SubmissionError
+from harness.errors import ContractError, SubmissionError, UsageError
 from harness.predictor import PROTOCOL_VERSION
 
 MANIFEST = "submission.json"
@@ -39,6 +39,7 @@ class Kind(StrEnum):
 
 
 NATIVE = (Kind.ENGINE, Kind.PREDICTOR, Kind.PROGRAM)  # declared in a manifest
+KEYS = ("protocol", "artifact", *NATIVE, "settings")  # of the manifest's `harness` object
 
 # What the machine reads at run time, by suffix: rule BUDGET-2 reading (R), raw bytes as shipped.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -93,7 +94,9 @@ def code_files(folder: Path) -> list[Path]:
 
 
 def read_submission(folder: Path) -> Submission:
-    """Reads a folder. Raises SubmissionError that names the file, the cause and the cure."""
+    """Reads a folder. Raises SubmissionError that names the file, the cause and the cure, and
+    UsageError where its manifest has a key that nothing reads.
+    """
     if folder.is_file() and folder.suffix == ".py":
         return Submission(folder.parent, folder.name, Kind.RECORD, folder.name, "", {})
     if not folder.is_dir():
@@ -125,6 +128,7 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
             f"{path}: `harness.protocol` is {native.get('protocol')!r}; this harness speaks"
             f" {PROTOCOL_VERSION}"
         )
+    _refuse_unknown(path, native)
     declared = [kind for kind in NATIVE if kind in native]
     if len(declared) != 1:
         raise ContractError(
@@ -144,6 +148,16 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
     if script and not script.is_file():
         raise ContractError(f"{path}: `{kind}` names {submission.file_name!r}, which is not there")
     return submission
+
+
+def _refuse_unknown(path: Path, native: dict[str, Any]) -> None:
+    """A key that nothing reads was meant for something: no evaluation would be the one meant."""
+    unknown = ", ".join(repr(key) for key in native if key not in KEYS)
+    if unknown:
+        raise UsageError(
+            f"{path}: `harness` has {unknown}, which nothing reads; correct or remove it"
+            f" (there are {', '.join(KEYS)})"
+        )
 
 
 def _declared_settings(path: Path, native: dict[str, Any]) -> dict[str, Any]:

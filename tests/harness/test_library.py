@@ -3,6 +3,7 @@
 import ast
 import json
 import sys
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,8 @@ from contest_records import LEGAL
 import audits.scan
 import harness
 from harness.errors import SubmissionError, UsageError
+from harness.report.model import SCHEMA_PATH
+from harness.verdict.decide import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 SCAN_SCHEMA = ROOT / "audits" / "schemas" / "scan.schema.json"
@@ -73,3 +76,19 @@ def test_what_cannot_be_scanned_is_an_error_of_the_tree(tmp_path: Path) -> None:
         harness.scan(tmp_path, profile="lenient")
     with pytest.raises(SubmissionError, match="no Python files"):
         harness.scan(tmp_path)
+
+
+def test_what_cannot_be_run_is_a_report_and_nothing_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Frozen, valid under the published schema, and the one that was written."""
+    (tmp_path / "submission.json").write_text('{"harness": {"protocol": 99}}')
+    report = harness.evaluate(str(tmp_path), out=tmp_path / "out")
+    assert report.verdict is Verdict.UNRUNNABLE
+    published = report.to_json()
+    jsonschema.validate(published, json.loads(SCHEMA_PATH.read_text()))
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == published
+    assert "protocol" in (tmp_path / "out" / "report.md").read_text()
+    assert "".join(capfd.readouterr()) == ""
+    with pytest.raises(FrozenInstanceError):
+        report.profile = "leaderboard"

@@ -1,5 +1,6 @@
 """What is asked of an evaluation: what is refused, and the command that repeats it."""
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -173,3 +174,15 @@ def test_an_entry_is_a_file_of_the_folder(script: Path, refused) -> None:
     assert "has no such file" in refused(script.parent, "--entry", "other.py")
     Request(script, entry=script.name).check()
     Request(script.parent, entry=script.name).check()
+
+
+def test_a_key_of_the_manifest_that_nothing_reads_is_refused(tmp_path: Path, refused) -> None:
+    """Of its `harness` object; around it a manifest says what its author likes."""
+    harness = {"protocol": 1, "artifact": "w.bin", "predictor": "toy.py:build", "settings": {}}
+    (tmp_path / "toy.py").touch()
+    manifest = tmp_path / "submission.json"
+    manifest.write_text(json.dumps({"name": "toy", "expect": 1, "harness": harness}))
+    assert Request(tmp_path).check() is Kind.PREDICTOR
+    manifest.write_text(json.dumps({"harness": harness | {"setings": {"lr": 1}}}))
+    said = refused(tmp_path)
+    assert "'setings'" in said and "settings" in said and str(manifest) in said
