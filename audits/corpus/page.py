@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from audits.catalogue import RULES
 from audits.corpus.summary import VERDICTS, RuleRow, Summary, findings, verdict, worst_by_rule
+from audits.output.escape import html_text, lines
 
 Record = Mapping[str, Any]
 MAX_NOTE: Final = 4_000  # characters of a traceback
@@ -114,5 +115,5 @@ def _number(ref: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Escaped, and safe to encode: git paths may hold bytes that are no text."""
-    return escape(str(value).encode("utf-8", "replace").decode("utf-8"))
+    """Escaped line by line; git paths may hold bytes that are no text."""
+    return lines(str(value), html_text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.catalogue import RULES
+from audits.output.escape import visible
 from audits.output.view import Entry, View
 
 _LEVELS: Final = {"fail": "error", "warn": "warning", "info": "notice"}
@@ -34,8 +35,7 @@ def _line(entry: Entry) -> str:
 
 
 def _data(text: str) -> str:
-    text = text.encode("utf-8", "replace").decode("utf-8")  # git paths may be no text
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

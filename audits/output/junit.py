@@ -7,18 +7,15 @@ Does not cover: times; a scan has none in its report.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
 from xml.etree import ElementTree
 
 from audits.catalogue import RULES
 from audits.findings import ScanReport
+from audits.output.escape import visible
 from audits.output.text import flow_lines
 from audits.output.view import Entry, View, shown
 from audits.source import Outcome
-
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(view: View) -> str:
@@ -32,11 +29,11 @@ def as_junit(view: View) -> str:
 
 def _suite(view: View, report: ScanReport) -> ElementTree.Element:
     name = shown(report, report.files[0].path) if report.files else report.root
-    suite = ElementTree.Element("testsuite", name=_xml(name))
+    suite = ElementTree.Element("testsuite", name=visible(name))
     unread = [file for file in report.files if file.outcome == Outcome.UNREADABLE]
     for file in unread:
         case = _case(suite, name, f"reading {file.path}")
-        ElementTree.SubElement(case, "error", message=_xml(file.note))
+        ElementTree.SubElement(case, "error", message=visible(file.note))
     entries = view.of(report)
     for rule in view.rules:
         case = _case(suite, name, f"{rule} {RULES[rule].title}")
@@ -49,19 +46,19 @@ def _suite(view: View, report: ScanReport) -> ElementTree.Element:
 
 
 def _case(suite: ElementTree.Element, name: str, title: str) -> ElementTree.Element:
-    return ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(title))
+    return ElementTree.SubElement(suite, "testcase", classname=visible(name), name=visible(title))
 
 
 def _outcome(case: ElementTree.Element, entries: Sequence[Entry], unread: bool) -> None:
     failures = [one for one in entries if one.finding.status == "fail" and not one.known]
     rest = [one for one in entries if one not in failures]
     if failures:
-        said = ElementTree.SubElement(case, "failure", message=_xml(failures[0].finding.message))
-        said.text = _xml("\n".join(_told(one) for one in failures))
+        said = ElementTree.SubElement(case, "failure", message=visible(failures[0].finding.message))
+        said.text = "\n".join(map(_told, failures))
     elif unread:
         ElementTree.SubElement(case, "skipped", message="a file could not be read")
     if rest:
-        ElementTree.SubElement(case, "system-out").text = _xml("\n".join(map(_told, rest)))
+        ElementTree.SubElement(case, "system-out").text = "\n".join(map(_told, rest))
 
 
 def _told(entry: Entry) -> str:
@@ -69,9 +66,4 @@ def _told(entry: Entry) -> str:
     known = " (in the baseline)" if entry.known else ""
     place = f"{entry.path}:{finding.line} in {finding.function}"
     lines = [f"{finding.status}{known} {place}: {finding.message}", f"> {finding.excerpt}"]
-    return "\n".join([*lines, *flow_lines(entry)])
-
-
-def _xml(text: str) -> str:
-    """Without what XML 1.0 cannot hold."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return "\n".join(map(visible, [*lines, *flow_lines(entry)]))

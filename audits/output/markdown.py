@@ -6,15 +6,14 @@ Does not cover: posting it.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from audits.catalogue import RULES
-from audits.output.text import flow_lines, visible
+from audits.output.escape import fenced, markdown_text
+from audits.output.text import flow_lines
 from audits.output.view import NO_FINDING, Entry, View
 
 MAX_ROWS: Final = 30  # a comment holds 65,536 characters
-_SPECIAL: Final = re.compile(r"[\\`*_\[\]<>#|@&~]|:(?=//)|\.(?<=www\.)", re.IGNORECASE)
 
 
 def as_markdown(view: View) -> str:
@@ -30,8 +29,11 @@ def as_markdown(view: View) -> str:
         parts += [_details(entry) for entry in entries[:MAX_ROWS] if entry.finding.status != "info"]
     if len(entries) > MAX_ROWS:
         parts.append(f"{len(entries) - MAX_ROWS} more findings are left out here.")
-    parts += [f"Not read: {_plain(path)} ({_plain(file.note)})" for path, file in view.unreadable]
-    parts += [_plain(message) for message in view.nothing]
+    parts += [
+        f"Not read: {markdown_text(path)} ({markdown_text(file.note)})"
+        for path, file in view.unreadable
+    ]
+    parts += [markdown_text(message) for message in view.nothing]
     parts.append(_foot(view))
     return "\n\n".join(parts) + "\n"
 
@@ -48,17 +50,16 @@ def _row(entry: Entry) -> str:
     finding = entry.finding
     status = "known" if entry.known else finding.status
     title = f"{finding.rule} {RULES[finding.rule].title}"
-    where = f"{_plain(entry.path)}:{finding.line} in {_plain(finding.function)}"
-    return f"| {status} | {_plain(title)} | {where} | {_plain(finding.message)} |"
+    where = f"{markdown_text(entry.path)}:{finding.line} in {markdown_text(finding.function)}"
+    return f"| {status} | {markdown_text(title)} | {where} | {markdown_text(finding.message)} |"
 
 
 def _details(entry: Entry) -> str:
     finding, rule = entry.finding, RULES[entry.finding.rule]
-    code = "\n".join(visible(line) for line in (f"> {finding.excerpt}", *flow_lines(entry)))
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    code = fenced((f"> {finding.excerpt}", *flow_lines(entry)))
     return (
         f"<details><summary>{finding.rule} at line {finding.line}</summary>\n\n"
-        f"{_plain(rule.statement)}\n\n{fence}text\n{code}\n{fence}\n\n</details>"
+        f"{markdown_text(rule.statement)}\n\n{code}\n\n</details>"
     )
 
 
@@ -68,8 +69,3 @@ def _foot(view: View) -> str:
         f"{len(RULES) - len(view.rules)} need a run, logs or people. "
         "Again: `python -m audits.scan PATH`; about a rule: `python -m audits.scan --explain RULE`."
     )
-
-
-def _plain(text: str) -> str:
-    """What Markdown or GitHub would read as markup, mention or address, as character references."""
-    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", visible(text))

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from audits.catalogue import RULES
 from audits.findings import Step
+from audits.output.escape import visible
 from audits.output.rule_text import help_of, markdown_of
 from audits.output.view import Entry, View
 from audits.tool import version
@@ -68,7 +69,7 @@ def _result(entry: Entry, view: View) -> _Json:
         "ruleId": finding.rule,
         "ruleIndex": view.rules.index(finding.rule),
         "level": _LEVELS[finding.status],
-        "message": {"text": text},
+        "message": _message(text),
         "locations": [_location(entry.path, entry.line, finding.function, finding.excerpt)],
         "partialFingerprints": {"scorefirst/v1": entry.fingerprint},
         "properties": {"confidence": finding.confidence, "line": finding.line},
@@ -87,18 +88,23 @@ def _flow(entry: Entry) -> Iterator[_Json]:
     for step in entry.finding.flow:
         line = packed if packed is not None and step.file == entry.file.path else step.line
         location = _location(folder + step.file, line, step.function, step.excerpt)
-        yield location | {"message": {"text": _step_text(step)}}
+        yield location | {"message": _message(_step_text(step))}
 
 
 def _step_text(step: Step) -> str:
     return f"{step.role} (line {step.line}): {step.excerpt}"
 
 
+def _message(text: str) -> _Json:
+    """Viewers make a link of `[text](address)` also in plain text."""
+    return {"text": visible(text).replace("](", "] (")}
+
+
 def _location(path: str, line: int, function: str, excerpt: str) -> _Json:
     physical: _Json = {"artifactLocation": _artifact(path)}
     if line > 0:
         physical["region"] = {"startLine": line, "snippet": {"text": excerpt}}
-    logical = {"name": function, "kind": "function"}
+    logical = {"name": visible(function), "kind": "function"}
     return {"physicalLocation": physical, "logicalLocations": [logical]}
 
 
@@ -113,7 +119,7 @@ def _unread(view: View) -> list[_Json]:
     return [
         {
             "level": "error",
-            "message": {"text": f"could not be read, so not judged: {file.note}"},
+            "message": _message(f"could not be read, so not judged: {file.note}"),
             "locations": [{"physicalLocation": {"artifactLocation": _artifact(path)}}],
         }
         for path, file in view.unreadable

@@ -10,6 +10,7 @@ from typing import Final
 
 from audits.catalogue import RULES
 from audits.findings import FileReport, ScanReport
+from audits.output.escape import visible
 from audits.output.view import NO_FINDING, Entry, View, shown
 from audits.source import Outcome
 
@@ -75,8 +76,3 @@ def flow_lines(entry: Entry) -> list[str]:
         f"{step.role:{roles}}  {place:>{width}} | {step.excerpt}"
         for step, place in zip(flow, where, strict=True)
     ]
-
-
-def visible(text: str) -> str:
-    """Control characters as escapes: a submission does not move our cursor."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

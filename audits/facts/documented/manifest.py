@@ -1,6 +1,7 @@
 """submission.json: read once, for all who ask what a folder declares.
 
-Guarantees: a file that is missing, no JSON or no table is an empty manifest.
+Guarantees: a file that is missing, cannot be read, is no JSON or no table is an empty manifest;
+but for a missing one it says why.
 Does not cover: what the harness demands of a submission of its own; it checks that itself.
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audits.facts.documented.papers import Paper, read_paper
+
 NAME = "submission.json"
 
 
@@ -19,6 +22,7 @@ class Manifest:
     """What the file holds."""
 
     table: Mapping[str, object] = field(default_factory=dict)
+    unreadable: str = ""  # why there is a file and yet no table
 
     @property
     def flat(self) -> dict[str, object]:
@@ -41,8 +45,15 @@ class Manifest:
 
 
 def manifest_of(folder: Path) -> Manifest:
-    try:
-        loaded = json.loads((folder / NAME).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
+    paper = read_paper(folder / NAME)
+    if paper is None:
         return Manifest()
-    return Manifest(loaded) if isinstance(loaded, dict) else Manifest()
+    try:
+        loaded = json.loads(paper.text) if not paper.unreadable else None
+    except (ValueError, RecursionError) as error:
+        paper = Paper(paper.text, f"no JSON: {error}")
+    if paper.unreadable:
+        return Manifest(unreadable=paper.unreadable)
+    if not isinstance(loaded, dict):
+        return Manifest(unreadable=f"JSON, but no object: {type(loaded).__name__}")
+    return Manifest(loaded)
