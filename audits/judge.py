@@ -26,6 +26,7 @@ from audits.rules import CHECKS
 from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
+UNRECOGNISED = "no score was recognised"
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
@@ -115,7 +116,7 @@ def _file_report(name: str, reading: _Reading, profile: str) -> FileReport:
             outcome = Outcome.PARTLY
             notes.append("the reading was cut short: too many steps")
         if not reading.scored:
-            notes.append("no score was recognised, so no rule could be judged")
+            notes.append(f"{UNRECOGNISED}, so no rule could be judged")
     return FileReport(name, outcome, tuple(findings), "; ".join(notes))
 
 

@@ -18,7 +18,7 @@ from audits.judge import scan_path
 from harness.artifacts import reference_artifact, resolve_artifact
 from harness.checks.refereed.mass import worst_gap
 from harness.checks.size import Size, check_size
-from harness.checks.static import check_static
+from harness.checks.static import check_static, first_lines
 from harness.checks.status import Finding
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
@@ -135,7 +135,9 @@ class Evaluation:
             return  # a declared engine: the code is ours
         except UsageError as error:
             raise HarnessError(str(error)) from error
-        self.findings += check_static(report)
+        found = check_static(report)
+        self.findings += found
+        self.options.observer.read([*first_lines(report, found, self.options.profile)])
 
     def _score(self, setup: Setup, run: Run) -> None:
         self.main = run
@@ -212,7 +214,7 @@ class Evaluation:
             o.seed,
             o.time_limit_s,
             o.out,
-            o.progress,
+            o.observer,
         )
 
     @property

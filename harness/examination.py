@@ -15,6 +15,7 @@ from harness.checks.bytes import counted_elsewhere
 from harness.checks.status import Finding, Level, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
+from harness.experiments.announced import Announced
 from harness.experiments.driver import Limits, ScriptDriver
 from harness.experiments.evidence import Evidence
 from harness.experiments.plan import Battery
@@ -47,6 +48,10 @@ class Examination:
     evidence: Evidence | None = None
     judged: Judged | None = None
     driver: ScriptDriver | None = field(default=None, repr=False)
+    announced: Announced = field(init=False, repr=False)  # all its runs
+
+    def __post_init__(self) -> None:
+        self.announced = Announced(self.options.observer)
 
     def run(self) -> None:
         """Drives and judges. Raises SubmissionError where the script printed no number."""
@@ -85,6 +90,7 @@ class Examination:
             STREAM_PLANS[options.device],
             options.tokenizers,
             self.drawn,
+            self.announced,
         )
 
     @property

@@ -16,8 +16,8 @@ from harness.artifacts import CACHE
 from harness.errors import UsageError
 from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
+from harness.observer import Observer
 from harness.options import Options
-from harness.referee.setup import Progress, silent
 from harness.report.markdown import render_markdown
 from harness.report.model import Report
 from harness.report_folder import ReportFolder
@@ -53,7 +53,7 @@ def evaluate(
     budget_s: float | None = None,
     ranks: int | None = None,
     tokenizers: Sequence[str | PathLike[str]] | None = None,
-    progress: Progress = silent,
+    observer: Observer | None = None,
 ) -> Report:
     """Evaluates a submission's folder or lone script and writes the report folder `out`.
 
@@ -77,17 +77,17 @@ def evaluate(
         ranks=ranks,
         tokenizers=None if tokenizers is None else tuple(map(Path, tokenizers)),
     )
-    return carry_out(request, request.check(), progress).report
+    return carry_out(request, request.check(), observer or Observer()).report
 
 
-def carry_out(request: Request, kind: Kind | None, progress: Progress) -> Done:
+def carry_out(request: Request, kind: Kind | None, observer: Observer) -> Done:
     """The evaluation of a request that was checked, with the kind that this gave."""
     chosen = request.settled()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
     data = _data(chosen.data) if kind in NATIVE else None
     with _report_folder(chosen) as folder:
-        options = _options(chosen, folder.path, data, replay_command(request), progress)
+        options = _options(chosen, folder.path, data, replay_command(request), observer)
         report = Evaluation(options).run()
         page = render_markdown(report.to_json(), options.replay)
         report.write(folder.path)
@@ -102,7 +102,7 @@ def _report_folder(chosen: Settled) -> ReportFolder:
 
 
 def _options(
-    chosen: Settled, out: Path, data: DataFolder | None, replay: str, progress: Progress
+    chosen: Settled, out: Path, data: DataFolder | None, replay: str, observer: Observer
 ) -> Options:
     return Options(
         folder=chosen.submission,
@@ -113,7 +113,7 @@ def _options(
         profile=chosen.profile,
         static=not chosen.no_static,
         entry=chosen.entry,
-        progress=progress,
+        observer=observer,
         data=data,
         time_limit_s=chosen.time_limit_s,
         effort=Effort.QUICK if chosen.quick else Effort.ALL if chosen.all else Effort.DEFAULT,

@@ -1,11 +1,11 @@
 """What the caller of an evaluation chose."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.experiments.plan import Effort
-from harness.referee.setup import Progress, silent
+from harness.observer import Observer
 from reference_model.data.folder import DataFolder
 
 
@@ -21,7 +21,7 @@ class Options:
     static: bool = True  # read the code as well
     entry: str | None = None  # the script to read or run, where the folder leaves it open
     replay: str = ""  # the command that repeats it
-    progress: Progress = silent
+    observer: Observer = field(default_factory=Observer)  # is told how far it is
     # native folders
     data: DataFolder | None = None  # what they are scored on
     time_limit_s: float = 3600.0  # for a run on that data

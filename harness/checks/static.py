@@ -4,9 +4,12 @@ A failure of high confidence fails its rule; a warning leaves it undecided; what
 information only. What a run said of the same rule is weighed against it in `verdict/table.py`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from audits.catalogue import RULES
 from audits.findings import FileReport, ScanReport
+from audits.judge import UNRECOGNISED
 from audits.source import Outcome
 from harness.checks.status import Finding, Level, Status
 
@@ -33,6 +36,19 @@ def check_static(report: ScanReport) -> list[Finding]:
         entries = tuple(entry for _, entry in found)
         said.append(Finding(rule, status, Level.READ, text, entries))
     return said + [_unread(f) for f in report.files if f.outcome in UNREAD]
+
+
+def first_lines(report: ScanReport, found: Sequence[Finding], profile: str) -> Iterator[str]:
+    """What reading brought up, said before anything is run: a line a rule."""
+    for one in found:
+        severity = RULES[one.rule].severity[profile]
+        if severity != "info":
+            status = severity if one.status is Status.FAIL else "warn"
+            yield f"read: {status.upper():4} {one.rule} {one.message}"
+    if unjudged := [file for file in report.files if UNRECOGNISED in file.note]:
+        yield from (f"read: {file.path}: {file.note}" for file in unjudged)
+    elif not found:
+        yield "read: nothing found in the code"
 
 
 def _unread(file: FileReport) -> Finding:

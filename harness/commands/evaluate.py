@@ -32,12 +32,12 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 
 def _evaluate(request: Request) -> int:
     kind = request.check()
-    from harness.commands.progress import progress
+    from harness.commands.progress import Shown
     from harness.library import carry_out
     from harness.report.terminal import render_terminal
     from harness.verdict.decide import EXIT_CODES
 
-    done = carry_out(request, kind, progress)
+    done = carry_out(request, kind, Shown())
     print(render_terminal(done.report.to_json()))
     print(f"report.md, report.json and the ledgers are in\n{done.folder}")
     return EXIT_CODES[done.report.verdict]

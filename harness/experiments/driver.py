@@ -22,8 +22,10 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.errors import SubmissionError
+from harness.experiments.announced import Announced
 from harness.experiments.blame import require_machine
 from harness.experiments.run_name import TEXT, RunName
+from harness.observer import Observer
 from harness.protocol.job import Job, Outcome
 from harness.protocol.question import Question
 from harness.sandbox import quota
@@ -70,6 +72,7 @@ class ScriptDriver:
     plan: StreamPlan
     tokenizers: Sequence[Path] = ()
     drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
+    announced: Announced = field(default_factory=lambda: Announced(Observer()))
     tried: list[Attempt] = field(default_factory=list)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
@@ -205,11 +208,13 @@ class ScriptDriver:
         questions: tuple[Question, ...] = (),
         until: float | None = None,  # another end than that of the evaluation, monotonic s
     ) -> ScriptRun:
-        with self._staged(str(name), stream, configuration, training) as job:
+        staged = self._staged(str(name), stream, configuration, training)
+        with self.announced.run(name) as outcomes, staged as job:
             left_s = (self.limits.deadline if until is None else until) - time.monotonic()
             limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
             job = replace(job, time_limit_s=limit_s, questions=questions)
             outcome = self.pool.run(job)
+            outcomes.append(outcome)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)
         return read_run(job, outcome, stream, token_bytes, self._shards(), self.claim)
 

@@ -59,7 +59,7 @@ class Battery:
         evidence.trains = self.driver.trains
         evidence.table_entries = self.driver.table_entries
         if self.effort is not Effort.QUICK:
-            runner = Runner(evidence, self.deadline, self.jobs)
+            runner = Runner(self.driver, evidence, self.deadline, self.jobs)
             Rounds(self.driver, self.effort, self.seed, evidence, runner).make_all()
         return evidence
 

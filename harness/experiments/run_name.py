@@ -10,21 +10,30 @@ from enum import StrEnum
 class RunKind(StrEnum):
     """The purpose of a run."""
 
-    TEXT = "text"  # text of no known source, which gives a score and no proof
-    BASE = "base"  # a stream that mixes the distributions by document
-    REPEAT = "repeat"  # the same again: are two runs bit-identical?
-    FUTURE = "changed future"  # tokens changed that are scored after the cut
-    BAND = "band"  # identical runs where two were not bit-identical: five make a band
-    TRAINING = "training"  # the validation stream given as the training shards
-    DUPLICATED = "duplicated chunks"  # each chunk followed by its own copy
-    EARLY = "early change"  # tokens changed that are scored first
-    RESAMPLED = "resampled prefixes"  # the copies behind other beginnings of their documents
-    MULTI_BYTE = "multi-byte tokens"  # a stream of long words
-    SINGLE_BYTE = "single-byte tokens"  # a stream of letters
-    TWO_TOKENS = "two tokens"  # a stream of two tokens
-    SWAPPED = "two tokens, one swapped"  # the same with the other token at one position
-    REQUERY = "re-query"  # scores asked for again, for other tokens
-    CONFIRMATION = "confirmation"  # a run of the whole script for one answer of a re-query
+    purpose: str  # what it is for, in words
+
+    def __new__(cls, value: str, purpose: str) -> "RunKind":
+        """The value is the display name alone."""
+        made = str.__new__(cls, value)
+        made._value_ = value
+        made.purpose = purpose
+        return made
+
+    TEXT = "text", "text of no known source, which gives a score and no proof"
+    BASE = "base", "a stream that mixes known sources by document"
+    REPEAT = "repeat", "the same again: are two runs bit-identical?"
+    FUTURE = "changed future", "other tokens behind a cut: do scores before it move?"
+    BAND = "band", "the same again where two runs were not bit-identical: five make a band"
+    TRAINING = "training", "the validation stream given as the training shards"
+    DUPLICATED = "duplicated chunks", "each chunk followed by its own copy: does it learn?"
+    EARLY = "early change", "other tokens at the beginning: how far do updates carry?"
+    RESAMPLED = "resampled prefixes", "the copies behind other beginnings of their documents"
+    MULTI_BYTE = "multi-byte tokens", "a stream of long words"
+    SINGLE_BYTE = "single-byte tokens", "a stream of letters"
+    TWO_TOKENS = "two tokens", "a stream of two tokens"
+    SWAPPED = "two tokens, one swapped", "the same with the other token at one position"
+    REQUERY = "re-query", "scores asked for again, for other tokens"
+    CONFIRMATION = "confirmation", "the whole script for one answer of a re-query"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.arrays import Tokens
+from harness.experiments.announced import Announced
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunName
 from harness.protocol.question import Question
@@ -53,6 +54,10 @@ class Driver(Protocol):
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
 
     @property
+    def announced(self) -> Announced:
+        """Where its runs are counted."""
+
+    @property
     def trains(self) -> bool:
         """Whether it is given training shards."""
 
@@ -77,6 +82,7 @@ class Driver(Protocol):
 class Runner:
     """Fills the evidence."""
 
+    driver: Driver
     evidence: Evidence
     deadline: float  # time.monotonic()
     jobs: int  # runs side by side
@@ -87,6 +93,7 @@ class Runner:
         more_s: float = 0.0,  # than the base run took
     ) -> None:
         """Makes the runs that there is time for."""
+        self.driver.announced.expect(len(wanted))
         expected_s = SLACK * self.evidence.base.outcome.wall_s + more_s
 
         def in_time(run: Callable[[], ScriptRun]) -> ScriptRun | None:

@@ -61,7 +61,7 @@ def run_predictor(
     size = run.vocabulary.size
     with predictor_worker(setup, settings, len(run.stream.tokens), size, name) as (worker, loaded):
         run.ledger.append(Mark(Moment.LOADED, loaded))
-        advance = setup.progress(name, run.stream.n_scored)
+        advance = setup.observer.counts(name, run.stream.n_scored)
         cut = geometry(settings, len(run.stream.tokens))
         referee = Referee(worker, run.stream, size, cut, run.ledger, advance)
         run.probes = referee.probes

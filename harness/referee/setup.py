@@ -1,19 +1,13 @@
 """What every refereed run needs to know."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.observer import Observer
 from harness.predictor import Geometry
 from harness.submission import DEFAULTS, Submission
-
-Progress = Callable[[str, int], Callable[[int], None]]  # (phase, total) -> advance(n)
-
-
-def silent(phase: str, total: int) -> Callable[[int], None]:
-    """No progress is shown."""
-    return lambda n: None
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class Setup:
     seed: int
     time_limit_s: float  # per run
     out: Path  # where logs and ledgers go
-    progress: Progress
+    observer: Observer
 
 
 def geometry(settings: Mapping[str, Any], stream_tokens: int) -> Geometry:

@@ -52,7 +52,7 @@ def model_stream(
         worker,
         _,
     ):
-        advance = setup.progress("source: draw", int(plan.lengths.max()) - 1)
+        advance = setup.observer.counts("source: draw", int(plan.lengths.max()) - 1)
 
         def ask(windows: Tokens) -> npt.NDArray[np.float32]:
             rows = worker.ask("score", {"scored": 1}, {"windows": windows}).arrays["rows"]

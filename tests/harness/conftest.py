@@ -21,6 +21,7 @@ from harness.checks.refereed.mass import check_mass
 from harness.checks.refereed.order import check_referee_order
 from harness.checks.status import Finding
 from harness.commands.evaluate import main
+from harness.observer import Observer
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run
@@ -163,7 +164,7 @@ def run_native(
             seed=1337,
             time_limit_s=time_limit_s,
             out=out,
-            progress=lambda phase, total: lambda n: None,
+            observer=Observer(),
         )
         with evidence.ledger:
             cut = geometry(submission.settings, len(stream.tokens))
