@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from audits.output.text import visible
+from audits.output.escape import visible
 from harness.observer import Observer, RunNote
 
 TICK_S = 0.5  # between two refreshes of a run's clock
