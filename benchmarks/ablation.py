@@ -35,7 +35,6 @@ from harness.streams.windows import chunks
 from reference_model.data.corpus import embedded_data
 from reference_model.data.folder import DataFolder
 from reference_model.presets import PRESETS, TINY
-from reference_model.train import EMBEDDED_CACHE
 from reference_model.train import main as train
 
 CONFIG = replace(TINY.config, model_dim=128, mlp_dim=384)
@@ -57,7 +56,7 @@ def main() -> int:
     options = parser.parse_args()
     if len(options.seeds) < 2:
         parser.error("an error needs two seeds at least")
-    data = DataFolder.open(options.data) if options.data else embedded_data(EMBEDDED_CACHE)
+    data = DataFolder.open(options.data) if options.data else embedded_data()
     torch.set_num_threads(THREADS)
     stream = validation_stream(data, options.val_tokens)
     trained: dict[str, list[float]] = {name: [] for name in ACTIVATIONS}

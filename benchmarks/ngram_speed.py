@@ -34,7 +34,6 @@ from reference_model.data.corpus import embedded_data
 from reference_model.data.shards import read_shard
 from reference_model.data.tokenizer import load_tokenizer
 
-CACHE = Path(".scorefirst/data/embedded")
 CHUNK = 32_768  # tokens, TTT_CHUNK_TOKENS of #1185
 SIDE_BY_SIDE = 200_000  # tokens
 MARKS = (100_000, 1_000_000, 10_000_000)  # tokens after which the cost so far is shown
@@ -50,7 +49,7 @@ def main() -> int:
     parser.add_argument("--tokenizer", type=Path, help="SentencePiece model of 1,024 entries")
     parser.add_argument("--upto", type=int, default=MARKS[-1], help="tokens of the long run")
     options = parser.parse_args()
-    data = embedded_data(CACHE)
+    data = embedded_data()
     processor = load_tokenizer(options.tokenizer or data.tokenizer)
     if options.tokens is None:
         tokens = np.asarray(data.train_tokens())

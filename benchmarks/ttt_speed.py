@@ -44,6 +44,7 @@ from harness.engines.score_first_ttt import ScoreFirstTTT, score_first_ttt
 from harness.predictor import Geometry, PredictorContext
 from reference_model.artifact import save_artifact
 from reference_model.config import ModelConfig
+from reference_model.data.corpus import embedded_data
 from reference_model.data.shards import read_shard
 from reference_model.gpt import GPT
 from reference_model.presets import RECORD_549
@@ -298,7 +299,7 @@ def _now_s(device: torch.device) -> float:
 
 
 def _parse() -> Any:
-    data = Path(".scorefirst/data/embedded")
+    data = embedded_data().root
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("script", type=Path, help="the public train_gpt.py of #549")
     parser.add_argument("--size", choices=SIZES, default="record")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from harness.artifacts import CACHE
 from harness.errors import UsageError
 from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
@@ -23,6 +22,7 @@ from harness.report.model import Report
 from harness.report_folder import ReportFolder
 from harness.request import Request, Settled, replay_command
 from harness.submission import NATIVE, Kind
+from reference_model.data.cache import cache_folder
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
@@ -85,7 +85,7 @@ def carry_out(request: Request, kind: Kind | None, observer: Observer) -> Done:
     chosen = request.settled()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
-    data = _data(chosen.data) if kind in NATIVE else None
+    data = _data(chosen.data, kind)
     with _report_folder(chosen) as folder:
         options = _options(chosen, folder.path, data, replay_command(request), observer)
         report = Evaluation(options).run()
@@ -124,8 +124,12 @@ def _options(
     )
 
 
-def _data(folder: Path | None) -> DataFolder:
+def _data(folder: Path | None, kind: Kind | None) -> DataFolder | None:
+    """What a native submission is scored on."""
     try:
-        return DataFolder.open(folder) if folder else embedded_data(CACHE / "data" / "embedded")
+        cache_folder()  # one that cannot be made is the caller's to mend, whatever is built there
+        if kind not in NATIVE:
+            return None
+        return DataFolder.open(folder) if folder else embedded_data()
     except DataError as error:
         raise UsageError(str(error)) from error

@@ -38,7 +38,6 @@ from reference_model.shard_stream import ShardStream
 from reference_model.shipping import ship
 from reference_model.trainer import Trainer, TrainingError
 
-EMBEDDED_CACHE = Path(".scorefirst/data/embedded")
 TRAIN_TOKENS_IN_MEMORY = 200_000_000  # two of the challenge's shards, 400 MB; presets see far less
 CPU_THREADS = 2  # fixed: sums are grouped by thread, so another number gives other last bits
 
@@ -203,9 +202,10 @@ def _say(ranks: Ranks, text: str) -> None:
 def _open_data(path: Path | None, quiet: bool) -> DataFolder:
     if path is not None:
         return DataFolder.open(path)
+    data = embedded_data()
     if not quiet:
-        print(f"data: the embedded corpus, in {EMBEDDED_CACHE}")
-    return embedded_data(EMBEDDED_CACHE)
+        print(f"data: the embedded corpus, in {data.root}")
+    return data
 
 
 def _preset(args: argparse.Namespace, data: DataFolder) -> Preset:

@@ -4,10 +4,13 @@ Exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unru
 is imported once the arguments are known to be usable: help and refusals come at once.
 """
 
+import contextlib
+import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from audits.tool import NAME
 from harness.commands.command_line import PROG, parser, request_of
 from harness.errors import HarnessError
 from harness.request import Request
@@ -19,7 +22,8 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command; returns the exit code."""
     arguments = parser(prog).parse_args(argv)
     try:
-        code = _evaluate(request_of(arguments))
+        with _messages_on_stderr():
+            code = _evaluate(request_of(arguments))
     except (HarnessError, OSError) as error:
         print(f"scorefirst: {error}", file=sys.stderr)
         return EXIT_TOOL_FAILED
@@ -28,6 +32,20 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         print("scorefirst: the harness itself failed; nothing was judged", file=sys.stderr)
         return EXIT_TOOL_FAILED
     return 0 if arguments.exit_zero else code
+
+
+@contextlib.contextmanager
+def _messages_on_stderr() -> Iterator[None]:
+    """What the library logs, as plain lines."""
+    logger, handler = logging.getLogger(NAME), logging.StreamHandler(sys.stderr)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _evaluate(request: Request) -> int:

@@ -3,7 +3,7 @@
 Guarantees: the vocabulary has exactly the size that the script, as configured, asks for; a
 tokenizer of that size in the folder, or one that the user gives, goes before one that we train on
 the embedded corpus (BPE with byte fallback, ids pad 0, bos 1, eos 2, unk 3 as in the contest);
-trained ones are kept under `.scorefirst/`.
+trained ones are kept in the cache.
 """
 
 import re
@@ -13,11 +13,11 @@ from pathlib import Path
 from audits.switches import Switches, as_number
 from harness.errors import SubmissionError
 from harness.streams.vocabulary import Vocabulary
-from reference_model.data.corpus import read_sources
+from reference_model.data.cache import cache_folder, keep
+from reference_model.data.corpus import embedded_name, read_sources
 from reference_model.data.errors import DataError
 from reference_model.data.tokenizer import load_tokenizer, train_tokenizer
 
-CACHE = Path(".scorefirst") / "tokenizers"
 DEFAULT_SIZE = 1_024
 BYTE_SPECIALS = 4  # pad, bos, eos, unk; then the 256 bytes
 BYTE_SIZE = BYTE_SPECIALS + 256
@@ -78,9 +78,9 @@ def byte_tables_elsewhere(switches: Switches) -> list[str]:
     return sorted(n for n, path in named.items() if not path or not (root / path).is_file())
 
 
-def trained_model(size: int, cache: Path = CACHE) -> bytes:
+def trained_model(size: int) -> bytes:
     """A .model file with exactly this many entries, trained once."""
-    path = cache / f"embedded_bpe_{size}.model"
+    path = cache_folder() / "tokenizers" / embedded_name() / f"bpe_{size}.model"
     if (model := _model_of(path, size)) is not None:
         return model
     try:
@@ -90,8 +90,7 @@ def trained_model(size: int, cache: Path = CACHE) -> bytes:
             f"the script needs a tokenizer of {size} entries, and none can be trained on the "
             f"embedded corpus: give one with --tokenizer ({error})"
         ) from error
-    cache.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model)
+    keep(path, model)
     if _model_of(path, size) is None:
         raise SubmissionError(
             f"the script needs a tokenizer of {size} entries, more than the embedded corpus "

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reference_model.data.cache import cache_folder
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 from reference_model.data.shards import write_shard
@@ -62,9 +63,16 @@ class Source:
         return sum(len(document.encode()) for document in self.documents)
 
 
-def embedded_data(cache: Path) -> DataFolder:
-    """The embedded data set in `cache`, built there first if it is missing or of another recipe."""
-    cache = Path(cache)
+def embedded_name() -> str:
+    """Tells apart what another recipe, or the text of another Python, would give."""
+    return "embedded-" + "-".join(map(str, _recipe().values()))
+
+
+def embedded_data(cache: Path | None = None) -> DataFolder:
+    """The embedded data set in `cache`, built there first if it is missing or of another recipe;
+    by default in the cache of this user.
+    """
+    cache = Path(cache or cache_folder() / "data" / embedded_name())
     if not _is_current(cache):
         _refuse_foreign(cache)
         cache.parent.mkdir(parents=True, exist_ok=True)

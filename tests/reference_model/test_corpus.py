@@ -1,10 +1,13 @@
 import os
+import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from reference_model.data import corpus
 from reference_model.data.byte_count import ByteTable
+from reference_model.data.cache import VARIABLE
 from reference_model.data.errors import DataError
 from reference_model.data.tokenizer import BOS_ID
 
@@ -83,6 +86,31 @@ def test_a_folder_of_another_recipe_is_replaced(embedded, tmp_path, monkeypatch)
 
     assert corpus.embedded_data(cache).fingerprint() == embedded.fingerprint()
     assert os.listdir(tmp_path) == ["embedded"]
+
+
+def test_of_two_that_build_at_once_one_stays(embedded, tmp_path, monkeypatch):
+    """The second finds the first one's folder in place, and uses it."""
+    cache, builds = tmp_path / "embedded", []
+
+    def build(folder):
+        builds.append(folder)
+        for path in embedded.root.iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+        if len(builds) == 1:
+            corpus.embedded_data(cache)  # the other process, faster
+
+    monkeypatch.setattr(corpus, "_build", build)
+    assert corpus.embedded_data(cache).fingerprint() == embedded.fingerprint()
+    assert len(builds) == 2 and os.listdir(tmp_path) == ["embedded"]
+
+
+def test_the_cache_of_this_user_holds_it_by_recipe_and_python(embedded, tmp_path, monkeypatch):
+    """Another Python has other text: neither replaces what the other is reading."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    version = ".".join(map(str, sys.version_info[:3]))
+    place = tmp_path / "data" / f"embedded-{corpus.RECIPE}-{version}"
+    shutil.copytree(embedded.root, place)
+    assert corpus.embedded_data().root == place
 
 
 def test_a_folder_with_something_else_in_it_is_never_replaced(tmp_path):
