@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+STATUSES: Final = ("fail", "warn", "info")  # of findings, from the worst
 
 
 class Confidence(StrEnum):
@@ -45,6 +48,16 @@ class Finding:
     flow: tuple[Step, ...] = ()  # what leads there, in order of execution
 
 
+class Role(StrEnum):
+    """What a file is to the submission."""
+
+    ENTRY = "entry"  # the file that is judged
+    CANDIDATE = "candidate"  # one of several that may be it
+    PART = "part"  # imported or started by one of these
+    BESIDE = "beside"  # neither
+    PAPER = "paper"  # no code: submission.json, README, a log
+
+
 @dataclass(frozen=True, slots=True)
 class FileReport:
     """One file."""
@@ -53,6 +66,8 @@ class FileReport:
     outcome: str  # parsed, unpacked, partly, unreadable or skipped
     findings: tuple[Finding, ...]
     note: str = ""
+    role: str = Role.ENTRY
+    judged: bool = True  # read, by a reading that recognised a score; else no rule was tried on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +81,12 @@ class ScanReport:
     @property
     def failed(self) -> bool:
         return any(finding.status == "fail" for file in self.files for finding in file.findings)
+
+    @property
+    def unjudged(self) -> tuple[FileReport, ...]:
+        """Files that may be the submission and that no rule was tried on: never a pass."""
+        return tuple(
+            file
+            for file in self.files
+            if file.role in (Role.ENTRY, Role.CANDIDATE) and not file.judged
+        )

@@ -1,21 +1,25 @@
 """What to scan: a lone file, or a folder and the file in it that is judged.
 
 Guarantees: one answer, by the same rule for everybody: what a native manifest names, else what the
-commands start, else the only `train*.py`; otherwise the user is asked.
-Does not cover: several programs in one folder; the entry is one file.
+commands start, else the only `train*.py`, else what the size of the code and the source in the logs
+point to. Where none of these decides, every file that may be it is given, and called a candidate.
+Does not cover: several programs that are one submission; the entry is one file.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audits.facts.documented.commands import commands_of, configuration
+from audits.facts.documented.commands import READMES, Command, commands_of, configuration
 from audits.facts.documented.configuration import Configuration
-from audits.facts.documented.logs import logs_of
+from audits.facts.documented.entry import pointed_to
+from audits.facts.documented.logs import Logs, logs_of
+from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
+from audits.facts.documented.papers import read_paper
 from audits.facts.siblings import INSIDE
 from audits.source import Source, read_source
 
@@ -42,6 +46,7 @@ class Target:
     config: Configuration
     natives: Mapping[str, str] = field(default_factory=dict)  # C and C++ beside the script
     factory: str = ""  # the function that gives a native predictor
+    papers: Mapping[str, str] = field(default_factory=dict)  # those that cannot be read: why
 
 
 class Files:
@@ -67,23 +72,66 @@ class Files:
 
 
 def target_of(path: Path, entry: str | None) -> Target:
+    """The one target. Raises UsageError where the folder leaves several files."""
+    first, *others = targets_of(path, entry)
+    if others:
+        listed = ", ".join(one.entry for one in (first, *others))
+        raise UsageError(
+            f"{path}: cannot tell which file is the submission ({listed}); name it with --entry"
+            " FILE"
+        )
+    return first
+
+
+def targets_of(path: Path, entry: str | None) -> tuple[Target, ...]:
+    """One, or one for each file that may be the entry."""
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder; give a script or a submission folder")
     if path.is_file():
-        return Target(path.parent, path.name, (path.name,), Configuration())
-    files = tuple(sorted(found.relative_to(path).as_posix() for found in path.rglob("*.py")))
+        return (Target(path.parent, path.name, (path.name,), Configuration()),)
+    files = tuple(sorted(_python_files(path)))
     manifest = _native_entry(path)
     if not files and manifest is None:
-        raise NothingToScan(f"{path}: no Python files and no harness manifest")
-    commands = commands_of(path)
-    started = [command.script for command in commands if command.script in files]
+        raise NothingToScan(_no_code(path))
+    commands, logs = commands_of(path), logs_of(path)
     native, _, factory = (manifest or "").partition(":")
-    chosen = entry or native or _choose(path, files, started)
-    if chosen not in files:
-        raise UsageError(f"{path / chosen}: no such file; --entry takes a file inside the folder")
-    config = configuration(commands, chosen, logs_of(path))
-    factory = factory if chosen == native else ""
-    return Target(path, chosen, files, config, _natives(path), factory)
+    named = entry or native
+    chosen = (named,) if named else _candidates(path, files, commands, logs)
+    if named and named not in files:
+        raise UsageError(f"{path / named}: no such file; --entry takes a file inside the folder")
+    natives, papers = _natives(path), _unreadable(path, logs)
+    return tuple(
+        Target(
+            path,
+            name,
+            files,
+            configuration(commands, name, logs),
+            natives,
+            factory if name == native else "",
+            papers,
+        )
+        for name in chosen
+    )
+
+
+def _python_files(folder: Path) -> Iterator[str]:
+    for found in folder.rglob("*.py"):
+        if not found.is_dir():
+            yield found.relative_to(folder).as_posix()
+
+
+def _no_code(folder: Path) -> str:
+    why = manifest_of(folder).unreadable
+    said = f"; {MANIFEST} cannot be read ({why})" if why else ""
+    return f"{folder}: no Python files and no harness manifest{said}"
+
+
+def _unreadable(folder: Path, logs: Logs) -> dict[str, str]:
+    """Papers that cannot be read, each with the reason."""
+    found = {MANIFEST: manifest_of(folder).unreadable}
+    readmes = ((name, read_paper(folder / name)) for name in READMES)
+    found |= {name: paper.unreadable for name, paper in readmes if paper is not None}
+    return {name: why for name, why in (found | dict(logs.unreadable)).items() if why}
 
 
 def _natives(folder: Path) -> dict[str, str]:
@@ -107,17 +155,21 @@ def _native_entry(folder: Path) -> str | None:
     return named
 
 
-def _choose(folder: Path, files: tuple[str, ...], started: list[str]) -> str:
-    trains = [name for name in files if "/" not in name and name.startswith("train")]
-    candidates = [name for name in dict.fromkeys(started) if name.startswith("train")] or trains
-    candidates = candidates or list(dict.fromkeys(started))
+def _candidates(
+    folder: Path, files: tuple[str, ...], commands: list[Command], logs: Logs
+) -> tuple[str, ...]:
+    """The one file that the folder's own evidence names, else all that may be it."""
+    started = list(dict.fromkeys(one.script for one in commands if one.script in files))
     top = [name for name in files if "/" not in name]
-    for names in (candidates, top):
+    trains = [name for name in top if name.startswith("train")]
+    likely = [name for name in started if name.startswith("train")] or trains or started
+    for names in (likely, top):
         if len(names) == 1:
-            return names[0]
+            return (names[0],)
         if "train_gpt.py" in names:
-            return "train_gpt.py"
-    listed = ", ".join(candidates or top or files)
-    raise UsageError(
-        f"{folder}: cannot tell which file is the submission ({listed}); name it with --entry FILE"
-    )
+            return ("train_gpt.py",)
+    if (pointed := pointed_to(folder, files, logs)) is not None:
+        return (pointed,)
+    named = {command.script for command in commands}
+    below = [name for name in files if name.rpartition("/")[2] in named]
+    return tuple(likely or (below if len(below) == 1 else top or files))

@@ -9,7 +9,7 @@ Does not cover: files that the entry neither imports nor starts; they are listed
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +18,17 @@ from audits.catalogue import RULES
 from audits.facts.events import FlagDefault, LossyText
 from audits.facts.texts import flags, preparation
 from audits.facts.texts.native import Natives
-from audits.findings import Confidence, FileReport, Finding, ScanReport
+from audits.findings import STATUSES, Confidence, FileReport, Finding, Role, ScanReport
 from audits.flow import scores
-from audits.folder import Files, Target, target_of
+from audits.folder import Files, Target, targets_of
 from audits.match import Match
 from audits.rules import CHECKS
 from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
-UNRECOGNISED = "no score was recognised"
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
+PAPERS = "PACKAGE-1"  # the required files
+NO_SCORE = "no score was recognised, so no rule could be judged"
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
@@ -38,13 +39,17 @@ def scan_path(
     rules: Collection[str] = tuple(CHECKS),
 ) -> ScanReport:
     """Scans one script or folder. Raises UsageError and NothingToScan."""
-    target = target_of(path, entry)
-    reading = _Reading(target)
-    reading.read_flags()
-    for explore in (False, True):
-        reading.read(rules, explore=explore)
-    names = sorted(target.files, key=lambda name: (name != target.entry, name))
-    return ScanReport(profile, tuple(_file_report(name, reading, profile) for name in names))
+    readings = [_Reading(target) for target in targets_of(path, entry)]
+    for reading in readings:
+        reading.read_flags()
+        for explore in (False, True):
+            reading.read(rules, explore=explore)
+    target = readings[0].target
+    entries = [reading.target.entry for reading in readings]
+    names = sorted(target.files, key=lambda name: (name not in entries, name))
+    code = [_file_report(name, readings, profile) for name in names]
+    papers = [_paper_report(name, why, profile) for name, why in sorted(target.papers.items())]
+    return ScanReport(profile, (*code, *papers))
 
 
 class _Reading(Files):
@@ -100,24 +105,74 @@ def _switched_off(match: Match) -> Match:
     return replace(match, message=message, confidence=Confidence.LOW)
 
 
-def _file_report(name: str, reading: _Reading, profile: str) -> FileReport:
-    source = reading.sources.get(name)
-    if source is None:
-        return FileReport(name, Outcome.SKIPPED, (), "neither imported nor started by the entry")
-    findings = [
-        _judge(rule, match, reading.sources, profile)
-        for (rule, file, _), match in reading.matches.items()
-        if file == name
-    ]
-    findings.sort(key=lambda finding: (finding.line, finding.rule))
+def _file_report(name: str, readings: Sequence[_Reading], profile: str) -> FileReport:
+    """What every reading that reached the file says of it."""
+    reached = [reading for reading in readings if name in reading.sources]
+    if not reached:
+        note = "neither imported nor started by the entry"
+        return FileReport(name, Outcome.SKIPPED, (), note, Role.BESIDE, judged=False)
+    source = reached[0].sources[name]
     outcome, notes = source.outcome, [source.note] if source.note else []
-    if name == reading.target.entry and source.tree is not None:
-        if reading.cut_short:
+    judged = source.tree is not None and any(reading.scored for reading in reached)
+    role = _role(name, readings)
+    if role is Role.CANDIDATE:
+        number = [reading.target.entry for reading in readings].index(name) + 1
+        notes.append(
+            f"candidate entry {number} of {len(readings)}: cannot tell which one was submitted"
+        )
+    if role is not Role.PART and source.tree is not None:
+        if any(one.cut_short for one in reached if one.target.entry == name):
             outcome = Outcome.PARTLY
             notes.append("the reading was cut short: too many steps")
-        if not reading.scored:
-            notes.append(f"{UNRECOGNISED}, so no rule could be judged")
-    return FileReport(name, outcome, tuple(findings), "; ".join(notes))
+        if not judged:
+            notes.append(NO_SCORE)
+    found = _findings(name, reached, profile)
+    if len(readings) > 1:
+        found = tuple(map(_of_a_candidate, found))
+    return FileReport(name, outcome, found, "; ".join(notes), role, judged)
+
+
+def _role(name: str, readings: Sequence[_Reading]) -> Role:
+    if name not in {reading.target.entry for reading in readings}:
+        return Role.PART
+    return Role.ENTRY if len(readings) == 1 else Role.CANDIDATE
+
+
+def _findings(name: str, reached: Sequence[_Reading], profile: str) -> tuple[Finding, ...]:
+    """In order of lines; under one rule a place has its worst finding."""
+    found: dict[tuple[str, int], Finding] = {}
+    for reading in reached:
+        for (rule, file, line), match in reading.matches.items():
+            if file == name:
+                finding = _judge(rule, match, reading.sources, profile)
+                known = found.get((rule, line), finding)
+                found[rule, line] = min(known, finding, key=lambda one: STATUSES.index(one.status))
+    return tuple(sorted(found.values(), key=lambda finding: (finding.line, finding.rule)))
+
+
+def _of_a_candidate(finding: Finding) -> Finding:
+    """It may not be the submission's: for a person to weigh, never a failure."""
+    if finding.status != "fail":
+        return finding
+    message = f"{finding.message}; a warning at most, as this may not be what was submitted"
+    return replace(finding, status="warn", message=message)
+
+
+def _paper_report(name: str, why: str, profile: str) -> FileReport:
+    """A paper that cannot be read: the code was read all the same, without what it may say."""
+    severity = RULES[PAPERS].severity[profile]
+    finding = Finding(
+        rule=PAPERS,
+        status=severity,
+        severity=severity,
+        confidence=Confidence.HIGH,
+        line=0,
+        function="",
+        message=f"{name} cannot be read ({why}); what it says was not taken into account: repair"
+        " the file",
+        excerpt="",
+    )
+    return FileReport(name, Outcome.UNREADABLE, (finding,), why, Role.PAPER, judged=False)
 
 
 def _judge(rule: str, match: Match, sources: Mapping[str, Source], profile: str) -> Finding:

@@ -37,6 +37,11 @@ class Scan:
         """Whether one of them is a failure under the profile."""
         return self.view.failed
 
+    @property
+    def judged(self) -> bool:
+        """Whether all of its code was read and a score recognised: else no failure says nothing."""
+        return not self.view.gaps
+
     def to_json(self) -> dict[str, Any]:
         """The published form: `schemas/scan.schema.json`."""
         published: dict[str, Any] = json.loads(as_json(self.view))

@@ -1,7 +1,8 @@
 """The command `python -m audits.scan PATH...`: reads submissions, runs nothing of them.
 
-Guarantees: exit code 0 no failure, 1 failures, 2 the tool or its use failed, 3 nothing to scan, 4
-could not parse; the same files give the same output.
+Guarantees: exit code 0 everything was judged and nothing failed, 1 failures, 2 the tool or its use
+failed, 3 nothing was judged, 4 a file could not be read to its end; the same files give the same
+output.
 Does not cover: proof. A failure is a pattern that the run reaches; no failure is not honesty.
 """
 
@@ -21,13 +22,13 @@ from audits.findings import ScanReport
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
 from audits.output import FORMATS
+from audits.output.conclusion import MISUSE, NOTHING, OK, exit_code
 from audits.output.json_report import read_baseline
 from audits.output.rule_text import explanation, rule_list
 from audits.output.view import View
 from audits.rules import CHECKS
 from audits.tool import version
 
-OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
 STDIN: Final = Path("-")
 PROG: Final = "python -m audits.scan"  # scorefirst calls it by another name
 _EXAMPLES = """\
@@ -40,7 +41,9 @@ examples:
   {prog} --baseline known.json records/*     only what is new fails
   {prog} --explain NORM-2
 
-exit codes: 0 no failure, 1 failures, 2 tool or use, 3 nothing to scan, 4 could not parse
+exit codes: 0 no failure, 1 failures, 2 the tool or its use failed,
+3 nothing was judged (no code, or no score was recognised in a script),
+4 a file of code could not be parsed, or only in part
 """
 
 
@@ -70,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     if not view.reports:
         return NOTHING
     _write(FORMATS[options.format](view), options.output)
-    return OK if options.exit_zero else _exit_code(view)
+    return OK if options.exit_zero else exit_code(view)
 
 
 def _view(options: argparse.Namespace) -> View:
@@ -110,12 +113,6 @@ def _write(text: str, output: Path | None) -> int:
     except OSError as error:
         raise UsageError(f"{output}: {error.strerror}; the report was not written") from error
     return OK
-
-
-def _exit_code(view: View) -> int:
-    if view.failed:
-        return FAILURES
-    return UNPARSED if view.unreadable else OK
 
 
 def _known(name: str) -> str:

@@ -26,7 +26,8 @@ from audits.corpus.submissions import Finder, Submission
 from audits.corpus.summary import as_table, summarise
 from audits.corpus.worker import Job, Settings, serve
 from audits.folder import UsageError
-from audits.scan import MISUSE, NOTHING, OK, selected
+from audits.output.conclusion import MISUSE, NOTHING, OK
+from audits.scan import selected
 
 PROG = "python -m audits.corpus"  # scorefirst calls it by another name
 _EXAMPLES = """\

@@ -91,7 +91,9 @@ def _details(record: Record) -> str:
 
 
 def _finding(file: Record, finding: Record) -> str:
-    where = f"{file['path']}:{finding['line']} in {finding['function']}"
+    where = file["path"]
+    if finding["line"]:
+        where += f":{finding['line']} in {finding['function']}"
     if finding["wrapper_line"] is not None:
         where += f" (unpacked from line {finding['wrapper_line']})"
     code = [f"> {finding['excerpt']}"] + [

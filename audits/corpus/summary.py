@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audits.catalogue import RULES
+from audits.findings import STATUSES, Role
+from audits.source import Outcome
 
 Record = Mapping[str, Any]
-STATUSES: Final = ("fail", "warn", "info")
 # From the worst to the best; "clean" is never said of reading alone.
 VERDICTS: Final = (
-    "fail", "warn", "unreadable", "error", "timeout", "undecided", "nothing", "info", "no finding",
+    "fail", "warn", "unreadable", "unjudged", "partly", "error", "timeout", "undecided", "nothing",
+    "info", "no finding",
 )  # fmt: skip
 
 
@@ -88,8 +90,13 @@ def verdict(record: Record) -> str:
     found = set(worst_by_rule(record).values())
     if "fail" in found:
         return "fail"
-    if any(file["outcome"] == "unreadable" for file in record["files"]):
+    code = [file for file in record["files"] if file["role"] != Role.PAPER]
+    if any(file["outcome"] == Outcome.UNREADABLE for file in code):
         return "unreadable"
+    if any(file["role"] == Role.ENTRY and not file["judged"] for file in code):
+        return "unjudged"  # no score was recognised: not among those without a finding
+    if any(file["outcome"] == Outcome.PARTLY for file in code):
+        return "partly"
     return next((status for status in STATUSES if status in found), "no finding")
 
 

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from audits.corpus.repository import Blob, BlobReader, MissingObject
-from audits.folder import NothingToScan, UsageError
+from audits.findings import Role
+from audits.folder import NothingToScan
 from audits.judge import scan_path
 from audits.source import MAX_BYTES, Outcome
 
@@ -104,11 +105,14 @@ def _scan(folder: Path, settings: Settings) -> Result:
         report = scan_path(folder, settings.profile, rules=settings.rules)
     except NothingToScan as nothing:
         return {"status": "nothing", "note": _without(folder, nothing), "files": []}
-    except UsageError as undecided:
-        return {"status": "undecided", "note": _without(folder, undecided), "files": []}
     read = [asdict(file) for file in report.files if file.outcome != Outcome.SKIPPED]
     skipped = len(report.files) - len(read)
-    return {"status": "judged", "note": "", "files": read, "skipped": skipped}
+    candidates = [file.path for file in report.files if file.role == Role.CANDIDATE]
+    status = "undecided" if candidates else "judged"
+    note = (
+        f"cannot tell which file is the submission: {', '.join(candidates)}" if candidates else ""
+    )
+    return {"status": status, "note": note, "files": read, "skipped": skipped}
 
 
 def _without(folder: Path, error: Exception) -> str:

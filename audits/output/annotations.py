@@ -1,6 +1,7 @@
 """GitHub workflow commands: each finding beside its line in a pull request.
 
-Guarantees: one line a finding; text of a submission cannot start a command of its own.
+Guarantees: one line a finding, and one for each file that was not read, not read to its end or not
+judged; text of a submission cannot start a command of its own.
 Does not cover: findings that the baseline knows; these are left out.
 """
 
@@ -18,8 +19,8 @@ _LEVELS: Final = {"fail": "error", "warn": "warning", "info": "notice"}
 def as_annotations(view: View) -> str:
     lines = [_line(entry) for entry in view.entries if not entry.known]
     lines += [
-        f"::warning file={_property(path)},title=unreadable::{_data(file.note)}"
-        for path, file in view.unreadable
+        f"::warning file={_property(gap.path)},title={gap.kind}::{_data(gap.file.note)}"
+        for gap in view.gaps
     ]
     return "".join(line + "\n" for line in lines)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from audits.catalogue import RULES
 from audits.folder import UsageError
-from audits.output.view import View
+from audits.output.view import GapKind, View
 from audits.tool import NAME, version
 
 SCHEMA_VERSION: Final = 1
@@ -25,7 +25,7 @@ def as_json(view: View) -> str:
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": NAME, "version": version()},
         "profile": view.profile,
-        "summary": view.counts,
+        "summary": view.counts | _coverage(view),
         "files": _files(view),
         "nothing": list(view.nothing),
         "coverage": {
@@ -34,6 +34,16 @@ def as_json(view: View) -> str:
         },
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _coverage(view: View) -> dict[str, int]:
+    """Files that may be the submission, judged or not; files of code not read to their end."""
+    return {
+        "judged": view.judged,
+        "unjudged": len(view.gaps_of(GapKind.UNJUDGED)),
+        "partly": len(view.gaps_of(GapKind.PARTLY)),
+        "unreadable": len(view.gaps_of(GapKind.UNREADABLE)),
+    }
 
 
 def _files(view: View) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """JUnit XML: a suite per path, a case per rule, so that any CI shows a table.
 
-Guarantees: well-formed whatever a submission holds; a file that could not be read is an error, and
-its rules are skipped, never passed.
+Guarantees: well-formed whatever a submission holds; a file of code that could not be read is an
+error; where something was not read, not read to its end, or not judged, the rules that did not fail
+are skipped, never passed.
 Does not cover: times; a scan has none in its report.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from audits.catalogue import RULES
-from audits.findings import ScanReport
+from audits.findings import Role, ScanReport
 from audits.output.escape import visible
 from audits.output.text import flow_lines
 from audits.output.view import Entry, View, shown
@@ -30,14 +31,15 @@ def as_junit(view: View) -> str:
 def _suite(view: View, report: ScanReport) -> ElementTree.Element:
     name = shown(report, report.files[0].path) if report.files else report.root
     suite = ElementTree.Element("testsuite", name=visible(name))
-    unread = [file for file in report.files if file.outcome == Outcome.UNREADABLE]
-    for file in unread:
-        case = _case(suite, name, f"reading {file.path}")
-        ElementTree.SubElement(case, "error", message=visible(file.note))
-    entries = view.of(report)
+    for file in report.files:
+        if file.outcome == Outcome.UNREADABLE:
+            case = _case(suite, name, f"reading {file.path}")
+            kind = "skipped" if file.role == Role.PAPER else "error"
+            ElementTree.SubElement(case, kind, message=visible(file.note))
+    entries, skipped = view.of(report), _why_skipped(view, report)
     for rule in view.rules:
         case = _case(suite, name, f"{rule} {RULES[rule].title}")
-        _outcome(case, [one for one in entries if one.finding.rule == rule], bool(unread))
+        _outcome(case, [one for one in entries if one.finding.rule == rule], skipped)
     for count in ("failure", "error", "skipped"):
         plural = "skipped" if count == "skipped" else f"{count}s"
         suite.set(plural, str(len(suite.findall(f"testcase/{count}"))))
@@ -45,18 +47,25 @@ def _suite(view: View, report: ScanReport) -> ElementTree.Element:
     return suite
 
 
+def _why_skipped(view: View, report: ScanReport) -> str:
+    """Why a rule without a failure did not pass; empty where it did."""
+    mine = {id(file) for file in report.files}
+    gaps = [gap for gap in view.gaps if id(gap.file) in mine]
+    return "; ".join(f"{gap.path}: {gap.kind}, {gap.file.note}" for gap in gaps)
+
+
 def _case(suite: ElementTree.Element, name: str, title: str) -> ElementTree.Element:
     return ElementTree.SubElement(suite, "testcase", classname=visible(name), name=visible(title))
 
 
-def _outcome(case: ElementTree.Element, entries: Sequence[Entry], unread: bool) -> None:
+def _outcome(case: ElementTree.Element, entries: Sequence[Entry], skipped: str) -> None:
     failures = [one for one in entries if one.finding.status == "fail" and not one.known]
     rest = [one for one in entries if one not in failures]
     if failures:
         said = ElementTree.SubElement(case, "failure", message=visible(failures[0].finding.message))
         said.text = "\n".join(map(_told, failures))
-    elif unread:
-        ElementTree.SubElement(case, "skipped", message="a file could not be read")
+    elif skipped:
+        ElementTree.SubElement(case, "skipped", message=visible(skipped))
     if rest:
         ElementTree.SubElement(case, "system-out").text = "\n".join(map(_told, rest))
 
@@ -64,6 +73,5 @@ def _outcome(case: ElementTree.Element, entries: Sequence[Entry], unread: bool) 
 def _told(entry: Entry) -> str:
     finding = entry.finding
     known = " (in the baseline)" if entry.known else ""
-    place = f"{entry.path}:{finding.line} in {finding.function}"
-    lines = [f"{finding.status}{known} {place}: {finding.message}", f"> {finding.excerpt}"]
+    lines = [f"{finding.status}{known} {entry.place}: {finding.message}", f"> {finding.excerpt}"]
     return "\n".join(map(visible, [*lines, *flow_lines(entry)]))

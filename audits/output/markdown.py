@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from audits.catalogue import RULES
+from audits.output.conclusion import sentences
 from audits.output.escape import fenced, markdown_text
 from audits.output.text import flow_lines
-from audits.output.view import NO_FINDING, Entry, View
+from audits.output.view import Entry, View
 
 MAX_ROWS: Final = 30  # a comment holds 65,536 characters
 
@@ -30,8 +31,8 @@ def as_markdown(view: View) -> str:
     if len(entries) > MAX_ROWS:
         parts.append(f"{len(entries) - MAX_ROWS} more findings are left out here.")
     parts += [
-        f"Not read: {markdown_text(path)} ({markdown_text(file.note)})"
-        for path, file in view.unreadable
+        f"{gap.kind.capitalize()}: {markdown_text(gap.path)} ({markdown_text(gap.file.note)})"
+        for gap in view.gaps
     ]
     parts += [markdown_text(message) for message in view.nothing]
     parts.append(_foot(view))
@@ -41,8 +42,7 @@ def as_markdown(view: View) -> str:
 def _head(view: View) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in view.counts.items())
     lines = [f"**Static audit, profile {view.profile}: {counts}**"]
-    if not view.counts["fail"] and not view.unreadable:
-        lines.append(NO_FINDING)
+    lines += map(markdown_text, sentences(view))
     return "\n\n".join(lines)
 
 
@@ -50,15 +50,16 @@ def _row(entry: Entry) -> str:
     finding = entry.finding
     status = "known" if entry.known else finding.status
     title = f"{finding.rule} {RULES[finding.rule].title}"
-    where = f"{markdown_text(entry.path)}:{finding.line} in {markdown_text(finding.function)}"
-    return f"| {status} | {markdown_text(title)} | {where} | {markdown_text(finding.message)} |"
+    cells = (title, entry.place, finding.message)
+    return f"| {status} | {' | '.join(map(markdown_text, cells))} |"
 
 
 def _details(entry: Entry) -> str:
     finding, rule = entry.finding, RULES[entry.finding.rule]
     code = fenced((f"> {finding.excerpt}", *flow_lines(entry)))
+    where = f" at line {finding.line}" if finding.line else ""
     return (
-        f"<details><summary>{finding.rule} at line {finding.line}</summary>\n\n"
+        f"<details><summary>{finding.rule}{where}</summary>\n\n"
         f"{markdown_text(rule.statement)}\n\n{code}\n\n</details>"
     )
 

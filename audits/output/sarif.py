@@ -18,7 +18,7 @@ from audits.catalogue import RULES
 from audits.findings import Step
 from audits.output.escape import visible
 from audits.output.rule_text import help_of, markdown_of
-from audits.output.view import Entry, View
+from audits.output.view import Entry, GapKind, View
 from audits.tool import version
 
 SCHEMA: Final = (
@@ -26,22 +26,29 @@ SCHEMA: Final = (
 )
 _HOME: Final = "https://github.com/openai/parameter-golf/issues/1017"
 _LEVELS: Final = {"fail": "error", "warn": "warning", "info": "note"}
+_NOTES: Final = {
+    GapKind.UNREADABLE: "could not be read, so not judged",
+    GapKind.PARTLY: "what was not read was not judged",
+    GapKind.UNJUDGED: "not judged",
+}
 _Json = dict[str, Any]
 
 
 def as_sarif(view: View) -> str:
+    found = (entry.finding.rule for entry in view.entries)
+    rules = list(dict.fromkeys((*view.rules, *found)))  # a paper's rule has no check of its own
     driver = {
         "name": "scorefirst",
         "semanticVersion": version(),
         "informationUri": _HOME,
-        "rules": [_rule(rule, view.profile) for rule in view.rules],
+        "rules": [_rule(rule, view.profile) for rule in rules],
     }
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"scorefirst/{view.profile}/"},
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": _unread(view)}],
-        "results": [_result(entry, view) for entry in view.entries],
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": _notes(view)}],
+        "results": [_result(entry, view, rules) for entry in view.entries],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2) + "\n"
@@ -60,14 +67,14 @@ def _rule(name: str, profile: str) -> _Json:
     }
 
 
-def _result(entry: Entry, view: View) -> _Json:
+def _result(entry: Entry, view: View, rules: list[str]) -> _Json:
     finding = entry.finding
     text = finding.message
     if finding.wrapper_line is not None:
         text = f"line {finding.line} of the unpacked text: {text}"
     result: _Json = {
         "ruleId": finding.rule,
-        "ruleIndex": view.rules.index(finding.rule),
+        "ruleIndex": rules.index(finding.rule),
         "level": _LEVELS[finding.status],
         "message": _message(text),
         "locations": [_location(entry.path, entry.line, finding.function, finding.excerpt)],
@@ -115,12 +122,13 @@ def _artifact(path: str) -> _Json:
     return {"uri": uri, "uriBaseId": "%SRCROOT%"}
 
 
-def _unread(view: View) -> list[_Json]:
+def _notes(view: View) -> list[_Json]:
+    """What keeps the run from being a pass: no finding, and no code scanner may hide it."""
     return [
         {
-            "level": "error",
-            "message": _message(f"could not be read, so not judged: {file.note}"),
-            "locations": [{"physicalLocation": {"artifactLocation": _artifact(path)}}],
+            "level": "error" if gap.kind is GapKind.UNREADABLE else "warning",
+            "message": _message(f"{_NOTES[gap.kind]}: {gap.file.note}"),
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(gap.path)}}],
         }
-        for path, file in view.unreadable
+        for gap in view.gaps
     ]

@@ -10,8 +10,9 @@ from typing import Final
 
 from audits.catalogue import RULES
 from audits.findings import FileReport, ScanReport
+from audits.output.conclusion import sentences
 from audits.output.escape import visible
-from audits.output.view import NO_FINDING, Entry, View, shown
+from audits.output.view import Entry, View, shown
 from audits.source import Outcome
 
 _INDENT: Final = " " * 7
@@ -21,10 +22,7 @@ def as_text(view: View) -> str:
     lines = [line for report in view.reports for line in _report(view, report)]
     total = ", ".join(f"{count} {status}" for status, count in view.counts.items())
     lines.append(f"profile {view.profile}: {total}")
-    if view.unreadable:
-        lines.append("What could not be read was not judged.")
-    elif not view.counts["fail"]:
-        lines.append(NO_FINDING)
+    lines += map(visible, sentences(view))
     return "\n".join(lines) + "\n"
 
 
@@ -49,16 +47,16 @@ def _file(report: ScanReport, file: FileReport) -> str:
 
 def _entry(report: ScanReport, entry: Entry) -> list[str]:
     finding = entry.finding
-    where = f"{entry.path}:{finding.line}"
+    where = entry.place
     if finding.wrapper_line is not None:
         where += f" (unpacked from line {finding.wrapper_line})"
     known = "  (in the baseline)" if entry.known else ""
     lines = [
         f"  {finding.status.upper():4} {finding.rule} {RULES[finding.rule].title}{known}",
-        f"{_INDENT}{where} in {finding.function}",
+        f"{_INDENT}{where}",
         f"{_INDENT}{finding.message}",
-        f"{_INDENT}> {finding.excerpt}",
     ]
+    lines += [f"{_INDENT}> {finding.excerpt}"] if finding.excerpt else []
     lines += [f"{_INDENT}  {line}" for line in flow_lines(entry)]
     return [visible(line) for line in lines]
 

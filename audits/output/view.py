@@ -12,17 +12,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePath
-from typing import Final
 
-from audits.findings import FileReport, Finding, ScanReport
+from audits.findings import STATUSES, FileReport, Finding, Role, ScanReport
 from audits.source import Outcome
-
-STATUSES: Final = ("fail", "warn", "info")
-NO_FINDING: Final = (
-    "No known violation found. Reading code never shows that a submission is honest."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,29 @@ class Entry:
     def line(self) -> int:
         """The line in the file itself, which for packed code is the wrapper's."""
         return self.finding.wrapper_line or self.finding.line
+
+    @property
+    def place(self) -> str:
+        """For people; a finding on a whole file has no line."""
+        line, function = self.finding.line, self.finding.function
+        return f"{self.path}:{line} in {function}" if line else self.path
+
+
+class GapKind(StrEnum):
+    """Why a file is no pass."""
+
+    UNREADABLE = "unreadable"
+    PARTLY = "read in part"
+    UNJUDGED = "not judged"  # read, and no rule could be tried on it
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One file of code that was not read, not read to its end, or not judged."""
+
+    kind: GapKind
+    path: str  # as the user would name the file
+    file: FileReport
 
 
 @dataclass(frozen=True)
@@ -68,13 +86,26 @@ class View:
             for file in report.files:
                 yield report, file
 
-    @property
-    def unreadable(self) -> list[tuple[str, FileReport]]:
-        return [
-            (shown(report, file.path), file)
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What keeps the scan from being a pass though nothing was found."""
+        return tuple(
+            Gap(kind, shown(report, file.path), file)
             for report, file in self.files
-            if file.outcome == Outcome.UNREADABLE
-        ]
+            if (kind := _gap(report, file)) is not None
+        )
+
+    def gaps_of(self, kind: GapKind) -> list[Gap]:
+        return [gap for gap in self.gaps if gap.kind is kind]
+
+    @property
+    def judged(self) -> int:
+        """Files that may be the submission, and that rules were tried on."""
+        entries = (Role.ENTRY, Role.CANDIDATE)
+        return sum(
+            file.judged and file.role in entries and file.outcome != Outcome.UNREADABLE
+            for _, file in self.files
+        )
 
     @property
     def failed(self) -> bool:
@@ -92,6 +123,16 @@ class View:
         if self.baseline is not None:
             counts["known"] = sum(one.known for one in self.entries)
         return counts
+
+
+def _gap(report: ScanReport, file: FileReport) -> GapKind | None:
+    if file.role == Role.PAPER:
+        return None  # it has a finding
+    if file.outcome == Outcome.UNREADABLE:
+        return GapKind.UNREADABLE
+    if file in report.unjudged:
+        return GapKind.UNJUDGED
+    return GapKind.PARTLY if file.outcome == Outcome.PARTLY else None
 
 
 def shown(report: ScanReport, path: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from audits.facts.documented.commands import commands_of, configuration
 from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.logs import Logs
+from audits.facts.documented.papers import Paper, read_paper
 from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.values import BLANK, Value
 from audits.folder import Target
@@ -69,9 +70,8 @@ def _commands_of_any(folder: Path) -> dict[str, Setting]:
 def _prose(folder: Path, read: set[str]) -> dict[str, Setting]:
     """`NAME=value` anywhere in README.md, where it always says the same."""
     found: dict[str, Setting | None] = {}
-    path = folder / "README.md"
-    text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
-    for number, line in enumerate(text.split("\n"), 1):
+    paper = read_paper(folder / "README.md") or Paper("")
+    for number, line in enumerate(paper.text.split("\n"), 1):
         for name, value in _PROSE.findall(line):
             if name in read and "$" not in value and "<" not in value:
                 origin = f"README.md line {number} (prose)"

@@ -2,14 +2,15 @@
 
 A failure of high confidence fails its rule; a warning leaves it undecided; what is switched off is
 information only. What a run said of the same rule is weighed against it in `verdict/table.py`.
+Does not cover: scripts that no rule was tried on. `ScanReport.unjudged` names them, for the report
+to say; a run may judge them.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from audits.catalogue import RULES
-from audits.findings import FileReport, ScanReport
-from audits.judge import UNRECOGNISED
+from audits.findings import FileReport, Role, ScanReport
 from audits.source import Outcome
 from harness.checks.status import Finding, Level, Status
 
@@ -31,11 +32,13 @@ def check_static(report: ScanReport) -> list[Finding]:
     for rule, found in sorted(findings.items()):
         failed = [entry for status, entry in found if status == "fail"]
         first = (failed or [found[0][1]])[0]
-        text = f"{first['path']}:{first['line']} {first['function']}: {first['message']}"
+        place = f"{first['path']}:{first['line']} {first['function']}"
+        text = f"{place if first['line'] else first['path']}: {first['message']}"
         status = Status.FAIL if failed else Status.UNKNOWN
         entries = tuple(entry for _, entry in found)
         said.append(Finding(rule, status, Level.READ, text, entries))
-    return said + [_unread(f) for f in report.files if f.outcome in UNREAD]
+    code = (file for file in report.files if file.role != Role.PAPER)  # those have a finding
+    return said + [_unread(file) for file in code if file.outcome in UNREAD]
 
 
 def first_lines(report: ScanReport, found: Sequence[Finding], profile: str) -> Iterator[str]:
@@ -45,8 +48,8 @@ def first_lines(report: ScanReport, found: Sequence[Finding], profile: str) -> I
         if severity != "info":
             status = severity if one.status is Status.FAIL else "warn"
             yield f"read: {status.upper():4} {one.rule} {one.message}"
-    if unjudged := [file for file in report.files if UNRECOGNISED in file.note]:
-        yield from (f"read: {file.path}: {file.note}" for file in unjudged)
+    if report.unjudged:
+        yield from (f"read: {file.path}: {file.note}" for file in report.unjudged)
     elif not found:
         yield "read: nothing found in the code"
 

@@ -53,7 +53,7 @@ def test_text_carries_the_flow(folder: Folder, command: Command) -> None:
 
 
 def test_exit_codes(folder: Folder, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    """0 no failure, 1 failures, 2 use, 3 nothing to scan, 4 could not parse."""
+    """0 no failure, 1 failures, 2 use, 3 nothing judged, 4 could not parse."""
     root = folder({"bad.py": ILLEGAL, "good.py": LEGAL, "broken.py": "def f(:", "empty/note": ""})
     assert command(str(root / "good.py")).returncode == 0
     assert command(str(root / "bad.py")).returncode == 1
@@ -62,11 +62,12 @@ def test_exit_codes(folder: Folder, command: Command, capsys: pytest.CaptureFixt
     assert command("--select", "NORM-2", str(root / "bad.py")).returncode == 0
     assert command(str(root / "broken.py")).returncode == 4
     assert command(str(root / "empty")).returncode == 3
+    (root / "empty" / "silent.py").write_text("print('no score')\n")
+    assert scan.main([str(root / "empty")]) == 3
     for misuse in (
         [],
         ["--nonsense"],
         [str(root / "absent.py")],
-        [str(root)],
         ["--explain", "ORDER-99"],
         ["--select", "STATS-1", str(root / "good.py")],
         ["--select", "ORDER-2", "--ignore", "ORDER", str(root / "good.py")],

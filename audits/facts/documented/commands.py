@@ -16,10 +16,12 @@ from pathlib import Path
 
 from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.logs import Logs
+from audits.facts.documented.papers import read_paper
 from audits.facts.documented.setting import Setting, SettingKind
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
 _STARTERS = ("torchrun", "python", "python3", "accelerate")
+READMES = ("README.md", "readme.md", "README")  # the first that is there counts
 _BRANCHES = {"if": 1, "case": 1, "fi": -1, "esac": -1}
 _DEFAULTED = re.compile(r"^\$\{(\w+):?-([^}]*)\}$")  # ${NAME:-value}
 
@@ -36,7 +38,7 @@ class Command:
 def commands_of(folder: Path) -> list[Command]:
     """Every start command of the folder: README first, then run scripts in name order."""
     found: list[Command] = []
-    for name in ("README.md", "readme.md", "README"):
+    for name in READMES:
         if (folder / name).is_file():
             found += _from_markdown(name, _text(folder / name))
             break
@@ -60,7 +62,8 @@ def configuration(commands: list[Command], entry: str, logs: Logs | None = None)
 
 
 def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", "replace")
+    paper = read_paper(path)
+    return "" if paper is None else paper.text
 
 
 def _from_markdown(name: str, text: str) -> list[Command]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from audits.declared import that_come_to
 from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
+from audits.facts.documented.papers import Paper, read_paper
 from audits.facts.documented.setting import Setting, SettingKind
 
 MAX_LOGS = 8
@@ -45,6 +46,7 @@ class Logs:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)  # by file name
     declared: float | None = None  # bits per byte in submission.json
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # why, by file name
 
     def last_is_headline(self) -> bool | None:
         """Whether the last number printed is the declared one; None when nothing tells."""
@@ -85,14 +87,17 @@ def _is_output(text: str, at: int, message: str) -> bool:
 def logs_of(folder: Path) -> Logs:
     """Reads `*.log` and the training logs among `*.txt`, then submission.json as a last source."""
     texts: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
     paths = [*sorted(folder.glob("*.log")), *sorted(folder.glob("*.txt"))]
     for path in paths:
         if len(texts) < MAX_LOGS and path.is_file():
-            with path.open("rb") as file:
-                text = file.read(MAX_BYTES).decode("utf-8", "replace")
-            if _PROGRESS.search(text):
-                texts[path.name] = text
-    return from_texts(texts, manifest_of(folder).flat)
+            paper = read_paper(path, MAX_BYTES) or Paper("")
+            shows_progress = _PROGRESS.search(paper.text) is not None
+            if shows_progress:
+                texts[path.name] = paper.text
+            if paper.unreadable and (shows_progress or path.suffix == ".log"):
+                unreadable[path.name] = paper.unreadable
+    return replace(from_texts(texts, manifest_of(folder).flat), unreadable=unreadable)
 
 
 def from_texts(texts: Mapping[str, str], manifest: Mapping[str, object]) -> Logs:

@@ -1,0 +1,67 @@
+"""What a scan comes to, in sentences, and its exit code.
+
+Guarantees: what was not judged, or not read to its end, is said, and is never a pass; "no known
+violation" is said only where everything was read and judged and nothing, new or known, needs a
+person.
+Does not cover: the findings themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from audits.output.view import Gap, GapKind, View
+
+OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
+NO_FINDING: Final = (
+    "No known violation found. Reading code never shows that a submission is honest."
+)
+
+
+def exit_code(view: View) -> int:
+    """Failures first; then what keeps a scan from being a pass."""
+    if view.failed:
+        return FAILURES
+    kinds = {gap.kind for gap in view.gaps}
+    if kinds & {GapKind.UNREADABLE, GapKind.PARTLY}:
+        return UNPARSED
+    return NOTHING if kinds or not view.reports else OK
+
+
+def sentences(view: View) -> list[str]:
+    """One for each thing that a reader has to know beside the numbers; paths are not escaped."""
+    said = [*_not_judged(view), *_for_a_person(view)]
+    return said if said or view.counts["fail"] else [NO_FINDING]
+
+
+def _not_judged(view: View) -> Iterator[str]:
+    if unjudged := view.gaps_of(GapKind.UNJUDGED):
+        yield (
+            f"No score was recognised in {_listed(unjudged)}, so no rule could be judged there."
+            if view.judged
+            else f"Nothing was judged: no score was recognised in {_listed(unjudged)}."
+        )
+    if view.gaps_of(GapKind.UNREADABLE):
+        yield "What could not be read was not judged."
+    if partly := view.gaps_of(GapKind.PARTLY):
+        yield f"What was not read was not judged: {_listed(partly)} was read only in part."
+
+
+def _for_a_person(view: View) -> Iterator[str]:
+    """Nothing where the failures say it."""
+    counts = view.counts
+    warned, known = counts["warn"], counts.get("known", 0)
+    if counts["fail"] or not (warned or known):
+        return
+    people = f"{warned} warning{' needs' if warned == 1 else 's need'} a person"
+    old = f"{known} finding{' is' if known == 1 else 's are'} known from the baseline"
+    if warned and known:
+        yield f"Nothing new failed; {people}, and {old}."
+    else:
+        yield f"Nothing failed; {people}." if warned else f"Nothing new was found; {old}."
+
+
+def _listed(gaps: list[Gap]) -> str:
+    first, *others = gaps
+    return f"{first.path} and {len(others)} more" if others else first.path

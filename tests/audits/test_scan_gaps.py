@@ -1,0 +1,216 @@
+"""What was not judged, not read, or cannot be told never looks like a pass, in any format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from audits import scan
+from audits.corpus.page import render
+from audits.corpus.summary import as_table, summarise, verdict
+from audits.corpus.worker import Settings
+from audits.corpus.worker import _scan as scan_content
+from audits.findings import FileReport, Finding, Role, ScanReport
+from audits.folder import UsageError, target_of
+from audits.judge import PAPERS, scan_path
+from audits.output import FORMATS
+from audits.output.conclusion import NO_FINDING, exit_code, sentences
+from audits.output.view import View
+from audits.rules import CHECKS
+from harness.checks.static import check_static
+from harness.checks.status import Status
+
+Folder = Callable[[Mapping[str, str | bytes]], Path]
+ILLEGAL, LEGAL = CHECKS["ORDER-2"].invalid[0], CHECKS["ORDER-2"].valid[0]
+RULES = tuple(sorted(CHECKS))
+SILENT = "import helper\nprint('no score here')\n"
+
+
+def view_of(path: Path) -> View:
+    report = replace(scan_path(path), root="run")
+    return View("strict", (report,), RULES)
+
+
+def record_of(path: Path) -> dict[str, object]:
+    """As the corpus mode would write it."""
+    result = scan_content(path, Settings(path, "strict", RULES))
+    return {"ref": "r", "head": "h", "folder": "f", "key": "k", "wall_s": 0.1, **result}
+
+
+def test_a_script_without_a_score_is_no_pass(folder: Folder) -> None:
+    """An outcome of its own, said by every format; what needs no score still stands."""
+    root = folder({"train_gpt.py": SILENT, "helper.py": "x = 1\n"})
+    shown = view_of(root)
+    (report,) = shown.reports
+    assert [file.path for file in report.unjudged] == ["train_gpt.py"]
+    assert exit_code(shown) == 3
+    for name in FORMATS:
+        assert "No known violation" not in FORMATS[name](shown)
+    for name in ("text", "markdown"):
+        assert "Nothing was judged: no score was recognised" in FORMATS[name](shown)
+    assert "::warning file=run/train_gpt.py,title=not judged::no score" in FORMATS["github"](shown)
+    assert json.loads(FORMATS["json"](shown))["summary"]["unjudged"] == 1
+    suite = ElementTree.fromstring(FORMATS["junit"](shown))[0]
+    assert suite.get("skipped") == suite.get("tests") == str(len(RULES))
+    (run,) = json.loads(FORMATS["sarif"](shown))["runs"]
+    (note,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert note["level"] == "warning"
+    assert "no score was recognised" in note["message"]["text"]
+    assert [entry.finding.rule for entry in shown.entries] == ["BUDGET-2"]
+
+
+def test_the_corpus_has_a_class_for_it(folder: Folder) -> None:
+    """Not among those without a finding, in the table and on the page."""
+    record = record_of(folder({"train_gpt.py": SILENT, "helper.py": ""}))
+    assert verdict(record) == "unjudged"
+    assert "1 unjudged" in as_table(summarise([record]))
+    assert 'data-verdict="unjudged"' in render([record], summarise([record]), "strict")
+
+
+def test_an_evaluation_keeps_its_verdict(folder: Folder) -> None:
+    """Reading that recognised no score is said, but is no finding: a run may judge the script."""
+    report = scan_path(folder({"train_gpt.py": "print('no score')\n"}))
+    assert report.unjudged
+    assert check_static(report) == []
+
+
+def file(outcome: str = "parsed", *findings: Finding, judged: bool = True) -> FileReport:
+    return FileReport("a.py", outcome, findings, judged=judged)
+
+
+def found(status: str) -> Finding:
+    return Finding("ORDER-2", status, "fail", "high", 5, "main", "said", "code()")
+
+
+@pytest.mark.parametrize(
+    ("files", "baseline", "code", "said"),
+    [
+        ([file()], None, 0, NO_FINDING),
+        ([file("parsed", found("info"))], None, 0, NO_FINDING),
+        ([file("parsed", found("fail"))], None, 1, ""),
+        ([file("parsed", found("warn"))], None, 0, "Nothing failed; 1 warning needs a person."),
+        ([file("parsed", found("warn"))], 1, 0, "Nothing new was found; 1 finding is known"),
+        ([file("parsed", found("fail"))], 1, 0, "Nothing new was found; 1 finding is known"),
+        ([file("partly")], None, 4, "What was not read was not judged: a.py"),
+        ([file("unreadable", judged=False)], None, 4, "What could not be read was not judged."),
+        ([file(judged=False)], None, 3, "Nothing was judged: no score was recognised in a.py."),
+        ([file(judged=False), file()], None, 3, "No score was recognised in a.py, so no rule"),
+        ([file(judged=False), file("parsed", found("fail"))], None, 1, "No score was recognised"),
+    ],
+)
+def test_every_sentence_is_true(
+    files: list[FileReport], baseline: int | None, code: int, said: str
+) -> None:
+    """ "No known violation" only where all was judged and nothing needs a person."""
+    reports = tuple(ScanReport("strict", (one,)) for one in files)
+    shown = View("strict", reports, RULES)
+    known = {entry.fingerprint: baseline for entry in shown.entries if baseline}
+    shown = View("strict", reports, RULES, baseline=known if baseline else None)
+    assert exit_code(shown) == code
+    assert any(sentence.startswith(said) for sentence in sentences(shown) or [""])
+    assert (NO_FINDING in sentences(shown)) == (said == NO_FINDING)
+
+
+def test_what_was_read_in_part_is_no_pass() -> None:
+    """Its rules are skipped, and every format says so."""
+    shown = View("strict", (ScanReport("strict", (file("partly"),)),), RULES)
+    suite = ElementTree.fromstring(FORMATS["junit"](shown))[0]
+    assert suite.get("skipped") == str(len(RULES))
+    assert "title=read in part" in FORMATS["github"](shown)
+    assert "not read was not judged" in FORMATS["sarif"](shown)
+
+
+def test_every_candidate_is_scanned(folder: Folder) -> None:
+    """Nothing tells which file was submitted: each is read, and none fails the submission."""
+    root = folder({"a.py": ILLEGAL, "b.py": LEGAL, "c/other.py": "x = 1\n"})
+    report = scan_path(root)
+    roles = [(one.path, one.role, one.judged) for one in report.files]
+    assert roles == [
+        ("a.py", Role.CANDIDATE, True),
+        ("b.py", Role.CANDIDATE, True),
+        ("c/other.py", Role.BESIDE, False),
+    ]
+    assert "candidate entry 1 of 2: cannot tell which one was submitted" in report.files[0].note
+    (finding,) = report.files[0].findings
+    assert (finding.rule, finding.status) == ("ORDER-2", "warn")
+    assert "may not be what was submitted" in finding.message
+    assert verdict(record_of(root)) == "undecided"
+    assert scan.main([str(root)]) == 0
+    with pytest.raises(UsageError, match=r"\(a.py, b.py\).*--entry"):
+        target_of(root, None)
+
+
+LONG = "# the code that was submitted\n" * 10 + LEGAL
+LOG = "step:1 train_loss:3.2\nval_bpb:1.1\n"
+
+
+@pytest.mark.parametrize(
+    "papers",
+    [
+        {"submission.json": json.dumps({"bytes_code": len(LONG)})},
+        {"submission.json": json.dumps({"sizes": {"code_size_bytes": len(LONG)}})},
+        {"train.log": LOG + f"Code size: {len(LONG)} bytes\n"},
+        {"train.log": LONG.strip() + "\n=====\n" + LOG},
+        {"train.log": LONG.replace("\n", "\r\n") + LOG, "submission.json": "{}"},
+        {"README.md": "```\ntorchrun b.py\n```\n"},
+        {"run.sh": "python b.py\n"},
+    ],
+)
+def test_the_evidence_of_the_folder_decides(folder: Folder, papers: Mapping[str, str]) -> None:
+    """Commands, the size of the code, the source in a log: no option is needed."""
+    assert target_of(folder({"a.py": ILLEGAL, "b.py": LONG, **papers}), None).entry == "b.py"
+
+
+def test_evidence_that_differs_decides_nothing(folder: Folder) -> None:
+    """The size says one file, the log another."""
+    files = {"a.py": ILLEGAL, "b.py": LONG, "train.log": LONG + LOG}
+    root = folder({**files, "submission.json": json.dumps({"bytes_code": len(ILLEGAL)})})
+    with pytest.raises(UsageError, match="--entry"):
+        target_of(root, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("submission.json", b'{"name": "unterminated', "no JSON"),
+        ("submission.json", b"[1, 2]", "JSON, but no object"),
+        ("submission.json", b"\xff\xfe{\x00}\x00", "not UTF-8"),
+        ("submission.json", None, "a folder"),
+        ("README.md", b"caf\xe9", "not UTF-8"),
+        ("README.md", None, "a folder"),
+        ("train.log", b"val_bpb:1.1 \xff", "not UTF-8"),
+    ],
+)
+def test_a_paper_that_cannot_be_read_is_a_finding(
+    folder: Folder, name: str, content: bytes | None, why: str
+) -> None:
+    """It names the file, the cause and the cure; the script is judged all the same."""
+    root = folder({"train_gpt.py": ILLEGAL} | ({name: content} if content is not None else {}))
+    if content is None:
+        (root / name).mkdir()
+    script, paper = scan_path(root).files
+    assert [one.rule for one in script.findings] == ["ORDER-2"]
+    assert (paper.path, paper.role, paper.outcome) == (name, Role.PAPER, "unreadable")
+    (finding,) = paper.findings
+    assert (finding.rule, finding.status) == (PAPERS, "warn")
+    assert finding.message.startswith(f"{name} cannot be read ({why}")
+    assert "repair" in finding.message
+    shown = view_of(root)
+    for form in FORMATS:
+        assert name in FORMATS[form](shown)
+    (root / "train_gpt.py").write_text(LEGAL)
+    assert exit_code(view_of(root)) == 0
+    (said,) = check_static(scan_path(root))
+    assert (said.rule, said.status) == (PAPERS, Status.UNKNOWN)
+
+
+def test_papers_that_can_be_read_are_no_finding(folder: Folder) -> None:
+    """A mark of the byte order, other letters, no paper at all, a folder of logs."""
+    files = {"submission.json": b"\xef\xbb\xbf{}", "README.md": "größer", "notes.txt": b"\xff"}
+    root = folder({"train_gpt.py": LEGAL, **files, "runs.log/1.log": LOG})
+    assert [one.path for one in scan_path(root).files] == ["train_gpt.py"]
