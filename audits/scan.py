@@ -8,8 +8,16 @@ Does not cover: proof. A failure is a pattern that the run reaches; no failure i
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
+
+# `-m` puts the working directory first, which may be a submission's: nothing there is a module.
+if __name__ == "__main__" and sys.path[0] == os.getcwd() != os.path.dirname(
+    os.path.dirname(__file__)
+):
+    del sys.path[0]
+
+import argparse
 import tempfile
 import traceback
 from collections.abc import Sequence

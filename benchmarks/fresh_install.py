@@ -81,9 +81,8 @@ class Install:
         said = done.stdout + done.stderr
         well = done.returncode == code and expected in said
         self.wrong += not well
-        print(
-            f"| {shown or ' '.join(command)} | {expected if well else 'WRONG'} | {time.monotonic() - started:.1f} |"
-        )
+        seconds = time.monotonic() - started
+        print(f"| {shown or ' '.join(command)} | {expected if well else 'WRONG'} | {seconds:.1f} |")
         if not well:
             print(f"exit {done.returncode}:\n{said}", flush=True)
 

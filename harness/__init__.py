@@ -2,23 +2,26 @@
 
     from harness import evaluate, scan
 
-This package is imported beside untrusted code too, so what it offers is loaded when it is asked
-for. `harness.evaluate` is that function; the module of the same name is for `python -m` alone.
+This package is imported beside untrusted code too, and before `python -m` has left the working
+directory: it imports nothing, and loads what it offers when it is asked for. `harness.evaluate` is
+that function; the module of the same name is for `python -m` alone.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # that of `typing`, which could be a file of the working directory
 if TYPE_CHECKING:
     from harness.library import evaluate as evaluate
     from harness.reading import scan as scan
+else:
 
-_HOMES = {"evaluate": "harness.library", "scan": "harness.reading"}
+    def __getattr__(name: str) -> object:
+        """The public face, on first use."""
+        if name == "evaluate":
+            from harness.library import evaluate as found
+        elif name == "scan":
+            from harness.reading import scan as found
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return found
+
+
 __all__ = ["evaluate", "scan"]
-
-
-def __getattr__(name: str) -> Any:
-    """The public face, on first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
