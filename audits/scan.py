@@ -1,23 +1,15 @@
 """The command `python -m audits.scan PATH...`: reads submissions, runs nothing of them.
 
 Guarantees: exit code 0 everything was judged and nothing failed, 1 failures, 2 the tool or its use
-failed, 3 nothing was judged, 4 a file could not be read to its end; the same files give the same
-output.
+failed, 3 nothing was judged, or it is open which file was submitted, 4 a file could not be read to
+its end; the same files give the same output.
 Does not cover: proof. A failure is a pattern that the run reaches; no failure is not honesty.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-
-# `-m` puts the working directory first, which may be a submission's: nothing there is a module.
-if __name__ == "__main__" and sys.path[0] == os.getcwd() != os.path.dirname(
-    os.path.dirname(__file__)
-):
-    del sys.path[0]
-
 import argparse
+import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -50,7 +42,8 @@ examples:
   {prog} --explain NORM-2
 
 exit codes: 0 no failure, 1 failures, 2 the tool or its use failed,
-3 nothing was judged (no code, or no score was recognised in a script),
+3 nothing was judged (no code, no score was recognised in a script, or any of several
+files may be the submission),
 4 a file of code could not be parsed, or only in part
 """
 

@@ -8,16 +8,9 @@ Does not cover: judging pull requests by what people wrote; only files are read.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-
-# `-m` puts the working directory first, which may be a submission's: nothing there is a module.
-if __name__ == "__main__" and sys.path[0] == os.getcwd() != os.path.dirname(
-    os.path.dirname(os.path.dirname(__file__))
-):
-    del sys.path[0]
-
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """What a scan comes to, in sentences, and its exit code.
 
-Guarantees: what was not judged, or not read to its end, is said, and is never a pass; "no known
-violation" is said only where everything was read and judged and nothing, new or known, needs a
-person.
+Guarantees: what was not judged, not read to its end, or may not be the submission is said, and is
+never a pass; "no known violation" is said only where everything was read and judged, and nothing,
+new or known, needs a person.
 Does not cover: the findings themselves.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from audits.findings import Role
 from audits.output.view import Gap, GapKind, View
 
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
@@ -31,7 +32,7 @@ def exit_code(view: View) -> int:
 
 def sentences(view: View) -> list[str]:
     """One for each thing that a reader has to know beside the numbers; paths are not escaped."""
-    said = [*_not_judged(view), *_for_a_person(view)]
+    said = [*_not_judged(view), *_undecided(view), *_for_a_person(view)]
     return said if said or view.counts["fail"] else [NO_FINDING]
 
 
@@ -46,6 +47,16 @@ def _not_judged(view: View) -> Iterator[str]:
         yield "What could not be read was not judged."
     if partly := view.gaps_of(GapKind.PARTLY):
         yield f"What was not read was not judged: {_listed(partly)} was read only in part."
+
+
+def _undecided(view: View) -> Iterator[str]:
+    for report in view.reports:
+        if count := sum(file.role == Role.CANDIDATE for file in report.files):
+            folder = report.root or "the folder"
+            yield (
+                f"Undecided: any of {count} files may be what {folder} submits, so none of them can"
+                " fail it; --entry FILE names the one."
+            )
 
 
 def _for_a_person(view: View) -> Iterator[str]:

@@ -30,6 +30,7 @@ _NOTES: Final = {
     GapKind.UNREADABLE: "could not be read, so not judged",
     GapKind.PARTLY: "what was not read was not judged",
     GapKind.UNJUDGED: "not judged",
+    GapKind.UNDECIDED: "judged, but no pass",
 }
 _Json = dict[str, Any]
 

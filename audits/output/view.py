@@ -48,11 +48,12 @@ class GapKind(StrEnum):
     UNREADABLE = "unreadable"
     PARTLY = "read in part"
     UNJUDGED = "not judged"  # read, and no rule could be tried on it
+    UNDECIDED = "undecided"  # judged, and it may not be what was submitted
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One file of code that was not read, not read to its end, or not judged."""
+    """One file of code that is no pass."""
 
     kind: GapKind
     path: str  # as the user would name the file
@@ -132,7 +133,9 @@ def _gap(report: ScanReport, file: FileReport) -> GapKind | None:
         return GapKind.UNREADABLE
     if file in report.unjudged:
         return GapKind.UNJUDGED
-    return GapKind.PARTLY if file.outcome == Outcome.PARTLY else None
+    if file.outcome == Outcome.PARTLY:
+        return GapKind.PARTLY
+    return GapKind.UNDECIDED if file.role == Role.CANDIDATE else None
 
 
 def shown(report: ScanReport, path: str) -> str:

@@ -140,7 +140,11 @@ def test_every_candidate_is_scanned(folder: Folder) -> None:
     assert (finding.rule, finding.status) == ("ORDER-2", "warn")
     assert "may not be what was submitted" in finding.message
     assert verdict(record_of(root)) == "undecided"
-    assert scan.main([str(root)]) == 0
+    shown = view_of(root)
+    assert exit_code(shown) == scan.main([str(root)]) == 3
+    assert sentences(shown)[0].startswith("Undecided: any of 2 files may be what run submits")
+    suite = ElementTree.fromstring(FORMATS["junit"](shown))[0]
+    assert suite.get("skipped") == str(len(RULES))
     with pytest.raises(UsageError, match=r"\(a.py, b.py\).*--entry"):
         target_of(root, None)
 
