@@ -113,7 +113,7 @@ def _use(install: Install) -> None:
     install.check("CLEAN", "scorefirst", "evaluate", "program")
     install.check("no such file", "scorefirst", "evaluate", "nowhere", code=2)
     install.check("CLEAN False", "python", "-P", "-c", LIBRARY, shown="from harness import ...")
-    if find_spec("mypy"):
+    if find_spec("mypy"):  # here; --with-dependencies fetches it too
         (install.place / "types").mkdir()
         (install.place / "types" / "caller.py").write_text(CALLER)
         command = ("-P", "-m", "mypy", "--follow-imports=silent", "--strict", "caller.py")
@@ -129,7 +129,9 @@ def _installed(under: Path, with_dependencies: bool) -> Path:
         shutil.copy(ROOT / name, checkout / name)
     venv.create(home, with_pip=True, symlinks=True)
     pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", checkout]
-    if not with_dependencies:
+    if with_dependencies:
+        pip.append("mypy")
+    else:
         (own,) = (home / "lib").glob("python*/site-packages")
         (own / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
         pip.append("--no-deps")

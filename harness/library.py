@@ -26,6 +26,7 @@ from reference_model.data.cache import cache_folder
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
+from reference_model.data.tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def carry_out(request: Request, kind: Kind | None, observer: Observer) -> Done:
     chosen = request.settled()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
-    data = _data(chosen.data, kind)
+    data = _data(chosen, kind)
     with _report_folder(chosen) as folder:
         options = _options(chosen, folder.path, data, replay_command(request), observer)
         report = Evaluation(options).run()
@@ -124,9 +125,12 @@ def _options(
     )
 
 
-def _data(folder: Path | None, kind: Kind | None) -> DataFolder | None:
-    """What a native submission is scored on."""
+def _data(chosen: Settled, kind: Kind | None) -> DataFolder | None:
+    """What a native submission is scored on; what cannot be read is wrong use."""
+    folder = chosen.data
     try:
+        for path in chosen.tokenizers:
+            load_tokenizer(path)
         cache_folder()  # one that cannot be made is the caller's to mend, whatever is built there
         if kind not in NATIVE:
             return None

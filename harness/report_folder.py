@@ -3,7 +3,8 @@ one left.
 
 Guarantees: two evaluations never write the same folder, be they of one submission or of two of the
 same name; an older report is gone before the new evaluation starts; a file that no evaluation of
-ours wrote is never removed. Does not cover file systems without locks between processes.
+ours wrote is never removed; a report never becomes part of its submission. Does not cover file
+systems without locks between processes.
 
 MARK is both the lock, held until the end of this process' use, and the note of whose report the
 folder holds. A folder without it is nobody's: what lies there under our names stays.
@@ -51,6 +52,11 @@ class ReportFolder(Closing):
     @classmethod
     def named(cls, path: Path, submission: Path) -> Self:
         """The folder that the caller named. Raises UsageError where it cannot be used."""
+        if _inside(path, submission):
+            raise UsageError(
+                f"--out {path}: lies in the submission's own folder, and would be taken for a part"
+                " of it; name another folder"
+            )
         try:
             return cls(path, submission, of_anybody=True)
         except _Taken as taken:
@@ -61,11 +67,12 @@ class ReportFolder(Closing):
     @classmethod
     def unnamed(cls, submission: Path, seed: int) -> Self:
         """`reports/NAME-SEED`, or the first of `reports/NAME-SEED-2`, -3, ... that is neither in
-        use nor another submission's.
+        use nor another submission's; beside the submission where we are called from inside it.
         """
+        home = submission.resolve().parent / HOME if _inside(HOME, submission) else HOME
         name = f"{_slug(submission)}-{seed}"
         for number in itertools.count(1):
-            path = HOME / (name if number == 1 else f"{name}-{number}")
+            path = home / (name if number == 1 else f"{name}-{number}")
             try:
                 return cls(path, submission, of_anybody=False)
             except _Taken:
@@ -98,6 +105,10 @@ class ReportFolder(Closing):
             _remove(self.path / name)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{owner}\n".encode(), 0)
+
+
+def _inside(path: Path, submission: Path) -> bool:
+    return submission.is_dir() and path.resolve().is_relative_to(submission.resolve())
 
 
 def _remove(path: Path) -> None:

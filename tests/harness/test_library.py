@@ -82,8 +82,9 @@ def test_what_cannot_be_run_is_a_report_and_nothing_is_printed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Frozen, valid under the published schema, and the one that was written."""
-    (tmp_path / "submission.json").write_text('{"harness": {"protocol": 99}}')
-    report = harness.evaluate(str(tmp_path), out=tmp_path / "out")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "submission.json").write_text('{"harness": {"protocol": 99}}')
+    report = harness.evaluate(str(tmp_path / "folder"), out=tmp_path / "out")
     assert report.verdict is Verdict.UNRUNNABLE
     published = report.to_json()
     jsonschema.validate(published, json.loads(SCHEMA_PATH.read_text()))

@@ -85,7 +85,7 @@ def test_what_an_older_evaluation_left_is_removed_and_nothing_else(
             (out / name).write_text("old")
         (out / "runs" / "link").symlink_to(foreign)
         (out / "notes.txt").write_text("mine")
-    with ReportFolder.named(out, tmp_path):  # another submission
+    with ReportFolder.named(out, foreign):  # another submission
         assert sorted(path.name for path in out.iterdir()) == [MARK, "notes.txt"]
     assert (foreign / "kept").exists()
 
@@ -111,3 +111,19 @@ def test_a_folder_that_cannot_be_written_is_wrong_use(tmp_path: Path, submission
         ReportFolder.unnamed(submission, 7)
     with pytest.raises(UsageError, match=r"--out .*reports.x: cannot be written"):
         ReportFolder.named(tmp_path / "reports" / "x", submission)
+
+
+def test_a_report_is_never_part_of_the_submission(
+    submission: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Called from inside its folder, beside it; a folder in it that was named is refused."""
+    monkeypatch.chdir(submission)
+    for given in (Path("."), submission):
+        with ReportFolder.unnamed(given, 7) as folder:
+            assert folder.path == submission.parent / "reports" / "my-record-7"
+    for inside in (Path("."), submission / "deep" / "out"):
+        with pytest.raises(UsageError, match="in the submission's own folder"):
+            ReportFolder.named(inside, submission)
+    assert list(submission.iterdir()) == []
+    (submission / "train_gpt.py").touch()
+    ReportFolder.named(submission / "out", submission / "train_gpt.py").close()  # a lone script

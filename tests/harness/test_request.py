@@ -146,6 +146,22 @@ def test_a_value_that_no_run_can_have_is_refused(
     assert option in said and value in said
 
 
+def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path, script: Path, refused) -> None:
+    """Such a file would be ignored, and another vocabulary be judged."""
+    wrong = tmp_path / "wrong.model"
+    wrong.write_bytes(b"no tokenizer")
+    assert "wrong.model" in refused(script, "--tokenizer", wrong)
+
+
+def test_data_that_are_none_are_refused(tmp_path: Path, refused) -> None:
+    """A folder without shards and tokenizer, and one that is not there."""
+    manifest = {"protocol": 1, "artifact": "w.bin", "predictor": "toy.py:build"}
+    (tmp_path / "toy.py").touch()
+    (tmp_path / "submission.json").write_text(json.dumps({"harness": manifest}))
+    assert "no such data folder" in refused(tmp_path, "--data", tmp_path / "nowhere")
+    assert "no SentencePiece tokenizer" in refused(tmp_path, "--data", tmp_path)
+
+
 @pytest.mark.parametrize("together", [["--quick", "--all"], ["--quick", "--jobs", "2"]])
 def test_a_combination_without_meaning_is_refused(
     together: list[str], script: Path, refused

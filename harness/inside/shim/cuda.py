@@ -50,6 +50,12 @@ def install() -> None:
     for name in ("CUDAGraph", "graph", "make_graphed_callables"):
         setattr(cuda, name, unserved(f"torch.cuda.{name}"))
     torch.version.cuda = "12.8"
+    if hasattr(torch, "accelerator"):  # a build for CUDA would ask the driver for its streams
+        torch.accelerator.current_accelerator = _no_accelerator
+
+
+def _no_accelerator(check_available: bool = False) -> None:
+    """What a build for CPUs says: optimisers look at it before each step."""
 
 
 def _nothing(*_: Any, **__: Any) -> None:

@@ -155,8 +155,9 @@ def test_a_bug_of_ours_is_exit_2_and_never_reads_as_a_violation(
 ) -> None:
     """Python's own exit code for a crash is 1, which would mean VIOLATION."""
     monkeypatch.setattr("harness.library.Evaluation", None)
+    (tmp_path / "folder").mkdir()
 
-    result = evaluate(tmp_path)
+    result = evaluate(tmp_path / "folder")
 
     assert result.code == 2
     assert "nothing was judged" in result.screen
