@@ -172,4 +172,4 @@ def _candidates(
         return (pointed,)
     named = {command.script for command in commands}
     below = [name for name in files if name.rpartition("/")[2] in named]
-    return tuple(likely or (below if len(below) == 1 else top or files))
+    return tuple(sorted(likely or (below if len(below) == 1 else top or files)))
