@@ -40,7 +40,7 @@ class Scan:
     @property
     def judged(self) -> bool:
         """Whether all of its code was read and a score recognised: else no failure says nothing."""
-        return not self.view.gaps
+        return not self.view.reservations
 
     def to_json(self) -> dict[str, Any]:
         """The published form: `schemas/scan.schema.json`."""

@@ -19,8 +19,8 @@ _LEVELS: Final = {"fail": "error", "warn": "warning", "info": "notice"}
 def as_annotations(view: View) -> str:
     lines = [_line(entry) for entry in view.entries if not entry.known]
     lines += [
-        f"::warning file={_property(gap.path)},title={gap.kind}::{_data(gap.file.note)}"
-        for gap in view.gaps
+        f"::warning file={_property(one.path)},title={one.kind}::{_data(one.file.note)}"
+        for one in view.reservations
     ]
     return "".join(line + "\n" for line in lines)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from audits.findings import Role
-from audits.output.view import Gap, GapKind, View
+from audits.output.view import Reservation, ReservationKind, View
 
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
 NO_FINDING: Final = (
@@ -24,8 +24,8 @@ def exit_code(view: View) -> int:
     """Failures first; then what keeps a scan from being a pass."""
     if view.failed:
         return FAILURES
-    kinds = {gap.kind for gap in view.gaps}
-    if kinds & {GapKind.UNREADABLE, GapKind.PARTLY}:
+    kinds = {one.kind for one in view.reservations}
+    if kinds & {ReservationKind.UNREADABLE, ReservationKind.PARTLY}:
         return UNPARSED
     return NOTHING if kinds or not view.reports else OK
 
@@ -37,15 +37,15 @@ def sentences(view: View) -> list[str]:
 
 
 def _not_judged(view: View) -> Iterator[str]:
-    if unjudged := view.gaps_of(GapKind.UNJUDGED):
+    if unjudged := view.reservations_of(ReservationKind.UNJUDGED):
         yield (
             f"No score was recognised in {_listed(unjudged)}, so no rule could be judged there."
             if view.judged
             else f"Nothing was judged: no score was recognised in {_listed(unjudged)}."
         )
-    if view.gaps_of(GapKind.UNREADABLE):
+    if view.reservations_of(ReservationKind.UNREADABLE):
         yield "What could not be read was not judged."
-    if partly := view.gaps_of(GapKind.PARTLY):
+    if partly := view.reservations_of(ReservationKind.PARTLY):
         yield f"What was not read was not judged: {_listed(partly)} was read only in part."
 
 
@@ -73,6 +73,6 @@ def _for_a_person(view: View) -> Iterator[str]:
         yield f"Nothing failed; {people}." if warned else f"Nothing new was found; {old}."
 
 
-def _listed(gaps: list[Gap]) -> str:
-    first, *others = gaps
+def _listed(reservations: list[Reservation]) -> str:
+    first, *others = reservations
     return f"{first.path} and {len(others)} more" if others else first.path

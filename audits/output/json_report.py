@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from audits.catalogue import RULES
 from audits.folder import UsageError
-from audits.output.view import GapKind, View
+from audits.output.view import ReservationKind, View
 from audits.tool import NAME, version
 
 SCHEMA_VERSION: Final = 1
@@ -40,9 +40,9 @@ def _coverage(view: View) -> dict[str, int]:
     """Files that may be the submission, judged or not; files of code not read to their end."""
     return {
         "judged": view.judged,
-        "unjudged": len(view.gaps_of(GapKind.UNJUDGED)),
-        "partly": len(view.gaps_of(GapKind.PARTLY)),
-        "unreadable": len(view.gaps_of(GapKind.UNREADABLE)),
+        "unjudged": len(view.reservations_of(ReservationKind.UNJUDGED)),
+        "partly": len(view.reservations_of(ReservationKind.PARTLY)),
+        "unreadable": len(view.reservations_of(ReservationKind.UNREADABLE)),
     }
 
 

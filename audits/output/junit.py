@@ -50,8 +50,8 @@ def _suite(view: View, report: ScanReport) -> ElementTree.Element:
 def _why_skipped(view: View, report: ScanReport) -> str:
     """Why a rule without a failure did not pass; empty where it did."""
     mine = {id(file) for file in report.files}
-    gaps = [gap for gap in view.gaps if id(gap.file) in mine]
-    return "; ".join(f"{gap.path}: {gap.kind}, {gap.file.note}" for gap in gaps)
+    reservations = [one for one in view.reservations if id(one.file) in mine]
+    return "; ".join(f"{one.path}: {one.kind}, {one.file.note}" for one in reservations)
 
 
 def _case(suite: ElementTree.Element, name: str, title: str) -> ElementTree.Element:

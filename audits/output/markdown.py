@@ -31,8 +31,8 @@ def as_markdown(view: View) -> str:
     if len(entries) > MAX_ROWS:
         parts.append(f"{len(entries) - MAX_ROWS} more findings are left out here.")
     parts += [
-        f"{gap.kind.capitalize()}: {markdown_text(gap.path)} ({markdown_text(gap.file.note)})"
-        for gap in view.gaps
+        f"{one.kind.capitalize()}: {markdown_text(one.path)} ({markdown_text(one.file.note)})"
+        for one in view.reservations
     ]
     parts += [markdown_text(message) for message in view.nothing]
     parts.append(_foot(view))

@@ -18,7 +18,7 @@ from audits.catalogue import RULES
 from audits.findings import Step
 from audits.output.escape import visible
 from audits.output.rule_text import help_of, markdown_of
-from audits.output.view import Entry, GapKind, View
+from audits.output.view import Entry, ReservationKind, View
 from audits.tool import version
 
 SCHEMA: Final = (
@@ -27,10 +27,10 @@ SCHEMA: Final = (
 _HOME: Final = "https://github.com/openai/parameter-golf/issues/1017"
 _LEVELS: Final = {"fail": "error", "warn": "warning", "info": "note"}
 _NOTES: Final = {
-    GapKind.UNREADABLE: "could not be read, so not judged",
-    GapKind.PARTLY: "what was not read was not judged",
-    GapKind.UNJUDGED: "not judged",
-    GapKind.UNDECIDED: "judged, but no pass",
+    ReservationKind.UNREADABLE: "could not be read, so not judged",
+    ReservationKind.PARTLY: "what was not read was not judged",
+    ReservationKind.UNJUDGED: "not judged",
+    ReservationKind.UNDECIDED: "judged, but no pass",
 }
 _Json = dict[str, Any]
 
@@ -127,9 +127,9 @@ def _notes(view: View) -> list[_Json]:
     """What keeps the run from being a pass: no finding, and no code scanner may hide it."""
     return [
         {
-            "level": "error" if gap.kind is GapKind.UNREADABLE else "warning",
-            "message": _message(f"{_NOTES[gap.kind]}: {gap.file.note}"),
-            "locations": [{"physicalLocation": {"artifactLocation": _artifact(gap.path)}}],
+            "level": "error" if one.kind is ReservationKind.UNREADABLE else "warning",
+            "message": _message(f"{_NOTES[one.kind]}: {one.file.note}"),
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(one.path)}}],
         }
-        for gap in view.gaps
+        for one in view.reservations
     ]

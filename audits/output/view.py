@@ -42,7 +42,7 @@ class Entry:
         return f"{self.path}:{line} in {function}" if line else self.path
 
 
-class GapKind(StrEnum):
+class ReservationKind(StrEnum):
     """Why a file is no pass."""
 
     UNREADABLE = "unreadable"
@@ -52,10 +52,10 @@ class GapKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Reservation:
     """One file of code that is no pass."""
 
-    kind: GapKind
+    kind: ReservationKind
     path: str  # as the user would name the file
     file: FileReport
 
@@ -88,16 +88,16 @@ class View:
                 yield report, file
 
     @cached_property
-    def gaps(self) -> tuple[Gap, ...]:
+    def reservations(self) -> tuple[Reservation, ...]:
         """What keeps the scan from being a pass though nothing was found."""
         return tuple(
-            Gap(kind, shown(report, file.path), file)
+            Reservation(kind, shown(report, file.path), file)
             for report, file in self.files
-            if (kind := _gap(report, file)) is not None
+            if (kind := _reservation(report, file)) is not None
         )
 
-    def gaps_of(self, kind: GapKind) -> list[Gap]:
-        return [gap for gap in self.gaps if gap.kind is kind]
+    def reservations_of(self, kind: ReservationKind) -> list[Reservation]:
+        return [one for one in self.reservations if one.kind is kind]
 
     @property
     def judged(self) -> int:
@@ -126,16 +126,16 @@ class View:
         return counts
 
 
-def _gap(report: ScanReport, file: FileReport) -> GapKind | None:
+def _reservation(report: ScanReport, file: FileReport) -> ReservationKind | None:
     if file.role == Role.PAPER:
         return None  # it has a finding
     if file.outcome == Outcome.UNREADABLE:
-        return GapKind.UNREADABLE
+        return ReservationKind.UNREADABLE
     if file in report.unjudged:
-        return GapKind.UNJUDGED
+        return ReservationKind.UNJUDGED
     if file.outcome == Outcome.PARTLY:
-        return GapKind.PARTLY
-    return GapKind.UNDECIDED if file.role == Role.CANDIDATE else None
+        return ReservationKind.PARTLY
+    return ReservationKind.UNDECIDED if file.role == Role.CANDIDATE else None
 
 
 def shown(report: ScanReport, path: str) -> str:
