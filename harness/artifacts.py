@@ -79,7 +79,7 @@ def _train(preset: str, data: DataFolder, folder: Path) -> None:
         try:
             for line in child.stdout:
                 said.append(line.rstrip())
-                if time.monotonic() >= next_line:
+                if said[-1] and time.monotonic() >= next_line:
                     LOG.info("  %s", said[-1])
                     next_line = time.monotonic() + LINE_EACH_S
         except BaseException:

@@ -56,7 +56,8 @@ def evaluate(
     tokenizers: Sequence[str | PathLike[str]] | None = None,
     observer: Observer | None = None,
 ) -> Report:
-    """Evaluates a submission's folder or lone script and writes the report folder `out`.
+    """Evaluates a submission's folder or lone script and writes the report folder: `out`, or the
+    one of `reports/` that the command would choose.
 
     The keywords are the options of `scorefirst evaluate`; what the kind of folder does not use must
     be left out. Raises UsageError for wrong use, HarnessError where we failed.

@@ -26,19 +26,17 @@ SEEDS = 1 << 32  # what every generator takes, numpy's oldest included
 
 
 def _count(value: Any) -> str | None:
-    return None if value >= 1 else "no whole number of at least 1"
+    return None if isinstance(value, int) and value >= 1 else "no whole number of at least 1"
 
 
 def _seconds(value: Any) -> str | None:
-    return None if 0 < value < math.inf else "no number of seconds above 0"
+    well = isinstance(value, int | float) and 0 < value < math.inf
+    return None if well else "no number of seconds above 0"
 
 
 def _seed(value: Any) -> str | None:
-    return None if 0 <= value < SEEDS else f"no whole number from 0 to {SEEDS - 1}"
-
-
-def _profile(value: Any) -> str | None:
-    return None if value in PROFILES else f"none of {', '.join(PROFILES)}"
+    well = isinstance(value, int) and 0 <= value < SEEDS
+    return None if well else f"no whole number from 0 to {SEEDS - 1}"
 
 
 def _files(value: Any) -> str | None:
@@ -60,7 +58,12 @@ class Option:
     default: Any  # where it was not given
     text: str
     parsed: Mapping[str, Any] = field(default_factory=dict)  # how argparse takes it
-    complaint: Callable[[Any], str | None] = lambda value: None  # on a value that no run can have
+    check: Callable[[Any], str | None] = lambda value: None  # what is wrong with a value
+
+    def complaint(self, value: Any) -> str | None:
+        """On a value that no run can have."""
+        choices = self.parsed.get("choices", (value,))
+        return self.check(value) if value in choices else f"none of {', '.join(choices)}"
 
 
 _SWITCH = {"action": "store_const", "const": True}
@@ -81,7 +84,7 @@ OPTIONS = (
     ),
     Option(
         "--profile", "profile", ANY, "strict", "of severities; default strict",
-        {"choices": PROFILES}, _profile,
+        {"choices": PROFILES},
     ),
     Option("--no-static", "no_static", ANY, False, "do not read the code", _SWITCH),
     Option(

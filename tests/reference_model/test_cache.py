@@ -44,7 +44,7 @@ def test_one_that_cannot_be_made_names_the_cure(
 
 def _keep_often(path: Path, content: bytes, together: Barrier) -> None:
     together.wait(30)
-    for _ in range(200):
+    for _ in range(50):
         keep(path, content)
         assert len(set(path.read_bytes())) == 1
 
