@@ -73,7 +73,12 @@ def _train(preset: str, data: DataFolder, folder: Path) -> None:
     said: deque[str] = deque(maxlen=20)
     next_line = time.monotonic()
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # a terminal's interrupt is for us: we end it
     ) as child:
         assert child.stdout is not None
         try:

@@ -2,6 +2,7 @@
 
 Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
 ends the running, not the report: what was proved stays proved, what was not reached is not passed.
+So does a signal, where the command turned it into `Interrupted`.
 Errors of ours (HarnessError) go up.
 """
 
@@ -10,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
 from harness.examination import Examination
+from harness.interrupts import Interrupted, within
 from harness.options import Options
 from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
@@ -44,14 +47,16 @@ from harness.verdict.refereed import refereed_source, refereed_table
 from harness.verdict.table import Table, verdict
 from reference_model.data.folder import DataFolder
 
+JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
+
 
 @dataclass
 class Evaluation:
     """A submission under evaluation; holds the evidence as it comes in."""
 
     options: Options
-    findings: list[Finding] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)  # of its runs
+    findings: list[Finding] = field(default_factory=list)  # of reading its code
+    tables: list[Table] = field(default_factory=list)  # all findings, with the reasons beside them
     seconds: dict[str, float] = field(default_factory=dict)
     submission: Submission | None = None
     artifact: Path | None = None
@@ -59,16 +64,49 @@ class Evaluation:
     source: SourceRun | None = None
     examination: Examination | None = None
     failure: str | None = None
+    phase: str = ""  # that is under way
+    interrupted: Interrupted | None = None
 
     def run(self) -> Report:
-        """Every phase, then the report. Raises HarnessError only."""
+        """Every phase, then the report. Raises HarnessError only; an interruption by the command
+        ends the phases and is in the report, with what is known by then.
+        """
+        try:
+            self._gather()
+            with self._phase("judge"):
+                self.tables = self._judged(self.examination)
+        except Interrupted as stop:
+            self.interrupted = stop
+            self._conclude(stop)
+        return self._report()
+
+    def _gather(self) -> None:
         try:
             self._phases()
         except (SubmissionError, SandboxError) as error:
             self.failure = str(error)
-        with self._phase("judge"):
-            self._judge()
-        return self._report()
+
+    def _conclude(self, stop: Interrupted) -> None:
+        """Judges what there is, as far as nobody has to wait for it."""
+        self.failure = f"{stop} during {self.phase}"
+        known = copy(self.examination)  # judged beside, so that all of it counts or nothing
+        if known is not None:
+            known.clear()
+            runs = known.announced.under_way
+            self.failure += f" (run {', '.join(runs)})" if runs else ""
+
+        def work() -> list[Table]:
+            if known is not None:
+                known.judge()
+            return self._judged(known)
+
+        try:
+            self.tables = within(JUDGE_S, work)
+            self.examination = known
+        except Exception as error:  # noqa: BLE001 - of evidence that is not whole
+            self.tables = [Table(self.findings)]
+            why = str(error) or "there was no time left"
+            self.failure += f"; what had been run is not judged ({why})"
 
     def _phases(self) -> None:
         with self._phase("read"):
@@ -152,17 +190,19 @@ class Evaluation:
         self.source = source_evidence(setup, source, vocabulary)
         score_source(setup, self.source, len(text.tokens))
 
-    def _judge(self) -> None:
+    def _judged(self, examination: Examination | None) -> list[Table]:
         """Evidence to findings."""
+        findings, tables = list(self.findings), list[Table]()
         if self.submission is not None and self.artifact is not None:
             size = Size(self.submission.code_bytes, self.artifact.stat().st_size)
-            self.findings.append(check_size(size))
+            findings.append(check_size(size))
         if self.source is not None:
-            self.findings.append(refereed_source(self.source))
+            findings.append(refereed_source(self.source))
         if self.main is not None:
-            self.tables.append(refereed_table(self.main))
-        if self.examination is not None:
-            self.tables += self.examination.tables
+            tables.append(refereed_table(self.main))
+        if examination is not None:
+            tables += examination.tables
+        return [Table(findings), *tables]
 
     def _report(self) -> Report:
         submission, run = self.submission, self.main
@@ -177,7 +217,7 @@ class Evaluation:
             },
             profile=self.options.profile,
             score=self._score_shown(),
-            rules=verdict(Table(self.findings), *self.tables),
+            rules=verdict(*self.tables),
             ran=self.failure is None,
             seconds=self.seconds,
             failure=self.failure,
@@ -225,7 +265,7 @@ class Evaluation:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
+        self.phase, started = name, time.monotonic()
         try:
             yield
         finally:

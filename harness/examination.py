@@ -3,6 +3,7 @@
 Guarantees: what was proved before a run broke off, or before the time was over, stays proved.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -22,11 +23,13 @@ from harness.experiments.plan import Battery
 from harness.experiments.run_name import BASE, TEXT, RunName
 from harness.options import Options
 from harness.protocol.job import Outcome
+from harness.sandbox import quota
 from harness.sandbox.pool import Pool
 from harness.score import Score
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.stream_plan import STREAM_PLANS
+from harness.streams.vocabulary import Vocabulary
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged, judge
 from harness.verdict.on_text import judge_text
@@ -44,6 +47,7 @@ class Examination:
     pool: Pool = field(repr=False)  # where all of its runs are made
     drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
     text: ScriptRun | None = None  # the run on text, which gives the score that is shown
+    text_vocabulary: Vocabulary | None = field(default=None, repr=False)
     text_tail: int = 0  # positions that a canonical truncation may drop at its end
     evidence: Evidence | None = None
     judged: Judged | None = None
@@ -66,7 +70,15 @@ class Examination:
             options.jobs,
             self.driver.claim.declared,
         )
-        self.evidence = battery.run(base)
+        self.evidence = battery.begin(base)
+        battery.complete(self.evidence)
+        self.judge()
+
+    def judge(self) -> None:
+        """What the runs so far say; nothing where there is none to judge."""
+        if self.evidence is None or self.driver is None:
+            return
+        base = self.evidence.base
         tail = 2 * self.driver.chunk_tokens  # tokens behind the last whole sequence, at most
         vocabulary, tokens = self.driver.vocabulary, base.source.tokens
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
@@ -76,6 +88,7 @@ class Examination:
         """The run that gives the score. Raises SubmissionError where it prints none."""
         self.driver = self._driver()
         self.text = self.driver.run_on_text(text, configuration, time_limit_s)
+        self.text_vocabulary = self.driver.vocabulary
         self.text_tail = 2 * configuration.target.seq_len
 
     def _driver(self) -> ScriptDriver:
@@ -96,8 +109,8 @@ class Examination:
     @property
     def tables(self) -> list[Table]:
         """Findings with the reasons beside them: of the battery, and of the run on text."""
-        if self.judged is None or self.driver is None:
-            return []
+        if self.judged is None:
+            return list(self._on_text())
         tables = self.subject.byte_tables
         elsewhere = [counted_elsewhere(tables)] if tables else []
         return [
@@ -106,10 +119,16 @@ class Examination:
             *self._on_text(),
         ]
 
+    def clear(self) -> None:
+        """Takes away what runs that were broken off may have left."""
+        for place in (*self.options.runs.glob("*/stage"), *self.options.runs.glob("*/root")):
+            with contextlib.suppress(OSError):
+                quota.remove(place)
+
     def _on_text(self) -> list[Table]:
-        if self.text is None or self.driver is None:
+        if self.text is None or self.text_vocabulary is None:
             return []
-        vocabulary, tokens = self.driver.vocabulary, self.text.stream.tokens
+        vocabulary, tokens = self.text_vocabulary, self.text.stream.tokens
         base = self.evidence.base if self.evidence else None
         token_bytes, is_byte = vocabulary.token_bytes(tokens), vocabulary.is_byte[tokens]
         return [judge_text(self.text, base, token_bytes, is_byte, self.text_tail)]
@@ -133,7 +152,8 @@ class Examination:
         if run is None or self.driver is None or run.scored is None or run.headline is None:
             return None
         positions, mean = np.unique(run.scored.position), run.scored.mean
-        n_bytes = int(self.driver.vocabulary.token_bytes(run.stream.tokens)[positions].sum())
+        vocabulary = self.text_vocabulary or self.driver.vocabulary
+        n_bytes = int(vocabulary.token_bytes(run.stream.tokens)[positions].sum())
         shown = run.headline.bits_per_byte
         return Score(mean * len(positions), len(positions), n_bytes, shown)
 

@@ -15,6 +15,7 @@ import torch
 from harness.errors import UsageError
 from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
+from harness.interrupts import Interrupted, held_back
 from harness.observer import Observer
 from harness.options import Options
 from harness.report.markdown import render_markdown
@@ -35,6 +36,7 @@ class Done:
 
     report: Report
     folder: Path  # with report.json, report.md and the evidence
+    interrupted: Interrupted | None  # by a signal, where the caller turns signals into that
 
 
 def evaluate(
@@ -90,11 +92,13 @@ def carry_out(request: Request, kind: Kind | None, observer: Observer) -> Done:
     data = _data(chosen, kind)
     with _report_folder(chosen) as folder:
         options = _options(chosen, folder.path, data, replay_command(request), observer)
-        report = Evaluation(options).run()
-        page = render_markdown(report.to_json(), options.replay)
-        report.write(folder.path)
-        (folder.path / "report.md").write_text(page, encoding="utf-8")
-    return Done(report, folder.path)
+        evaluation = Evaluation(options)
+        report = evaluation.run()
+        with held_back():
+            page = render_markdown(report.to_json(), options.replay)
+            report.write(folder.path)
+            (folder.path / "report.md").write_text(page, encoding="utf-8")
+    return Done(report, folder.path, evaluation.interrupted)
 
 
 def _report_folder(chosen: Settled) -> ReportFolder:

@@ -17,7 +17,8 @@ examples:
   {prog} records/2026-03-23_LeakyReLU --jobs 2
   {prog} train_gpt.py --quick
 
-exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable
+exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable, 130 and 143
+interrupted by SIGINT and SIGTERM, with a report of what was known by then
 (--exit-zero: 0 whenever a verdict was reached)
 """
 

@@ -1,6 +1,7 @@
 """The command `scorefirst evaluate`: a submission folder in, a verdict with evidence out.
 
-Exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable. What judges
+Exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable, 130 and 143
+interrupted by SIGINT and SIGTERM. What judges
 is imported once the arguments are known to be usable: help and refusals come at once.
 """
 
@@ -12,7 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from audits.tool import NAME
 from harness.commands.command_line import PROG, parser, request_of
+from harness.commands.signals import interruptible, leave
 from harness.errors import HarnessError
+from harness.interrupts import Interrupted
 from harness.request import Request
 
 EXIT_TOOL_FAILED = 2
@@ -22,8 +25,11 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command; returns the exit code."""
     arguments = parser(prog).parse_args(argv)
     try:
-        with _messages_on_stderr():
+        with interruptible(), _messages_on_stderr():
             code = _evaluate(request_of(arguments))
+    except Interrupted as stop:
+        print(f"scorefirst: {stop}", file=sys.stderr)
+        leave(stop.exit_code)
     except (HarnessError, OSError) as error:
         print(f"scorefirst: {error}", file=sys.stderr)
         return EXIT_TOOL_FAILED
@@ -58,4 +64,6 @@ def _evaluate(request: Request) -> int:
     done = carry_out(request, kind, Shown())
     print(render_terminal(done.report.to_json()))
     print(f"report.md, report.json and the ledgers are in\n{done.folder}")
+    if done.interrupted:
+        leave(done.interrupted.exit_code)
     return EXIT_CODES[done.report.verdict]

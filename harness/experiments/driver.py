@@ -164,6 +164,10 @@ class ScriptDriver:
             )
         return self._run(name, stream, configuration, shard.tokens)
 
+    def stop(self) -> None:
+        """Ends the runs that are under way; none can be made any more."""
+        self.pool.stop()
+
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ids whose whole piece fits."""
         return self.vocabulary.longest(pattern, most)

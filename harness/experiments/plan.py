@@ -52,16 +52,27 @@ class Battery:
     jobs: int = 1
     declared: Collection[str] = ()  # kinds of the numbers that submission.json names
 
-    def run(self, base: ScriptRun) -> Evidence:
-        """Every run that the effort and the time left allow."""
+    def begin(self, base: ScriptRun) -> Evidence:
+        """What is known from the base run alone."""
         evidence = Evidence(base, {BASE: base}, self.driver.chunk_tokens)
         evidence.declared = self.declared
         evidence.trains = self.driver.trains
         evidence.table_entries = self.driver.table_entries
-        if self.effort is not Effort.QUICK:
-            runner = Runner(self.driver, evidence, self.deadline, self.jobs)
-            Rounds(self.driver, self.effort, self.seed, evidence, runner).make_all()
         return evidence
+
+    def complete(self, evidence: Evidence) -> None:
+        """Every run that the effort and the time left allow. One that is broken off by a signal
+        leaves the evidence of those that ended.
+        """
+        if self.effort is Effort.QUICK:
+            return
+        runner = Runner(self.driver, evidence, self.deadline, self.jobs)
+        rounds = Rounds(self.driver, self.effort, self.seed, evidence, runner)
+        try:
+            rounds.make_all()
+        except KeyboardInterrupt:
+            rounds.compare()
+            raise
 
 
 @dataclass(frozen=True)
@@ -83,9 +94,9 @@ class Rounds:
             evidence.unexplained = unexplained(base, evidence.declared)
         self.runner.make(self._first())
         self.runner.make(self._spread())
-        evidence.future = self._compared()
+        self.compare()
         self.runner.make(self._second(evidence.future))
-        evidence.future = self._compared()  # now also under another seed, or against a band
+        self.compare()  # now also under another seed, or against a band
         if evidence.mixed:
             self._swap()
             self._requery()
@@ -171,8 +182,11 @@ class Rounds:
         stream = other_beginnings(copied.source, self.driver.chunk_tokens, self.seed)
         return {name: partial(self.driver.run, name, stream)}
 
-    def _compared(self) -> FutureChange | None:
+    def compare(self) -> None:
         """The runs so far: did scores move with later tokens?"""
+        self.evidence.future = self._compared()
+
+    def _compared(self) -> FutureChange | None:
         evidence, base = self.evidence, self.evidence.base.scored
         again = evidence.all_of(RunKind.REPEAT) | evidence.all_of(RunKind.BAND)
         futures = evidence.all_of(RunKind.FUTURE)

@@ -7,7 +7,7 @@ the reason; the evidence is filled in the order in which runs were asked for.
 import re
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +52,9 @@ class Driver(Protocol):
 
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
+
+    def stop(self) -> None:
+        """Ends the runs that are under way; none can be made any more."""
 
     @property
     def announced(self) -> Announced:
@@ -100,8 +103,26 @@ class Runner:
             return run() if time.monotonic() + expected_s <= self.deadline else None
 
         with ThreadPoolExecutor(self.jobs) as pool:
-            for name, made in zip(wanted, pool.map(in_time, wanted.values()), strict=True):
-                if made is None:
-                    self.evidence.skipped[name] = "no time was left"
-                else:
-                    self.evidence.runs[name] = made
+            under_way = {name: pool.submit(in_time, run) for name, run in wanted.items()}
+            try:
+                for name, future in under_way.items():
+                    self._keep(name, future.result())
+            except BaseException:  # also what a signal raises: nobody waits for the others
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._keep_ended(under_way)
+                self.driver.stop()
+                raise
+
+    def _keep(self, name: RunName, made: ScriptRun | None) -> None:
+        if made is None:
+            self.evidence.skipped[name] = "no time was left"
+        else:
+            self.evidence.runs[name] = made
+
+    def _keep_ended(self, under_way: Mapping[RunName, Future[ScriptRun | None]]) -> None:
+        """What ended is evidence, whatever became of the others."""
+        for name, future in under_way.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._keep(name, future.result())
+            else:
+                self.evidence.skipped[name] = "the evaluation was broken off"

@@ -34,7 +34,7 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
             name: {"how": outcome.state, "wall_s": outcome.wall_s, "cause": outcome.cause}
             for name, outcome in examination.made.items()
         },
-        "not_run": {},
+        "not_run": _not_run(examination.evidence),
         "power": [],
         "reads": [],
         "walls": _isolation(examination, driver),
@@ -86,6 +86,10 @@ def _in_words(changes: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
+def _not_run(evidence: Evidence | None) -> dict[str, str]:
+    return {str(name): why for name, why in evidence.skipped.items()} if evidence else {}
+
+
 def _judged(evidence: Evidence, judged: Judged) -> dict[str, Any]:
     base = evidence.base
     return {
@@ -93,7 +97,6 @@ def _judged(evidence: Evidence, judged: Judged) -> dict[str, Any]:
         "reconstruction": base.scored.gap if base.scored else None,
         "coverage": base.scored.coverage if base.scored else None,
         "numbers": [_number(base, test) for test in judged.tests],
-        "not_run": {str(name): why for name, why in evidence.skipped.items()},
         "power": [
             {
                 "class": p.name,

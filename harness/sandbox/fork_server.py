@@ -51,6 +51,7 @@ class ForkServer(Closing):
         job.out.mkdir(parents=True, exist_ok=True)
         job.log.write_bytes(b"")  # of an earlier run
         try:
+            self._await_ready()
             with contextlib.suppress(OSError):  # a dead server shows in `_answer`
                 self._socket.sendall(job.as_json().encode() + b"\n")
             return self._answer(job.time_limit_s + ANSWER_GRACE_S)
@@ -62,6 +63,11 @@ class ForkServer(Closing):
     def process_id(self) -> int:
         """Of the process that forks the runs."""
         return self._process.pid
+
+    def stop(self) -> None:
+        """Ends a run that another thread waits for; that thread learns of it at once."""
+        with contextlib.suppress(OSError):  # it has ended by itself
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Ends the server, and with it a run that is under way."""
@@ -80,13 +86,18 @@ class ForkServer(Closing):
             start_new_session=True,
         )
         theirs.close()
-        if self._line(START_LIMIT_S) != b"ready\n":
-            self._end()
+        self._ready = False
+
+    def _await_ready(self) -> None:
+        if not self._ready and self._line(START_LIMIT_S) != b"ready\n":
             raise SandboxError(f"the fork server did not start:\n{self._last_words()}")
+        self._ready = True
 
     def _end(self) -> None:
         """The server sees the closed channel, ends a run that is under way, and ends."""
         self._socket.close()
+        if not self._ready:  # it loads, and sees nothing
+            self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_LIMIT_S)
         self._process.kill()
