@@ -11,10 +11,10 @@ A native submission adds a `harness` object to its submission.json:
         "settings": {"chunk_tokens": 32768, "seq_len": 1024, "stride": 64, ...}}}
 
 `reference:PRESET` stands for the artifact of our own reference model, built on first use. A folder
-without a `harness` object is a record folder, as it was submitted. Does not cover running those.
+without a `harness` object is a record folder, as it was submitted; so is one whose manifest cannot
+be read, which reading its papers reports. Does not cover running those.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from audits.facts.documented.manifest import NAME as MANIFEST
+from audits.facts.documented.manifest import manifest_of
 from harness.errors import ContractError, SubmissionError, UsageError
 from harness.predictor import PROTOCOL_VERSION
-
-MANIFEST = "submission.json"
 
 
 class Kind(StrEnum):
@@ -101,8 +101,7 @@ def read_submission(folder: Path) -> Submission:
         return Submission(folder.parent, folder.name, Kind.RECORD, folder.name, "", {})
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
-    manifest_path = folder / MANIFEST
-    manifest = _read_json(manifest_path)
+    manifest_path, manifest = folder / MANIFEST, manifest_of(folder).table
     native = manifest.get("harness")
     name = str(manifest.get("name") or folder.resolve().name)
     if native is None:
@@ -110,16 +109,6 @@ def read_submission(folder: Path) -> Submission:
     if not isinstance(native, dict):
         raise ContractError(f"{manifest_path}: `harness` is {type(native).__name__}, not an object")
     return _native(folder, name, manifest_path, native)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise SubmissionError(f"{path}: not readable as JSON ({error}); repair the file") from error
-    return value if isinstance(value, dict) else {}
 
 
 def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Submission:

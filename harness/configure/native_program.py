@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audits.facts.documented.manifest import NAME as MANIFEST
 from harness.configure.configuration import Configuration
 from harness.configure.declared_settings import shrunk
 from harness.configure.run_spec import RunSpec
@@ -18,7 +19,7 @@ from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
-from harness.submission import MANIFEST, Submission, code_files
+from harness.submission import Submission, code_files
 
 CHUNK_TOKENS = 256  # eight chunks of the usual short stream
 _DATA = "./data"

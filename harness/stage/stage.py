@@ -75,8 +75,10 @@ def _copy_folder(spec: RunSpec, into: Path) -> None:
 
 
 def _copy_file(source: Path, place: Path) -> int:
-    """Bytes copied; a log, a link, a device or a huge file stays behind."""
+    """Bytes copied; a log, a link, a device, a huge or an unreadable file stays behind."""
     if source.is_symlink() or not source.is_file() or source.suffix == ".log":
+        return 0
+    if not os.access(source, os.R_OK):
         return 0
     size = source.stat().st_size
     if size > MAX_FILE_BYTES:
@@ -90,11 +92,14 @@ def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
     notes = []
     for name in spec.readable:
         path = into / name
-        if not path.is_file() or _compiles(text := read_source(path).text):
+        if not path.is_file() or _compiles((source := read_source(path)).text):
             continue
-        if (older := lowered(text)) is not None and _compiles(older):
-            path.write_text(older)
-            notes.append(f"{name}: f-strings lowered to this Python's grammar before the run")
+        if (older := lowered(source.text)) is not None and _compiles(older):
+            packed = "" if source.wrapper_line is None else "unpacked, and its "
+            path.write_text(older, encoding="utf-8")
+            notes.append(
+                f"{name}: {packed}f-strings lowered to this Python's grammar before the run"
+            )
     return notes
 
 

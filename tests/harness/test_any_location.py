@@ -19,7 +19,7 @@ def test_a_checkout_and_its_packages_may_lie_below_tmp_in_a_path_with_spaces(
     tmp_path: Path, data_folder: DataFolder
 ) -> None:
     """With no environment of its own, and all packages found through PYTHONPATH: a record is driven
-    from another folder, isolated as ever.
+    from another folder, isolated as ever, also where its papers cannot be read.
     """
     place = tmp_path / "with space"
     for package in ("audits", "harness", "reference_model"):
@@ -28,6 +28,8 @@ def test_a_checkout_and_its_packages_may_lie_below_tmp_in_a_path_with_spaces(
         )
     (place / "packages").symlink_to(sysconfig.get_path("purelib"))
     record = LEGAL["sliding window"].write(place / "a record")
+    (record / "submission.json").write_text('{"name": "cut off')
+    (record / "train.log").write_bytes(b"\xff step:1/2 val_loss:1.0")
     bare = Path(sys.base_prefix) / "bin" / f"python{sysconfig.get_python_version()}"
     path = os.pathsep.join(str(place / name) for name in ("checkout", "packages"))
     options = ["--quick", "--no-static", "--out", "out", "--tokenizer", data_folder.tokenizer]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks.status import Level, Status
+from harness.configure.record_script import read_record
 from harness.errors import SubmissionError
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
@@ -91,13 +92,22 @@ def test_a_manifest_that_is_off_is_refused_by_file_and_cause(
     assert cause in str(caught.value)
 
 
-def test_a_broken_or_absent_manifest_is_no_native_submission(tmp_path: Path) -> None:
-    """No JSON at all is an upstream folder; unreadable JSON is an error that says so."""
-    assert read_submission(tmp_path).kind == "upstream"
-    (tmp_path / "submission.json").write_text("{")
+@pytest.mark.parametrize(
+    "manifest", [None, b"{", b"[1]", b'{"name": "\xff"}', b"9" * 5000, "folder"]
+)
+def test_a_broken_or_absent_manifest_is_that_of_a_record(
+    manifest: bytes | str | None, tmp_path: Path
+) -> None:
+    """Papers that cannot be read are no reason not to drive the script."""
+    (tmp_path / "train_gpt.py").write_text("print('val_loss:1.0 val_bpb:1.0')\n")
+    for name in ("submission.json", "README.md", "train.log"):
+        if manifest == "folder":
+            (tmp_path / name).mkdir()
+        elif isinstance(manifest, bytes):
+            (tmp_path / name).write_bytes(manifest)
 
-    with pytest.raises(SubmissionError, match="not readable as JSON"):
-        read_submission(tmp_path)
+    assert read_submission(tmp_path).kind == "upstream"
+    assert read_record(tmp_path).name == "train_gpt.py"
 
 
 def test_only_what_is_counted_reaches_the_worker_and_all_of_it_is_counted(native, evaluate) -> None:
