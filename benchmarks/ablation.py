@@ -49,7 +49,7 @@ ADAPTATIONS: dict[str, dict[str, object]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path(".scorefirst/ablation"))
+    parser.add_argument("--out", type=Path, default=Path("reports/ablation"))
     parser.add_argument("--data", type=Path, help="a folder of shards; else the embedded corpus")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--val-tokens", type=int, default=65_536)

@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,6 @@ from audits.catalogue import RULES
 from audits.tool import version
 from harness.commands import dispatch
 
-ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"torch", "scipy", "pyarrow", "triton"}
 ASK = """
 import atexit, sys
@@ -57,12 +54,6 @@ def test_what_is_no_command_is_refused(words: list[str], says) -> None:
     """Exit 2, with what there is."""
     code, said = says(*words)
     assert code == 2 and "scorefirst" in said
-
-
-def test_it_is_the_command_that_an_installation_has() -> None:
-    """The script names this function."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["scripts"] == {"scorefirst": f"{dispatch.__name__}:{dispatch.main.__name__}"}
 
 
 def test_rules_lists_and_explains(says) -> None:
