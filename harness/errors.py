@@ -13,11 +13,17 @@ None of them ever means *non-compliant*: a violation is a finding, not an except
 
 
 class ScorefirstError(Exception):
-    """Anything the harness raises on purpose; the message names the cause and the cure."""
+    """Anything the harness raises on purpose: the message names the cause, `cure` what to do."""
+
+    cure = ""  # unless the message says it
 
 
 class SubmissionError(ScorefirstError):
     """The submission could not be read or run."""
+
+    def __init__(self, message: str, cure: str = "") -> None:
+        super().__init__(message)
+        self.cure = cure
 
 
 class ContractError(SubmissionError):
@@ -37,6 +43,8 @@ class WorkerDied(SubmissionError):
 
 class SandboxError(ScorefirstError):
     """The machine refused a process, memory or a descriptor."""
+
+    cure = "mend the machine, or use another one: this says nothing of the submission"
 
 
 class HarnessError(ScorefirstError):

@@ -7,7 +7,6 @@ Errors of ours (HarnessError) go up.
 """
 
 import hashlib
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from audits.folder import NothingToScan, UsageError
 from audits.judge import scan_path
+from audits.rules import CHECKS
 from harness.artifacts import reference_artifact, resolve_artifact
 from harness.checks.refereed.mass import worst_gap
 from harness.checks.size import Size, check_size
@@ -34,6 +34,7 @@ from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run, SourceRun
 from harness.referee.setup import Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
+from harness.report.checkout import commit_of
 from harness.report.driven_json import driven_json
 from harness.report.model import Report
 from harness.sandbox.pool import Pool
@@ -64,6 +65,8 @@ class Evaluation:
     source: SourceRun | None = None
     examination: Examination | None = None
     failure: str | None = None
+    cure: str = ""
+    read: tuple[str, ...] = ()  # rules that the code was read for
     phase: str = ""  # that is under way
     interrupted: Interrupted | None = None
 
@@ -84,7 +87,7 @@ class Evaluation:
         try:
             self._phases()
         except (SubmissionError, SandboxError) as error:
-            self.failure = str(error)
+            self.failure, self.cure = str(error), error.cure
 
     def _conclude(self, stop: Interrupted) -> None:
         """Judges what there is, as far as nobody has to wait for it."""
@@ -176,6 +179,7 @@ class Evaluation:
         found = check_static(report)
         self.findings += found
         self.options.observer.read([*first_lines(report, found, self.options.profile)])
+        self.read = () if report.unjudged else tuple(CHECKS)
 
     def _score(self, setup: Setup, run: Run) -> None:
         self.main = run
@@ -210,6 +214,7 @@ class Evaluation:
             submission={
                 "name": submission.name if submission else self.options.folder.name,
                 "folder": str(self.options.folder),
+                "commit": commit_of(self.options.folder),
                 "kind": submission.kind if submission else "unreadable",
                 "code_bytes": submission.code_bytes if submission else 0,
                 "artifact_bytes": self.artifact.stat().st_size if self.artifact else None,
@@ -221,6 +226,10 @@ class Evaluation:
             ran=self.failure is None,
             seconds=self.seconds,
             failure=self.failure,
+            cure=self.cure or None,
+            read=self.read,
+            folder=str(self.options.out),
+            replay=self.options.replay,
             extra={
                 "data": _named(self.options.data),
                 "seed": self.options.seed,
@@ -273,9 +282,7 @@ class Evaluation:
 
 
 def _score_of(run: Run) -> Score:
-    bits = run.nats / math.log(2)
-    per_byte = bits / run.n_bytes if run.n_bytes else None
-    return Score(run.nats, run.stream.n_scored, run.n_bytes, per_byte)
+    return Score(run.nats, run.stream.n_scored, run.n_bytes)
 
 
 def _named(data: DataFolder | None) -> dict[str, str] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.checks.bytes import counted_elsewhere
+from harness.checks.bytes import bytes_per_token, counted_elsewhere
 from harness.checks.status import Finding, Level, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
@@ -151,11 +151,11 @@ class Examination:
         run = self.text or (self.evidence.base if self.evidence else None)
         if run is None or self.driver is None or run.scored is None or run.headline is None:
             return None
-        positions, mean = np.unique(run.scored.position), run.scored.mean
+        tokens = len(np.unique(run.scored.position))
         vocabulary = self.text_vocabulary or self.driver.vocabulary
-        n_bytes = int(vocabulary.token_bytes(run.stream.tokens)[positions].sum())
-        shown = run.headline.bits_per_byte
-        return Score(mean * len(positions), len(positions), n_bytes, shown)
+        token_bytes = vocabulary.token_bytes(run.stream.tokens)
+        counted = bytes_per_token(run.headline, run.scored, token_bytes)
+        return Score(run.scored.mean * tokens, tokens, round(counted * tokens))
 
     @property
     def made(self) -> Mapping[str, Outcome]:

@@ -28,6 +28,8 @@ class Rule:
     id: str
     title: str
     statement: str
+    broken: str  # what a submission that breaks it does, one sentence
+    look: str  # what a person looks at next where it is undecided
     status: str  # one of STATUSES
     sources: tuple[str, ...]
     severity: Mapping[str, str]  # profile -> one of SEVERITIES
@@ -45,6 +47,8 @@ def _rule(name: str, entry: Mapping[str, object]) -> Rule:
         id=name,
         title=str(entry["title"]),
         statement=str(entry["statement"]),
+        broken=str(entry["broken"]),
+        look=str(entry["look"]),
         status=str(entry["status"]),
         sources=strings("sources"),
         severity=MappingProxyType({profile: str(entry[profile]) for profile in PROFILES}),

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.arrays import Bools, Ints
+from harness.arrays import Bools, Floats, Ints
 from harness.checks.source import inconclusive_reason
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.trace.printed_scores import Printed
@@ -40,24 +40,51 @@ def check_bytes(
     reason = inconclusive_reason(scored) or ("" if bits else "no bits per byte were printed")
     if reason or scored is None or not bits:
         return Finding(RULE, Status.UNKNOWN, Level.BLACK_BOX, reason)
-    captured = float(np.average(scored.nats, weights=scored.weight))
-    nats = printed.nats_per_token or captured
+    nats = _nats_per_token(printed, scored)
     implied = nats / math.log(2) / bits  # bytes a token
     spelt_of = BYTE_SPELT * is_byte.astype(np.float64)
     spelt_of[starts] += BOS_SPELT
-    once = np.unique(scored.position[scored.weight > 0])
-    # A token's bytes count once, or as often as it was scored: scripts do either.
-    ways = ((scored.position, scored.weight), (once, np.ones(len(once))))
-    means = [
-        (float(np.average(bytes_of[at], weights=w)), float(np.average(spelt_of[at], weights=w)))
-        for at, w in ways
-    ]
+    once, means = _once(scored), _means(scored, bytes_of, spelt_of)
     ours, spelt = min(means, key=lambda m: min(abs(m[0] - implied), abs(m[0] + m[1] - implied)))
     rounding = half_unit(printed.text, bits, printed.half_unit) / bits
     if printed.nats_per_token:
         rounding += printed.half_unit / nats
     edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
     return _status(printed, nats, (implied, ours, ours * rounding + edges, spelt), len(once))
+
+
+def bytes_per_token(
+    printed: Printed,
+    scored: ScoredPass,
+    bytes_of: Ints,  # (T,) canonical bytes of each position's token after its predecessor
+) -> float:
+    """The canonical mean over the scored tokens, by the way of counting that the script's own
+    number is nearest to.
+    """
+    means = [mean for mean, _ in _means(scored, bytes_of, np.zeros(len(bytes_of)))]
+    if not printed.bits_per_byte:
+        return means[-1]
+    implied = _nats_per_token(printed, scored) / math.log(2) / printed.bits_per_byte
+    return min(means, key=lambda mean: abs(mean - implied))
+
+
+def _nats_per_token(printed: Printed, scored: ScoredPass) -> float:
+    return printed.nats_per_token or float(np.average(scored.nats, weights=scored.weight))
+
+
+def _once(scored: ScoredPass) -> Ints:
+    """(k,) every position that counts."""
+    return np.unique(scored.position[scored.weight > 0]).astype(np.int64)
+
+
+def _means(scored: ScoredPass, bytes_of: Ints, spelt_of: Floats) -> list[tuple[float, float]]:
+    """A token's bytes count as often as it was scored, or once: scripts do either."""
+    once = _once(scored)
+    ways = ((scored.position, scored.weight), (once, np.ones(len(once))))
+    return [
+        (float(np.average(bytes_of[at], weights=w)), float(np.average(spelt_of[at], weights=w)))
+        for at, w in ways
+    ]
 
 
 def counted_elsewhere(
@@ -97,9 +124,10 @@ def _status(
     seen = printed.nats_per_token is None  # the loss was, by hooks in the script's own process
     what = "bits and the captured loss imply" if seen else "printed pair implies"
     text = (
-        f"{printed.tag}: the {what} {implied * tokens:,.0f} bytes for {tokens:,} tokens;"
-        f" the canonical count is {ours * tokens:,.0f} (within {allowed * tokens:,.0f})"
+        f"the {what} {implied * tokens:,.0f} bytes for {tokens:,} tokens, and the canonical count"
+        f" is {ours * tokens:,.0f}"
     )
+    detail = f"{printed.tag}: rounding and edges explain {allowed * tokens:,.0f} bytes"
     if implied < ours - allowed:
         text += "; a smaller denominator only hurts its author"
     status = Status.FAIL if implied > ours + allowed else Status.PASS
@@ -109,4 +137,4 @@ def _status(
     if status is Status.FAIL and seen:
         status = Status.UNKNOWN
     level = Level.INSTRUMENTED if seen else Level.BLACK_BOX
-    return Finding(RULE, status, level, text, (numbers,), powered=True)
+    return Finding(RULE, status, level, text, (numbers,), powered=True, detail=detail)

@@ -210,7 +210,7 @@ def _counterexample(
 
 def check_future(result: FutureChange, rule: str = "CAUSAL-1") -> Finding:
     """The status of the rule that a move breaks; `rule`: as named with the ledger's help."""
-    text = _text(result)
+    text, detail = _text(result)
     numbers = {
         "compared": result.compared,
         "moved": len(result.moved),
@@ -219,20 +219,22 @@ def check_future(result: FutureChange, rule: str = "CAUSAL-1") -> Finding:
         "edges": {edge.value: [n.compared, n.moved] for edge, n in result.by_edge.items()},
         **(result.counterexample.as_json() if result.counterexample else {}),
     }
-    return Finding(rule, result.status, Level.BLACK_BOX, text, evidence=(numbers,))
+    return Finding(rule, result.status, Level.BLACK_BOX, text, (numbers,), detail=detail)
 
 
-def _text(result: FutureChange) -> str:
+def _text(result: FutureChange) -> tuple[str, str]:
+    """The sentence, and the numbers behind it."""
     if result.threshold_nats is None:
-        return f"{result.reason} (the largest difference is {result.largest_nats:.3g} nats)"
-    edges = ", ".join(f"{e}: {n.moved} of {n.compared}" for e, n in result.by_edge.items())
+        return f"{result.reason} (the largest difference is {result.largest_nats:.3g} nats)", ""
     parts = [
         f"replacing later tokens changed {len(result.moved):,} of {result.compared:,} earlier"
-        f" scores ({edges})",
+        " scores",
         result.reason,
         result.doubt,
     ]
+    edges = ", ".join(f"{e}: {n.moved} of {n.compared}" for e, n in result.by_edge.items())
+    details = [f"changed by what lies between: {edges}"] if edges else []
     if result.moved.size and (shown := result.counterexample):
         then = ", ".join(f"{nats:.6f}" for nats in shown.nats_changed.values())
-        parts.append(f"position {shown.position}: {shown.nats:.6f} nats, then {then}")
-    return "; ".join(part for part in parts if part)
+        details.append(f"position {shown.position}: {shown.nats:.6f} nats, then {then}")
+    return ", ".join(part for part in parts if part), "; ".join(details)

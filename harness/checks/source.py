@@ -182,18 +182,36 @@ def check_source(
         return Finding("SOURCE-1", Status.UNKNOWN, level, text, findings)
     worst = max(speaking, key=lambda t: t.log_e)
     status = Status.FAIL if worst.refuted else Status.PASS
-    return Finding("SOURCE-1", status, level, _text(worst, stream), findings)
+    detail = _detail(worst, stream)
+    return Finding("SOURCE-1", status, level, _sentence(worst), findings, detail=detail)
 
 
-def _text(test: SourceTest, stream: SourceStream) -> str:
-    side = "below" if test.below_source > 0 else "above"
-    text = (
-        f"{test.printed.tag}: {abs(test.below_source):,.1f} nats {side} the source's code length on"
-        f" {test.tokens:,.0f} tokens ({abs(test.below_source_per_token):.4f} a token; seed"
-        f" {stream.seed}; {', '.join(stream.distributions)}); log e-value {test.plain:.1f} (plain),"
-        f" {test.mixture:.1f} (mixture), threshold {test.threshold:.1f} (p <= 1e-6)"
+def _sentence(test: SourceTest) -> str:
+    """With the number that decided."""
+    if test.refuted:
+        return (
+            f"it scored {test.tokens:,.0f} tokens of a known source better than honest code can:"
+            f" log e-value {test.log_e:.1f}, and above {test.threshold:.1f} has p <= 1e-6"
+        )
+    return (
+        f"on {test.tokens:,.0f} tokens of a known source it scored {_total(test)}: no better than"
+        " honest code can"
     )
-    more = ": causality, order or mass is broken; this test alone does not say which"
+
+
+def _total(test: SourceTest) -> str:
+    side = "below" if test.below_source > 0 else "above"
+    return f"{abs(test.below_source):,.1f} nats {side} the source's code length"
+
+
+def _detail(test: SourceTest, stream: SourceStream) -> str:
+    text = (
+        f"{test.printed.tag}: {_total(test)} in all ({abs(test.below_source_per_token):.4f} a"
+        f" token; seed {stream.seed}; {', '.join(stream.distributions)}); log e-value"
+        f" {test.plain:.1f} (of the total), {test.mixture:.1f} (of bets on single tokens),"
+        f" threshold {test.threshold:.1f}"
+    )
+    more = "; causality, order or mass is broken: this test alone does not say which"
     return text + (more if test.refuted else "")
 
 

@@ -6,13 +6,14 @@ Does not cover: scripts that no rule was tried on. `ScanReport.unjudged` names t
 to say; a run may judge them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from audits.catalogue import RULES
 from audits.findings import FileReport, Role, ScanReport
 from audits.source import Outcome
-from harness.checks.status import Finding, Level, Status
+from harness.checks.status import Finding, Level, Status, Step
 
 # MISC-3: what cannot be read is unknown, never clean
 UNREAD = (Outcome.UNREADABLE, Outcome.PARTLY)
@@ -22,7 +23,7 @@ def check_static(report: ScanReport) -> list[Finding]:
     """One finding per rule that the scanner failed or warned about, and one for what it could not
     read.
     """
-    findings: dict[str, list[tuple[str, dict[str, object]]]] = {}
+    findings: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for file in report.files:
         for finding in file.findings:
             if finding.status in ("fail", "warn"):
@@ -36,7 +37,7 @@ def check_static(report: ScanReport) -> list[Finding]:
         text = f"{place if first['line'] else first['path']}: {first['message']}"
         status = Status.FAIL if failed else Status.UNKNOWN
         entries = tuple(entry for _, entry in found)
-        said.append(Finding(rule, status, Level.READ, text, entries))
+        said.append(Finding(rule, status, Level.READ, text, entries, steps=_steps(first)))
     code = (file for file in report.files if file.role != Role.PAPER)  # those have a finding
     return said + [_unread(file) for file in code if file.outcome in UNREAD]
 
@@ -52,6 +53,12 @@ def first_lines(report: ScanReport, found: Sequence[Finding], profile: str) -> I
         yield from (f"read: {file.path}: {file.note}" for file in report.unjudged)
     elif not found:
         yield "read: nothing found in the code"
+
+
+def _steps(entry: Mapping[str, Any]) -> tuple[Step, ...]:
+    """What leads to the line that the scanner names, or that line alone."""
+    flow = [Step(str(s["role"]), f"{s['file']}:{s['line']}") for s in entry["flow"]]
+    return tuple(flow) or (Step("found", f"{entry['path']}:{entry['line']}"),)
 
 
 def _unread(file: FileReport) -> Finding:

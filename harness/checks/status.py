@@ -51,15 +51,30 @@ Evidence = tuple[dict[str, Any], ...]  # numbers and places, JSON-ready
 
 
 @dataclass(frozen=True)
+class Step:
+    """A line of the submission, and what it does there."""
+
+    role: str  # "trains on them"
+    place: str  # "train_gpt.py:1438"
+
+
+@dataclass(frozen=True)
 class Finding:
     """What one check found of one rule, at one level."""
 
     rule: str
     status: Status
     level: Level
-    message: str
+    message: str  # one plain sentence with its number
     evidence: Evidence = ()
     powered: bool = False  # a pass by hooks; where its control shows no power, a reason says so
+    detail: str = ""  # more numbers, for whoever reads on
+    steps: tuple[Step, ...] = ()  # what leads there, in order of execution
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "; ".join(filter(None, (self.message, self.detail)))
 
     @property
     def witness(self) -> Witness:

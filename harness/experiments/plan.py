@@ -33,6 +33,9 @@ from harness.trace.script_run import ScriptRun
 N_MORE = 3  # identical runs, beside the base run and its repeat
 
 
+FIRST_ROUND = (RunName(RunKind.REPEAT), RunName(RunKind.FUTURE, 1), RunName(RunKind.TRAINING))
+
+
 class Effort(StrEnum):
     """How much is run."""
 
@@ -65,6 +68,7 @@ class Battery:
         leaves the evidence of those that ended.
         """
         if self.effort is Effort.QUICK:
+            evidence.skipped |= dict.fromkeys(FIRST_ROUND, "--quick makes the base run alone")
             return
         runner = Runner(self.driver, evidence, self.deadline, self.jobs)
         rounds = Rounds(self.driver, self.effort, self.seed, evidence, runner)

@@ -95,8 +95,7 @@ def _reads(driven: Json) -> Iterator[str]:
 
 def _runs(driven: Json) -> Iterator[str]:
     if driven["runs"]:
-        seconds = sum(run["wall_s"] for run in driven["runs"].values())
-        yield f"runs: {', '.join(driven['runs'])} ({seconds:.1f} s)"
+        yield "runs: " + ", ".join(f"{n} ({r['wall_s']:.1f} s)" for n, r in driven["runs"].items())
     for name, run in driven["runs"].items():
         if run["cause"]:
             yield f"{name} {run['how']}: {run['cause']}"

@@ -40,8 +40,15 @@ ISOLATION = {
 }
 
 
-def gaps(kind: str, driven: Mapping[str, Any] | None) -> list[str]:
-    """One sentence a gap. `kind`: of the submission; `driven`: that part of the report."""
+NOTHING_RAN = "everything that a run would have shown: none came to its end"
+
+
+def gaps(kind: str, driven: Mapping[str, Any] | None, ran: bool) -> list[str]:
+    """One sentence a gap. `kind`: of the submission; `driven`: that part of the report; `ran`:
+    every phase came to its end.
+    """
+    if not ran:
+        return [NOTHING_RAN, _ALWAYS]
     if driven is None:
         return [*REFEREED, _ALWAYS]
     own = PROGRAM if kind == Kind.PROGRAM else RECORD

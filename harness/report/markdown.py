@@ -1,61 +1,82 @@
-"""report.md: a paragraph and a table that a reviewer can paste into a pull request."""
+"""report.md: the first screen, then folded what a reviewer asks for next.
 
+Guarantees: what a submission wrote stays text, with no markup, mention, link or table of its own;
+the lines are those of the terminal. Does not cover posting it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from audits.output.escape import markdown_text
 from harness.report.driven import driven_lines
-from harness.report.summary import MEANING, rules_in_order, score_shown, subject
+
+Json = Mapping[str, Any]
+
+FOLDS = (
+    ("What failed or is undecided, in full", ("fail", "unknown")),
+    ("What passed", ("pass", "not_applicable")),
+)
 
 
-def render_markdown(report: dict[str, Any], replay: str) -> str:
-    """The JSON report as Markdown. `replay`: the command that repeats it."""
-    parts = [
-        f"# {report['verdict']}: {subject(report)}\n",
-        f"{MEANING[report['verdict']]} Profile `{report['profile']}`; {_other_profiles(report)}.\n",
-        _score(report),
-        _failure(report),
-        _table(report),
-        _driven(report.get("driven")),
-        "Not covered:\n",
-        "\n".join(f"* {line}" for line in report["not_covered"]) + "\n",
-        f"Replay, from any folder, with a Python that has scorefirst installed: `{replay}`\n",
-    ]
-    return "\n".join(part for part in parts if part)
+def render_markdown(report: Json) -> str:
+    """The JSON report as Markdown."""
+    verdict, *lines = report["summary"]["lines"]
+    parts = [f"# {markdown_text(verdict)}", "\n".join(map(_item, lines))]
+    for title, statuses in FOLDS:
+        rows = [row for row in report["rules"].items() if row[1]["status"] in statuses]
+        if rows:
+            parts.append(_folded(title, _table(rows)))
+    if report.get("driven"):
+        parts.append(_folded("How it was run, and every printed number", _run(report["driven"])))
+    parts.append(_folded("Not covered", _listed(report["not_covered"])))
+    parts.append(_made_by(report))
+    return "\n\n".join(parts) + "\n"
 
 
-def _other_profiles(report: dict[str, Any]) -> str:
-    return ", ".join(
-        f"`{p}` says {v}" for p, v in report["verdicts"].items() if p != report["profile"]
-    )
+def _item(line: str) -> str:
+    """A line of the screen as an item, two blanks an indentation there as here."""
+    text = line.lstrip(" ")
+    indent = " " * (len(line) - len(text) - 2)
+    label, separator, command = text.partition("Replay: ")
+    if separator and not label:
+        return f"{indent}* Replay: {_code(command)}"
+    return f"{indent}* {markdown_text(text)}"
 
 
-def _score(report: dict[str, Any]) -> str:
-    shown = score_shown(report)
-    if shown is None:
-        return "No score came to its end.\n"
-    return f"**{shown.bits_per_byte}** ({shown.code_length}){shown.label}.\n"
+def _code(text: str) -> str:
+    """A span that no backtick of the text can end."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if len(fence) > 1 else f"{fence}{text}{fence}"
 
 
-def _failure(report: dict[str, Any]) -> str:
-    return f"Could not finish:\n\n```\n{report['failure']}\n```\n" if report["failure"] else ""
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
-def _driven(driven: dict[str, Any] | None) -> str:
-    if not driven:
-        return ""
-    return "Driven:\n\n" + "\n".join(f"* {line}" for line in driven_lines(driven)) + "\n"
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"* {markdown_text(line)}" for line in lines)
 
 
-def _table(report: dict[str, Any]) -> str:
-    if not report["rules"]:
-        return "No rule was judged.\n"
-    rows = [_row(rule, status) for rule, status in rules_in_order(report)]
+def _run(driven: Json) -> str:
+    return _listed(driven_lines(driven))
+
+
+def _table(rows: Sequence[tuple[str, Json]]) -> str:
     head = ["| Rule | Status | Level | Seen by | What was found |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *rows]) + "\n"
+    return "\n".join([*head, *_rows(rows)])
 
 
-def _row(rule: str, status: Any) -> str:
-    message = status["message"].replace("|", "\\|").replace("\n", " ")
-    return (
-        f"| {rule} {status['title']} | **{status['status']}** | {status['level']}"
-        f" | {status['witness']} | {message} |"
-    )
+def _rows(rows: Sequence[tuple[str, Json]]) -> Iterator[str]:
+    for rule, status in rows:
+        message = markdown_text(status["message"].replace("\n", " "))
+        yield (
+            f"| {rule} {status['title']} | **{status['status']}** | {status['level']}"
+            f" | {status['witness']} | {message} |"
+        )
+
+
+def _made_by(report: Json) -> str:
+    tool = report["tool"]
+    commit = f", commit {tool['commit']}" if tool["commit"] else ""
+    return f"Made by {tool['name']} {tool['version']}{commit}, {report['created']}."

@@ -6,19 +6,23 @@ Contract: `report.schema.json` beside this file. Keys may be added, never rename
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from audits.catalogue import PROFILES, RULES
 from audits.tool import NAME, commit, version
+from harness.checks.status import Finding
 from harness.report.gaps import gaps
+from harness.report.summary import summarise
 from harness.score import Score
 from harness.verdict.decide import Verdict, decide
 from harness.verdict.table import RuleStatus
 
 SCHEMA_VERSION = 1
+SCHEMA_ID = "urn:scorefirst:report:1"  # the `$id` of the schema
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
 
 
@@ -33,6 +37,11 @@ class Report:
     ran: bool
     seconds: Mapping[str, float]  # wall time per phase
     failure: str | None = None  # why it is unrunnable
+    cure: str | None = None  # what to do about that
+    read: Sequence[str] = ()  # rules that the code was read for
+    folder: str = "."  # where report and evidence are
+    replay: str = ""  # the command that repeats the evaluation
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     extra: Mapping[str, Any] = field(default_factory=dict)  # data, seed, device, worst mass, ...
 
     @property
@@ -43,26 +52,32 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The published form; numbers that JSON has no word for become null."""
         plain = {
+            "$schema": SCHEMA_ID,
             "schema_version": SCHEMA_VERSION,
+            "created": self.created,
             "tool": {"name": NAME, "version": version(), "commit": commit()},
             "verdict": self.verdict,
             "profile": self.profile,
             "verdicts": {p: decide(self.rules, p, self.ran) for p in PROFILES},
             "submission": dict(self.submission),
-            "score": asdict(self.score) if self.score else None,
+            "score": self.score.as_json() if self.score else None,
             "rules": {rule: _rule_json(status) for rule, status in self.rules.items()},
             "not_covered": [
-                *gaps(self.submission["kind"], self.extra.get("driven")),
-                _unexamined(self.rules),
+                *gaps(self.submission["kind"], self.extra.get("driven"), self.ran),
+                *_unexamined(self.rules, self.read),
             ],
+            "read": list(self.read),
             "failure": self.failure,
+            "cure": self.cure,
+            "folder": self.folder,
+            "replay": self.replay,
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             "platform": {"python": platform.python_version(), "system": platform.platform()},
             **self.extra,
         }
         cleaned = _finite(plain)
         assert isinstance(cleaned, dict)
-        return cleaned
+        return cleaned | {"summary": summarise(cleaned).as_json()}
 
     def write(self, folder: Path) -> Path:
         """Writes report.json; returns its path."""
@@ -78,13 +93,25 @@ def _rule_json(status: RuleStatus) -> dict[str, Any]:
         "witness": status.level.witness,
         "title": RULES[status.rule].title,
         "message": status.message,
+        "said": [_said_json(finding) for finding in status.said],
+        "against": [_said_json(finding) for finding in status.against],
+        "steps": [asdict(step) for step in status.steps],
         "findings": [dict(f) for f in status.findings],
     }
 
 
-def _unexamined(rules: Mapping[str, RuleStatus]) -> str:
-    rest = [rule for rule in RULES if rule not in rules]
-    return f"no check of this run examined {', '.join(rest)}"
+def _said_json(finding: Finding) -> dict[str, Any]:
+    return {"level": finding.level, "message": finding.message, "detail": finding.detail}
+
+
+def _unexamined(rules: Mapping[str, RuleStatus], read: Sequence[str]) -> list[str]:
+    only_read = [rule for rule in read if rule not in rules]
+    rest = [rule for rule in RULES if rule not in rules and rule not in read]
+    found = "rules that were only read in the code, without a finding, and that no run tested: "
+    return [
+        *([found + ", ".join(only_read)] if only_read else []),
+        f"rules that nothing examined: {', '.join(rest)}",
+    ]
 
 
 def _finite(value: Any) -> Any:

@@ -1,57 +1,269 @@
-"""What the screen and report.md say alike: whom it is about, what the verdict means, the score.
+"""The first screen: what a maintainer reads before anything else, as data and as lines.
 
-Guarantees: a folder comes before the name that its author wrote; a score on synthetic data is
-labelled so wherever it is shown.
+    verdict, whom it is about       what is wrong, a sentence a rule, with lines of the code
+    what running it showed          what is undecided, why, and what a person looks at
+    counts                          the number that was judged
+    runs and seconds                where the evidence is, and the command that repeats it
+
+Guarantees: made from report.json alone, so that the terminal, report.md and `summary` there say the
+same; nothing that was not examined is among what passed; a score on synthetic data is labelled.
+Does not cover: layout and escaping (`terminal`, `markdown`), details (`driven`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
+from audits.catalogue import RULES
 from harness.submission import NATIVE
+from harness.verdict.decide import REQUIRED_RULES, severity
 
 Json = Mapping[str, Any]
 
-STATUS_ORDER = {"fail": 0, "unknown": 1, "pass": 2, "not_applicable": 3}
-
-MEANING = {
-    "CLEAN": "All examined rules passed, including the six required ones.",
-    "VIOLATION": "At least one rule is broken; the evidence is below.",
-    "REVIEW": "Nothing was proved against it, but something is undecided; a person must look.",
-    "UNRUNNABLE": "It could not be read or run. This says nothing about compliance.",
+LEVELS = {
+    "referee": "proved: the harness held the tokens",
+    "black_box": "proved by running it",
+    "instrumented": "seen inside its process",
+    "read": "read in its code",
 }
-SYNTHETIC = "on synthetic data, not comparable with the leaderboard"
-
-
-def subject(report: Json) -> str:
-    """`11L-CosineTTT (Sofia Bodnar)`: the folder, then the name that its submission.json gives."""
-    name = str(report["submission"]["name"])
-    folder = PurePath(report["submission"]["folder"]).name
-    if folder in ("", "..", name):
-        return name
-    return f"{folder} ({name})"
-
-
-def rules_in_order(report: Json) -> list[tuple[str, Json]]:
-    """Failures first, then what is undecided."""
-    return sorted(report["rules"].items(), key=lambda r: (STATUS_ORDER[r[1]["status"]], r[0]))
+FAMILIES = ("ORDER", "PASS", "NORM", "CAUSAL", "DATA", "BYTES")  # named causes first, SOURCE last
+NOT_EXAMINED = "no check examined it, and a CLEAN verdict needs it to pass"
+NOT_APPLICABLE = "it does not apply here, and a CLEAN verdict needs it to pass"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The score in words."""
+class Broken:
+    """A rule that failed."""
 
-    bits_per_byte: str  # "1.748006 bits per byte"
-    code_length: str  # what it was computed from
-    label: str  # empty where the score is one on real text
+    rule: str
+    sentence: str  # what the submission does
+    level: str  # how sure: what the strongest evidence is
+    severity: str  # fail or warn, under the profile
+    steps: tuple[str, ...]  # "train_gpt.py:1438 trains on them", in order of execution
 
 
-def score_shown(report: Json) -> Shown | None:
-    """None where no score came to its end."""
-    score = report["score"]
+@dataclass(frozen=True)
+class Said:
+    """What a run showed, and the rules that it speaks of."""
+
+    rules: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Rules that a person has to decide."""
+
+    rules: tuple[str, ...]
+    why: str
+    look: str  # at what, next
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One evaluation."""
+
+    verdict: str
+    subject: str
+    verdicts: Mapping[str, str]  # under each profile
+    cause: str  # why nothing could be judged; else empty
+    cure: str
+    broken: tuple[Broken, ...]
+    confirmed: tuple[Said, ...]
+    undecided: tuple[Undecided, ...]
+    passed: int
+    read_only: int  # rules that were read in the code without a finding, and tested by nothing else
+    not_examined: int
+    judged: str
+    effort: str
+    evidence: str
+    replay: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The `summary` of report.json: the parts, and the lines that they make."""
+        return asdict(self) | {"lines": self.lines()}
+
+    def lines(self) -> list[str]:
+        """The first screen, two blanks an indentation."""
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.verdict}  {self.subject}  ({_profiles(self.verdicts)})"
+        if self.cause:
+            yield f"  Cause: {self.cause}"
+        if self.cure:
+            yield f"  Cure: {self.cure}"
+        for broken in self.broken:
+            yield f"  {_warned(broken)}{broken.sentence} ({broken.rule}, {LEVELS[broken.level]})"
+            if broken.steps:
+                yield f"    {', then '.join(broken.steps)}"
+        if self.confirmed:
+            yield "  Running it showed:"
+        for said in self.confirmed:
+            yield f"    {said.sentence} ({', '.join(said.rules)})"
+        for open_ in self.undecided:
+            yield f"  Undecided {', '.join(open_.rules)}: {open_.why}"
+            yield f"    Look at: {open_.look}"
+        if self.verdict != "UNRUNNABLE":
+            yield f"  {self._counts()}"
+        if self.judged:
+            yield f"  {self.judged}"
+        yield f"  {self.effort}Evidence: {self.evidence}"
+        if self.replay:
+            yield f"  Replay: {self.replay}"
+
+    def _counts(self) -> str:
+        rules = "rule" if self.passed == 1 else "rules"
+        return (
+            f"Passed: {self.passed} {rules}. Only read in the code, without a finding:"
+            f" {self.read_only}. Not examined: {self.not_examined} (report.md lists them)."
+        )
+
+
+def summarise(report: Json) -> Summary:
+    """`report`: the JSON form, without its `summary`."""
+    rules = report["rules"]
+    read = [rule for rule in report["read"] if rule not in rules]
+    unexamined = len(RULES) - len(set(rules) | set(read))
+    statuses = [status["status"] for status in rules.values()]
+    unrunnable = report["verdict"] == "UNRUNNABLE"
+    return Summary(
+        verdict=report["verdict"],
+        subject=subject(report),
+        verdicts=report["verdicts"],
+        cause=report["failure"] or "",
+        cure=report["cure"] or "",
+        broken=tuple(_broken(report)),
+        confirmed=() if unrunnable else tuple(_confirmed(report)),
+        undecided=() if unrunnable else tuple(_undecided(report)),
+        passed=statuses.count("pass"),
+        read_only=len(read),
+        not_examined=unexamined,
+        judged=_judged(report),
+        effort=_effort(report),
+        evidence=report["folder"],
+        replay=report["replay"],
+    )
+
+
+def subject(report: Json) -> str:
+    """`records/11L-CosineTTT (checkout at 1a2b3c4d5e6f)`: never the author's name."""
+    submission = report["submission"]
+    commit = submission.get("commit")
+    where = f" (checkout at {commit[:12]})" if commit else ""
+    return f"{_folder(submission['folder'])}{where}"
+
+
+def _folder(path: str) -> str:
+    """The last two parts, which tell two seeds or tracks apart."""
+    parts = [part for part in PurePath(path).parts if part not in ("/", ".")]
+    return "/".join(parts[-2:]) or path
+
+
+def _profiles(verdicts: Mapping[str, str]) -> str:
+    if len(set(verdicts.values())) == 1:
+        return f"under {' and '.join(verdicts)}"
+    return ", ".join(f"{profile}: {verdict}" for profile, verdict in verdicts.items())
+
+
+def _warned(broken: Broken) -> str:
+    return "" if broken.severity == "fail" else "Warned of: "
+
+
+def _place(rule: str) -> tuple[int, str]:
+    """Causes before symptoms."""
+    family = rule.partition("-")[0]
+    if family == "SOURCE":
+        return len(FAMILIES) + 1, rule
+    return (FAMILIES.index(family) if family in FAMILIES else len(FAMILIES)), rule
+
+
+def _broken(report: Json) -> Iterator[Broken]:
+    failed = [(rule, s) for rule, s in report["rules"].items() if s["status"] == "fail"]
+    for rule, status in sorted(failed, key=lambda pair: _place(pair[0])):
+        weight = severity(rule, report["profile"])
+        if weight != "info":
+            steps = tuple(f"{step['place']} {step['role']}" for step in status["steps"])
+            yield Broken(rule, RULES[rule].broken, status["level"], weight, steps)
+
+
+def _confirmed(report: Json) -> Iterator[Said]:
+    """What was proved; where nothing was, that the required rules held."""
+    rules = report["rules"]
+    proved = {
+        rule: [s for s in status["said"] if s["level"] in ("black_box", "referee")]
+        for rule, status in rules.items()
+        if status["status"] == "fail"
+    }
+    if any(proved.values()):
+        chosen = sorted(proved, key=_place)
+    else:
+        chosen = [r for r in REQUIRED_RULES if r in rules and rules[r]["status"] == "pass"]
+        proved = {rule: rules[rule]["said"] for rule in chosen}
+    sentences: dict[str, list[str]] = {}
+    for rule in chosen:
+        if said := [s["message"] for s in proved[rule]]:
+            sentences.setdefault("; ".join(dict.fromkeys(said)), []).append(rule)
+    yield from (Said(tuple(named), sentence) for sentence, named in sentences.items())
+
+
+def _undecided(report: Json) -> Iterator[Undecided]:
+    """Rules of one reason together: six rows with one sentence say it once."""
+    rules = report["rules"]
+    by_reason: dict[str, list[str]] = {}
+    for rule, status in rules.items():
+        if status["status"] == "unknown":
+            by_reason.setdefault(_why(status), []).append(rule)
+    for rule in REQUIRED_RULES if report["verdict"] == "REVIEW" else ():
+        if rule not in rules:
+            by_reason.setdefault(NOT_EXAMINED, []).append(rule)
+        elif rules[rule]["status"] == "not_applicable":
+            by_reason.setdefault(NOT_APPLICABLE, []).append(rule)
+    for why, named in by_reason.items():
+        yield Undecided(tuple(named), why, _look(named, rules))
+
+
+def _why(status: Json) -> str:
+    """What was said of it, and what speaks against that."""
+    said = "; ".join(dict.fromkeys(s["message"] for s in status["said"]))
+    against = "; ".join(dict.fromkeys(s["message"] for s in status["against"]))
+    return f"{said}; but running it: {against}" if against else said
+
+
+def _look(named: Sequence[str], rules: Json) -> str:
+    """The first rules' questions, and the lines that are known."""
+    places = [s["place"] for r in named if r in rules for s in rules[r]["steps"]]
+    where = f"{' and '.join(dict.fromkeys(places))}: " if places else ""
+    return where + "; ".join(RULES[rule].look for rule in named[:2])
+
+
+def _judged(report: Json) -> str:
+    """Which number, on what."""
+    score, driven = report["score"], report.get("driven")
+    if report["submission"]["kind"] in NATIVE:
+        return _native_score(score, report["data"])
+    if not driven or not driven["headline"]:
+        return ""
+    on = f" on {score['tokens']:,} tokens" if score else ""
+    return (
+        f"Judged number: the printed line \"{driven['headline']}\", the result of a small"
+        f" run{on} drawn at random: not comparable with the leaderboard."
+    )
+
+
+def _native_score(score: Json | None, data: Json | None) -> str:
     if not score or score["bits_per_byte"] is None:
-        return None
-    length = f"{score['nats']:,.1f} nats over {score['tokens']:,} tokens, {score['bytes']:,} bytes"
-    label = "" if report["submission"]["kind"] in NATIVE else f", {SYNTHETIC}"
-    return Shown(f"{score['bits_per_byte']:.6f} bits per byte", length, label)
+        return ""
+    where = f"the text of {_folder(data['folder'])}" if data else "text"
+    return (
+        f"Judged number: {score['bits_per_byte']:.6f} bits per byte = {score['nats']:,.1f} nats"
+        f" over {score['tokens']:,} tokens, {score['bytes']:,} bytes, on {where}: comparable on the"
+        " same data alone."
+    )
+
+
+def _effort(report: Json) -> str:
+    seconds = f"{sum(report['seconds'].values()):.0f} s"
+    runs = len((report.get("driven") or {}).get("runs", ()))
+    return f"{runs} {'run' if runs == 1 else 'runs'}, {seconds}. " if runs else f"{seconds}. "

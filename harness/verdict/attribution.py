@@ -21,7 +21,7 @@ from harness.checks.cut import ACROSS_STEPS, Edge
 from harness.checks.future import FutureChange
 from harness.checks.order import OrderBreak, OrderView
 from harness.checks.source import SourceTest
-from harness.checks.status import Finding, Level, Status
+from harness.checks.status import Evidence, Finding, Level, Status
 
 
 @dataclass(frozen=True)
@@ -58,38 +58,34 @@ def name_violations(proof: Proof) -> list[Finding]:
     if not (proof.refuted or proof.moved):
         return []
     rule, why = _rule(proof)
-    text = f"{_proved(proof)}: {why}"
-    named = [Finding(rule, Status.FAIL, Level.BLACK_BOX, text, (_numbers(proof),))]
+    named = [_broken(rule, why, proof, (_numbers(proof),))]
     if proof.mass_above_one and rule not in ("NORM-1", "PASS-2"):
-        named.append(_mass(proof))
+        assert proof.sums is not None  # mass stands by itself, whatever order was broken as well
+        named.append(_broken("NORM-1", proof.sums.message, proof, proof.sums.evidence))
     if proof.moved and proof.weights_depend_on_future and rule != "CAUSAL-5":
-        named.append(Finding("CAUSAL-5", Status.FAIL, Level.BLACK_BOX, _weights(proof)))
+        named.append(_broken("CAUSAL-5", WEIGHTS, proof))
     return named
 
 
-def _weights(proof: Proof) -> str:
-    return (
-        f"{_proved(proof)}: the weights that fixed the first scores were others under each"
-        " later future, and the same in a repeat: they had been computed from tokens not yet scored"
-    )
+WEIGHTS = (
+    "each change of later tokens changed the weights that fixed the first scores, and a repeat did"
+    " not: they had been computed from tokens not yet scored"
+)
 
 
-def _mass(proof: Proof) -> Finding:
-    """Mass stands by itself, whatever order was broken as well."""
-    assert proof.sums is not None
-    text = f"{_proved(proof)}; {proof.sums.message}"
-    return Finding("NORM-1", Status.FAIL, Level.BLACK_BOX, text, proof.sums.evidence)
+def _broken(rule: str, why: str, proof: Proof, evidence: Evidence = ()) -> Finding:
+    detail = f"proved by this: {_proved(proof)}"
+    return Finding(rule, Status.FAIL, Level.BLACK_BOX, why, evidence, detail=detail)
 
 
 def _rule(proof: Proof) -> tuple[str, str]:
     cause = proof.order.explains if proof.order else None
     if cause is not None and not _contradicted(cause, proof):
-        return cause.rule, (
-            f"the ledger explains it, {len(cause.positions):,} positions were {cause.what}"
-        )
+        scored = proof.order.scored if proof.order else 0
+        return cause.rule, f"{len(cause.positions):,} of {scored:,} positions were {cause.what}"
     if proof.moved and proof.by_hand:
         return "ORDER-7", (
-            f"the weights behind {proof.by_hand:,} of them had been written by hand, by no"
+            f"the weights behind {proof.by_hand:,} scores had been written by hand, by no"
             " optimiser, and were others under each later future: a batch changed the weights that"
             " it was scored with"
         )
@@ -97,8 +93,8 @@ def _rule(proof: Proof) -> tuple[str, str]:
         return _long_range(proof)
     if proof.softmax:
         return "CAUSAL-1", (
-            "the scores are cross-entropies of a whole softmax, which weighs one, so it"
-            " knew its targets"
+            "its scores are cross-entropies of a whole softmax, which sums to one, and too good for"
+            " tokens that it did not know"
         )
     if proof.mass_above_one and proof.sums is not None:
         return "NORM-1", proof.sums.message
@@ -107,7 +103,7 @@ def _rule(proof: Proof) -> tuple[str, str]:
 
 def _undecided(proof: Proof) -> str:
     """Without a sum over the alphabet nothing names the mass."""
-    text = "causal, order or mass, undecided"
+    text = "which of causality, order and mass is broken is undecided"
     if proof.order is not None and proof.future is not None and proof.future.nothing_moved:
         text += (
             f" ({proof.future.compared:,} scores did not move with later tokens and no update used"
@@ -154,11 +150,11 @@ def _proved(proof: Proof) -> str:
     parts = []
     if proof.refuted and proof.source is not None:
         parts.append(
-            f"the headline beats its source: log e-value {proof.source.log_e:.1f}"
-            f" (threshold {proof.source.threshold:.1f})"
+            f"the headline is better than honest code can score here (log e-value"
+            f" {proof.source.log_e:.1f}, threshold {proof.source.threshold:.1f})"
         )
     if proof.moved and proof.future is not None:
-        parts.append(f"{len(proof.future.moved):,} scores moved under two later futures")
+        parts.append(f"{len(proof.future.moved):,} scores moved under two changed futures")
     return " and ".join(parts)
 
 

@@ -10,7 +10,7 @@ Guarantees: only a black-box proof fails a rule; what the hooks saw names it, or
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +26,13 @@ from harness.checks.mass_requery import check_sums
 from harness.checks.mass_softmax import check_softmax
 from harness.checks.order import RULES as ORDER_RULES
 from harness.checks.order import OrderView, check_order, check_weights_still, order_view
+from harness.checks.places import scored_at, used_then_scored
 from harness.checks.power import CLASSES, Power, require_power
 from harness.checks.source import SourceTest, check_source, inconclusive_reason, source_test
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
 from harness.experiments.evidence import Evidence
-from harness.experiments.run_name import FIRST_REQUERY, RunKind
+from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
 from harness.protocol.job import IsolationPart
 from harness.protocol.schema import EventKind
 from harness.trace.printed_scores import Printed, kind
@@ -39,6 +40,8 @@ from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
 from harness.verdict.measured_power import measured_power
 
+EARLY_USE = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1")  # an update used what it then scored
+FROM_FUTURE = ("CAUSAL-1", "CAUSAL-5")  # scores moved with later tokens
 LOWER = 1e-3  # relative: more than roundings of one number differ
 
 
@@ -68,7 +71,7 @@ def judge(
     powers = measured_power(evidence)
     long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
     spread = check_spread(long, short, evidence.unexplained)
-    findings = (
+    found = (
         check_source(tests, lambda number: number is decides, base.source),
         *name_violations(proof),
         _future(evidence),
@@ -79,6 +82,7 @@ def judge(
         *check_reads(base),
         *_network(base),
     )
+    findings = tuple(_placed(finding, evidence, proof) for finding in found)
     reasons = (
         *_rival(evidence),
         *broken_capture(base),
@@ -86,6 +90,20 @@ def judge(
         *_other_bits(evidence, spread),
     )
     return Judged(findings, reasons, tuple(dict.fromkeys(powers.values())), tests)
+
+
+def _placed(finding: Finding, evidence: Evidence, proof: Proof) -> Finding:
+    """With the lines of the script that hooks saw behind it."""
+    if finding.status is Status.PASS:
+        return finding
+    breaks = proof.order.breaks if proof.order else ()
+    early = next((b for b in breaks if b.rule == finding.rule and b.rule in EARLY_USE), None)
+    if early is not None:
+        return replace(finding, steps=used_then_scored(evidence.base, early.positions))
+    future = evidence.future
+    if finding.rule in FROM_FUTURE and future is not None and len(future.moved):
+        return replace(finding, steps=scored_at(evidence.base, future.moved))
+    return finding
 
 
 def _given(finding: Finding | None) -> tuple[Finding, ...]:
@@ -186,9 +204,19 @@ def _by_hand(evidence: Evidence) -> int:
 def _future(evidence: Evidence) -> Finding:
     if evidence.future is not None:
         return check_future(evidence.future)
-    why = "; ".join(f"{run}: {why}" for run, why in evidence.skipped.items())
-    text = f"no later token was changed ({why or 'a run of the battery did not come to its end'})"
+    text = f"no later token was changed: {_why_unchanged(evidence)}"
     return Finding("CAUSAL-1", Status.UNKNOWN, Level.BLACK_BOX, text)
+
+
+def _why_unchanged(evidence: Evidence) -> str:
+    names = [RunName(RunKind.REPEAT), RunName(RunKind.FUTURE, 1)]
+    skipped = dict.fromkeys(evidence.skipped[n] for n in names if n in evidence.skipped)
+    if skipped:
+        return "; ".join(skipped)
+    broken = [str(n) for n in names if n in evidence.runs and not evidence.runs[n].finished]
+    if broken:
+        return f"of the runs for it, {' and '.join(broken)} did not come to an end"
+    return "in the runs for it the headline was not rebuilt"
 
 
 def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:

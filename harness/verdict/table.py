@@ -20,7 +20,7 @@ numbers.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.checks.status import Evidence, Finding, Level, Reason, Status
+from harness.checks.status import Evidence, Finding, Level, Reason, Status, Step
 
 BADNESS = {Status.NOT_APPLICABLE: 0, Status.PASS: 1, Status.UNKNOWN: 2, Status.FAIL: 3}
 STRENGTH = {level: place for place, level in enumerate(Level)}  # declared weakest first
@@ -39,8 +39,29 @@ class RuleStatus:
     rule: str
     status: Status
     level: Level  # that it rests on
-    message: str
-    findings: Evidence = ()
+    said: tuple[Finding, ...] = ()  # the findings that agree with the status, strongest first
+    against: tuple[Finding, ...] = ()  # passes that a failure by reading stands against
+
+    @property
+    def message(self) -> str:
+        """All that was said, the weaker levels named."""
+        said = "; ".join(dict.fromkeys(_quoted(f, self.level) for f in self.said))
+        if not self.against:
+            return said
+        level = self.against[0].level
+        against = "; ".join(dict.fromkeys(_quoted(f, level) for f in self.against))
+        return f"reading: {said}; running: {against}"
+
+    @property
+    def findings(self) -> Evidence:
+        """The numbers and places behind it."""
+        return tuple(entry for f in (*self.said, *self.against) for entry in f.evidence)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Lines of the submission: of the reading where it has any, which follows the flow."""
+        found = sorted((f for f in self.said if f.steps), key=lambda f: STRENGTH[f.level])
+        return found[0].steps if found else ()
 
 
 @dataclass(frozen=True)
@@ -70,13 +91,18 @@ def _weighed(finding: Finding, reasons: Sequence[Reason]) -> Finding:
     """What is left of a finding, with every reason that concerned it."""
     for reason in reasons:
         if reason.concerns(finding):
-            finding = replace(
-                finding,
-                status=reason.to,
-                message=f"{finding.message}; {reason.why}",
-                evidence=(*finding.evidence, *reason.evidence),
-            )
+            finding = _with_reason(finding, reason)
     return finding
+
+
+def _with_reason(finding: Finding, reason: Reason) -> Finding:
+    """What changes the status belongs to the sentence; a note does not."""
+    evidence = (*finding.evidence, *reason.evidence)
+    if reason.to is finding.status:
+        detail = "; ".join(filter(None, (finding.detail, reason.why)))
+        return replace(finding, detail=detail, evidence=evidence)
+    message = f"{finding.message}; {reason.why}"
+    return replace(finding, status=reason.to, message=message, evidence=evidence)
 
 
 def _place(finding: Finding) -> tuple[int, str, str]:
@@ -95,7 +121,9 @@ def _one(found: Sequence[Finding]) -> RuleStatus:
     by_reading = all(f.level is Level.READ for f in found if f.status is worst)
     passed = [f for f in found if f.contradicts_reading]
     if by_reading and passed and worst in (Status.FAIL, Status.UNKNOWN):
-        return _both(_spoken(found, worst), _spoken(passed, Status.PASS))
+        # Undecided: what reading found, and the pass that speaks against it.
+        read = _spoken(found, worst)
+        return replace(read, status=Status.UNKNOWN, against=_spoken(passed, Status.PASS).said)
     return _spoken(found, worst)
 
 
@@ -105,21 +133,11 @@ def _worst(found: Sequence[Finding]) -> Status:
 
 def _spoken(found: Sequence[Finding], status: Status) -> RuleStatus:
     """By all that agree, the strongest first."""
-    agreed = [f for f in found if f.status is status]
-    level = agreed[0].level
-    texts = dict.fromkeys(_quoted(f, level) for f in agreed)
-    evidence = tuple(entry for f in agreed for entry in f.evidence)
-    return RuleStatus(agreed[0].rule, status, level, "; ".join(texts), evidence)
+    agreed = tuple(f for f in found if f.status is status)
+    return RuleStatus(agreed[0].rule, status, agreed[0].level, agreed)
 
 
 def _quoted(finding: Finding, level: Level) -> str:
     if finding.level is level:
-        return finding.message
-    return f"{SAID_BY[finding.level]}: {finding.message}"
-
-
-def _both(read: RuleStatus, passed: RuleStatus) -> RuleStatus:
-    """Undecided: what reading found, and the pass that speaks against it."""
-    text = f"reading: {read.message}; running: {passed.message}"
-    findings = (*read.findings, *passed.findings)
-    return replace(read, status=Status.UNKNOWN, message=text, findings=findings)
+        return finding.text
+    return f"{SAID_BY[finding.level]}: {finding.text}"

@@ -7,6 +7,7 @@ worker reported about its flags and weights: it is instrumented, no more.
 from harness.checks.status import Finding, Level, Status
 from harness.referee.ledger import Mark, Moment, describe, ranges_of
 from harness.referee.run import Run
+from harness.referee.worker.fingerprint import NO_WEIGHTS
 
 
 def check_referee_order(run: Run) -> list[Finding]:
@@ -36,9 +37,9 @@ def _starts_from_artifact(run: Run) -> Finding:
         return Finding("ORDER-2", Status.UNKNOWN, Level.INSTRUMENTED, text)
     text = (
         "a new process loaded the artifact and was given no validation token before its first score"
-        f" (weights {loaded[0][:12]}); what the artifact was trained on is rule DATA-1"
     )
-    return Finding("ORDER-2", Status.PASS, Level.REFEREE, text)
+    detail = f"weights {loaded[0][:12]}; what the artifact was trained on is rule DATA-1"
+    return Finding("ORDER-2", Status.PASS, Level.REFEREE, text, detail=detail)
 
 
 def _frozen_while_scoring(run: Run) -> Finding:
@@ -56,8 +57,11 @@ def _frozen_while_scoring(run: Run) -> Finding:
     if bare:
         text = f"inference_mode was off in {len(bare)} of {len(scores)} scored batches{note}"
         return Finding("ORDER-7", Status.FAIL, Level.INSTRUMENTED, text)
-    text = (
-        f"inference_mode on and parameters unchanged around all {len(scores)} scored batches{note}"
-    )
+    still = "parameters unchanged" if _has_parameters(run) else "no parameters to change"
+    text = f"inference_mode was on, and {still}, around all {len(scores)} scored batches{note}"
     # Measured around every batch, so that a change would have been seen.
     return Finding("ORDER-7", Status.PASS, Level.INSTRUMENTED, text, powered=True)
+
+
+def _has_parameters(run: Run) -> bool:
+    return any(score.weights_before != NO_WEIGHTS for score in run.ledger.scores)

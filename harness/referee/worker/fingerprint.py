@@ -35,6 +35,9 @@ def fingerprint(tensors: list[Tensor]) -> str:
     return digest.hexdigest()
 
 
+NO_WEIGHTS = fingerprint([])
+
+
 def _walk(node: object, depth: int, seen: set[int]) -> Iterator[tuple[Tensor, bool]]:
     if id(node) in seen or depth < 0:
         return

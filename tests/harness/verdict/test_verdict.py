@@ -23,7 +23,7 @@ statuses = st.sampled_from(Status)
 
 
 def rules_of(by_rule: dict[str, Status]) -> dict[str, RuleStatus]:
-    return {r: RuleStatus(r, s, Level.REFEREE, "") for r, s in by_rule.items()}
+    return {r: RuleStatus(r, s, Level.REFEREE) for r, s in by_rule.items()}
 
 
 @given(st.dictionaries(st.sampled_from(RULES), statuses), st.booleans())
