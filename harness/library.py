@@ -95,7 +95,7 @@ def carry_out(request: Request, kind: Kind | None, observer: Observer) -> Done:
         evaluation = Evaluation(options)
         report = evaluation.run()
         with held_back():
-            page = render_markdown(report.to_json(), options.replay)
+            page = render_markdown(report.to_json())
             report.write(folder.path)
             (folder.path / "report.md").write_text(page, encoding="utf-8")
     return Done(report, folder.path, evaluation.interrupted)

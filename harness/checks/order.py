@@ -228,7 +228,9 @@ def _status(rule: str, found: OrderBreak | None, view: OrderView) -> Finding:
     if found is None:
         text = PASSED[rule].format(n=f"{view.scored:,}", expected=f"{view.expected:,}")
         return Finding(rule, Status.PASS, Level.INSTRUMENTED, text, powered=True)
-    text = f"{len(found.positions):,} positions were {found.what}; the first is {found.first}"
+    text = (
+        f"{len(found.positions):,} tokens were {found.what}; the first is at position {found.first}"
+    )
     numbers = {
         "positions": len(found.positions),
         "first_position": found.first,

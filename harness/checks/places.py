@@ -21,7 +21,7 @@ def used_then_scored(run: ScriptRun, positions: Ints) -> tuple[Step, ...]:
         return scored_at(run, positions)
     used = run.uses.first_used[positions]
     used = used[used != NEVER]
-    return (*_most(run, used, "learns from them"), *scored_at(run, positions))
+    return (*_most(run, used, "learned from"), *scored_at(run, positions))
 
 
 def scored_at(run: ScriptRun, positions: Ints) -> tuple[Step, ...]:
@@ -29,7 +29,7 @@ def scored_at(run: ScriptRun, positions: Ints) -> tuple[Step, ...]:
     if run.scored is None:
         return ()
     events = run.scored.event[np.isin(run.scored.position, positions)]
-    return _most(run, events, "scores them")
+    return _most(run, events, "scored")
 
 
 def _most(run: ScriptRun, events: Ints, role: str) -> tuple[Step, ...]:

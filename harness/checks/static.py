@@ -57,7 +57,10 @@ def first_lines(report: ScanReport, found: Sequence[Finding], profile: str) -> I
 
 def _steps(entry: Mapping[str, Any]) -> tuple[Step, ...]:
     """What leads to the line that the scanner names, or that line alone."""
-    flow = [Step(str(s["role"]), f"{s['file']}:{s['line']}") for s in entry["flow"]]
+    flow = [
+        Step(str(s["role"]).removesuffix(" here"), f"{s['file']}:{s['line']}")
+        for s in entry["flow"]
+    ]
     return tuple(flow) or (Step("found", f"{entry['path']}:{entry['line']}"),)
 
 

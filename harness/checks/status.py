@@ -54,7 +54,7 @@ Evidence = tuple[dict[str, Any], ...]  # numbers and places, JSON-ready
 class Step:
     """A line of the submission, and what it does there."""
 
-    role: str  # "trains on them"
+    role: str  # "trained"
     place: str  # "train_gpt.py:1438"
 
 

@@ -10,6 +10,7 @@ same; nothing that was not examined is among what passed; a score on synthetic d
 Does not cover: layout and escaping (`terminal`, `markdown`), details (`driven`).
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
@@ -40,7 +41,7 @@ class Broken:
     sentence: str  # what the submission does
     level: str  # how sure: what the strongest evidence is
     severity: str  # fail or warn, under the profile
-    steps: tuple[str, ...]  # "train_gpt.py:1438 trains on them", in order of execution
+    steps: tuple[str, ...]  # "trained at train_gpt.py:1438", in order of execution
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,15 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """The `summary` of report.json: the parts, and the lines that they make."""
-        return asdict(self) | {"lines": self.lines()}
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self) | {"lines": self.lines()}))
+        return plain
 
     def lines(self) -> list[str]:
         """The first screen, two blanks an indentation."""
         return list(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.verdict}  {self.subject}  ({_profiles(self.verdicts)})"
+        yield f"{self.verdict}  {self.subject}  ({self._under()})"
         if self.cause:
             yield f"  Cause: {self.cause}"
         if self.cure:
@@ -112,6 +114,13 @@ class Summary:
         yield f"  {self.effort}Evidence: {self.evidence}"
         if self.replay:
             yield f"  Replay: {self.replay}"
+
+    def _under(self) -> str:
+        if self.verdict == "UNRUNNABLE":
+            return "nothing was judged"
+        if len(set(self.verdicts.values())) == 1:
+            return f"under {' and '.join(self.verdicts)}"
+        return ", ".join(f"{profile}: {verdict}" for profile, verdict in self.verdicts.items())
 
     def _counts(self) -> str:
         rules = "rule" if self.passed == 1 else "rules"
@@ -141,7 +150,7 @@ def summarise(report: Json) -> Summary:
         read_only=len(read),
         not_examined=unexamined,
         judged=_judged(report),
-        effort=_effort(report),
+        effort="" if unrunnable else _effort(report),
         evidence=report["folder"],
         replay=report["replay"],
     )
@@ -161,12 +170,6 @@ def _folder(path: str) -> str:
     return "/".join(parts[-2:]) or path
 
 
-def _profiles(verdicts: Mapping[str, str]) -> str:
-    if len(set(verdicts.values())) == 1:
-        return f"under {' and '.join(verdicts)}"
-    return ", ".join(f"{profile}: {verdict}" for profile, verdict in verdicts.items())
-
-
 def _warned(broken: Broken) -> str:
     return "" if broken.severity == "fail" else "Warned of: "
 
@@ -184,7 +187,7 @@ def _broken(report: Json) -> Iterator[Broken]:
     for rule, status in sorted(failed, key=lambda pair: _place(pair[0])):
         weight = severity(rule, report["profile"])
         if weight != "info":
-            steps = tuple(f"{step['place']} {step['role']}" for step in status["steps"])
+            steps = tuple(f"{step['role']} at {step['place']}" for step in status["steps"])
             yield Broken(rule, RULES[rule].broken, status["level"], weight, steps)
 
 
@@ -197,15 +200,18 @@ def _confirmed(report: Json) -> Iterator[Said]:
         if status["status"] == "fail"
     }
     if any(proved.values()):
-        chosen = sorted(proved, key=_place)
+        told = {r: _joined(said) for r, said in sorted(proved.items(), key=lambda p: _place(p[0]))}
     else:
-        chosen = [r for r in REQUIRED_RULES if r in rules and rules[r]["status"] == "pass"]
-        proved = {rule: rules[rule]["said"] for rule in chosen}
+        held = [r for r in REQUIRED_RULES if r in rules and rules[r]["status"] == "pass"]
+        told = {r: min((s["message"] for s in rules[r]["said"]), key=len) for r in held}
     sentences: dict[str, list[str]] = {}
-    for rule in chosen:
-        if said := [s["message"] for s in proved[rule]]:
-            sentences.setdefault("; ".join(dict.fromkeys(said)), []).append(rule)
-    yield from (Said(tuple(named), sentence) for sentence, named in sentences.items())
+    for rule, sentence in told.items():
+        sentences.setdefault(sentence, []).append(rule)
+    yield from (Said(tuple(named), said) for said, named in sentences.items() if said)
+
+
+def _joined(said: Sequence[Json]) -> str:
+    return "; ".join(dict.fromkeys(s["message"] for s in said))
 
 
 def _undecided(report: Json) -> Iterator[Undecided]:
@@ -226,8 +232,7 @@ def _undecided(report: Json) -> Iterator[Undecided]:
 
 def _why(status: Json) -> str:
     """What was said of it, and what speaks against that."""
-    said = "; ".join(dict.fromkeys(s["message"] for s in status["said"]))
-    against = "; ".join(dict.fromkeys(s["message"] for s in status["against"]))
+    said, against = _joined(status["said"]), _joined(status["against"])
     return f"{said}; but running it: {against}" if against else said
 
 
@@ -247,7 +252,7 @@ def _judged(report: Json) -> str:
         return ""
     on = f" on {score['tokens']:,} tokens" if score else ""
     return (
-        f"Judged number: the printed line \"{driven['headline']}\", the result of a small"
+        f'Judged number: the printed line "{driven["headline"]}", the result of a small'
         f" run{on} drawn at random: not comparable with the leaderboard."
     )
 

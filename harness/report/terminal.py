@@ -7,7 +7,7 @@ character of a submission reaches the terminal.
 import textwrap
 from collections.abc import Sequence
 
-from audits.output.text import visible
+from audits.output.escape import visible
 
 WIDTH = 100
 

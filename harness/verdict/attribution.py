@@ -82,7 +82,7 @@ def _rule(proof: Proof) -> tuple[str, str]:
     cause = proof.order.explains if proof.order else None
     if cause is not None and not _contradicted(cause, proof):
         scored = proof.order.scored if proof.order else 0
-        return cause.rule, f"{len(cause.positions):,} of {scored:,} positions were {cause.what}"
+        return cause.rule, f"{len(cause.positions):,} of {scored:,} tokens were {cause.what}"
     if proof.moved and proof.by_hand:
         return "ORDER-7", (
             f"the weights behind {proof.by_hand:,} scores had been written by hand, by no"

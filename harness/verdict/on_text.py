@@ -10,6 +10,7 @@ drawn tokens, and cheats on text alone without an update, is not seen here.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +32,9 @@ def judge_text(
     tail: int,  # positions that a canonical truncation may drop at the end
 ) -> Table:
     """Findings, and the reasons beside them."""
-    return Table(list(_findings(run, base, token_bytes, is_byte, tail)), (*broken_capture(run),))
+    found = _findings(run, base, token_bytes, is_byte, tail)
+    said = [replace(one, message=f"on the text: {one.message}") for one in found]
+    return Table(said, (*broken_capture(run),))
 
 
 def _findings(
@@ -48,8 +51,8 @@ def _findings(
         yield check_bytes(run.headline, run.scored, token_bytes, run.stream.starts, is_byte)
     if base is not None and base.softmax_width != run.softmax_width:
         text = (
-            f"on drawn tokens the scores are {_made(base)}, on the text {_made(run)}: what they"
-            " weigh there is not known"
+            f"the scores are {_made(run)}, on drawn tokens {_made(base)}: what they sum to is not"
+            " known"
         )
         yield Finding("NORM-1", Status.UNKNOWN, Level.INSTRUMENTED, text)
 
