@@ -21,13 +21,17 @@ class ScorefirstError(Exception):
 class SubmissionError(ScorefirstError):
     """The submission could not be read or run."""
 
+    CURE = ""  # where an error brings none of its own
+
     def __init__(self, message: str, cure: str = "") -> None:
         super().__init__(message)
-        self.cure = cure
+        self.cure = cure or self.CURE
 
 
 class ContractError(SubmissionError):
     """The submission answered outside the protocol (shape, dtype, NaN, a missing headline)."""
+
+    CURE = "mend what is named, and run it again"
 
 
 class WorkerDied(SubmissionError):
@@ -35,6 +39,8 @@ class WorkerDied(SubmissionError):
 
     `log_tail` holds the last lines that it printed.
     """
+
+    CURE = "mend what ended it, and run it again"
 
     def __init__(self, message: str, log_tail: str = "") -> None:
         super().__init__(message)

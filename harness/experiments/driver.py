@@ -21,10 +21,10 @@ from harness.configure.run_spec import Subject
 from harness.configure.setting import texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
-from harness.errors import SubmissionError
 from harness.experiments.announced import Announced
 from harness.experiments.blame import require_machine
 from harness.experiments.run_name import TEXT, RunName
+from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
 from harness.protocol.job import Job, Outcome
 from harness.protocol.question import Question
@@ -110,7 +110,7 @@ class ScriptDriver:
             if configuration is not None:
                 self.vocabulary = self._vocabulary(configuration)
         if best is None:
-            raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, len(self.tried)))
+            raise unrunnable(self.subject.entry, run.outcome, len(self.tried))
         return best
 
     def _base_stream(self, configuration: Configuration) -> SourceStream:
@@ -130,7 +130,7 @@ class ScriptDriver:
         if run.headline is None or not run.finished:
             self.tried.append(Attempt(configuration, run.outcome))  # how it ended is in the report
             require_machine(run.outcome)
-            raise SubmissionError(_unrunnable(self.subject.entry, run.outcome, 1))
+            raise unrunnable(self.subject.entry, run.outcome, 1)
         return run
 
     def run(
@@ -278,15 +278,6 @@ class ScriptDriver:
 def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
     """Two shards of the same distributions; nothing shared with the validation stream."""
     return tuple(plan.drawn(vocabulary, seed, split).tokens for split in (1, 2))
-
-
-def _unrunnable(entry: Path, outcome: Outcome, n_tried: int) -> str:
-    where = f" ({outcome.where})" if outcome.where else ""
-    cause = f"{outcome.state}: {outcome.cause}" if outcome.cause else str(outcome.state)
-    if not outcome.cause:
-        cause += ", and nothing that reads as a score was printed"
-    tried = f" on any of {n_tried} configurations; the last one" if n_tried > 1 else "; it"
-    return f"{entry}: no score was printed{tried} {cause}{where}"
 
 
 def _tail(log: Path) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from audits.output.escape import markdown_text
+from audits.output.escape import fenced, markdown_text
 from harness.report.driven import driven_lines
 
 Json = Mapping[str, Any]
@@ -23,6 +23,8 @@ def render_markdown(report: Json) -> str:
     """The JSON report as Markdown."""
     verdict, *lines = report["summary"]["lines"]
     parts = [f"# {markdown_text(verdict)}", "\n".join(map(_item, lines))]
+    if "\n" in (report["failure"] or ""):
+        parts.append(_folded("What it printed last", fenced(report["failure"].split("\n"))))
     for title, statuses in FOLDS:
         rows = [row for row in report["rules"].items() if row[1]["status"] in statuses]
         if rows:

@@ -141,7 +141,7 @@ def summarise(report: Json) -> Summary:
         verdict=report["verdict"],
         subject=subject(report),
         verdicts=report["verdicts"],
-        cause=report["failure"] or "",
+        cause=_first_and_last(report["failure"] or ""),
         cure=report["cure"] or "",
         broken=tuple(_broken(report)),
         confirmed=() if unrunnable else tuple(_confirmed(report)),
@@ -154,6 +154,12 @@ def summarise(report: Json) -> Summary:
         evidence=report["folder"],
         replay=report["replay"],
     )
+
+
+def _first_and_last(text: str) -> str:
+    """Of a failure that quotes what was printed, which ends with the exception."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines if len(lines) < 2 else (lines[0], lines[-1]))
 
 
 def subject(report: Json) -> str:
