@@ -21,7 +21,9 @@ def test_an_honest_adaptive_predictor_passes_everything(native, run_native, judg
     """A bigram counter: every rule of the law passes, and what it learned lowers its score."""
     run = run_native(native("predictor", HONEST))
 
-    assert statuses(judged(run)) == ALL_PASS
+    found = judged(run)
+    assert statuses(found) == ALL_PASS
+    assert "no parameters to change" in found["ORDER-7"].message  # it counts, and has no weights
     assert run.complete and len(run.probes) == 8
     assert len(run.ledger.updates) == 3  # four chunks; never after the last
     first, last = run.ledger.nats[1:193], run.ledger.nats[-192:]
@@ -187,4 +189,5 @@ def test_weights_and_flags_while_scoring(native, run_native, judged, body, statu
     assert found["ORDER-7"].status == status
     assert "fail" not in {s for rule, s in statuses(found).items() if rule != "ORDER-7"}
     assert ("buffers changed" in found["ORDER-7"].message) == ("seen" in body)
+    assert ("parameters unchanged" in found["ORDER-7"].message) == (status == "pass")
     assert found["ORDER-7"].witness == "worker"  # it is the worker's own word

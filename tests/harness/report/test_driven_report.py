@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,3 +70,18 @@ def test_a_report_states_only_what_was_used(driven: Driven) -> None:
     """A record reads no data folder and has no declared settings: none are in its report."""
     assert driven.report["data"] is None
     assert driven.report["settings"] == {}
+
+
+def test_quick_says_what_it_did_not_ask_for(driven: Driven) -> None:
+    """No run of a battery broke off where none was wanted."""
+    message = driven.report["rules"]["CAUSAL-1"]["message"]
+    assert "--quick makes the base run alone" in message and "end" not in message
+    assert "no later token was changed" in driven.screen
+
+
+def test_bytes_nats_and_bits_of_one_report_multiply_out(driven: Driven) -> None:
+    """The score's bytes are those that BYTES-1 counted, and the printed pair implies as many."""
+    score, (counted,) = driven.report["score"], driven.report["rules"]["BYTES-1"]["findings"]
+    assert score["bytes"] == round(counted["counted_bytes"])
+    assert score["nats"] / math.log(2) / score["bytes"] == pytest.approx(score["bits_per_byte"])
+    assert score["bits_per_byte"] == pytest.approx(counted["bits_per_byte"], rel=1e-3)
