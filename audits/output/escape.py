@@ -13,10 +13,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-# Markup wherever it stands, or only where a line starts; the ends of addresses that are linked
-# without markup.
+# Markup wherever it stands, at the edge of a word, or only where a line starts; the ends of
+# addresses that are linked without markup.
 _MARKDOWN: Final = re.compile(
-    r"[\\`*_\[\]<>#|@&~$]|:(?=//)|\.(?<=www\.)|(?<=\bGH)-|^(?:[-+=]|\d+(?=[.)]))", re.IGNORECASE
+    r"[\\`*\[\]<>#|@&~$]|(?<![^\W_])_|_(?![^\W_])"
+    r"|:(?=//)|\.(?<=www\.)|(?<=\bGH)-|^(?:[-+=]|\d+(?=[.)]))",
+    re.IGNORECASE,
 )
 # GitHub looks for these in rendered text, where a character reference is the character itself.
 _REFERENCES: Final = frozenset("@#-")
