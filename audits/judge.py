@@ -27,7 +27,7 @@ from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
-PAPERS = "PACKAGE-1"  # the required files
+PAPERS = "PACKAGE-2"  # the folder, and that its papers can be read
 NO_SCORE = "no score was recognised, so no rule could be judged"
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 

@@ -2,7 +2,7 @@
 
 A page says what it shows, the command writes it there, between two marks:
 
-    <!-- screen: report docs/driven/clean.json -->    a report, as the terminal shows it
+    <!-- screen: report docs/driven/legal.json -->    an evaluation, as the terminal shows it
     <!-- screen: scan ORDER-2 INVALID 1 -->            the scan of a case of a rule
     <!-- end of screen -->
 
@@ -41,8 +41,9 @@ def _block(found: re.Match[str]) -> str:
 
 
 def report_screen(path: str) -> str:
-    """What `evaluate` showed of a report."""
-    return render_terminal(json.loads((ROOT / path).read_text(encoding="utf-8")))
+    """What `evaluate` showed: the `summary` of a report."""
+    summary = json.loads((ROOT / path).read_text(encoding="utf-8"))
+    return render_terminal(summary["lines"])
 
 
 def scan_screen(case: str) -> str:

@@ -24,7 +24,7 @@ def check_softmax(
         return _seen(passed, text, sums)
     text = f"every score is the cross-entropy of a softmax over {width:,} entries"
     if refuted:
-        text += "; the source was beaten all the same, so this alone passes nothing"
+        text += "; yet it scored better than honest code can, so this alone passes nothing"
         return _seen(False, text, sums)
     return _seen(True, f"{text}, and the source was not beaten")
 

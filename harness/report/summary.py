@@ -276,5 +276,9 @@ def _native_score(score: Json | None, data: Json | None) -> str:
 
 def _effort(report: Json) -> str:
     seconds = f"{sum(report['seconds'].values()):.0f} s"
-    runs = len((report.get("driven") or {}).get("runs", ()))
-    return f"{runs} {'run' if runs == 1 else 'runs'}, {seconds}. " if runs else f"{seconds}. "
+    driven = report.get("driven") or {}
+    runs, changes = len(driven.get("runs", ())), len(driven.get("changes", ()))
+    counted = [f"{runs} {'run' if runs == 1 else 'runs'}"] if runs else []
+    ways = f"{changes} {'way' if changes == 1 else 'ways'}"
+    edited = [f"the script changed in {ways} (report.md says how)"] if changes else []
+    return f"{', '.join([*counted, seconds, *edited])}. "

@@ -186,7 +186,7 @@ def test_the_status_carries_the_numbers_behind_it(evidence_of):
         assert (found.rule, found.status, found.level) == ("SOURCE-1", status, Level.REFEREE)
         assert found.evidence[0]["plain_nats"] == test.plain
         assert found.evidence[0]["hedged_nats"] == test.mixture
-        assert ("this test alone does not say which" in found.message) == (status is Status.FAIL)
+        assert ("this test alone does not say which" in found.detail) == (status is Status.FAIL)
 
 
 def test_a_target_of_probability_zero_is_lost_and_no_reason_to_say_nothing(evidence_of):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def report(**extra: object) -> dict[str, object]:
     """The least that one can hold."""
     submission = {"name": "toy", "folder": "toy", "kind": "unreadable"}
-    return Report(submission, "strict", None, {}, False, {}, "no folder", extra).to_json()
+    return Report(submission, "strict", None, {}, False, {}, "no folder", extra=extra).to_json()
 
 
 def test_a_report_names_the_tool_that_made_it() -> None:

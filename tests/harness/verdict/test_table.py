@@ -140,7 +140,7 @@ def test_reasons_are_quoted_in_order_and_change_what_they_concern() -> None:
 
     result = verdict(Table([passed], [other, aside, note, doubt, late]))[RULE]
 
-    assert (result.status, result.message) == (U, "fine; measured; but it broke")
+    assert (result.status, result.message) == (U, "fine; but it broke; measured")
     assert result.findings == ({"by": "instrumented"}, {"power": 3})
     assert verdict(Table([passed]))[RULE].message == "fine"
 
