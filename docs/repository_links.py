@@ -21,6 +21,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, COPIES = "docs/", "repository/"
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
+NESTED = re.compile(r"^( +)(?=\* )", re.MULTILINE)
 FENCE = "~" * 12
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml", ".yml": "yaml"}
 
@@ -42,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Leads links to the copies."""
+    """Leads links to the copies; lists and folds look as they do in the repository."""
     here = page.file.src_uri
     if here.startswith(COPIES) and not _path_of(here).endswith(".md"):
         return markdown  # code
@@ -51,7 +52,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         path = _target(_path_of(here), link[1])
         return posixpath.relpath(_uri_of(path), posixpath.dirname(here)) if path else link[1]
 
-    return LINK.sub(led, markdown)
+    # GitHub nests lists at two blanks and reads Markdown in folds; here both have to be asked for.
+    as_here = NESTED.sub(r"\1\1", markdown).replace("<details>", "<details markdown>")
+    return LINK.sub(led, as_here)
 
 
 def _target(page: str, link: str) -> str | None:

@@ -2,7 +2,8 @@
 
 A page says what it shows, the command writes it there, between two marks:
 
-    <!-- screen: report docs/driven/legal.json -->    an evaluation, as the terminal shows it
+    <!-- screen: terminal docs/driven/legal.json -->   the first screen of a report
+    <!-- screen: markdown docs/driven/legal.json -->   its report.md, one heading of the page
     <!-- screen: scan ORDER-2 INVALID 1 -->            the scan of a case of a rule
     <!-- end of screen -->
 
@@ -17,9 +18,12 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from audits.rules import CHECKS
 from audits.scan import main as scan
+from harness.report.markdown import render_markdown
+from harness.report.summary import summarise
 from harness.report.terminal import render_terminal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,17 +40,26 @@ def in_step(page: str) -> str:
 
 
 def _block(found: re.Match[str]) -> str:
-    screen = KINDS[found["kind"]](found["what"]).rstrip()
-    return f"{found['mark']}```text\n{screen}\n```\n{found['end']}"
+    return f"{found['mark']}{KINDS[found['kind']](found['what'])}{found['end']}"
 
 
-def report_screen(path: str) -> str:
-    """What `evaluate` showed: the `summary` of a report."""
-    summary = json.loads((ROOT / path).read_text(encoding="utf-8"))
-    return render_terminal(summary["lines"])
+def _report(path: str) -> dict[str, Any]:
+    """A kept report, with the summary that is made of it today."""
+    kept = json.loads((ROOT / path).read_text(encoding="utf-8"))
+    return {**kept, "summary": summarise(kept).as_json()}
 
 
-def scan_screen(case: str) -> str:
+def terminal(path: str) -> str:
+    """What `evaluate` shows of a report."""
+    return _code(render_terminal(_report(path)["summary"]["lines"]))
+
+
+def markdown(path: str) -> str:
+    """What `evaluate` writes into report.md."""
+    return f"\n##{render_markdown(_report(path))}\n"
+
+
+def scanned(case: str) -> str:
     """What `scan` shows of "RULE VALID|INVALID N", a case that the rule carries."""
     rule, kind, number = case.split()
     cases = CHECKS[rule].valid if kind == "VALID" else CHECKS[rule].invalid
@@ -55,10 +68,14 @@ def scan_screen(case: str) -> str:
         Path("train_gpt.py").write_text(cases[int(number) - 1], encoding="utf-8")
         with contextlib.redirect_stdout(shown):
             scan(["train_gpt.py"])
-    return shown.getvalue()
+    return _code(shown.getvalue())
 
 
-KINDS = {"report": report_screen, "scan": scan_screen}
+def _code(shown: str) -> str:
+    return f"```text\n{shown.rstrip()}\n```\n"
+
+
+KINDS = {"terminal": terminal, "markdown": markdown, "scan": scanned}
 
 
 def main() -> int:

@@ -27,6 +27,11 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_readme_is_short() -> None:
+    """A person reads it to the end: 120 lines, its screen included."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
 def test_the_architecture_names_every_part_of_the_harness() -> None:
     """Each folder and each module beside them; and names none that is gone."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
