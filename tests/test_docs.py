@@ -3,13 +3,16 @@
 import contextlib
 import importlib
 import io
+import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from docs.screens import PAGES as WITH_SCREENS
 from docs.screens import SCREEN, in_step
+from harness.report.model import SCHEMA_PATH
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -49,6 +52,15 @@ def test_every_screen_is_what_the_code_shows_now(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert len(SCREEN.findall(text)) == text.count("<!-- screen: ")
     assert in_step(text) == text
+
+
+@pytest.mark.parametrize(
+    "kept", sorted((ROOT / "docs" / "driven").glob("*.json")), ids=lambda kept: kept.stem
+)
+def test_a_kept_report_is_one_that_an_evaluation_writes_now(kept: Path) -> None:
+    """Of the schema; `benchmarks/page_reports.py` makes it anew."""
+    schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(kept.read_text(encoding="utf-8")), schema)
 
 
 def test_the_design_names_the_numbers_of_the_code() -> None:
