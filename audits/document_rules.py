@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from audits.catalogue import RULES
-from audits.output.rule_text import FRAME, markdown_of
+from audits.output.rule_text import FRAME, look_of, markdown_of
 from audits.rules import CHECKS
 
 
@@ -30,7 +30,9 @@ def document() -> str:
     ]
     parts += [f"## {rule.id} {rule.title}\n\n{markdown_of(rule)}" for rule in checked]
     parts.append("## Rules without a static check")
-    parts += [f"**{one.id} {one.title}.** {one.statement} ({one.status})" for one in others]
+    parts += [
+        f"**{one.id} {one.title}.** {one.statement} ({one.status}) {look_of(one)}" for one in others
+    ]
     return "\n\n".join(parts) + "\n"
 
 

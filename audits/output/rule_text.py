@@ -49,6 +49,7 @@ def help_of(rule: Rule) -> str:
     ]
     if rule.look_alikes:
         parts.append("Legal look-alikes:\n" + "\n".join(f"  - {one}" for one in rule.look_alikes))
+    parts.append(look_of(rule))
     parts.append(_scope(rule.id) or _NO_CHECK)
     return "\n\n".join(parts)
 
@@ -62,10 +63,16 @@ def markdown_of(rule: Rule) -> str:
     ]
     if rule.look_alikes:
         parts.append("Legal look-alikes:\n\n" + "\n".join(f"* {one}" for one in rule.look_alikes))
+    parts.append(look_of(rule))
     parts.append(_scope(rule.id) or _NO_CHECK)
     for title, note, case in cases(rule.id):
         parts.append(f"{title}{f': {note}' if note else ''}\n\n```python\n{case}\n```")
     return "\n\n".join(parts)
+
+
+def look_of(rule: Rule) -> str:
+    """What a report that leaves the rule open asks of a person."""
+    return f"Undecided? Look at: {rule.look}."
 
 
 def cases(name: str) -> Iterator[tuple[str, str, str]]:
