@@ -22,7 +22,7 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.experiments.announced import Announced
-from harness.experiments.blame import require_machine
+from harness.experiments.machine_fault import require_machine
 from harness.experiments.run_name import TEXT, RunName
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
@@ -90,7 +90,7 @@ class ScriptDriver:
         ends well. A run that broke off behind a number is kept for want of a better one.
 
         Raises SubmissionError with the last complaint when none printed any, SandboxError where the
-        script is not to blame.
+        end is no fault of the script.
         """
         configuration: Configuration | None = self.begin()
         best: ScriptRun | None = None

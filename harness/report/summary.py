@@ -93,7 +93,7 @@ class Summary:
     def _lines(self) -> Iterator[str]:
         yield f"{self.verdict}  {self.subject}  ({self._under()})"
         if self.cause:
-            yield f"  Cause: {self.cause}"
+            yield f"  {'Cause' if self.verdict == 'UNRUNNABLE' else 'Not finished'}: {self.cause}"
         if self.cure:
             yield f"  Cure: {self.cure}"
         for broken in self.broken:
@@ -117,7 +117,7 @@ class Summary:
 
     def _under(self) -> str:
         if self.verdict == "UNRUNNABLE":
-            return "nothing was judged"
+            return "no verdict was reached"
         if len(set(self.verdicts.values())) == 1:
             return f"under {' and '.join(self.verdicts)}"
         return ", ".join(f"{profile}: {verdict}" for profile, verdict in self.verdicts.items())

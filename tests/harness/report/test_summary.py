@@ -109,9 +109,18 @@ def test_where_nothing_ran_nothing_is_said_to_have_been_examined() -> None:
     gaps = report["not_covered"]
     assert "none came to its end" in gaps[0] and not any("loading are examined" in g for g in gaps)
     first, cause, cure, *rest = report["summary"]["lines"]
-    assert first.startswith("UNRUNNABLE") and "nothing was judged" in first
+    assert first.startswith("UNRUNNABLE") and "no verdict was reached" in first
     assert (cause, cure) == ("  Cause: submission.json: broken", "  Cure: repair it")
     assert all(line.lstrip().startswith(("Evidence: ", "Replay: ")) for line in rest)
+
+
+def test_what_broke_off_behind_a_proof_is_a_violation_that_was_not_finished() -> None:
+    """What was established stands, and the screen says that there is no more."""
+    found = said("CAUSAL-1", Status.FAIL, "9 of 9 moved")
+    screen = lines(found, ran=False, failure="interrupted by SIGINT during drive")
+    assert screen[0].startswith("VIOLATION")
+    assert screen[1] == "  Not finished: interrupted by SIGINT during drive"
+    assert any("9 of 9 moved" in line for line in screen)
 
 
 def test_seconds_are_those_on_the_wall(violation: dict[str, Any]) -> None:

@@ -21,14 +21,14 @@ _ABSENT = re.compile(r"ModuleNotFoundError: No module named '(\w+)'$")
 
 
 def require_machine(outcome: Outcome) -> None:
-    """Raises SandboxError where the script cannot be blamed for this end."""
+    """Raises SandboxError where this end is no fault of the script."""
     if outcome.state is RunState.NOT_STARTED:
         raise SandboxError(f"the script was never started: {outcome.cause}")
     absent = _ABSENT.search(outcome.cause)
     if outcome.state is RunState.FAILED and absent and absent[1] in PROVIDED:
         raise SandboxError(
             f"this machine's Python gives a run no {absent[1]}, which scorefirst's own installation"
-            " brings: the script is not to blame. Install it beside scorefirst (python -m pip"
+            " brings: that is no fault of the script. Install it beside scorefirst (python -m pip"
             f" install {absent[1]}), in an environment or a folder of packages on PYTHONPATH; of a"
             " folder on PYTHONPATH that holds this checkout or the report, a run sees nothing"
         )

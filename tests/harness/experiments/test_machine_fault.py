@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import SandboxError
-from harness.experiments.blame import PROVIDED, require_machine
+from harness.experiments.machine_fault import PROVIDED, require_machine
 from harness.protocol.job import Outcome, RunState
 
 ROOT = Path(__file__).resolve().parents[3]
