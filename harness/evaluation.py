@@ -1,4 +1,4 @@
-"""One evaluation, step by step: read, scan, artifact, score, source, drive, judge.
+"""One evaluation, step by step: read, scan, data, artifact, score, source, drive, judge.
 
 Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
 ends the running, not the report: what was proved stays proved, what was not reached is not passed.
@@ -46,6 +46,8 @@ from harness.streams.vocabulary import Vocabulary
 from harness.submission import Kind, Submission, read_submission
 from harness.verdict.refereed import refereed_source, refereed_table
 from harness.verdict.table import Table, verdict
+from reference_model.data.corpus import embedded_data
+from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
 JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
@@ -60,6 +62,7 @@ class Evaluation:
     tables: list[Table] = field(default_factory=list)  # all findings, with the reasons beside them
     seconds: dict[str, float] = field(default_factory=dict)
     submission: Submission | None = None
+    data: DataFolder | None = None
     artifact: Path | None = None
     main: Run | None = None
     source: SourceRun | None = None
@@ -123,6 +126,8 @@ class Evaluation:
                 self.examination = Examination(self.options, record, pool)
                 self.examination.run()
             return
+        with self._phase("data"):
+            self.data = self._opened()
         with self._phase("artifact"):
             self.artifact = resolve_artifact(self.submission, self._data)
         setup = self._setup(self.submission, self.artifact)
@@ -231,7 +236,7 @@ class Evaluation:
             folder=str(self.options.out),
             replay=self.options.replay,
             extra={
-                "data": _named(self.options.data),
+                "data": _named(self.data),
                 "seed": self.options.seed,
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
@@ -266,11 +271,17 @@ class Evaluation:
             o.observer,
         )
 
+    def _opened(self) -> DataFolder:
+        """What a native submission is scored on: the embedded data, where nobody chose."""
+        try:
+            return self.options.data or embedded_data()
+        except DataError as error:
+            raise HarnessError(str(error)) from error
+
     @property
     def _data(self) -> DataFolder:
-        if self.options.data is None:
-            raise HarnessError("a native submission is scored on a data folder, and none was given")
-        return self.options.data
+        assert self.data is not None  # only native submissions ask, once it is opened
+        return self.data
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

@@ -22,9 +22,7 @@ from harness.report.markdown import render_markdown
 from harness.report.model import Report
 from harness.report_folder import ReportFolder
 from harness.request import Request, Settled, replay_command
-from harness.submission import NATIVE, Kind
 from reference_model.data.cache import cache_folder
-from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 from reference_model.data.tokenizer import load_tokenizer
@@ -81,15 +79,16 @@ def evaluate(
         ranks=ranks,
         tokenizers=None if tokenizers is None else tuple(map(Path, tokenizers)),
     )
-    return carry_out(request, request.check(), observer or Observer()).report
+    request.check()
+    return carry_out(request, observer or Observer()).report
 
 
-def carry_out(request: Request, kind: Kind | None, observer: Observer) -> Done:
-    """The evaluation of a request that was checked, with the kind that this gave."""
+def carry_out(request: Request, observer: Observer) -> Done:
+    """The evaluation of a request that was checked."""
     chosen = request.settled()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
-    data = _data(chosen, kind)
+    data = _data(chosen)
     with _report_folder(chosen) as folder:
         options = _options(chosen, folder.path, data, replay_command(request), observer)
         evaluation = Evaluation(options)
@@ -130,15 +129,13 @@ def _options(
     )
 
 
-def _data(chosen: Settled, kind: Kind | None) -> DataFolder | None:
-    """What a native submission is scored on; what cannot be read is wrong use."""
+def _data(chosen: Settled) -> DataFolder | None:
+    """What the caller chose to score a native submission on; what cannot be read is wrong use."""
     folder = chosen.data
     try:
         for path in chosen.tokenizers:
             load_tokenizer(path)
         cache_folder()  # one that cannot be made is the caller's to mend, whatever is built there
-        if kind not in NATIVE:
-            return None
-        return DataFolder.open(folder) if folder else embedded_data()
+        return DataFolder.open(folder) if folder else None
     except DataError as error:
         raise UsageError(str(error)) from error

@@ -23,7 +23,7 @@ class Options:
     replay: str = ""  # the command that repeats it
     observer: Observer = field(default_factory=Observer)  # is told how far it is
     # native folders
-    data: DataFolder | None = None  # what they are scored on
+    data: DataFolder | None = None  # what they are scored on; None: the embedded data
     time_limit_s: float = 3600.0  # for a run on that data
     # scripts that run on streams of ours
     effort: Effort = Effort.DEFAULT

@@ -55,13 +55,13 @@ def _messages_on_stderr() -> Iterator[None]:
 
 
 def _evaluate(request: Request) -> int:
-    kind = request.check()
+    request.check()
     from harness.commands.progress import Shown
     from harness.library import carry_out
     from harness.report.terminal import render_terminal
     from harness.verdict.decide import EXIT_CODES
 
-    done = carry_out(request, kind, Shown())
+    done = carry_out(request, Shown())
     print(render_terminal(done.report.to_json()["summary"]["lines"]))
     if done.interrupted:
         leave(done.interrupted.exit_code)
