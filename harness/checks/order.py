@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Ints
+from harness.checks.source import NOT_REBUILT
 from harness.checks.status import Finding, Level, Status
 from harness.trace.scored_positions import PerPosition, ScoredPass, nats_at, per_position
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
@@ -218,8 +219,7 @@ RULES = tuple(PASSED)
 def check_order(view: OrderView | None) -> tuple[Finding, ...]:
     """One status a rule, instrumented: pass or unknown."""
     if view is None:
-        text = "the headline was not rebuilt, so its order is not known"
-        return tuple(Finding(r, Status.UNKNOWN, Level.INSTRUMENTED, text) for r in RULES)
+        return tuple(Finding(r, Status.UNKNOWN, Level.INSTRUMENTED, NOT_REBUILT) for r in RULES)
     broken = {b.rule: b for b in sorted(view.breaks, key=lambda b: len(b.positions))}
     return tuple(_status(rule, broken.get(rule), view) for rule in RULES)
 

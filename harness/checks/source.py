@@ -36,6 +36,7 @@ from harness.streams.drawn import SourceStream
 from harness.trace.printed_scores import Printed
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position, weights_known
 
+NOT_REBUILT = "the printed number could not be rebuilt from captured scores"
 GAP_TOLERANCE = 1e-3  # relative, between printed and rebuilt
 REFEREED = Printed(0, "the refereed scores", "", None, None, 0.0, diagnostic=False)
 
@@ -104,7 +105,7 @@ def source_test(
 def inconclusive_reason(scored: ScoredPass | None) -> str:
     """Why a number claims nothing; empty when it may."""
     if scored is None:
-        return "the printed number could not be rebuilt from captured scores"
+        return NOT_REBUILT
     if not weights_known(scored):
         return "the weights of the scores in the printed number are unknown"
     if not np.isfinite(scored.nats).all():
@@ -178,8 +179,7 @@ def check_source(
     speaking = [t for t in heads if not t.inconclusive]
     if not speaking:
         reason = heads[-1].inconclusive if heads else "no printed number is a headline"
-        text = f"nothing claimed against the source: {reason}"
-        return Finding("SOURCE-1", Status.UNKNOWN, level, text, findings)
+        return Finding("SOURCE-1", Status.UNKNOWN, level, reason, findings)
     worst = max(speaking, key=lambda t: t.log_e)
     status = Status.FAIL if worst.refuted else Status.PASS
     detail = _detail(worst, stream)

@@ -21,6 +21,7 @@ from harness.checks.byte_spread import spread_distributions, unexplained
 from harness.checks.cut import choose_cut
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.power import adaptation_effect, majority_moved
+from harness.checks.source import NOT_REBUILT
 from harness.experiments.altered import changed, duplicated_chunks, first_tokens
 from harness.experiments.evidence import Evidence
 from harness.experiments.requery import Requery
@@ -118,7 +119,7 @@ class Rounds:
         stream, repeat = self.evidence.base.source, RunName(RunKind.REPEAT)
         if self.evidence.cut is None:
             for name in (repeat, RunName(RunKind.FUTURE, 1)):
-                self.evidence.skipped[name] = "the headline of the base run was not rebuilt"
+                self.evidence.skipped[name] = NOT_REBUILT
             return self._training()
         return {
             repeat: partial(self.driver.run, repeat, stream),

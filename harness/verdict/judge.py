@@ -28,7 +28,13 @@ from harness.checks.order import RULES as ORDER_RULES
 from harness.checks.order import OrderView, check_order, check_weights_still, order_view
 from harness.checks.places import scored_at, used_then_scored
 from harness.checks.power import CLASSES, Power, require_power
-from harness.checks.source import SourceTest, check_source, inconclusive_reason, source_test
+from harness.checks.source import (
+    NOT_REBUILT,
+    SourceTest,
+    check_source,
+    inconclusive_reason,
+    source_test,
+)
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
 from harness.experiments.evidence import Evidence
@@ -204,7 +210,8 @@ def _by_hand(evidence: Evidence) -> int:
 def _future(evidence: Evidence) -> Finding:
     if evidence.future is not None:
         return check_future(evidence.future)
-    text = f"no later token was changed: {_why_unchanged(evidence)}"
+    why = _why_unchanged(evidence)
+    text = why if why == NOT_REBUILT else f"no later token was changed: {why}"
     return Finding("CAUSAL-1", Status.UNKNOWN, Level.BLACK_BOX, text)
 
 
@@ -216,7 +223,7 @@ def _why_unchanged(evidence: Evidence) -> str:
     broken = [str(n) for n in names if n in evidence.runs and not evidence.runs[n].finished]
     if broken:
         return f"of the runs for it, {' and '.join(broken)} did not come to an end"
-    return "in the runs for it the headline was not rebuilt"
+    return NOT_REBUILT
 
 
 def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:

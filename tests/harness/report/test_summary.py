@@ -60,7 +60,7 @@ def test_the_numbers_of_a_score_multiply_out(nats: float, tokens: int, n_bytes: 
 
 def test_rules_of_one_reason_are_one_line() -> None:
     """Six rows with one sentence say it once; another reason keeps a line of its own."""
-    reason = "the headline was not rebuilt, so its order is not known"
+    reason = "the printed number could not be rebuilt from captured scores"
     six = ("CAUSAL-3", "ORDER-1", "ORDER-2", "PASS-1", "PASS-2", "PASS-3")
     screen = lines(
         *(said(rule, Status.UNKNOWN, reason) for rule in six),
