@@ -89,7 +89,7 @@ def check_spread(
         return None
     worst = max(on_words, key=lambda s: s.log_e)
     finding = {"tag": worst.printed.tag, "certain_nats": worst.log_e, "words": worst.text}
-    text = f"{worst.printed.tag} claims {worst.text}"
+    text = f"{worst.printed.tag} costs {worst.text}"
     control = _spread(worst.printed, letters)
     if not worst.beats:
         return _status(Status.UNKNOWN, f"{text}: nothing is proved", finding)

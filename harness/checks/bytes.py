@@ -127,7 +127,7 @@ def _status(
         f"the {what} {implied * tokens:,.0f} bytes for {tokens:,} tokens, and the canonical count"
         f" is {ours * tokens:,.0f}"
     )
-    detail = f"{printed.tag}: rounding and edges explain {allowed * tokens:,.0f} bytes"
+    detail = f"{printed.tag}: a difference of up to {allowed * tokens:,.0f} bytes is rounding"
     if implied < ours - allowed:
         text += "; a smaller denominator only hurts its author"
     status = Status.FAIL if implied > ours + allowed else Status.PASS

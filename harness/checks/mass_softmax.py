@@ -24,9 +24,9 @@ def check_softmax(
         return _seen(passed, text, sums)
     text = f"every score is the cross-entropy of a softmax over {width:,} entries"
     if refuted:
-        text += "; yet it scored better than honest code can, so this alone passes nothing"
+        text += "; yet some tokens were scored impossibly well, so this alone passes nothing"
         return _seen(False, text, sums)
-    return _seen(True, f"{text}, and the source was not beaten")
+    return _seen(True, f"{text}, and none of them is impossibly good")
 
 
 def _seen(passed: bool, text: str, sums: Finding | None = None) -> Finding:

@@ -209,7 +209,7 @@ PASSED = {
     "ORDER-1": "all {n} scores were fixed before any update inside the pass used their token",
     "ORDER-2": "no training step before the scored pass used any of its {n} tokens",
     "CAUSAL-3": "no transient tensor was optimised on any of {n} tokens before its score was fixed",
-    "PASS-1": "none of {n} positions has unequal scores, or was scored again once learned from",
+    "PASS-1": "none of {n} tokens was scored again differently, or after it was learned from",
     "PASS-2": "no score of {n} was chosen as the better of two earlier ones",
     "PASS-3": "{n} of {expected} targets were scored; at most an incomplete sequence is left out",
 }

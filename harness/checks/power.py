@@ -10,6 +10,7 @@ a script has nothing of the kind (no update between two scores), it does not app
 bring down no pass: NORM-1 is passed by a softmax or by a sum over the alphabet, never by SOURCE-1.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,10 +52,17 @@ class Power:
         """For the report."""
         if not self.applies:
             return f"{self.name}: not applicable, {self.note}"
-        return (
-            f"the {self.name} control: log e-value {self.log_e:.1f} (threshold {self.threshold:.1f}"
-            f"{'; ' + self.note if self.note else ''})"
-        )
+        because = f" ({self.note})" if self.note else ""
+        if self.log_e >= self.threshold:
+            return (
+                f"the {self.name} control was seen: log e-value {self.log_e:.1f}, threshold"
+                f" {self.threshold:.1f}{because}"
+            )
+        if self.by_moves:
+            return f"the {self.name} control was seen{because}"
+        measured = f"log e-value {self.log_e:.1f}, threshold {self.threshold:.1f}"
+        value = measured if math.isfinite(self.log_e) else "nothing was measured"
+        return f"the {self.name} control was not seen: {value}{because}"
 
     def with_moves(self, moves: Floats, what: str) -> "Power":
         """The same, and by how much scores moved: nats."""

@@ -36,7 +36,10 @@ from harness.streams.drawn import SourceStream
 from harness.trace.printed_scores import Printed
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position, weights_known
 
-NOT_REBUILT = "the printed number could not be rebuilt from captured scores"
+NOT_REBUILT = (
+    "the printed number could not be rebuilt from the scores that were recorded, so that nothing of"
+    " it could be tested"
+)
 GAP_TOLERANCE = 1e-3  # relative, between printed and rebuilt
 REFEREED = Printed(0, "the refereed scores", "", None, None, 0.0, diagnostic=False)
 
@@ -189,13 +192,15 @@ def check_source(
 def _sentence(test: SourceTest) -> str:
     """With the number that decided."""
     if test.refuted:
+        poor = "" if test.below_source > 0 else ", though the total is poor"
         return (
-            f"it scored {test.tokens:,.0f} tokens of a known source better than honest code can:"
-            f" log e-value {test.log_e:.1f}, and above {test.threshold:.1f} has p <= 1e-6"
+            f"of {test.tokens:,.0f} synthetic tokens some were scored impossibly well{poor}: log"
+            f" e-value {test.log_e:.1f}, and honest code exceeds {test.threshold:.1f} at most once"
+            " in a million runs"
         )
     return (
-        f"on {test.tokens:,.0f} tokens of a known source it scored {_total(test)}: no better than"
-        " honest code can"
+        f"{test.tokens:,.0f} synthetic tokens cost {_total(test)}, which honest code can reach:"
+        " nothing is refuted"
     )
 
 
@@ -209,7 +214,7 @@ def _detail(test: SourceTest, stream: SourceStream) -> str:
         f"{test.printed.tag}: {_total(test)} in all ({abs(test.below_source_per_token):.4f} a"
         f" token; seed {stream.seed}; {', '.join(stream.distributions)}); log e-value"
         f" {test.plain:.1f} (of the total), {test.mixture:.1f} (of bets on single tokens),"
-        f" threshold {test.threshold:.1f}"
+        f" threshold {test.threshold:.1f} (ln of two million: both share one chance in a million)"
     )
     more = "; causality, order or mass is broken: this test alone does not say which"
     return text + (more if test.refuted else "")

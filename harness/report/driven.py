@@ -44,10 +44,12 @@ def _configuration(driven: Json) -> Iterator[str]:
 def _settings(origins: Sequence[str]) -> str:
     """How many values the script was told, how many its folder names, how many were shrunk."""
     own, shrunk = origins.count("folder"), origins.count("shrunk")
+    ours = len(origins) - own - shrunk
     return (
         f"{'reduced ' if shrunk else ''}configuration: {len(origins)}"
         f" {'setting' if len(origins) == 1 else 'settings'},"
-        f" {own} taken from the folder's README, logs or manifest, {shrunk} shrunk"
+        f" {own} taken from the folder's README, logs or manifest, {shrunk} made small, {ours} the"
+        " same for every script"
     )
 
 

@@ -27,8 +27,7 @@ PROGRAM = (
 RECORD = (
     "the submitted artifact, its size (BUDGET-1) and what it was trained on (DATA-1, DATA-4): the"
     " script trained weights of its own, in a few steps",
-    "training shards that were opened before the scored pass and read on in it (DATA-2): the stage"
-    " holds them",
+    "whether training shards that were opened before the scored pass were read on in it (DATA-2)",
     "full length, and on a CPU full size: what a short run on drawn tokens does not do; a pass of"
     " SOURCE-1 says 'not refuted', not 'proved'",
 )

@@ -13,6 +13,7 @@ from harness.report.driven import driven_lines
 
 Json = Mapping[str, Any]
 
+WITNESSES = {"harness": "the harness", "worker": "hooks in its own process"}
 FOLDS = (
     ("What failed or is undecided, in full", ("fail", "unknown")),
     ("What passed", ("pass", "not_applicable")),
@@ -74,7 +75,7 @@ def _rows(rows: Sequence[tuple[str, Json]]) -> Iterator[str]:
         message = markdown_text(status["message"].replace("\n", " "))
         yield (
             f"| {rule} {status['title']} | **{status['status']}** | {status['level']}"
-            f" | {status['witness']} | {message} |"
+            f" | {WITNESSES[status['witness']]} | {message} |"
         )
 
 

@@ -29,7 +29,12 @@ LEVELS = {
     "read": "read in its code",
 }
 FAMILIES = ("ORDER", "PASS", "NORM", "CAUSAL", "DATA", "BYTES")  # named causes first, SOURCE last
-NOT_EXAMINED = "no check examined it, and a CLEAN verdict needs it to pass"
+NOT_EXAMINED = "no run tested it, and a CLEAN verdict needs it to pass"
+MEANING = {
+    "CLEAN": "Of the rules that were examined none is broken or undecided; the six that a CLEAN"
+    " needs each passed.",
+    "REVIEW": "Nothing was proved against it; what is undecided needs a person.",
+}
 NOT_APPLICABLE = "it does not apply here, and a CLEAN verdict needs it to pass"
 
 
@@ -73,6 +78,7 @@ class Summary:
     broken: tuple[Broken, ...]
     confirmed: tuple[Said, ...]
     undecided: tuple[Undecided, ...]
+    failed: int
     passed: int
     read_only: int  # rules that were read in the code without a finding, and tested by nothing else
     not_examined: int
@@ -96,6 +102,8 @@ class Summary:
             yield f"  {'Cause' if self.verdict == 'UNRUNNABLE' else 'Not finished'}: {self.cause}"
         if self.cure:
             yield f"  Cure: {self.cure}"
+        if self.verdict in MEANING:
+            yield f"  {MEANING[self.verdict]}"
         for broken in self.broken:
             yield f"  {_warned(broken)}{broken.sentence} ({broken.rule}, {LEVELS[broken.level]})"
             if broken.steps:
@@ -117,26 +125,29 @@ class Summary:
 
     def _under(self) -> str:
         if self.verdict == "UNRUNNABLE":
-            return "no verdict was reached"
+            return "it could not be run, which says nothing about compliance"
         if len(set(self.verdicts.values())) == 1:
-            return f"under {' and '.join(self.verdicts)}"
+            return f"under both profiles, {' and '.join(self.verdicts)}"
         return ", ".join(f"{profile}: {verdict}" for profile, verdict in self.verdicts.items())
 
     def _counts(self) -> str:
-        rules = "rule" if self.passed == 1 else "rules"
+        undecided = sum(len(one.rules) for one in self.undecided)
         return (
-            f"Passed: {self.passed} {rules}. Only read in the code, without a finding:"
-            f" {self.read_only}. Not examined: {self.not_examined} (report.md lists them)."
+            f"Rules: {self.failed} failed, {undecided} undecided, {self.passed} passed,"
+            f" {self.read_only} only read in the code without a finding, {self.not_examined} not"
+            " examined (report.md lists them)."
         )
 
 
 def summarise(report: Json) -> Summary:
     """`report`: the JSON form, without its `summary`."""
     rules = report["rules"]
-    read = [rule for rule in report["read"] if rule not in rules]
-    unexamined = len(RULES) - len(set(rules) | set(read))
-    statuses = [status["status"] for status in rules.values()]
     unrunnable = report["verdict"] == "UNRUNNABLE"
+    undecided = () if unrunnable else tuple(_undecided(report))
+    open_rules = {rule for one in undecided for rule in one.rules}
+    read = set(report["read"]) - set(rules) - open_rules
+    unexamined = len(RULES) - len(set(rules) | read | open_rules)
+    statuses = [status["status"] for status in rules.values()]
     return Summary(
         verdict=report["verdict"],
         subject=subject(report),
@@ -145,7 +156,8 @@ def summarise(report: Json) -> Summary:
         cure=report["cure"] or "",
         broken=tuple(_broken(report)),
         confirmed=() if unrunnable else tuple(_confirmed(report)),
-        undecided=() if unrunnable else tuple(_undecided(report)),
+        undecided=undecided,
+        failed=statuses.count("fail"),
         passed=statuses.count("pass"),
         read_only=len(read),
         not_examined=unexamined,
@@ -256,7 +268,7 @@ def _judged(report: Json) -> str:
         return _native_score(score, report["data"])
     if not driven or not driven["headline"]:
         return ""
-    on = f" on {score['tokens']:,} tokens" if score else ""
+    on = f" on {score['tokens']:,} tokens" if score else " on tokens"
     return (
         f'Judged number: the printed line "{driven["headline"]}", the result of a small'
         f" run{on} drawn at random: not comparable with the leaderboard."
@@ -279,6 +291,7 @@ def _effort(report: Json) -> str:
     driven = report.get("driven") or {}
     runs, changes = len(driven.get("runs", ())), len(driven.get("changes", ()))
     counted = [f"{runs} {'run' if runs == 1 else 'runs'}"] if runs else []
-    ways = f"{changes} {'way' if changes == 1 else 'ways'}"
-    edited = [f"the script changed in {ways} (report.md says how)"] if changes else []
+    ways = f"in {changes} ways (report.md says how)"
+    how = f"at {driven['changes'][0]}" if changes == 1 else ways
+    edited = [f"the script changed {how}"] if changes else []
     return f"{', '.join([*counted, seconds, *edited])}. "

@@ -74,7 +74,7 @@ WEIGHTS = (
 
 
 def _broken(rule: str, why: str, proof: Proof, evidence: Evidence = ()) -> Finding:
-    detail = f"proved by this: {_proved(proof)}"
+    detail = f"confirmed from outside: {_proved(proof)}"
     return Finding(rule, Status.FAIL, Level.BLACK_BOX, why, evidence, detail=detail)
 
 
@@ -150,8 +150,8 @@ def _proved(proof: Proof) -> str:
     parts = []
     if proof.refuted and proof.source is not None:
         parts.append(
-            f"the headline is better than honest code can score here (log e-value"
-            f" {proof.source.log_e:.1f}, threshold {proof.source.threshold:.1f})"
+            f"some tokens were scored impossibly well (log e-value {proof.source.log_e:.1f},"
+            f" threshold {proof.source.threshold:.1f})"
         )
     if proof.moved and proof.future is not None:
         parts.append(f"{len(proof.future.moved):,} scores moved under two changed futures")

@@ -3,6 +3,7 @@
 Each record is evaluated once, two side by side, without reading its code (`--no-static`).
 """
 
+import html
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -269,8 +270,8 @@ def test_every_report_keeps_the_contract(any_record: Evaluated) -> None:
 def test_a_report_shows_how_it_was_run(any_record: Evaluated) -> None:
     """Entry, isolation, each number with what it saved and how it was rebuilt, each power."""
     driven = any_record.report["driven"]
-    page = " ".join(render_markdown(any_record.report).split()).replace("\\", "")
-    shown = page.lower().partition("how it was run, and every printed number")[2]
+    page = html.unescape(" ".join(render_markdown(any_record.report).split())).lower()
+    shown = page.partition("how it was run, and every printed number")[2]
     assert "train_gpt.py, configuration" in shown
     active = [part.replace("mounts", "filesystem") for part in driven["walls"]]
     assert f"isolation active: {', '.join(active) or 'none'}" in shown

@@ -222,5 +222,5 @@ def test_a_cheat_on_one_law_is_not_hidden_by_waste_on_another():
     assert test.plain < 0 and test.refuted
     said = check_source([test], lambda p: True, law)
     # It is not said to beat the source by what it lost against it in all.
-    assert "better than honest code can" in said.message and "beats" not in said.text
+    assert "impossibly well, though the total is poor" in said.message and "beats" not in said.text
     assert "nats above the source's code length in all" in said.detail

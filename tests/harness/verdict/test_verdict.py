@@ -148,8 +148,8 @@ def test_an_upstream_folder_is_read_and_never_called_non_compliant_for_not_runni
 
     assert (result.report["verdict"], result.code) == ("UNRUNNABLE", 4)
     jsonschema.validate(result.report, json.loads(SCHEMA_PATH.read_text()))
-    text = render_markdown(result.report, "replay me")
-    assert "says nothing about compliance" in text and "`replay me`" in text
+    text = render_markdown(result.report)
+    assert "says nothing about compliance" in text and "`scorefirst evaluate " in text
 
 
 def test_wrong_use_is_exit_2_and_names_what_was_wrong(tmp_path: Path, native, evaluate) -> None:
