@@ -10,6 +10,7 @@ Linux, and the folders, out of a clone of the contest's repository:
 """
 
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from harness.commands.evaluate import main as evaluate
 
 KEPT = Path(__file__).resolve().parents[1] / "docs" / "driven"
+EXCERPT = re.compile(r'"excerpt": "(?:[^"\\]|\\.)*"')  # of the record's code, which is not ours
 CLONE = "/home/ada/parameter-golf"  # in place of this machine's paths
 
 
@@ -28,7 +30,7 @@ def report_of(folder: Path) -> str:
         shutil.copytree(folder, record)
         evaluate([str(record)])
         (report,) = Path("reports").glob("*/report.json")
-        return report.read_text(encoding="utf-8").replace(place, CLONE)
+        return EXCERPT.sub('"excerpt": ""', report.read_text("utf-8")).replace(place, CLONE)
 
 
 def main(arguments: list[str]) -> int:
