@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 evaluate: $(STAMP)  ## the main job on the embedded default: verdict on the screen, report in reports/
 	$(PY) -m harness.evaluate submissions/legal/score_first_ttt
 
-test: $(STAMP)
-	$(PY) -m pytest
+test: $(STAMP)  ## a worker a core, up to four; `pytest tests/...` runs a part in one process
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
