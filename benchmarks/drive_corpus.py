@@ -20,21 +20,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import statistics
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from evaluation import KEPT, Evaluation, Seconds, evaluate, side_by_side
 from labelled import CLASSES, extract
 from tqdm import tqdm
 
 from audits.corpus.repository import RepositoryError
-
-TOOL_FAILED = 2
 
 
 @dataclass(frozen=True)
@@ -56,53 +52,35 @@ class Row:
 
 
 def drive(repo: Path, label: dict[str, str], out: Path, options: list[str]) -> Row:
-    """One row: from the kept result when there is one."""
+    """One row: from the kept evaluation when there is one."""
     key = f"{label['pr']}-{label['head_sha'][:9]}-{PurePosixPath(label['script_path']).parent.name}"
     home = out / "".join(c if c.isalnum() or c in "-_." else "_" for c in key)[:120]
-    kept = home / "row.json"
-    if kept.exists():
-        return Row(**json.loads(kept.read_text(encoding="utf-8")))
     path, folder = PurePosixPath(label["script_path"]), home / "submission"
-    try:
-        left_out = extract(repo, label["head_sha"], str(path.parent), folder)
-    except RepositoryError as error:
-        sys.exit(str(error))
-    for lacking in left_out:
-        print(f"{label['head_sha'][:7]}:{lacking} is not in {repo}", file=sys.stderr)
-    command = [sys.executable, "-m", "harness.evaluate", str(folder), "--entry", path.name]
-    with (home / "evaluate.log").open("wb") as log:
-        done = subprocess.run(
-            [*command, "--out", str(home / "report"), *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    row = _row(label, done.returncode, home)
-    kept.write_text(json.dumps(asdict(row)) + "\n", encoding="utf-8")
-    return row
+    if not (home / KEPT).exists():
+        try:
+            left_out = extract(repo, label["head_sha"], str(path.parent), folder)
+        except RepositoryError as error:
+            sys.exit(str(error))
+        for lacking in left_out:
+            print(f"{label['head_sha'][:7]}:{lacking} is not in {repo}", file=sys.stderr)
+    return _row(label, evaluate(folder, home, ["--entry", path.name, *options]))
 
 
-def _row(label: dict[str, str], code: int, home: Path) -> Row:
-    path = home / "report" / "report.json"
-    failed = code == TOOL_FAILED or not path.exists()
-    report: dict[str, Any] = {} if failed else json.loads(path.read_text(encoding="utf-8"))
-    broken = [(r, s) for r, s in report.get("rules", {}).items() if s["status"] == "fail"]
-    log = (home / "evaluate.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    cause = report.get("failure") or (log[-1] if failed and log else "")
-    driven = report.get("driven") or {}
+def _row(label: dict[str, str], done: Evaluation) -> Row:
+    driven = done.report.get("driven") or {}
     return Row(
         pr=label["pr"],
         sha=label["head_sha"][:9],
         label=label.get("label", ""),
         confidence=label.get("confidence", ""),
         classes=label.get("violation_classes", ""),
-        outcome="tool failed" if failed else "ran" if driven.get("headline") else "unrunnable",
-        verdict=report.get("verdict", ""),
-        rules=" ".join(rule for rule, _ in broken),
-        levels=" ".join(status["level"] for _, status in broken),
+        outcome=done.outcome,
+        verdict=done.report.get("verdict", ""),
+        rules=" ".join(failure.rule for failure in done.failures),
+        levels=" ".join(failure.level for failure in done.failures),
         reconstruction=driven.get("reconstruction"),
-        seconds=round(sum(report.get("seconds", {}).values()), 1),
-        cause=" ".join(str(cause).split())[:300],
+        seconds=round(sum(done.report.get("seconds", {}).values()), 1),
+        cause=done.cause,
     )
 
 
@@ -110,10 +88,9 @@ def table(rows: list[Row]) -> Iterator[str]:
     """What a reader wants to know first."""
     ran = [r for r in rows if r.outcome == "ran"]
     rebuilt = [r for r in ran if r.reconstruction is not None and r.reconstruction <= 1e-3]
-    seconds = sorted(r.seconds for r in ran) or [0.0]
-    p90 = seconds[min(int(0.9 * len(seconds)), len(seconds) - 1)]
+    seconds = Seconds.of(r.seconds for r in ran)
     yield f"{len(rows)} rows: {len(ran)} ran to a printed score, {len(rebuilt)} of them rebuilt"
-    yield f"seconds: median {statistics.median(seconds):.0f}, 90th percentile {p90:.0f}"
+    yield f"seconds: median {seconds.median:.0f}, 90th percentile {seconds.p90:.0f}"
     yield f"{'class':<24} rows ran rebuilt violation right-rule"
     for name, rules in CLASSES.items():
         yield _class_line(name, rules, [r for r in rows if name in r.classes.split(";")])
@@ -147,14 +124,11 @@ def main() -> None:
     if arguments.only:
         labels = [r for r in labels if r["pr"] in arguments.only]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        work = [pool.submit(drive, arguments.repo, r, arguments.out, options) for r in labels]
-        for done in tqdm(work, unit="script"):
-            row = done.result()
-            tqdm.write(
-                f"#{row.pr} {row.label}: {row.outcome} {row.verdict} {row.rules} {row.cause}"
-            )
-    rows = [done.result() for done in work]
+    rows = []
+    drive_row = partial(drive, arguments.repo, out=arguments.out, options=options)
+    for row in side_by_side(drive_row, labels, arguments.jobs):
+        tqdm.write(f"#{row.pr} {row.label}: {row.outcome} {row.verdict} {row.rules} {row.cause}")
+        rows.append(row)
     _write(rows, arguments.out / "rows.csv", arguments.json)
     print("\n".join(table(rows)))
 
