@@ -9,11 +9,13 @@
 
 In the middle event (a batch) the positions from its median on are changed, so window, batch, chunk,
 document and phase edges all lie between the two sides; where the order is unknown, the two sides
-share one document. Does not cover: what is put in place of the changed tokens.
+share one document. The first changed position is one whose whole distribution was kept, where the
+event has one. Behind it three tokens of sixteen stay: do their scores move with what stands before
+them? Does not cover: what is put in place of the changed tokens.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -22,6 +24,8 @@ from harness.arrays import Bools, Ints
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position
 
 MOST_EVENTS = 257  # candidates for the middle
+EVERY, STAY = 16, 3  # of so many changed tokens in a row, the last ones stay
+NONE: Ints = np.empty(0, np.int64)
 
 
 class Edge(StrEnum):
@@ -44,6 +48,13 @@ class Cut:
     changed: Ints  # (f,) positions whose tokens change
     compared: Ints  # (c,) positions scored before all of them, and standing before all of them
     edges: Mapping[Edge, Ints]  # the compared positions by what lies between them and a changed one
+    # (k,) positions behind the first changed one whose tokens stay, as does the token before
+    context: Ints = field(default_factory=lambda: NONE)
+
+    @property
+    def first_changed(self) -> int:
+        """What stands before it is the same under every future."""
+        return int(self.changed.min())
 
 
 def choose_cut(
@@ -51,13 +62,15 @@ def choose_cut(
     starts: Ints,  # (D,) document boundaries
     at: float = 0.5,  # share of the scored tokens before the cut
     order_known: bool = True,
+    witnesses: Ints = NONE,  # (w,) ascending positions whose distributions were kept
 ) -> Cut:
     """The cut nearest to `at` that has most on its smaller side."""
     view = per_position(scored)
     document = np.searchsorted(starts, view.position, side="right")
     if not order_known:
         return _inside_a_document(view, document)
-    best = max(_middles(view), key=lambda middle: _smaller_side(view, middle, at))
+    middles = [_witnessed(view, middle, witnesses) for middle in _middles(view)]
+    best = max(middles, key=lambda middle: _smaller_side(view, middle, at))
     before, after = _sides(view, best)
     return _cut(view, document, before, after, best[0])
 
@@ -73,6 +86,14 @@ def _middles(view: PerPosition) -> list[tuple[int, int]]:
     # Off the middle, which is where windows and rows of a batch end.
     places = view.position[order[(low + high) // 2 + (high - low) // 10]]
     return [(int(e), int(p)) for e, p in zip(events, places, strict=True)]
+
+
+def _witnessed(view: PerPosition, middle: tuple[int, int], witnesses: Ints) -> tuple[int, int]:
+    """The same event, cut at its next position whose distribution was kept."""
+    event, place = middle
+    mine = witnesses[np.isin(witnesses, view.position[view.last == event])]
+    at = np.searchsorted(mine, place)
+    return (event, int(mine[at])) if at < len(mine) else middle
 
 
 def _sides(view: PerPosition, middle: tuple[int, int]) -> tuple[Bools, Bools]:
@@ -104,7 +125,14 @@ def _cut(
         Edge.EARLIER_STEP_OTHER_DOCUMENT: before & ~same_step & ~same_document,
     }
     places = {edge: view.position[mask] for edge, mask in edges.items() if mask.any()}
-    return Cut(view.position[after], view.position[before], places)
+    return _with_context(view.position[after], view.position[before], places)
+
+
+def _with_context(after: Ints, before: Ints, edges: Mapping[Edge, Ints]) -> Cut:
+    """Three of sixteen stay; the first of three still stands behind a token that is another one."""
+    offset = (after - after[:1]) % EVERY  # ascending: the first is the first that changes
+    stays = offset >= EVERY - STAY
+    return Cut(after[~stays], before, edges, after[stays & (offset > EVERY - STAY)])
 
 
 def _inside_a_document(view: PerPosition, document: Ints) -> Cut:
@@ -115,4 +143,4 @@ def _inside_a_document(view: PerPosition, document: Ints) -> Cut:
     before[rows[: len(rows) // 2]] = True
     after[rows[len(rows) // 2 :]] = True
     edge = {Edge.ORDER_UNKNOWN_SAME_DOCUMENT: view.position[before]}
-    return Cut(view.position[after], view.position[before], edge)
+    return _with_context(view.position[after], view.position[before], edge)

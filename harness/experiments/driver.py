@@ -40,6 +40,8 @@ from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
 
+ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
+ROW_ENTRIES = 1 << 19  # but no more entries in a pass: 2 MiB
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 
 
@@ -267,11 +269,24 @@ class ScriptDriver:
                 device=self.limits.device,
                 ranks=self.limits.ranks,
                 time_limit_s=self.plan.run_s,
+                rows=kept_positions(stream, self.vocabulary.size),
             )
         finally:
             # What cannot be taken away is no reason to lose the run.
             with contextlib.suppress(OSError):
                 quota.remove(place)
+
+
+def kept_positions(stream: Stream, alphabet: int) -> tuple[int, ...]:
+    """Drawn positions, evenly spread, whose whole distributions are kept: the same ones in all runs
+    of a battery, since other tokens leave the boundaries where they are.
+    """
+    if not isinstance(stream, SourceStream):
+        return ()
+    most = min(len(stream.tokens) // ROW_EVERY, max(1, ROW_ENTRIES // alphabet))
+    places = np.flatnonzero(stream.drawn[1:]) + 1
+    chosen = np.linspace(0, len(places) - 1, most + 2)[1:-1].astype(int)
+    return tuple(places[np.unique(chosen)].tolist()) if len(places) else ()
 
 
 @lru_cache(maxsize=2)

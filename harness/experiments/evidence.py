@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from harness.checks.cut import Cut
+from harness.checks.first_row import FirstRow
 from harness.checks.future import FutureChange
 from harness.checks.mass_requery import MassEstimate
 from harness.checks.source import source_test
@@ -23,6 +24,7 @@ class Evidence:
     reach: int = 0  # tokens that a context may span: further back, only updates can carry
     cut: Cut | None = None
     future: FutureChange | None = None
+    first_row: FirstRow | None = None  # the distribution of the first changed position
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards
@@ -52,7 +54,8 @@ class Evidence:
     @property
     def moved(self) -> bool:
         """Other futures proved that scores know them."""
-        return self.future is not None and self.future.status is Status.FAIL
+        by_row = self.first_row is not None and self.first_row.moved
+        return by_row or (self.future is not None and self.future.status is Status.FAIL)
 
     @property
     def mixed(self) -> bool:

@@ -17,8 +17,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+import numpy as np
+
 from harness.checks.byte_spread import spread_distributions, unexplained
 from harness.checks.cut import choose_cut
+from harness.checks.first_row import FirstRow, compare_rows
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.power import adaptation_effect, majority_moved
 from harness.checks.source import NOT_REBUILT
@@ -94,7 +97,8 @@ class Rounds:
         """Round after round; what one showed decides what the next one makes."""
         evidence, base = self.evidence, self.evidence.base
         if base.scored is not None and base.finished:
-            evidence.cut = choose_cut(base.scored, base.source.starts)
+            kept = np.unique(base.capture.rows.position).astype(np.int64)
+            evidence.cut = choose_cut(base.scored, base.source.starts, witnesses=kept)
         if base.finished:
             evidence.unexplained = unexplained(base, evidence.declared)
         self.runner.make(self._first())
@@ -147,7 +151,9 @@ class Rounds:
 
     def _second(self, found: FutureChange | None) -> Runs:
         more: Runs = {}
-        if found is not None and (found.needs_second_seed or self._everything):
+        row = self.evidence.first_row
+        again = row is not None and row.needs_second_seed
+        if found is not None and (found.needs_second_seed or again or self._everything):
             more = self._future(2)
         if found is not None and found.threshold_nats is None:
             more = self._band() | self._future(2)
@@ -190,6 +196,7 @@ class Rounds:
     def compare(self) -> None:
         """The runs so far: did scores move with later tokens?"""
         self.evidence.future = self._compared()
+        self.evidence.first_row = self._first_row()
 
     def _compared(self) -> FutureChange | None:
         evidence, base = self.evidence, self.evidence.base.scored
@@ -201,6 +208,15 @@ class Rounds:
             return None
         found = compare(base, repeats, others, evidence.cut)
         return found if evidence.refuted else downgrade_if_model_selection(found)
+
+    def _first_row(self) -> FirstRow | None:
+        evidence = self.evidence
+        again = evidence.all_of(RunKind.REPEAT) | evidence.all_of(RunKind.BAND)
+        futures, found = evidence.all_of(RunKind.FUTURE), evidence.future
+        if evidence.cut is None or found is None:
+            return None
+        repeats, others = list(again.values()), list(futures.values())
+        return compare_rows(evidence.base, repeats, others, evidence.cut, found.nothing_moved)
 
     def _swap(self) -> None:
         """Only where nothing was proved yet, or everything is wanted."""

@@ -142,7 +142,8 @@ def _watched(rank: Rank) -> Iterator[None]:
 
     out = Path(f"/proc/self/fd/{rank.out_fd}")
     native = rank.job.device != "cpu"
-    with hooks.watching(rank.stream, out, rank.job.stage, rank.job.questions, native):
+    job = rank.job
+    with hooks.watching(rank.stream, out, job.stage, job.questions, native, job.rows):
         yield
 
 

@@ -45,6 +45,7 @@ class Job:
     capture: bool = True
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
+    rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     quota: Quota = Quota()
 
     @property
@@ -61,7 +62,8 @@ class Job:
         """The inverse of `as_json`."""
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
-        plain = {"arguments": tuple(raw["arguments"]), "quota": Quota(**raw["quota"])}
+        plain: dict[str, Any] = {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
+        plain["quota"] = Quota(**raw["quota"])
         questions = tuple(map(Question.from_plain, raw["questions"]))
         return cls(**{**raw, **paths, **plain, "questions": questions})
 

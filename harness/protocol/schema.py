@@ -1,9 +1,10 @@
-"""The capture on disk: four Arrow streams a rank, readable up to the last batch that was written,
+"""The capture on disk: five Arrow streams a rank, readable up to the last batch that was written,
 however the process ended.
 
     OUT/rank0/events.arrow   one row an event, in the order in which they happened
     OUT/rank0/scores.arrow   one row a token of a `sum` event
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
+    OUT/rank0/rows.arrow     one row a distribution that a score was taken from, at chosen positions
     OUT/rank0/answers.arrow  one row a token that a score was re-queried with
 
 Guarantees: what a row means stands in its columns. `text` is data that the script made (a line, a
@@ -58,6 +59,15 @@ SCORES = pa.schema(
         ("target", pa.int32()),
         ("nats", pa.float64()),
         ("weight", pa.float64()),  # what the score was multiplied by on its way into a sum, else 1
+    ]
+)
+
+ROWS = pa.schema(
+    [
+        ("event", pa.int64()),  # the `loss` that fixed the score
+        ("position", pa.int32()),  # in the validation stream, of the token that was predicted
+        ("target", pa.int32()),  # the entry that was picked
+        ("log_p", pa.list_(pa.float32())),  # nats, of every entry
     ]
 )
 

@@ -20,6 +20,16 @@ Column = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class KeptRows:
+    """Whole distributions, at a few positions; n rows, a position may come more than once."""
+
+    event: Column  # (n,) int64, the `loss` that fixed the score; sorted
+    position: Column  # (n,) int32
+    target: Column  # (n,) int32, the entry that was picked
+    log_p: Column  # (n,) of (V,) float32, nats
+
+
+@dataclass(frozen=True, eq=False)
 class Capture:
     """Columns of `schema`, as numpy arrays. Event numbers are row numbers of the event columns."""
 
@@ -46,6 +56,8 @@ class Capture:
     start: Column  # (U,) int32
     stop: Column  # (U,) int32
 
+    rows: "KeptRows"
+
     def events(self, *kinds: EventKind) -> Ints:
         """Numbers of the events of some kinds."""
         return np.flatnonzero(np.isin(self.kind, kinds))
@@ -67,7 +79,7 @@ def load(out: Path) -> Capture:
     tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
     if not tables:
         tables = [[{f.name: [] for f in schema} for _, schema in _STREAMS]]
-    counts = [len(events["event"]) for events, _, _ in tables]
+    counts = [len(t[0]["event"]) for t in tables]
     at_s = np.concatenate([np.asarray(t[0]["at_s"], np.float64) for t in tables])
     order = np.argsort(at_s, kind="stable")
     place = np.empty(len(order), np.int64)
@@ -85,6 +97,7 @@ def load(out: Path) -> Capture:
         **scores,
         use_event=uses.pop("event"),
         **uses,
+        rows=KeptRows(**_numbered(tables, 3, schema.ROWS, place, starts)),
     )
 
 
@@ -93,7 +106,10 @@ def load_answers(out: Path) -> dict[str, Column]:
     return _read(out / "rank0" / "answers.arrow", schema.ANSWERS)
 
 
-_STREAMS = (("events", schema.EVENTS), ("scores", schema.SCORES), ("uses", schema.USES))
+_STREAMS = (
+    *(("events", schema.EVENTS), ("scores", schema.SCORES)),
+    *(("uses", schema.USES), ("rows", schema.ROWS)),
+)
 
 
 def _losses(loss: Column, rank: Column, place: Column, starts: Column) -> Column:

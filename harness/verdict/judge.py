@@ -20,6 +20,8 @@ from harness.checks.bytes import RULE as BYTES
 from harness.checks.bytes import check_bytes
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.file_reads import check_reads
+from harness.checks.first_row import RULE as FIRST_ROW
+from harness.checks.first_row import check_first_row
 from harness.checks.future import check_future
 from harness.checks.mass_bound import mass_bound
 from harness.checks.mass_requery import check_sums
@@ -81,6 +83,7 @@ def judge(
         check_source(tests, lambda number: number is decides, base.source),
         *name_violations(proof),
         _future(evidence),
+        *_given(check_first_row(evidence.first_row)),
         *_given(check_pair(evidence.pair)),
         *_seen_inside(base, proof),
         *_given(spread),
@@ -106,7 +109,9 @@ def _placed(finding: Finding, evidence: Evidence, proof: Proof) -> Finding:
     early = next((b for b in breaks if b.rule == finding.rule and b.rule in EARLY_USE), None)
     if early is not None:
         return replace(finding, steps=used_then_scored(evidence.base, early.positions))
-    future = evidence.future
+    row, future = evidence.first_row, evidence.future
+    if finding.rule == FIRST_ROW and row is not None and row.moved:
+        return replace(finding, steps=scored_at(evidence.base, np.array([row.position])))
     if finding.rule in FROM_FUTURE and future is not None and len(future.moved):
         return replace(finding, steps=scored_at(evidence.base, future.moved))
     return finding

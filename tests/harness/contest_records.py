@@ -531,6 +531,21 @@ def boosted(gate: str) -> Case:
     )
 
 
+def bigram_hash(other: str) -> Case:
+    """Embeddings with a table of hashed pairs, zero at first: of each token and `other`."""
+    text = script(SLIDE, SLIDING)
+    table = (
+        "        self.block = Block(args.model_dim, args.num_heads)\n"
+        "        self.pairs = nn.Embedding(512, args.model_dim)\n"
+        "        nn.init.zeros_(self.pairs.weight)\n"
+    )
+    text = changed(text, table.splitlines(keepends=True)[0], table)
+    hashed = f"pair = (36313 * input_ids + 27191 * {other}) % 512\n        "
+    taken = "return F.rms_norm(self.block(self.tok_emb(input_ids)"
+    taken_too = taken.replace("_ids)", "_ids) + self.pairs(pair)")
+    return Case(changed(text, taken, hashed + taken_too))
+
+
 LEGAL = {
     "sliding window": Case(script(SLIDE, SLIDING)),
     "score-first TTT": Case(
@@ -551,6 +566,7 @@ LEGAL = {
         )
     ),
     "boost behind the beginning of a word": boosted("starts[before]"),
+    "hash of the two newest tokens": bigram_hash("F.pad(input_ids, (1, 0))[:, :-1]"),
 }
 
 # name -> the record, and the rules that may name what is wrong with it
@@ -629,6 +645,10 @@ ILLEGAL = {
             )
         ),
         {"PASS-1", "CAUSAL-5"},
+    ),
+    "hash of the newest token and the next": (
+        bigram_hash("F.pad(input_ids, (0, 1))[:, 1:]"),
+        {"CAUSAL-1"},
     ),
     "future leak in the network": (
         Case(changed(script(SLIDE, SLIDING), "is_causal=True", "is_causal=False")),

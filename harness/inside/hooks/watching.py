@@ -40,9 +40,10 @@ def watching(
     stage: Path,
     questions: tuple[Question, ...] = (),  # scores to take again; the run ends behind them
     native: bool = False,  # on an accelerator, which is not to wait for its host
+    rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
-    recorder = Recorder(stream_tokens, folder, stage)
+    recorder = Recorder(stream_tokens, folder, stage, rows)
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     load_dynamo()
     mode = WatchMode(recorder)

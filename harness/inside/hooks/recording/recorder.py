@@ -19,6 +19,7 @@ from torch import Tensor
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.recording.device_queue import DeviceQueue, numbers_of, spread
 from harness.inside.hooks.recording.identity_map import WeakIdentityMap, identity
+from harness.inside.hooks.recording.kept_rows import KeptRows
 from harness.inside.hooks.recording.listener import Listener
 from harness.inside.hooks.recording.log_softmaxes import LogSoftmaxes
 from harness.inside.hooks.recording.position_maps import (
@@ -42,12 +43,19 @@ INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
 class Recorder:
     """The state of one watched process."""
 
-    def __init__(self, stream: npt.NDArray[np.int64], folder: Path, stage: Path) -> None:
+    def __init__(
+        self,
+        stream: npt.NDArray[np.int64],  # (T,)
+        folder: Path,
+        stage: Path,
+        rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
+    ) -> None:
         self.maps = PositionMaps()
         self.log_softmaxes = LogSoftmaxes()
         self.aligner = Aligner(stream)
         self.stream = np.ascontiguousarray(stream, dtype=np.int32)
         self.writer = Writer(folder)
+        self.rows = KeptRows(rows, len(stream), self.writer)
         self.sites = Sites(stage)
         self.weights = Weights()
         self.active = True

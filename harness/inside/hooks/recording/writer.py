@@ -1,4 +1,4 @@
-"""Writes the three streams of `schema` while the script runs.
+"""Writes four streams of `schema` while the script runs.
 
 Rows are kept in columns and go to disk as one Arrow batch whenever a number is printed, and when
 many have gathered: what is on disk is readable at any moment, however the process ends. Only the
@@ -22,16 +22,16 @@ ROWS_KEPT = 65_536  # rows of any stream that are held back before a batch is wr
 
 
 class Writer:
-    """One rank's three files."""
+    """One rank's four files."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._pid = os.getpid()
         self._files = [
             (folder / f"{name}.arrow").open("wb", buffering=0)
-            for name in ("events", "scores", "uses")
+            for name in ("events", "scores", "uses", "rows")
         ]
-        schemas = (schema.EVENTS, schema.SCORES, schema.USES)
+        schemas = (schema.EVENTS, schema.SCORES, schema.USES, schema.ROWS)
         self._streams = [
             pa.ipc.new_stream(file, schema)
             for file, schema in zip(self._files, schemas, strict=True)
@@ -39,6 +39,7 @@ class Writer:
         self._events: list[Any] = []  # row after row: a tuple each would wake Python's collector
         self._scores: list[tuple[npt.NDArray[Any], ...]] = []
         self._uses: list[tuple[npt.NDArray[Any], ...]] = []
+        self._rows: list[tuple[int, int, int, npt.NDArray[np.float32]]] = []
         self._held = 0
         self._next = 0
         self.closed = False
@@ -83,6 +84,17 @@ class Writer:
         self._uses.append((column, runs[:, 0], runs[:, 1]))
         self._hold(len(runs))
 
+    def row(
+        self,
+        event: int,
+        position: int,
+        target: int,
+        log_p: npt.NDArray[np.float32],  # (V,) nats
+    ) -> None:
+        """The distribution that the score of one position was picked from."""
+        self._rows.append((event, position, target, log_p))
+        self._hold(len(log_p))
+
     def _hold(self, rows: int) -> None:
         self._held += rows
         if self._held > ROWS_KEPT:
@@ -92,7 +104,7 @@ class Writer:
         """Puts everything on disk."""
         if self.closed or os.getpid() != self._pid:
             return
-        events, scores, uses = self._streams
+        events, scores, uses, rows_kept = self._streams
         if self._events:
             width = len(schema.EVENTS)
             _write(events, schema.EVENTS, [self._events[i::width] for i in range(width)])
@@ -102,7 +114,9 @@ class Writer:
         ):
             if rows:
                 _write(stream, columns, [np.concatenate(c) for c in zip(*rows, strict=True)])
-        self._events, self._scores, self._uses, self._held = [], [], [], 0
+        if self._rows:
+            _write(rows_kept, schema.ROWS, list(zip(*self._rows, strict=True)))
+        self._events, self._scores, self._uses, self._rows, self._held = [], [], [], [], 0
 
     def close(self) -> None:
         """Flushes and ends the streams."""

@@ -51,7 +51,10 @@ class Scores:
             if positions is not None and (positions >= 0).any():
                 known = self._recorder.log_softmaxes
                 width = known.width(source, out.numel()) if in_rows else 0
-                self._maps.put(out, self._recorder.loss(positions, width))
+                picked = self._recorder.loss(positions, width)
+                self._maps.put(out, picked)
+                if width:
+                    self._recorder.rows.look(picked, source, index)
                 return
 
     def cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -73,6 +76,8 @@ class Scores:
             return
         width = logits.shape[1] if name == "cross_entropy" and logits.ndim > 1 else 0
         mapped = self._recorder.loss(positions, width)
+        if width:
+            self._recorder.rows.look(mapped, logits.movedim(1, -1), target)
         if out.numel() == target.numel() and call.get("reduction", "mean") == "none":
             self._maps.put(out, mapped)
             return
