@@ -54,4 +54,5 @@ class KeptRows:
 def normalised(rows: Tensor) -> npt.NDArray[np.float32]:  # (n, V), of logits or log-probabilities
     """(n, V) log-probabilities, nats."""
     with torch.no_grad():
-        return to_numpy(torch.log_softmax(rows.double(), dim=-1).float())
+        found: npt.NDArray[np.float32] = to_numpy(torch.log_softmax(rows.double(), -1).float())
+        return found
