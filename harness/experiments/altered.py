@@ -9,11 +9,29 @@ from harness.checks.cut import Cut
 from harness.streams.controls import adaptation_control
 from harness.streams.drawn import SourceStream
 from harness.streams.perturb import redraw
+from harness.trace.scored_positions import ScoredPass, per_position
 
 
 def changed(stream: SourceStream, positions: Tokens, seed: int) -> SourceStream:
     """Other tokens at the positions."""
     return replace(stream, tokens=redraw(stream, positions, seed))
+
+
+def only_few(stream: SourceStream, positions: Tokens, ids: Tokens, seed: int) -> SourceStream:
+    """At the positions that were drawn, tokens of a few ids alone."""
+    rng, places = np.random.default_rng([seed, 0xFE3]), positions[stream.drawn[positions]]
+    tokens = stream.tokens.copy()
+    tokens[places] = rng.choice(ids, size=len(places))
+    return replace(stream, tokens=tokens)
+
+
+def by_score(stream: SourceStream, scored: ScoredPass) -> Tokens:
+    """(k,) the ordinary ids that were scored, those first that cost least."""
+    view = per_position(scored)
+    ids, row = np.unique(stream.tokens[view.position], return_inverse=True)
+    mean = np.bincount(row, view.nats) / np.bincount(row)
+    ordered = ids[np.argsort(mean, kind="stable")]
+    return ordered[np.isin(ordered, stream.ordinary)]
 
 
 def first_tokens(cut: Cut) -> Tokens:

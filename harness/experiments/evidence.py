@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.checks.cut import Cut
 from harness.checks.first_row import FirstRow
+from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
 from harness.checks.mass_requery import MassEstimate
 from harness.checks.source import source_test
@@ -25,6 +26,7 @@ class Evidence:
     cut: Cut | None = None
     future: FutureChange | None = None
     first_row: FirstRow | None = None  # the distribution of the first changed position
+    fitted: Fitted | None = None  # scores under futures of another kind
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards

@@ -6,6 +6,7 @@
               where two differed; else the controls of power: early change, duplicated chunks
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
+    last      futures of other kinds, where nothing moved: was anything chosen on later tokens?
 
 `--quick` makes the base run alone, `--all` every run; the default leaves out what a proof, or its
 absence, makes needless. Guarantees: what was run stays evidence; what can prove comes before the
@@ -25,8 +26,13 @@ from harness.checks.first_row import FirstRow, compare_rows
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.power import adaptation_effect, majority_moved
 from harness.checks.source import NOT_REBUILT
-from harness.experiments.altered import changed, duplicated_chunks, first_tokens
+from harness.experiments.altered import (
+    changed,
+    duplicated_chunks,
+    first_tokens,
+)
 from harness.experiments.evidence import Evidence
+from harness.experiments.other_futures import OtherFutures
 from harness.experiments.requery import Requery
 from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
 from harness.experiments.runner import Driver, Runner, Runs
@@ -110,6 +116,8 @@ class Rounds:
             self._swap()
             self._requery()
         self.runner.make(self._third())
+        if not self._proved and evidence.future and evidence.future.nothing_moved:
+            OtherFutures(self.driver, evidence, self.seed, self.runner).decide()
 
     @property
     def _everything(self) -> bool:

@@ -22,6 +22,7 @@ from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.file_reads import check_reads
 from harness.checks.first_row import RULE as FIRST_ROW
 from harness.checks.first_row import check_first_row
+from harness.checks.fitted import check_fitted
 from harness.checks.future import check_future
 from harness.checks.mass_bound import mass_bound
 from harness.checks.mass_requery import check_sums
@@ -84,6 +85,7 @@ def judge(
         *name_violations(proof),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
+        *_given(check_fitted(evidence.fitted)),
         *_given(check_pair(evidence.pair)),
         *_seen_inside(base, proof),
         *_given(spread),
