@@ -1,0 +1,42 @@
+"""What is fitted or chosen on later tokens: a temperature, a model, nothing."""
+
+import numpy as np
+import pytest
+from simulated_coders import Scores, score, stream
+
+from harness.checks.cut import choose_cut
+from harness.checks.fitted import check_fitted, fitted
+from harness.checks.future import compare
+from harness.checks.status import Status
+from harness.experiments.altered import by_score, only_few
+from harness.streams.drawn import SourceStream
+
+TEMPERATURES = np.linspace(0.5, 2.0, 16)
+
+
+def tempered(law: SourceStream, choices: np.ndarray, tokens: np.ndarray) -> Scores:
+    """Every score divided by the number that suits all of the stream best."""
+    honest = score(law, tokens=tokens)
+    wanted = 0.5 + 1.5 * np.mean(tokens == np.bincount(tokens).argmax())  # the best one
+    chosen = choices[np.abs(choices - wanted).argmin()]
+    return Scores(honest.position, honest.nats * chosen, honest.event)
+
+
+@pytest.mark.parametrize(
+    ("choices", "status"),
+    [(np.ones(1), None), (np.array([0.5, 1.5]), Status.UNKNOWN), (TEMPERATURES, Status.FAIL)],
+    ids=["nothing is chosen", "one of two models", "a temperature"],
+)
+def test_a_choice_of_two_is_undecided_and_a_fitted_number_is_not(choices, status):
+    """An honest coder is not even mentioned; nobody passes by it."""
+    law = stream(3)
+    base = tempered(law, choices, law.tokens)
+    cut = choose_cut(base, law.starts)
+    few = by_score(law, base)[:1]
+    parts = [cut.changed, cut.changed[::2], cut.changed[::4]]
+    futures = [tempered(law, choices, only_few(law, p, few, 7).tokens) for p in parts]
+    changes = [compare(base, [base], [(7, scored)], cut) for scored in futures]
+
+    found = check_fitted(fitted(base, futures, changes))
+
+    assert (None if found is None else found.status) == status
