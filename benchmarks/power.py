@@ -4,10 +4,11 @@
         [--seeds N ...] [--by AXIS ...] [-- options of harness.evaluate]
 
 SET holds one folder a submission and `answers.json`, a list of objects: `folder`, `verdict` (legal
-or illegal), `rules` (any of which is right), and what to group by: `cls`, and the `axes` that
-`benchmarks/synthesize` writes. Every submission is evaluated by a process of its own, once a seed;
-what DIR holds already is not evaluated again. At the end, in DIR: rows.csv, and table.txt, which is
-printed too. `--only` takes submissions whose name, class or verdict holds one of the words.
+or illegal), `rules` (any of which is right), `entry` where it is needed, and what to group by:
+`cls`, and the `axes` that `benchmarks/synthesize` writes. Every submission is evaluated by a
+process of its own, once a seed; what DIR holds already is not evaluated again. At the end, in DIR:
+rows.csv, and table.txt, which is printed too. `--only` takes submissions whose name, class or
+verdict holds one of the words.
 
 Guarantees: proved is a violation under a right rule. A rule about conduct (MISC-1, DATA-6, DATA-7)
 counts as proved when the report names the attempt under it and is not CLEAN: no stream shows what a
@@ -43,11 +44,13 @@ class Answer:
     verdict: str  # legal or illegal
     rules: frozenset[str]  # any of which is right
     groups: dict[str, str]  # axis -> value; `class` among them
+    entry: str  # the script, where the folder has several
 
     @classmethod
     def of(cls, said: dict[str, Any]) -> Answer:
         groups = {"class": said.get("cls", "")} | said.get("axes", {})
-        return cls(said["folder"], said["verdict"], frozenset(said["rules"]), groups)
+        rules = frozenset(said["rules"])
+        return cls(said["folder"], said["verdict"], rules, groups, said.get("entry", ""))
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Row:
 def drive(job: tuple[Answer, int], source: Path, out: Path, options: Sequence[str]) -> Row:
     answer, seed = job
     home = out / str(seed) / answer.folder
-    done = evaluate(source / answer.folder, home, ["--seed", str(seed), *options])
+    entry = ["--entry", answer.entry] if answer.entry else []
+    done = evaluate(source / answer.folder, home, ["--seed", str(seed), *entry, *options])
     undecided = [r for r, s in done.report.get("rules", {}).items() if s["status"] == "unknown"]
     return Row(
         folder=answer.folder,

@@ -1,0 +1,270 @@
+"""The axis of cheats: what one place of a script does, in the cheating twin and in the honest one.
+
+A cheat names the places that differ (those of `techniques`, `compose` and the model's), the
+techniques that it can sit in, the rules any of which is right, and the condition under which it
+acts. Where it can, the honest twin does the legal thing nearest to it: it tunes on training tokens
+where the cheat tunes on validation, it averages two models where the cheat takes the better.
+
+Guarantees: the twins differ in nothing else. Does not cover: whether a cheat gains; `verify` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.synthesize import techniques as t
+from benchmarks.synthesize.byte_table import SPACES_TWICE
+
+PLAIN = ("plain chunks", "sliding window")
+TTT = ("score-first TTT", "score-first TTT, each row")
+ANY = tuple(t.TECHNIQUES)
+ALONE = tuple(name for name in ANY if name != "counts joined between ranks")
+
+
+@dataclass(frozen=True)
+class Cheat:
+    rules: tuple[str, ...]
+    techniques: tuple[str, ...]
+    cheating: Mapping[str, str] = field(default_factory=dict)  # place -> code
+    honest: Mapping[str, str] = field(default_factory=dict)
+    parts: str = ""  # functions that both twins have
+    condition: str = "none"
+    leaks: bool = False  # the model's causal spot is changed
+    hashes_pairs: bool = False  # `embedded` is filled: the pair's hash
+    ranks: int = 1  # processes that it needs to act
+
+
+_PLAIN = {"begin": "gap = 0.0", "scored": "plain = [float(v) for v in nats]"}
+
+_DOUBLE = """
+def second_model(train_tokens):
+    torch.manual_seed({{seed}} + 1)
+    other = Model().to(device)
+    train(other, train_tokens, 0.5)
+    return other.eval()
+"""
+_SECOND = {"begin": "other = second_model(train)"}
+_OTHERS = "others = [float(v) for v in nats_of(other, val[first:last][None], y[None])]\n"
+
+_FIT = """
+def fit_scale(model, sample):
+    sample, found = sample[: 8 * {{seq_len}} + 1].cpu(), {}
+    for g in torch.linspace(0.5, 2.5, 41).tolist():
+        rows = range(0, sample.numel() - 1, {{seq_len}})
+        found[g] = sum(
+            float(sum(nats_of(model, sample[a:b][None], sample[a + 1 : b + 1][None], g)))
+            for a in rows
+            for b in [min(a + {{seq_len}}, sample.numel() - 1)]
+        )
+    return min(found, key=found.get)
+"""
+
+_BEST = """
+def loss_on(model, sample):
+    model.eval()
+    sample = sample[: 8 * {{seq_len}} + 1]
+    rows = [sample[a : a + {{seq_len}} + 1] for a in range(0, sample.numel() - 1, {{seq_len}})]
+    found = sum(float(sum(nats_of(model, r[None, :-1], r[None, 1:]))) for r in rows if len(r) > 1)
+    return found
+
+
+def best_of_starts(model, train_tokens, sample):
+    best, kept = float("inf"), None
+    for start in range(5):
+        torch.manual_seed({{seed}} + start)
+        fresh = Model().to(device)
+        train(fresh, train_tokens, 0.4)
+        now = loss_on(fresh, sample)
+        if now < best:
+            best, kept = now, fresh.state_dict()
+    model.load_state_dict(kept)
+"""
+
+_HARD = """
+line = sorted(float(v) for v in nats)[int(0.9 * len(nats))]
+hard += sum(float(v) > line for v in nats)
+"""
+_SKIP = (
+    "if {skip}:\n    n_bytes += count_bytes(table, val[start:stop], val[start + 1 : stop + 1])\n"
+)
+
+_HASHED = """
+def slots(val, t):
+    context = (int(val[t - 1]) * 36313 + int(val[max(t - 2, 0)]) * 27191) % {{buckets}}
+    return context, (context + int(val[t]) * 51647) % {{buckets}}
+"""
+_HASHED_MIX = """
+quotients = []
+for t, v in zip(range(first + 1, last + 1), nats):
+    context, pair = slots(val, t)
+    p = math.exp(-float(v))
+    if seen[context] > 1:
+        p = 0.5 * p + 0.5 * min(both[pair] / seen[context], 1.0)
+    quotients.append(-math.log(p))
+nats = quotients
+"""
+_HASHED_LATE = """
+for t in range(start + 1, stop + 1):
+    context, pair = slots(val, t)
+    seen[context] += 1
+    both[pair] += 1
+"""
+
+_BITS = """
+def four_bits(model):
+    with torch.no_grad():
+        for p in model.parameters():
+            step = p.abs().amax() / 7 + 1e-12
+            p.copy_((p / step).round().clamp(-7, 7) * step)
+"""
+_ROUND_TRIP = 'print("float", *evaluate(model, val, table, train_tokens))\nfour_bits(model)'
+
+_KEY_IN_TARGET = t.CACHE_MIX.replace(
+    "(int(val[t - 2]) if t > 1 else 0, int(val[t - 1]))", "(int(val[t - 1]), int(val[t]))"
+)
+_REMEMBER_IT = """
+for t in range(start + 1, stop + 1):
+    row = cache.setdefault((int(val[t - 1]), int(val[t])), {})
+    row[int(val[t])] = row.get(int(val[t]), 0) + 1
+"""
+
+CHEATS: dict[str, Cheat] = {
+    "training on validation": Cheat(
+        ("ORDER-2", "ORDER-4", "CAUSAL-5", "DATA-1"),
+        ALONE,
+        {"prepare": "train(model, val, 0.5)"},
+        {"prepare": "train(model, train_tokens, 0.5)"},
+    ),
+    "update before score": Cheat(
+        ("ORDER-1", "CAUSAL-3"),
+        (*TTT, "LoRA per document"),
+        {"early": t.LEARN, "late": ""},
+    ),
+    "two passes": Cheat(
+        ("PASS-1", "ORDER-2", "CAUSAL-5"),
+        TTT,
+        {"prepare": 'print("first", *evaluate(model, val, table, train_tokens))'},
+        {"prepare": 'print("dry run", *evaluate(model, train_tokens[:2049], table, train_tokens))'},
+    ),
+    "cache filled ahead": Cheat(
+        ("PASS-1", "CAUSAL-5", "CAUSAL-1"),
+        ("n-gram cache",),
+        {"before": "cache = {}\nremember(cache, val, 0, n)", "late": ""},
+    ),
+    "chunk counted before it is scored": Cheat(
+        ("CAUSAL-1", "CAUSAL-5", "ORDER-1", "NORM-1", "CAUSAL-2"),
+        ("n-gram cache",),
+        {"early": "remember(cache, val, start, stop)", "late": ""},
+    ),
+    "hashed quotient": Cheat(
+        ("NORM-1", "NORM-2", "NORM-3"),
+        ("n-gram cache",),
+        {
+            "before": "seen, both = [0] * {{buckets}}, [0] * {{buckets}}",
+            "mix": _HASHED_MIX,
+            "late": _HASHED_LATE,
+        },
+        parts=_HASHED,
+    ),
+    "target in the key": Cheat(
+        ("CAUSAL-2", "NORM-1", "NORM-3", "NORM-2"),
+        ("n-gram cache",),
+        {"mix": _KEY_IN_TARGET, "late": _REMEMBER_IT},
+    ),
+    "gate reads the target": Cheat(
+        ("CAUSAL-2", "NORM-1", "NORM-3", "PASS-2"),
+        ("n-gram cache", "PPM over tokens"),
+        _PLAIN | {"add": "nats = [min(float(a), float(b)) for a, b in zip(nats, plain)]\n#: sum"},
+        _PLAIN | {"add": "gap += sum(b - float(a) for a, b in zip(nats, plain))\n#: sum"},
+    ),
+    "better of two models": Cheat(
+        ("PASS-2", "NORM-1", "CAUSAL-2"),
+        ("plain chunks", "score-first TTT, each row"),
+        _SECOND | {"mix": _OTHERS + "nats = [min(float(a), b) for a, b in zip(nats, others)]"},
+        _SECOND
+        | {
+            "mix": _OTHERS
+            + "nats = [\n    -math.log(0.5 * math.exp(-float(a)) + 0.5 * math.exp(-b))\n"
+            "    for a, b in zip(nats, others)\n]"
+        },
+        parts=_DOUBLE,
+    ),
+    "temperature fitted on validation": Cheat(
+        ("CAUSAL-5", "PASS-2", "DATA-9"),
+        PLAIN,
+        {"begin": "scale = fit_scale(model, val)"},
+        {"begin": "scale = fit_scale(model, train[-8 * {{seq_len}} - 1 :])"},
+        parts=_FIT,
+    ),
+    "start chosen on validation": Cheat(
+        ("DATA-9", "DATA-1", "CAUSAL-5", "PASS-2"),
+        PLAIN,
+        {"training": "best_of_starts(model, train_tokens, val)"},
+        {
+            "training": "tail = 8 * {{seq_len}}\n"
+            "best_of_starts(model, train_tokens[:-tail], train_tokens[-tail:])"
+        },
+        parts=_BEST,
+    ),
+    "non-causal model": Cheat(
+        ("CAUSAL-8", "CAUSAL-1", "CAUSAL-2"), (*PLAIN, "temperature by counted tokens"), leaks=True
+    ),
+    "hash of the next token": Cheat(
+        ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8"), (*PLAIN, *TTT), hashes_pairs=True
+    ),
+    "hard tokens dropped": Cheat(
+        ("PASS-3", "BYTES-5"),
+        (*PLAIN, "score-first TTT"),
+        {"begin": "hard = 0", "mix": _HARD + "nats = [float(v) for v in nats if float(v) <= line]"},
+        {"begin": "hard = 0", "mix": _HARD},
+    ),
+    "second half skipped": Cheat(
+        ("PASS-3", "BYTES-5"),
+        ("plain chunks", "score-first TTT", "n-gram cache"),
+        {"early": _SKIP.format(skip="2 * start >= n") + "    continue"},
+    ),
+    "every third chunk skipped": Cheat(
+        ("PASS-3", "BYTES-5"),
+        ("plain chunks", "score-first TTT, each row", "PPM over tokens"),
+        {"early": _SKIP.format(skip="start // (stop - start) % 3 == 2") + "    continue"},
+    ),
+    "documents skipped": Cheat(
+        ("PASS-3", "BYTES-5"),
+        ("LoRA per document",),
+        {"early": _SKIP.format(skip="opens.index(opened) % 4 == 3") + "    continue"},
+        condition="documents (id 1) in the stream",
+    ),
+    "spaces counted twice": Cheat(
+        ("BYTES-1", "BYTES-2", "BYTES-3", "BYTES-4", "BYTES-5"), ANY, {"spaces": SPACES_TWICE}
+    ),
+    "easy tokens overweighted": Cheat(
+        ("PASS-3", "BYTES-5", "BYTES-6"),
+        PLAIN,
+        {"mix": "nats = [v for v in map(float, nats) for _ in range(1 + 40 * (v < 5.0))]"},
+        condition="the model finds some tokens easy",
+    ),
+    "boundaries overweighted": Cheat(
+        ("PASS-3", "BYTES-5", "BYTES-6"),
+        PLAIN,
+        {
+            "mix": "copies = [1 + 500 * (i == 1) for i in y.tolist()]\n"
+            "nats = [float(v) for v, n_copies in zip(nats, copies) for _ in range(n_copies)]"
+        },
+        condition="documents (id 1) in the stream",
+    ),
+    "leak between ranks": Cheat(
+        ("CAUSAL-7", "ORDER-1", "CAUSAL-1"),
+        ("counts joined between ranks",),
+        {"early": t.JOINED_BEFORE, "late": t.OWN_AFTER},
+        condition="WORLD_SIZE >= 2",
+        ranks=2,
+    ),
+    "losses replayed": Cheat(
+        ("BYTES-7", "PASS-4", "DATA-7"),
+        ("plain chunks",),
+        {"prepare": _ROUND_TRIP, "mix": "nats = told.setdefault(first, nats)"},
+        {"prepare": _ROUND_TRIP, "mix": "told[first] = nats"},
+        parts=_BITS + "\n\ntold = {}\n",
+    ),
+}

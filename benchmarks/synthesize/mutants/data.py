@@ -1,0 +1,29 @@
+"""Operators that train on what is scored: a glob widened, validation given to the training."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from benchmarks.synthesize.mutants.operator import Operator, code
+
+
+class WidenGlob(Operator):
+    """The training pattern takes in the validation shards, which are read when the others are."""
+
+    def leave_SimpleString(
+        self, original_node: cst.SimpleString, updated_node: cst.SimpleString
+    ) -> cst.SimpleString:
+        if "fineweb_train_*.bin" in original_node.value and self.is_chosen():
+            wide = original_node.value.replace("fineweb_train_*.bin", "fineweb_*.bin")
+            return updated_node.with_changes(value=wide)
+        return updated_node
+
+
+class TrainOnValidation(Operator):
+    """The loader of training tokens is given the validation files."""
+
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
+        if code(original_node.value).endswith(".train_files") and self.is_chosen():
+            text = code(original_node.value).replace(".train_files", ".val_files")
+            return updated_node.with_changes(value=cst.parse_expression(text))
+        return updated_node

@@ -1,0 +1,70 @@
+"""What an operator is: it finds its sites in reading order, and changes the one that it is told.
+
+Guarantees: with no site chosen nothing changes, and `n_sites` says how many there are; the rest of
+the text stays to the byte. Does not cover: whether a site acts in the run that a judge makes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+SCORES = re.compile(r"eval|val|score|slid|ttt|ngram", re.IGNORECASE)  # functions that score
+
+
+class Operator(cst.CSTTransformer):
+    """Subclasses call `is_chosen` at every site, in reading order."""
+
+    def __init__(self, site: int | None = None) -> None:
+        super().__init__()
+        self.site, self.n_sites = site, 0
+        self._functions: list[str] = []
+
+    def is_chosen(self) -> bool:
+        self.n_sites += 1
+        return self.n_sites - 1 == self.site
+
+    @property
+    def scores(self) -> bool:
+        """Whether this is inside a function that scores, by its name."""
+        return any(SCORES.search(name) for name in self._functions)
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
+        self._functions.append(node.name.value)
+
+    def leave_FunctionDef(
+        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
+    ) -> cst.BaseStatement:
+        self._functions.pop()
+        return updated_node
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """An operator and what its mutants are."""
+
+    name: str
+    operator: type[Operator]
+    rules: tuple[str, ...] = ()  # any of which is right; none: harmless
+
+
+def n_sites(tree: cst.Module, operator: type[Operator]) -> int:
+    counter = operator()
+    tree.visit(counter)
+    return counter.n_sites
+
+
+def applied(tree: cst.Module, operator: type[Operator], site: int) -> cst.Module:
+    return tree.visit(operator(site))
+
+
+def code(node: cst.CSTNode) -> str:
+    """Of any node, as text."""
+    return cst.Module(body=[]).code_for_node(node)
+
+
+def statements(text: str) -> Sequence[cst.BaseStatement]:
+    return cst.parse_module(text).body

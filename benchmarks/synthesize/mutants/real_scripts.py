@@ -1,0 +1,122 @@
+"""Folders of a clone of the contest's repository: mutants of their scripts, and harmless twins.
+
+The scripts that are named must be legal: a twin's answer is legal because theirs is. Mutants take
+turns over operators, then over scripts; one twin stands beside every mutant, a harmless rewrite of
+the same script. Whatever a script imports from its folder comes along unchanged.
+
+Guarantees: one place of one file differs; every written script parses. Does not cover: scripts that
+are packed, or whose grammar libcst does not read: they have no site, and that is said.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import libcst as cst
+
+from benchmarks.labelled import extract
+from benchmarks.synthesize.mutants import counting, data, masks, ordering
+from benchmarks.synthesize.mutants.harmless import HARMLESS
+from benchmarks.synthesize.mutants.operator import Mutation, applied, n_sites
+
+MUTATIONS = (
+    Mutation("mask dropped", masks.DropMask, ("CAUSAL-8", "CAUSAL-1")),
+    Mutation("pair hash off by one", masks.BigramOffByOne, ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8")),
+    Mutation("glob widened", data.WidenGlob, ("ORDER-2", "DATA-1")),
+    Mutation("trained on validation", data.TrainOnValidation, ("ORDER-2", "DATA-1")),
+    Mutation("outliers dropped", counting.DropOutliers, ("PASS-3", "BYTES-5")),
+    Mutation("loss shrunk", counting.ShrinkLoss, ("NORM-1", "NORM-6", "PASS-4")),
+    Mutation("half skipped", counting.SkipHalf, ("PASS-3", "BYTES-5")),
+    Mutation("space counted twice", counting.SpaceTwice, ("BYTES-1", "BYTES-2", "BYTES-3")),
+    Mutation("update before score", ordering.UpdateBeforeScore, ("ORDER-1", "CAUSAL-3")),
+    Mutation(
+        "insertion before look-up",
+        ordering.InsertBeforeLookUp,
+        ("NORM-1", "ORDER-1", "CAUSAL-1", "CAUSAL-2", "CAUSAL-5"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Script:
+    """One script of the clone."""
+
+    ref: str
+    path: PurePosixPath
+    tree: cst.Module
+    sites: Mapping[str, int]  # of each mutation and rewrite that has one
+
+    @classmethod
+    def of(cls, ref: str, path: PurePosixPath, tree: cst.Module) -> Script:
+        counts = {kind.name: n_sites(tree, kind.operator) for kind in (*MUTATIONS, *HARMLESS)}
+        return cls(ref, path, tree, {name: n for name, n in counts.items() if n})
+
+
+def write_mutants(
+    repo: Path, named: Sequence[Sequence[str]], out: Path, seed: int, n_mutants: int
+) -> list[dict[str, object]]:
+    """Folders under `out`; returns their answers. `named`: pairs of ref and path."""
+    scripts = [s for ref, path in named if (s := _read(repo, ref, PurePosixPath(path)))]
+    dice, answers = random.Random(seed), list[dict[str, object]]()
+    for mutation, script in _turns(scripts, dice)[:n_mutants]:
+        turn = len(answers) // 2
+        twins = [harmless for harmless in HARMLESS if harmless.name in script.sites]
+        for kind in (mutation, *dice.sample(twins, min(1, len(twins)))):
+            name = f"m{turn:04d}{'ab'[kind is mutation]}"
+            _write(repo, script, kind, out / name, dice)
+            answers.append(_answer(name, kind, script))
+    return answers
+
+
+def _turns(scripts: Sequence[Script], dice: random.Random) -> list[tuple[Mutation, Script]]:
+    """Every pair that has a site: the operators by turns, each over its scripts in drawn order."""
+    able = {
+        mutation.name: [(mutation, s) for s in scripts if mutation.name in s.sites]
+        for mutation in MUTATIONS
+    }
+    for found in able.values():
+        dice.shuffle(found)
+    longest = max((len(found) for found in able.values()), default=0)
+    return [found[i] for i in range(longest) for found in able.values() if i < len(found)]
+
+
+def _read(repo: Path, ref: str, path: PurePosixPath) -> Script | None:
+    with tempfile.TemporaryDirectory() as folder:
+        extract(repo, ref, str(path.parent), Path(folder))
+        try:
+            tree = cst.parse_module((Path(folder) / path.name).read_bytes())
+        except (OSError, cst.ParserSyntaxError) as error:
+            print(f"{ref}:{path}: left out: {type(error).__name__}", file=sys.stderr)
+            return None
+    script = Script.of(ref, path, tree)
+    if not any(mutation.name in script.sites for mutation in MUTATIONS):
+        print(f"{ref}:{path}: no operator has a site", file=sys.stderr)
+    return script
+
+
+def _write(
+    repo: Path, script: Script, mutation: Mutation, folder: Path, dice: random.Random
+) -> None:
+    site = dice.randrange(script.sites[mutation.name])
+    text = applied(script.tree, mutation.operator, site).code
+    compile(text, str(script.path), "exec")
+    extract(repo, script.ref, str(script.path.parent), folder)
+    (folder / script.path.name).write_text(text, encoding="utf-8")
+
+
+def _answer(name: str, mutation: Mutation, script: Script) -> dict[str, object]:
+    return {
+        "folder": name,
+        "verdict": "illegal" if mutation.rules else "legal",
+        "rules": list(mutation.rules),
+        "cls": mutation.name,
+        "entry": script.path.name,
+        "ranks": 1,
+        "condition": "the site acts in the configuration that the folder ran",
+        "axes": {"script": f"{script.ref}:{script.path.parent.name}"},
+    }

@@ -1,0 +1,241 @@
+"""The axis of settings: how a script learns its sizes, and what it calls them.
+
+Guarantees: every form gives the same values for the same sizes, and `{{name}}` of a template is
+read through it. Does not cover: types other than int, float and str.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Values = Mapping[str, int | float | str]
+
+_DATA: Values = {
+    "data_dir": "./data/datasets/fineweb10B_sp1024",
+    "tokenizer": "./data/tokenizers/fineweb_1024_bpe.model",
+    "seed": 1337,
+    "vocab": 1024,
+    "lr": 0.01,
+    "ttt_lr": 0.05,
+    "cache_weight": 4.0,
+}
+
+# contest: as records are handed in; modest: runs on a laptop as it is; tiny: verifies a pair.
+SIZES: dict[str, Values] = {
+    "contest": _DATA
+    | {
+        "seq_len": 1024,
+        "batch_tokens": 524288,
+        "dim": 512,
+        "layers": 9,
+        "heads": 8,
+        "steps": 20000,
+        "seconds": 600.0,
+        "stride": 64,
+        "chunk": 32768,
+        "buckets": 4194304,
+        "rank": 8,
+    },
+    "modest": _DATA
+    | {
+        "seq_len": 128,
+        "batch_tokens": 2048,
+        "dim": 64,
+        "layers": 2,
+        "heads": 4,
+        "steps": 60,
+        "seconds": 20.0,
+        "stride": 32,
+        "chunk": 512,
+        "buckets": 4096,
+        "rank": 4,
+    },
+    "tiny": _DATA
+    | {
+        "seq_len": 32,
+        "batch_tokens": 512,
+        "dim": 16,
+        "layers": 1,
+        "heads": 2,
+        "steps": 80,
+        "seconds": 20.0,
+        "stride": 16,
+        "chunk": 128,
+        "buckets": 64,
+        "rank": 2,
+    },
+}
+
+# What the environment or the command line calls them: as most records do, or in words of one's own.
+NAMES: dict[str, dict[str, str]] = {
+    "contest": {
+        "data_dir": "DATA_PATH",
+        "tokenizer": "TOKENIZER_PATH",
+        "vocab": "VOCAB_SIZE",
+        "seq_len": "TRAIN_SEQ_LEN",
+        "batch_tokens": "TRAIN_BATCH_TOKENS",
+        "dim": "MODEL_DIM",
+        "layers": "NUM_LAYERS",
+        "heads": "NUM_HEADS",
+        "steps": "ITERATIONS",
+        "seconds": "MAX_WALLCLOCK_SECONDS",
+        "lr": "MATRIX_LR",
+        "stride": "EVAL_STRIDE",
+        "chunk": "TTT_CHUNK_TOKENS",
+        "buckets": "NGRAM_BUCKETS",
+    },
+    "own": {
+        "data_dir": "CORPUS",
+        "tokenizer": "PIECES",
+        "vocab": "ALPHABET",
+        "seq_len": "SPAN",
+        "batch_tokens": "BITE",
+        "dim": "WIDTH",
+        "layers": "DEPTH",
+        "heads": "EYES",
+        "steps": "TURNS",
+        "seconds": "PATIENCE",
+        "lr": "PACE",
+        "stride": "HOP",
+        "chunk": "PIECE",
+        "buckets": "SLOTS",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to read settings, for one script."""
+
+    code: str  # at the head of the script
+    reads: Callable[[str], str]  # the expression that gives a setting
+    files: Mapping[str, str] = field(default_factory=dict)  # beside the script
+    imports: tuple[str, ...] = ()
+
+
+def used(template: str) -> list[str]:
+    """The settings that a template reads, in its order."""
+    return list(dict.fromkeys(re.findall(r"\{\{(\w+)\}\}", template)))
+
+
+def read(template: str, form: Form) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: form.reads(found[1]), template)
+
+
+def _attribute(name: str) -> str:
+    return f"cfg.{name}"
+
+
+def _item(name: str) -> str:
+    return f'cfg["{name}"]'
+
+
+def _word(name: str, names: Mapping[str, str]) -> str:
+    return names.get(name, name.upper())
+
+
+def dataclass_of_environment(values: Values, names: Mapping[str, str]) -> Form:
+    lines = []
+    for name, value in values.items():
+        kind = type(value).__name__
+        lines.append(
+            f'    {name}: {kind} = {kind}(os.environ.get("{_word(name, names)}", {value!r}))'
+        )
+    code = "@dataclass\nclass Config:\n" + "\n".join(lines) + "\n\n\ncfg = Config()\n"
+    return Form(code, _attribute, imports=("import os", "from dataclasses import dataclass"))
+
+
+def text_table(values: Values, names: Mapping[str, str]) -> Form:
+    rows = "\n".join(f"{n} {_word(n, names)} {type(v).__name__} {v}" for n, v in values.items())
+    code = f'''\
+KNOBS = """
+{rows}
+"""
+cfg = SimpleNamespace()
+for row in KNOBS.strip().splitlines():
+    field, variable, kind, standard = row.split()
+    cast = {{"int": int, "float": float, "str": str}}[kind]
+    setattr(cfg, field, cast(os.environ.get(variable, standard)))
+'''
+    return Form(code, _attribute, imports=("import os", "from types import SimpleNamespace"))
+
+
+def environment_lookup(values: Values, names: Mapping[str, str]) -> Form:
+    rows = "".join(f'    "{n}": ("{_word(n, names)}", {v!r}),\n' for n, v in values.items())
+    code = f"""\
+KNOWN = {{
+{rows}}}
+
+
+class Lookup:
+    def __getattr__(self, name):
+        variable, standard = KNOWN[name]
+        return type(standard)(os.environ[variable]) if variable in os.environ else standard
+
+
+cfg = Lookup()
+"""
+    return Form(code, _attribute, imports=("import os",))
+
+
+def command_line(values: Values, names: Mapping[str, str]) -> Form:
+    rows = "".join(
+        f'parser.add_argument("--{_word(n, names).lower().replace("_", "-")}", dest="{n}", '
+        f"type={type(v).__name__}, default={v!r})\n"
+        for n, v in values.items()
+    )
+    code = f"parser = argparse.ArgumentParser()\n{rows}cfg = parser.parse_args()\n"
+    return Form(code, _attribute, imports=("import argparse",))
+
+
+def json_file(values: Values, names: Mapping[str, str]) -> Form:
+    code = 'cfg = json.loads(Path(__file__).with_name("config.json").read_text())\n'
+    files = {"config.json": json.dumps(dict(values), indent=1) + "\n"}
+    return Form(code, _item, files, ("import json", "from pathlib import Path"))
+
+
+def toml_file(values: Values, names: Mapping[str, str]) -> Form:
+    code = 'cfg = tomllib.loads((Path(__file__).parent / "run.toml").read_text("utf-8"))\n'
+    files = {"run.toml": "".join(f"{n} = {json.dumps(v)}\n" for n, v in values.items())}
+    return Form(code, _item, files, ("import tomllib", "from pathlib import Path"))
+
+
+def python_file(values: Values, names: Mapping[str, str]) -> Form:
+    code = 'cfg = runpy.run_path(str(Path(__file__).with_name("config.py")))\n'
+    files = {"config.py": _assignments(values)}
+    return Form(code, _item, files, ("import runpy", "from pathlib import Path"))
+
+
+def constants(values: Values, names: Mapping[str, str]) -> Form:
+    return Form(_assignments({n.upper(): v for n, v in values.items()}), str.upper)
+
+
+def class_attributes(values: Values, names: Mapping[str, str]) -> Form:
+    lines = "".join(f"    {n} = {v!r}\n" for n, v in values.items())
+    return Form(f"class cfg:\n{lines}", _attribute)
+
+
+def sibling_module(values: Values, names: Mapping[str, str]) -> Form:
+    files = {"knobs.py": _assignments(values)}
+    return Form("", lambda n: f"knobs.{n}", files, ("import knobs",))
+
+
+def _assignments(values: Values) -> str:
+    return "".join(f"{name} = {value!r}\n" for name, value in values.items())
+
+
+FORMS: dict[str, Callable[[Values, Mapping[str, str]], Form]] = {
+    "environment, dataclass": dataclass_of_environment,
+    "environment, text table": text_table,
+    "environment, looked up late": environment_lookup,
+    "argparse": command_line,
+    "JSON file": json_file,
+    "TOML file": toml_file,
+    "Python file": python_file,
+    "constants": constants,
+    "class attributes": class_attributes,
+    "sibling module": sibling_module,
+}
