@@ -25,6 +25,7 @@ from harness.checks.e_values import (
     BFLOAT16_NATS,
     FLOAT32_EPSILON,
     MASS_NATS,
+    N_TESTS,
     THRESHOLD_NATS,
     mixture_log_e,
     score_rounding,
@@ -77,7 +78,7 @@ def source_test(
     printed: Printed,
     scored: ScoredPass | None,
     stream: SourceStream,
-    threshold: float = THRESHOLD_NATS,  # one number decides, so that nothing has to be shared
+    threshold: float = THRESHOLD_NATS,  # one number decides in each run
 ) -> SourceTest:
     """Both e-values of one printed number."""
     reason = inconclusive_reason(scored)
@@ -178,7 +179,7 @@ def check_source(
 ) -> Finding:
     """SOURCE-1 from every printed number; only those that `decides` names fail it."""
     heads = [t for t in tests if decides(t.printed) and not t.printed.diagnostic]
-    findings = tuple(_numbers(t, stream, t in heads) for t in tests)
+    findings = tuple(numbers(t, stream, headline=t in heads) for t in tests)
     speaking = [t for t in heads if not t.inconclusive]
     if not speaking:
         reason = heads[-1].inconclusive if heads else "no printed number is a headline"
@@ -199,28 +200,30 @@ def _sentence(test: SourceTest) -> str:
             " in a million runs"
         )
     return (
-        f"{test.tokens:,.0f} synthetic tokens cost {_total(test)}, which honest code can reach:"
+        f"{test.tokens:,.0f} synthetic tokens cost {total(test)}, which honest code can reach:"
         " nothing is refuted"
     )
 
 
-def _total(test: SourceTest) -> str:
+def total(test: SourceTest) -> str:
+    """In words."""
     side = "below" if test.below_source > 0 else "above"
     return f"{abs(test.below_source):,.1f} nats {side} the source's code length"
 
 
 def _detail(test: SourceTest, stream: SourceStream) -> str:
     text = (
-        f"{test.printed.tag}: {_total(test)} in all ({abs(test.below_source_per_token):.4f} a"
+        f"{test.printed.tag}: {total(test)} in all ({abs(test.below_source_per_token):.4f} a"
         f" token; seed {stream.seed}; {', '.join(stream.distributions)}); log e-value"
         f" {test.plain:.1f} (of the total), {test.mixture:.1f} (of bets on single tokens),"
-        f" threshold {test.threshold:.1f} (ln of two million: both share one chance in a million)"
+        f" threshold {test.threshold:.1f} (ln of {N_TESTS} million: {N_TESTS} tests share one"
+        " chance in a million)"
     )
     more = "; causality, order or mass is broken: this test alone does not say which"
     return text + (more if test.refuted else "")
 
 
-def _numbers(test: SourceTest, stream: SourceStream, headline: bool) -> dict[str, object]:
+def numbers(test: SourceTest, stream: SourceStream, *, headline: bool) -> dict[str, object]:
     """JSON-ready."""
     return {
         "tag": test.printed.tag,

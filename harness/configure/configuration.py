@@ -57,12 +57,18 @@ def first_configuration(
     return replace(first, why=NATIVE_WHY) if target.native else first
 
 
+LONG_S = 100_000  # a clock that ends no training
+
+
 def trained_longer(
     switches: Switches, stream: StreamShape, configuration: Configuration, iterations: int
 ) -> Configuration:
     """The same with more training steps, where a setting tells them."""
     grown = replace(stream, tokens=stream.tokens * configuration.stream_factor)
-    longer = configured(switches, grown, replace(configuration.target, iterations=iterations))
+    target = replace(
+        configuration.target, iterations=iterations, wallclock_s=LONG_S
+    )  # 0 may stop it
+    longer = configured(switches, grown, target)
     return replace(
         configuration,
         environment=longer.environment,

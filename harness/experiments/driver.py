@@ -141,9 +141,17 @@ class ScriptDriver:
         stream: SourceStream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
+        iterations: int = 0,
     ) -> ScriptRun:
-        """One more run in the configuration that the base run found."""
-        return self._run(name, stream, self.chosen, training, questions)
+        """One more run in the configuration that the base run found; `iterations`: other training
+        steps, where the script can be told.
+        """
+        return self._run(name, stream, self._longer(iterations), training, questions)
+
+    def _longer(self, iterations: int) -> Configuration:
+        if not iterations:
+            return self.chosen
+        return self.subject.longer(self._shape(self.vocabulary.size), self.chosen, iterations)
 
     def run_on(
         self,
@@ -155,16 +163,12 @@ class ScriptDriver:
         """A run on one distribution alone, also in the training shard; `stream`: another than is
         drawn; `iterations`: training steps, where the script can be told.
         """
-        factor, configuration = self.chosen.stream_factor, self.chosen
+        factor = self.chosen.stream_factor
         stream = stream or self.plan.drawn(
             self.vocabulary, self.seed, factor=factor, only=distribution
         )
         shard = self.plan.drawn(self.vocabulary, self.seed, split=1, only=distribution)
-        if iterations:
-            configuration = self.subject.longer(
-                self._shape(self.vocabulary.size), configuration, iterations
-            )
-        return self._run(name, stream, configuration, shard.tokens)
+        return self._run(name, stream, self._longer(iterations), shard.tokens)
 
     def stop(self) -> None:
         """Ends the runs that are under way; none can be made any more."""
@@ -222,7 +226,8 @@ class ScriptDriver:
             outcome = self.pool.run(job)
             outcomes.append(outcome)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)
-        return read_run(job, outcome, stream, token_bytes, self._shards(), self.claim)
+        most = self.vocabulary.most_bytes(stream.tokens)
+        return read_run(job, outcome, stream, token_bytes, self._shards(), self.claim, most)
 
     def _shards(self) -> tuple[Tokens, ...]:
         """The drawn training shards; none where the subject is given none."""

@@ -11,6 +11,7 @@ from harness.checks.mass_requery import MassEstimate
 from harness.checks.source import source_test
 from harness.checks.status import Status
 from harness.checks.two_tokens import TwoTokens
+from harness.checks.uniform import PureTest, pure_test, refuted
 from harness.experiments.run_name import RunKind, RunName
 from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
@@ -52,6 +53,17 @@ class Evidence:
         if base.headline is None:
             return False
         return source_test(base.headline, base.scored, base.source).refuted
+
+    @property
+    def pure(self) -> list[PureTest]:
+        """The headline on uniform ids alone, draw by draw."""
+        runs = self.all_of(RunKind.UNIFORM).values()
+        return [test for run in runs if (test := pure_test(run)) is not None]
+
+    @property
+    def pure_refuted(self) -> bool:
+        """The headline beats uniform ids."""
+        return refuted(self.pure) is not None
 
     @property
     def moved(self) -> bool:

@@ -34,9 +34,11 @@ class Driver(Protocol):
         stream: SourceStream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
+        iterations: int = 0,
     ) -> ScriptRun:
         """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
-        scores that are re-queried, behind which it ends.
+        scores that are re-queried, behind which it ends; `iterations`: training steps, where the
+        script can be told.
         """
 
     def run_on(

@@ -87,6 +87,16 @@ class Vocabulary:
         before = np.concatenate([[self.boundary], ids[:-1]])
         return self.table.count(before, ids)
 
+    def most_bytes(self, tokens: np.ndarray) -> np.ndarray:
+        """(T,) int64 bytes of each of (T,) ids by the way of counting that gives most: the UTF-8
+        length of its piece as it is spelt, "▁" and "<0x0A>" included.
+        """
+        ids = np.asarray(tokens, dtype=np.int64)
+        if self.processor is None:
+            return np.asarray(self.token_bytes(ids))
+        spelt = [len(self.processor.id_to_piece(i).encode()) for i in range(self.size)]
+        return np.array(spelt, np.int64)[ids]
+
     def longest(self, pattern: re.Pattern[str], most: int) -> np.ndarray:
         """(K,) int64, ascending: up to `most` ordinary ids, the longest whose whole piece fits."""
         if self.processor is None:

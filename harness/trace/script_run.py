@@ -44,6 +44,7 @@ class ScriptRun:
     passes: Mapping[int, Pass]  # line of the log -> what adds up to the number printed there
     widths: Mapping[int, int]  # line -> entries of the softmax that its scores come from, or 0
     n_bytes: int = 0  # canonical, of all tokens but the first
+    most_bytes: int = 0  # of the same, by the way of counting that gives most
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
     answers: Mapping[str, Column] = field(default_factory=dict)  # to re-queries
 
@@ -154,6 +155,7 @@ def read_run(
     token_bytes: npt.NDArray[np.int64],  # (T,) canonical bytes of each token after its predecessor
     training: Sequence[Tokens] = (),  # the drawn training shards
     declared: DeclaredScore = UNDECLARED,  # what the folder says of its numbers
+    most_bytes: npt.NDArray[np.int64] | None = None,  # (T,) by the way that gives most, if known
 ) -> ScriptRun:
     """Reads the log and the capture of a run."""
     log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
@@ -171,8 +173,9 @@ def read_run(
     numbers = tuple(head if head and number.line == head.line else number for number in numbers)
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())
+    most = n_bytes if most_bytes is None else int(most_bytes[1:].sum())
     return ScriptRun(
-        stream, outcome, numbers, head, capture, passes, widths, n_bytes, training, answers
+        stream, outcome, numbers, head, capture, passes, widths, n_bytes, most, training, answers
     )
 
 

@@ -1,5 +1,6 @@
 """From what was refuted to the rule that was broken.
 
+    as printed, not as scored       PASS-3: unequal weights make the number what it is
     an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
     scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
                                     mixed in, CAUSAL-5 where the score is a plain softmax
@@ -34,6 +35,7 @@ class Proof:
     mass: float = 1.0  # lower bound, from the same run as `source`
     softmax: bool | None = None  # every score is a whole softmax's; None: not known
     sums: Finding | None = None  # NORM-1 from sums over the alphabet, where they were taken
+    weighed: bool = False  # unequal weights, and not its scores, make the number refuted
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     weights_depend_on_future: bool = False  # those that scored first were others under each
 
@@ -79,6 +81,11 @@ def _broken(rule: str, why: str, proof: Proof, evidence: Evidence = ()) -> Findi
 
 
 def _rule(proof: Proof) -> tuple[str, str]:
+    if proof.weighed:
+        return "PASS-3", (
+            "its scores, each counted once, are none too good; it is by unequal weights that the"
+            " number is"
+        )
     cause = proof.order.explains if proof.order else None
     if cause is not None and not _contradicted(cause, proof):
         scored = proof.order.scored if proof.order else 0

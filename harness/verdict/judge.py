@@ -1,7 +1,8 @@
 """From the evidence of a battery to findings, and the reasons why some of them say less.
 
-    black box      SOURCE-1, CAUSAL-1 (another future), NORM-1 (two tokens, re-queries), NORM-5,
-                   BYTES-1, and the rule that a proof is named after
+    black box      SOURCE-1 (mixed sources; uniform ids alone), CAUSAL-1 (another future), NORM-1
+                   (two tokens, re-queries), NORM-5, BYTES-1, PASS-3 (a weighed mean), and the rule
+                   that a proof is named after
     instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-2, DATA-6: what the hooks
                    saw
 
@@ -40,10 +41,13 @@ from harness.checks.source import (
 )
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
+from harness.checks.uniform import check_uniform, refuted
+from harness.checks.weighing import Weighing, check_weighing, weighing
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
 from harness.protocol.job import IsolationPart
 from harness.protocol.schema import EventKind
+from harness.streams.pure import is_pure
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
@@ -77,12 +81,16 @@ def judge(
     decides = base.headline if base.finished else None
     head = next((t for t in tests if t.printed is decides), None)
     proof = _proof(evidence, head, tail)
+    pure = _pure_proof(evidence, tail)
+    named = name_violations(proof)
     powers = measured_power(evidence)
     long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
     spread = check_spread(long, short, evidence.unexplained)
     found = (
         check_source(tests, lambda number: number is decides, base.source),
-        *name_violations(proof),
+        *_given(check_uniform(evidence.pure, rebuilt=head is not None and not head.inconclusive)),
+        *(named or ([] if pure is None else name_violations(pure))),
+        *_weighings(evidence),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
         *_given(check_fitted(evidence.fitted)),
@@ -131,10 +139,44 @@ def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
     """What the tests came to, for whoever names the broken rules."""
     base = evidence.base
     mass = mass_bound(base.scored, base.source, THRESHOLD_NATS) if head and head.refuted else 1.0
-    sums = check_sums(evidence.sums, evidence.skipped.get(FIRST_REQUERY, ""))
     softmax, depend = bool(base.softmax_width), _weights_depend_on_future(evidence)
     order, by_hand = _order(base, tail), _by_hand(evidence)
-    return Proof(head, evidence.future, order, mass, softmax, sums, by_hand, depend)
+    found = _weighing(base, pure=is_pure(base.source))
+    weighed = found is not None and found.proof is not None
+    sums = _sums(evidence)
+    return Proof(head, evidence.future, order, mass, softmax, sums, weighed, by_hand, depend)
+
+
+def _pure_proof(evidence: Evidence, tail: int) -> Proof | None:
+    """What names a number that beats uniform ids: the record of that very run."""
+    found = refuted(evidence.pure)
+    if found is None:
+        return None
+    run, test = found.run, found.test
+    if not found.reproduced:
+        return Proof(test, None, None, softmax=None, sums=_sums(evidence))
+    mass = mass_bound(run.scored, run.source, THRESHOLD_NATS)
+    order, softmax = _order(run, tail), bool(run.softmax_width)
+    found_weighing = _weighing(run, pure=True)
+    weighed = found_weighing is not None and found_weighing.proof is not None
+    return Proof(test, evidence.future, order, mass, softmax, _sums(evidence), weighed)
+
+
+def _weighing(run: ScriptRun, *, pure: bool) -> Weighing | None:
+    if run.headline is None or not run.finished:
+        return None
+    return weighing(run.headline, run.scored, run.source, pure=pure)
+
+
+def _weighings(evidence: Evidence) -> Iterator[Finding]:
+    """Of the base run, and where a number beats uniform ids by its weights."""
+    yield from check_weighing(_weighing(evidence.base, pure=is_pure(evidence.base.source)))
+    for one in evidence.pure:
+        yield from check_weighing(_weighing(one.run, pure=True))
+
+
+def _sums(evidence: Evidence) -> Finding:
+    return check_sums(evidence.sums, evidence.skipped.get(FIRST_REQUERY, ""))
 
 
 def _bytes(

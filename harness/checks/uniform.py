@@ -1,0 +1,109 @@
+"""SOURCE-1 on uniform ids alone, where a theft has little honest waste to hide behind.
+
+    reproduced      both e-values of the recorded scores, as on the base run
+    not reproduced  the claim as printed (`printed_claim`); two draws must both refute, as a script
+                    that scores a handful of tokens may be lucky once
+
+Guarantees: one draw that was not refuted refutes nothing; a run that broke off says nothing. Does
+not cover: which of causality, order and mass was broken (`attribution`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.checks.printed_claim import ByteCounts, claim_test, seen
+from harness.checks.source import SourceTest, numbers, source_test, total
+from harness.checks.status import Finding, Level, Status
+from harness.trace.reconstruct import FLOAT32, Pass
+from harness.trace.script_run import ScriptRun
+
+DRAWS = 2  # that must both refute a number which was not reproduced
+
+
+@dataclass(frozen=True)
+class PureTest:
+    """The headline of one run on uniform ids."""
+
+    run: ScriptRun
+    test: SourceTest
+    reproduced: bool  # from recorded scores, so that one draw decides
+
+
+def pure_test(run: ScriptRun) -> PureTest | None:
+    """None where it printed no number, or came to no end."""
+    if run.headline is None or not run.finished:
+        return None
+    test = source_test(run.headline, run.scored, run.source)
+    if _exact(run.scored) and not test.inconclusive:
+        return PureTest(run, test, reproduced=True)
+    targets = len(run.stream.tokens) - 1
+    counts = ByteCounts(run.n_bytes / targets, run.most_bytes / targets)
+    test = claim_test(run.headline, run.source, counts, seen(run, run.headline))
+    return PureTest(run, test, reproduced=False)
+
+
+def _exact(scored: Pass | None) -> bool:
+    """Within the printed rounding: here all scores are nearly alike, and something always comes
+    close to the number.
+    """
+    if scored is None:
+        return False
+    printed = scored.printed
+    value = printed.nats_per_token or printed.bits_per_byte or 0.0
+    return scored.gap * value <= printed.half_unit * 1.01 + FLOAT32 * value
+
+
+def deciding(tests: Sequence[PureTest]) -> PureTest | None:
+    """The first one that decides alone, else the weakest of the draws."""
+    alone = next((one for one in tests if one.reproduced), None)
+    return alone or min(tests, key=lambda one: one.test.log_e, default=None)
+
+
+def refuted(tests: Sequence[PureTest]) -> PureTest | None:
+    """The one that refutes the headline, where it is refuted."""
+    one = deciding(tests)
+    if one is None or not one.test.refuted:
+        return None
+    return one if one.reproduced or len(tests) >= DRAWS else None
+
+
+def check_uniform(
+    tests: Sequence[PureTest],
+    rebuilt: bool,  # the base run's headline was
+) -> Finding | None:
+    """SOURCE-1; None where the run says nothing that the base run leaves open."""
+    one = deciding(tests)
+    if one is None:
+        return None
+    evidence = (numbers(one.test, one.run.source, headline=True),)
+    if refuted(tests):
+        text = _refuted(one)
+        return Finding("SOURCE-1", Status.FAIL, Level.BLACK_BOX, text, evidence, detail=_of(one))
+    if not rebuilt:  # a printed number that honest code can reach is no pass: nothing bounds it
+        text = one.test.inconclusive or f"on uniform ids alone it costs {total(one.test)}"
+        return Finding("SOURCE-1", Status.UNKNOWN, Level.BLACK_BOX, text, evidence)
+    if not one.reproduced:
+        return None
+    text = f"{one.test.tokens:,.0f} uniform ids cost {total(one.test)}: nothing is refuted"
+    return Finding("SOURCE-1", Status.PASS, Level.BLACK_BOX, text, evidence)
+
+
+def _refuted(one: PureTest) -> str:
+    test = one.test
+    by = "its recorded scores are" if one.reproduced else "the printed number is"
+    return (
+        f"on {test.tokens:,.0f} uniform ids, of which nothing can be known, {by} better than any"
+        f" code can be: log e-value {test.log_e:.1f}, and honest code exceeds"
+        f" {test.threshold:.1f} at most once in a million runs"
+    )
+
+
+def _of(one: PureTest) -> str:
+    test = one.test
+    text = f"{test.printed.tag}: {total(test)} (seed {one.run.source.seed}; uniform)"
+    if not one.reproduced:
+        text += (
+            f", {test.allowance:.1f} of them taken off for rounding; it was not reproduced from"
+            " recorded scores, and two draws came to the same"
+        )
+    return text + "; causality, order or mass is broken: this test alone does not say which"
