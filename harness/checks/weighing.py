@@ -13,7 +13,7 @@ Guarantees: weights that were chosen without looking at tokens prove nothing. Do
 numbers that were not rebuilt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,7 +59,9 @@ def _proof(
     printed: Printed, scored: ScoredPass, stream: SourceStream, mean: float, *, pure: bool
 ) -> SourceTest | None:
     """Only where the same scores, each counted once, are not refuted."""
-    if source_test(printed, _Alike(scored), stream).refuted:
+    alike = _Alike(scored)
+    plain = replace(printed, nats_per_token=float(np.average(alike.nats, weights=alike.weight)))
+    if source_test(plain, alike, stream).refuted:
         return None
     weighed = [source_test(printed, scored, stream)]
     if pure:  # elsewhere parts of the stream cost unequally
