@@ -8,11 +8,12 @@ Does not cover: what `reads`, `fixed` and `documented` leave out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.setting import Setting, SettingKind
+from audits.facts.values import BLANK
 from audits.folder import Target, target_of
 from audits.source import Source
 from audits.switches.documented import settings_of
@@ -49,6 +50,23 @@ class Switches:
             return setting.value
         switch = self.switches.get(name)
         return None if switch is None else switch.default
+
+    def with_asked(
+        self, environment: Mapping[str, str | None], options: Mapping[str, str | None]
+    ) -> Switches:
+        """The same and what a run asked for: name -> default. What reading decided stays."""
+        switches, flags = dict(self.switches), dict(self.flags)
+        new = {name: BLANK for name in environment if name not in switches}
+        settings = settings_of(self.target, self.target.config, new) | dict(self.settings)
+        for name, default in environment.items():
+            known = switches.get(name)
+            if known is None or (known.default is None and default is not None):
+                required = known is not None and known.required
+                switches[name] = Switch(name, default, required)
+        for name, default in options.items():
+            if name not in flags or flags[name].default is None:
+                flags[name] = Flag(name, default)
+        return replace(self, switches=switches, flags=flags, settings=settings)
 
     @property
     def text(self) -> str:

@@ -1,49 +1,102 @@
-"""Which configuration comes next, when a script did not run with the last one.
+"""Which configuration comes next, when a script did not run with the last one, or not with all of
+its work, or asked for settings that nobody had told it.
 
-Guarantees: at most `MAX_ATTEMPTS`, chosen by the script's own complaint; none is tried twice.
+Guarantees: at most `MAX_ATTEMPTS`, chosen by what the last run lacked and what its script
+complained of, apart from `MAX_LEARNT` whose run only told more names; none is tried twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from audits.switches import Switches
-from harness.configure.complaints import Complaint, RequiredOptions, answers_to, is_final
-from harness.configure.configuration import Configuration, configured, first_configuration
+from harness.configure.attempted import Attempted, Lack
+from harness.configure.complaints import (
+    Answer,
+    Complaint,
+    RequiredOptions,
+    answers_to,
+    is_final,
+)
+from harness.configure.configuration import (
+    CLOCK_S,
+    Configuration,
+    configured,
+    first_configuration,
+)
 from harness.configure.shrinking.target import StreamShape
-from harness.protocol.job import Outcome
+from harness.protocol.job import RunState
 
 MAX_ATTEMPTS = 4
+MAX_LEARNT = 3
 COMPLAINT_CHARACTERS = 800  # at the end of a log, in which a complaint is looked for
+NAMES_SHOWN = 4
 
 
 def next_configuration(
+    switches: Switches,  # with all that the runs asked for
+    stream: StreamShape,
+    tried: Sequence[Attempted],
+) -> Configuration | None:
+    """Another one; None when there is none."""
+    if not tried:
+        return first_configuration(switches, stream)
+    last = tried[-1]
+    learnt = [one for one in tried if one.configuration.learnt]
+    if len(learnt) < MAX_LEARNT and (told := _told_more(switches, stream, last.configuration)):
+        return told
+    others = len(tried) - len(learnt)
+    if last.is_complete or others >= MAX_ATTEMPTS or is_final(last.outcome.cause):
+        return None
+    complaint = Complaint(
+        last.outcome.state, f"{last.outcome.cause}\n{last.log_tail[-COMPLAINT_CHARACTERS:]}"
+    )
+    if required := RequiredOptions.of(complaint.text):
+        words = required.words(stream)
+        why = "options that it requires"
+        return replace(last.configuration, arguments=words, why=why) if words else None
+    idle = last.printed and last.outcome.state is RunState.ENDED
+    answers = _to_lacks(last) if idle else answers_to(complaint, last.configuration)
+    return _first_new(switches, stream, [one.configuration for one in tried], answers)
+
+
+def _told_more(
+    switches: Switches, stream: StreamShape, last: Configuration
+) -> Configuration | None:
+    """The same for a script that asked for more than reading had found."""
+    grown = replace(stream, tokens=stream.tokens * last.stream_factor)
+    found = configured(switches, grown, last.target)
+    new = [name for name in found.settings if name not in last.settings]
+    if not new and found.arguments == last.arguments:
+        return None
+    options = [one for one in found.arguments[::2] if one not in last.arguments]
+    why = f"settings that it asked for while it ran: {_listed([*new, *options])}"
+    return replace(found, why=why, stream_factor=last.stream_factor, learnt=True)
+
+
+def _to_lacks(last: Attempted) -> Iterator[Answer]:
+    """What may bring about the work that was not done."""
+    target = last.configuration.target
+    if Lack.NO_STEP in last.lacks:
+        clock = 0 if target.wallclock_s else CLOCK_S
+        yield Answer(replace(target, wallclock_s=clock), "a clock that does not stop the training")
+        yield Answer(replace(target, wallclock_s=clock, iterations=30), "30 training steps")
+    if Lack.IDLE in last.lacks:
+        many = replace(target, batch_seqs=1)
+        yield Answer(many, "one sequence a batch, so that a batch follows another one")
+        yield Answer(many, "twice the stream, one sequence a batch", stream_factor=2)
+
+
+def _first_new(
     switches: Switches,
     stream: StreamShape,
     tried: Sequence[Configuration],
-    outcome: Outcome,  # of the last one
-    log: str,
-) -> Configuration | None:
-    """Another one, by what the script complained of; None when there is none."""
-    if not tried:
-        return first_configuration(switches, stream)
-    if len(tried) >= MAX_ATTEMPTS or is_final(outcome.cause):
-        return None
-    last = tried[-1]
-    complaint = Complaint(outcome.state, f"{outcome.cause}\n{log[-COMPLAINT_CHARACTERS:]}")
-    if required := RequiredOptions.of(complaint.text):
-        words = required.words(stream)
-        return replace(last, arguments=words, why="options that it requires") if words else None
-    return _by_complaint(switches, stream, tried, complaint)
-
-
-def _by_complaint(
-    switches: Switches, stream: StreamShape, tried: Sequence[Configuration], complaint: Complaint
+    answers: Iterator[Answer],
 ) -> Configuration | None:
     """The best answer that tells the script something new."""
     last = tried[-1]
-    targets = {one.target for one in tried}
+    targets = {one.target for one in tried if not one.learnt}
     keys = [one.settings_key() for one in tried]
-    for answer in answers_to(complaint, last):
+    for answer in answers:
         grows = answer.stream_factor > 1 and last.stream_factor == 1
         if answer.target in targets and not grows:
             continue
@@ -53,3 +106,8 @@ def _by_complaint(
         if found.settings_key() not in keys:
             return found
     return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

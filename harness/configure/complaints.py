@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from audits.switches import as_number
-from harness.configure.configuration import Configuration
+from harness.configure.configuration import CLOCK_S, Configuration
 from harness.configure.data_places import required_place
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import Bound, ShrinkTarget, StreamShape
@@ -131,7 +131,7 @@ ZERO_INTERVAL = _symptom(
 )
 STOPPED_CLOCK = _symptom(
     r"wall.?clock|stopping_early|time budget|budget exhausted|NoneType|UnboundLocalError",
-    lambda target: replace(target, wallclock_s=100_000),
+    lambda target: replace(target, wallclock_s=0 if target.wallclock_s else CLOCK_S),
     "a clock that does not stop the training",
 )
 SINGULAR_STATISTICS = _symptom(

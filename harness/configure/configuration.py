@@ -18,10 +18,17 @@ from harness.configure.shrunk_settings import shrunk_arguments, shrunk_attribute
 NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
 NATIVE_WHY = "as the folder says it ran, only shorter"
 RUN_ID = "scorefirst"
+CLOCK_S = 100_000  # stops no training; seconds that are compared with 0 first need none
 
 # Not by a command: what a log dumps, or prose mentions, may be of another run.
 _TOLD_ELSEWHERE = frozenset({SettingKind.LOG, SettingKind.MANIFEST, SettingKind.PROSE})
 _CALIBRATION = re.compile(r"hessian|calib", re.IGNORECASE)
+# `if args.max_wallclock_seconds > 0 else None`: there, no clock is 0.
+_NO_CLOCK_IS_ZERO = re.compile(
+    r"(wall_?clock|max_sec|seconds|_secs|time_?(limit|budget|cap))\w*\)?\s*(>|<=|==|>=|!=)\s*0"
+    r"|\bif (not )?[\w.]*(wall_?clock|seconds|secs|time_?(limit|budget|cap))\w*\s*(else|and|:)",
+    re.IGNORECASE,
+)
 _WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
 
 
@@ -36,6 +43,7 @@ class Configuration:
     arguments: tuple[str, ...] = ()
     why: str = "small sizes over what the folder says it ran"
     stream_factor: int = 1  # the stream has to be this many times as long as usual
+    learnt: bool = False  # the one before it told only that the script asks for more
 
     @property
     def settings(self) -> Mapping[str, SettingValue]:
@@ -53,6 +61,8 @@ def first_configuration(
     """The usual one: everything small; on a GPU everything native."""
     target = target or ShrinkTarget()
     target = replace(target, omitted=target.omitted | _never_there(switches))
+    if not _NO_CLOCK_IS_ZERO.search(switches.text):
+        target = replace(target, wallclock_s=CLOCK_S)
     first = configured(switches, stream, target)
     return replace(first, why=NATIVE_WHY) if target.native else first
 

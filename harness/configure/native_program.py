@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from audits.facts.documented.manifest import NAME as MANIFEST
+from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.configure.declared_settings import shrunk
 from harness.configure.run_spec import RunSpec
 from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
-from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
 from harness.submission import Submission, code_files
 
@@ -82,9 +82,10 @@ class NativeProgram:
         target = ShrinkTarget(seq_len=settings["seq_len"], shrink_model=False, native=True)
         return Configuration(target, self._environment(settings), why="the manifest's settings")
 
-    def next(
-        self, stream: StreamShape, tried: Sequence[Configuration], outcome: Outcome, log_tail: str
-    ) -> Configuration | None:
+    foreseen = None
+    optimises = False
+
+    def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
         """A program states its own settings: there is no other configuration."""
         return None
 

@@ -1,10 +1,12 @@
 """The script of a record folder as a subject: what can be told to it was learned by reading it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from audits.folder import NothingToScan, UsageError
 from audits.switches import Switches, as_number, read_switches
+from harness.configure.attempted import Attempted
 from harness.configure.attempts import next_configuration
 from harness.configure.configuration import (
     Configuration,
@@ -18,8 +20,10 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
 from harness.errors import HarnessError, SubmissionError
-from harness.protocol.job import Outcome
+from harness.protocol.asked import Way
 from harness.streams.vocabulary import Vocabulary
+
+_STEPS = re.compile(r"\.backward\(.*\.step\(", re.DOTALL)
 
 
 class RecordScript:
@@ -64,11 +68,25 @@ class RecordScript:
         target = native_target(self.switches) if native else ShrinkTarget()
         return first_configuration(self.switches, stream, target)
 
-    def next(
-        self, stream: StreamShape, tried: Sequence[Configuration], outcome: Outcome, log_tail: str
-    ) -> Configuration | None:
-        """Chosen by the script's own complaint."""
-        return next_configuration(self.switches, stream, tried, outcome, log_tail)
+    def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
+        """Chosen by what the script asked for, did not do, and complained of."""
+        for attempted in tried[-1:]:
+            asked = attempted.asked
+            self.switches = self.switches.with_asked(
+                {one.name: one.default for one in asked if one.way is Way.ENVIRONMENT},
+                {one.name: one.default for one in asked if one.way is Way.OPTION},
+            )
+        return next_configuration(self.switches, stream, tried)
+
+    @property
+    def foreseen(self) -> Sequence[str]:
+        """What it is known to ask for, by reading it and by the runs so far."""
+        return (*self.switches.switches, *self.switches.flags)
+
+    @property
+    def optimises(self) -> bool:
+        """By its text."""
+        return _STEPS.search(self.switches.text) is not None
 
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int

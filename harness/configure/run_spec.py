@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.configure.setting import SettingValue
 from harness.configure.shrinking.target import StreamShape
-from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -64,10 +64,16 @@ class Subject(Protocol):
     def first(self, stream: StreamShape, native: bool) -> Configuration:
         """The usual configuration; `native`: its own sizes, only shorter."""
 
-    def next(
-        self, stream: StreamShape, tried: Sequence[Configuration], outcome: Outcome, log_tail: str
-    ) -> Configuration | None:
-        """Another one, by what the script complained of; None when there is none."""
+    def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
+        """Another one, by what came of those; None when there is none."""
+
+    @property
+    def foreseen(self) -> Sequence[str] | None:
+        """Settings that reading found; None: it is told all that it asks for."""
+
+    @property
+    def optimises(self) -> bool:
+        """Its code takes gradients, and steps."""
 
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Tokens
+from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
 from harness.configure.setting import texts
@@ -26,7 +27,7 @@ from harness.experiments.machine_fault import require_machine
 from harness.experiments.run_name import TEXT, RunName
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
-from harness.protocol.job import Job, Outcome
+from harness.protocol.job import Job
 from harness.protocol.question import Question
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
@@ -39,10 +40,12 @@ from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_scores import DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
+from harness.trace.work_done import work_done
 
 ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
 ROW_ENTRIES = 1 << 19  # but no more entries in a pass: 2 MiB
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
+MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,12 @@ class Limits:
     deadline: float = float("inf")  # time.monotonic() at which everything ends
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A configuration and how it went."""
+@dataclass(frozen=True, eq=False)
+class Base:
+    """The best run so far, and what is known of it."""
 
-    configuration: Configuration
-    outcome: Outcome
+    run: ScriptRun
+    attempt: Attempted
 
 
 @dataclass
@@ -75,7 +78,7 @@ class ScriptDriver:
     tokenizers: Sequence[Path] = ()
     drawn: SourceStream | None = None  # the validation stream, where it was drawn beforehand
     announced: Announced = field(default_factory=lambda: Announced(Observer()))
-    tried: list[Attempt] = field(default_factory=list)
+    tried: list[Attempted] = field(default_factory=list)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
     chosen: Configuration = field(init=False)  # that of the base run
@@ -95,25 +98,36 @@ class ScriptDriver:
         end is no fault of the script.
         """
         configuration: Configuration | None = self.begin()
-        best: ScriptRun | None = None
+        best: Base | None = None
+        since = 0  # attempts that have not done better than the base run
         while configuration is not None:
             name = RunName.attempt(len(self.tried) + 1)
-            run = self._run(name, self._base_stream(configuration), configuration, None)
-            self.tried.append(Attempt(configuration, run.outcome))
+            stream, foreseen = self._base_stream(configuration), self.subject.foreseen
+            run = self._run(name, stream, configuration, None, foreseen=foreseen)
+            log = _log(self.out / str(name))
+            attempt = self._attempted(configuration, run, log)
+            self.tried.append(attempt)
             require_machine(run.outcome)
-            if run.headline is not None and (best is None or run.finished):
-                best, self.chosen = run, configuration
-            if (best and best.finished) or time.monotonic() > self.limits.deadline:
+            since += 1
+            if run.headline is not None and (best is None or attempt.rank > best.attempt.rank):
+                best, since, self.chosen = Base(run, attempt), 0, configuration
+            late = time.monotonic() > self.limits.deadline
+            if late or (best and since >= MORE_ATTEMPTS and best.run.finished):
                 break
-            log_tail = _tail(self.out / str(name) / "output.log")
-            tried = [attempt.configuration for attempt in self.tried]
             shape = self._shape(self.vocabulary.size)
-            configuration = self.subject.next(shape, tried, run.outcome, log_tail)
+            configuration = self.subject.next(shape, self.tried)
             if configuration is not None:
                 self.vocabulary = self._vocabulary(configuration)
         if best is None:
             raise unrunnable(self.subject.entry, run.outcome, len(self.tried))
-        return best
+        self.vocabulary = self._vocabulary(self.chosen)
+        return best.run
+
+    def _attempted(self, configuration: Configuration, run: ScriptRun, log: str) -> Attempted:
+        """How it went."""
+        printed = run.headline is not None
+        lacks = work_done(run, log).lacks(self.subject.optimises) if printed else ()
+        return Attempted(configuration, run.outcome, log[-LOG_TAIL:], printed, lacks, run.asked)
 
     def _base_stream(self, configuration: Configuration) -> SourceStream:
         if self.drawn is not None:
@@ -130,7 +144,9 @@ class ScriptDriver:
         self.vocabulary = self._vocabulary(configuration)
         run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
         if run.headline is None or not run.finished:
-            self.tried.append(Attempt(configuration, run.outcome))  # how it ended is in the report
+            self.tried.append(
+                Attempted(configuration, run.outcome)
+            )  # how it ended is in the report
             require_machine(run.outcome)
             raise unrunnable(self.subject.entry, run.outcome, 1)
         return run
@@ -217,12 +233,14 @@ class ScriptDriver:
         training: Tokens | None,
         questions: tuple[Question, ...] = (),
         until: float | None = None,  # another end than that of the evaluation, monotonic s
+        foreseen: Sequence[str] | None = None,  # it ends where it asks for other sizes
     ) -> ScriptRun:
         staged = self._staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
             left_s = (self.limits.deadline if until is None else until) - time.monotonic()
             limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
-            job = replace(job, time_limit_s=limit_s, questions=questions)
+            known = None if foreseen is None else tuple(foreseen)
+            job = replace(job, time_limit_s=limit_s, questions=questions, foreseen=known)
             outcome = self.pool.run(job)
             outcomes.append(outcome)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)
@@ -300,5 +318,6 @@ def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Toke
     return tuple(plan.drawn(vocabulary, seed, split).tokens for split in (1, 2))
 
 
-def _tail(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if log.exists() else ""
+def _log(out: Path) -> str:
+    log = out / "output.log"
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""

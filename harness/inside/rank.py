@@ -143,7 +143,8 @@ def _watched(rank: Rank) -> Iterator[None]:
     out = Path(f"/proc/self/fd/{rank.out_fd}")
     native = rank.job.device != "cpu"
     job = rank.job
-    with hooks.watching(rank.stream, out, job.stage, job.questions, native, job.rows):
+    seen = job.questions, native, job.rows, job.foreseen
+    with hooks.watching(rank.stream, out, job.stage, *seen):
         yield
 
 

@@ -47,6 +47,9 @@ class Job:
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     quota: Quota = Quota()
+    # Settings that were told or are known; a script that asks for another size ends where its work
+    # begins. None: it goes on.
+    foreseen: tuple[str, ...] | None = None
 
     @property
     def log(self) -> Path:
@@ -65,7 +68,8 @@ class Job:
         plain: dict[str, Any] = {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
         plain["quota"] = Quota(**raw["quota"])
         questions = tuple(map(Question.from_plain, raw["questions"]))
-        return cls(**{**raw, **paths, **plain, "questions": questions})
+        foreseen = None if raw["foreseen"] is None else tuple(raw["foreseen"])
+        return cls(**{**raw, **paths, **plain, "questions": questions, "foreseen": foreseen})
 
 
 class RunState(StrEnum):

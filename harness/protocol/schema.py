@@ -6,6 +6,7 @@ however the process ended.
     OUT/rank0/uses.arrow     one row a run of positions of a `backward` event
     OUT/rank0/rows.arrow     one row a distribution that a score was taken from, at chosen positions
     OUT/rank0/answers.arrow  one row a token that a score was re-queried with
+    OUT/rank0/asked.arrow    one row a setting that the script asked for
 
 Guarantees: what a row means stands in its columns. `text` is data that the script made (a line, a
 path, an address) or explains to a person; nothing is read out of its wording.
@@ -22,6 +23,7 @@ class EventKind(StrEnum):
     LOSS = "loss"  # per-token losses appeared: cross-entropy, or picked out of (log-)probabilities
     SUM = "sum"  # per-token scores were added up, averaged or read out: what enters a total
     BACKWARD = "backward"  # a gradient was taken of losses over `uses`
+    GRADIENT = "gradient"  # a gradient was taken, of whatever: noted the first time
     STEP = "step"  # an optimiser stepped; text: its class
     WRITE = "write"  # weights differ from the last fingerprint and no step was seen
     PRINT = "print"  # text: a line that holds a number
@@ -78,6 +80,15 @@ ANSWERS = pa.schema(
         ("nats", pa.float64()),  # its score
         ("before", pa.float64()),  # nats scored meanwhile of earlier positions
         ("used", pa.bool_()),  # a gradient was taken of the position before it was scored
+    ]
+)
+
+ASKED = pa.schema(
+    [
+        ("name", pa.string()),  # "MODEL_DIM", "--model-dim"
+        ("way", pa.string()),  # an `asked.Way`
+        ("default", pa.string()),  # as text; null: none was given
+        ("site", pa.string()),
     ]
 )
 

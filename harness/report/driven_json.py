@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.checks.file_reads import reads_of
 from harness.checks.source import SourceTest
+from harness.configure.attempted import Attempted
 from harness.examination import Examination
-from harness.experiments.driver import Attempt, ScriptDriver
+from harness.experiments.driver import ScriptDriver
 from harness.experiments.evidence import Evidence
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged
@@ -45,7 +46,7 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
     return shown
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempted) -> dict[str, Any]:
     return {
         "why": attempt.configuration.why,
         "how": attempt.outcome.state,

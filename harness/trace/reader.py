@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from harness.arrays import Ints
 from harness.protocol import schema
+from harness.protocol.asked import AskedSetting, Way
 from harness.protocol.schema import EventKind
 
 Column = npt.NDArray[Any]
@@ -104,6 +105,17 @@ def load(out: Path) -> Capture:
 def load_answers(out: Path) -> dict[str, Column]:
     """Columns of `schema.ANSWERS`; empty where nothing was re-queried."""
     return _read(out / "rank0" / "answers.arrow", schema.ANSWERS)
+
+
+def load_asked(out: Path) -> tuple[AskedSetting, ...]:
+    """Settings that the script asked for, each once: with its default, where one came."""
+    rows: dict[str, AskedSetting] = {}
+    for rank in sorted(out.glob("rank*")):
+        columns = _read(rank / "asked.arrow", schema.ASKED)
+        for name, way, default, site in zip(*columns.values(), strict=True):
+            if name not in rows or rows[name].default is None:
+                rows[name] = AskedSetting(name, Way(way), default, site)
+    return tuple(rows.values())
 
 
 _STREAMS = (

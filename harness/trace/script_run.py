@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Tokens
+from harness.protocol.asked import AskedSetting
 from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.schema import UPDATES, EventKind
 from harness.streams.alignment import SAMPLED_FROM, Aligner, K
@@ -27,7 +28,7 @@ from harness.trace.printed_scores import (
     is_of_training,
     printed_numbers,
 )
-from harness.trace.reader import Capture, Column, load, load_answers
+from harness.trace.reader import Capture, Column, load, load_answers, load_asked
 from harness.trace.reconstruct import Pass, reconstruct
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
 
@@ -47,6 +48,7 @@ class ScriptRun:
     most_bytes: int = 0  # of the same, by the way of counting that gives most
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
     answers: Mapping[str, Column] = field(default_factory=dict)  # to re-queries
+    asked: tuple[AskedSetting, ...] = ()  # settings that the script asked for
 
     @property
     def source(self) -> SourceStream:
@@ -174,9 +176,10 @@ def read_run(
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())
     most = n_bytes if most_bytes is None else int(most_bytes[1:].sum())
-    return ScriptRun(
+    found = ScriptRun(
         stream, outcome, numbers, head, capture, passes, widths, n_bytes, most, training, answers
     )
+    return replace(found, asked=load_asked(job.out))
 
 
 def _fixed(capture: Capture, scored: Pass) -> npt.NDArray[np.int64]:

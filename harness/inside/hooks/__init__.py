@@ -6,6 +6,7 @@
                     modules, compiled callables, gradients and steps
     numpy/          the same for arrays, and the bridge between the two
     python/         scores that were read out, and are added up in a loop
+    settings/       what the script asks to be told
     io_hooks        printed lines, files, the network
     requery/        a score is taken again, with another token, in copies of the process
     dynamo_compat   what keeps all of it from the compiler's sight

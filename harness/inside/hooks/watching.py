@@ -26,6 +26,9 @@ from harness.inside.hooks.python.math_hooks import MathHooks
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery.requery import Requery
+from harness.inside.hooks.settings.asked_names import AskedNames
+from harness.inside.hooks.settings.environment import Environment
+from harness.inside.hooks.settings.options import Options
 from harness.inside.hooks.torch.compiled import Compiled
 from harness.inside.hooks.torch.mode import WatchMode
 from harness.inside.hooks.torch.module_skipper import ModuleSkipper
@@ -41,6 +44,7 @@ def watching(
     questions: tuple[Question, ...] = (),  # scores to take again; the run ends behind them
     native: bool = False,  # on an accelerator, which is not to wait for its host
     rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
+    foreseen: tuple[str, ...] | None = None,  # settings; the run may end where it asks for others
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
     recorder = Recorder(stream_tokens, folder, stage, rows)
@@ -53,6 +57,8 @@ def watching(
         hooks.append(Requery(recorder, questions, AnswerWriter(folder)))
     hooks += [Updates(recorder, mode), NumpyHooks(recorder), Compiled(recorder, off)]
     hooks += [NumpyBridge(recorder), MathHooks(recorder), IoHooks(recorder, stage)]
+    names = AskedNames(recorder, folder, foreseen)
+    hooks += [names, Environment(recorder, names), Options(recorder, names)]
     try:
         with mode:
             yield recorder

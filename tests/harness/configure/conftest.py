@@ -22,6 +22,7 @@ class Hyperparameters:
     prefix = os.environ.get("PREFIX_FILE", "")
     eval_stride = 64
 args = Hyperparameters()
+seconds = args.max_wallclock_seconds if args.max_wallclock_seconds > 0 else None
 """
 
 

@@ -1,6 +1,9 @@
 """What comes next: chosen by what the script complained of."""
 
-from audits.switches import Switches
+from pathlib import Path
+
+from audits.switches import Switches, read_switches
+from harness.configure.attempted import Attempted, Lack
 from harness.configure.attempts import MAX_ATTEMPTS, next_configuration
 from harness.configure.configuration import Configuration, first_configuration, native_target
 from harness.configure.setting import texts
@@ -8,20 +11,22 @@ from harness.configure.shrinking.target import StreamShape
 from harness.protocol.job import Outcome, RunState
 
 STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32)
+ENDED = Outcome(RunState.ENDED, 1.0)
 
 
 def failed(cause: str) -> Outcome:
     return Outcome(RunState.FAILED, 1.0, cause)
 
 
-MISMATCH = failed("RuntimeError: size mismatch")
+def mismatched(tried: list[Configuration]) -> list[Attempted]:
+    return [Attempted(one, failed("RuntimeError: size mismatch")) for one in tried]
 
 
 def test_a_clock_that_stops_at_once_is_replaced(switches: Switches) -> None:
     """Zero means no cap in nearly all scripts; one formats it."""
     first = first_configuration(switches, STREAM)
     cause = "TypeError: unsupported format string passed to NoneType.__format__"
-    second = next_configuration(switches, STREAM, [first], failed(cause), "")
+    second = next_configuration(switches, STREAM, [Attempted(first, failed(cause))])
     assert texts(first.environment)["MAX_WALLCLOCK_SECONDS"] == "0.0"
     assert second is not None and float(texts(second.environment)["MAX_WALLCLOCK_SECONDS"]) > 10_000
 
@@ -30,7 +35,7 @@ def test_a_setting_that_names_a_missing_file_is_left_out(switches: Switches) -> 
     """The run says so in `why`."""
     first = first_configuration(switches, STREAM)
     cause = "FileNotFoundError: prefix file not found: prefix.xz"
-    second = next_configuration(switches, STREAM, [first], failed(cause), "")
+    second = next_configuration(switches, STREAM, [Attempted(first, failed(cause))])
     assert texts(first.environment)["PREFIX_FILE"] == "prefix.xz"
     assert second is not None and "PREFIX_FILE" not in second.environment
     assert "PREFIX_FILE" in second.why
@@ -41,7 +46,7 @@ def test_a_setting_that_the_script_cannot_read_is_left_out(switches: Switches) -
     first = first_configuration(switches, STREAM)
     (name, text) = next((n, g.text) for n, g in first.environment.items() if n == "PREFIX_FILE")
     cause = f"ValueError: invalid literal for int() with base 10: '{text}'"
-    second = next_configuration(switches, STREAM, [first], failed(cause), "")
+    second = next_configuration(switches, STREAM, [Attempted(first, failed(cause))])
     assert second is not None and name not in second.environment
     assert "cannot read" in second.why
 
@@ -53,14 +58,14 @@ def test_a_size_below_what_the_script_takes_gets_the_bound_that_it_names(
     first = first_configuration(switches, STREAM)
     name = "NGRAM_BUCKETS"
     second = next_configuration(
-        switches, STREAM, [first], failed(f"ValueError: {name} must be >=1024, got 9"), ""
+        switches, STREAM, [Attempted(first, failed(f"ValueError: {name} must be >=1024, got 9"))]
     )
     assert second is not None and texts(second.environment) == texts(first.environment) | {
         name: "1024"
     }
     assert f"{name} at least 1024" in second.why
     third = next_configuration(
-        switches, STREAM, [first], failed(f"ValueError: {name} must be >=2, got 1"), ""
+        switches, STREAM, [Attempted(first, failed(f"ValueError: {name} must be >=2, got 1"))]
     )
     assert third is None or texts(third.environment)[name] == texts(first.environment)[name]
 
@@ -69,20 +74,23 @@ def test_required_options_that_lead_to_data_are_given(switches: Switches) -> Non
     """And an option that leads elsewhere ends the attempts."""
     first = first_configuration(switches, STREAM)
     usage = "error: the following arguments are required: --val-pattern, --out-dir"
-    second = next_configuration(switches, STREAM, [first], failed(usage), "")
+    second = next_configuration(switches, STREAM, [Attempted(first, failed(usage))])
     assert second is not None
     assert second.arguments[:2] == (
         "--val-pattern",
         "./data/datasets/fineweb10B_sp1024/fineweb_val_*.bin",
     )
-    assert next_configuration(switches, STREAM, [first], failed(usage + ", --mystery"), "") is None
+    assert (
+        next_configuration(switches, STREAM, [Attempted(first, failed(usage + ", --mystery"))])
+        is None
+    )
 
 
 def test_a_run_that_had_no_time_to_end_takes_fewer_steps(switches: Switches) -> None:
     """However we word that we stopped it, and whatever it printed last."""
     first = first_configuration(switches, STREAM)
     stopped = Outcome(RunState.TIMED_OUT, 600.0, "no end within its 600 s")
-    second = next_configuration(switches, STREAM, [first], stopped, "step 3 of 9")
+    second = next_configuration(switches, STREAM, [Attempted(first, stopped, "step 3 of 9")])
     assert second is not None and second.target.iterations < first.target.iterations
     assert second.why == "fewer steps, larger batches"
 
@@ -90,7 +98,7 @@ def test_a_run_that_had_no_time_to_end_takes_fewer_steps(switches: Switches) -> 
 def test_attempts_end(switches: Switches) -> None:
     """Whatever the script says, and without trying one configuration twice."""
     tried: list[Configuration] = []
-    while (found := next_configuration(switches, STREAM, tried, MISMATCH, "")) is not None:
+    while (found := next_configuration(switches, STREAM, mismatched(tried))) is not None:
         tried.append(found)
     assert 1 < len(tried) <= MAX_ATTEMPTS
     assert len({found.target for found in tried}) == len(tried)
@@ -100,7 +108,10 @@ def test_no_size_cures_a_missing_package(switches: Switches) -> None:
     """The cause is final; trying again only takes time."""
     tried = [first_configuration(switches, STREAM)]
     cause = "ModuleNotFoundError: No module named 'fla'"
-    assert next_configuration(switches, STREAM, tried, failed(cause), "") is None
+    assert (
+        next_configuration(switches, STREAM, [Attempted(one, failed(cause)) for one in tried])
+        is None
+    )
 
 
 def test_native_attempts_never_shrink_the_model_and_never_repeat_themselves(
@@ -108,7 +119,41 @@ def test_native_attempts_never_shrink_the_model_and_never_repeat_themselves(
 ) -> None:
     """A configuration that tells the script nothing new would end as the last one did."""
     tried = [first_configuration(switches, STREAM, native_target(switches))]
-    while found := next_configuration(switches, STREAM, tried, MISMATCH, ""):
+    while found := next_configuration(switches, STREAM, mismatched(tried)):
         tried.append(found)
     assert all("MODEL_DIM" not in found.environment for found in tried)
     assert len({str(found.settings_key()) for found in tried}) == len(tried)
+
+
+def test_what_a_run_asked_for_is_told_to_the_next(switches: Switches) -> None:
+    """With the rules that any name has; what needs no other value starts no other run."""
+    first = first_configuration(switches, STREAM)
+    ended = Attempted(first, ENDED, printed=True)
+    unread = {"TRAIN_BATCH_TOKENS": "524288", "VALUE_RESIDUAL": "1"}
+    more = switches.with_asked(unread, {"--model-dim": "768"})
+    second = next_configuration(more, STREAM, [ended])
+    assert second is not None and second.learnt
+    assert texts(second.environment) == texts(first.environment) | {"TRAIN_BATCH_TOKENS": "512"}
+    assert second.arguments == ("--model-dim", "96")
+    assert next_configuration(more, STREAM, [Attempted(second, ENDED, printed=True)]) is None
+    harmless = switches.with_asked({"VALUE_RESIDUAL": "1"}, {})
+    assert next_configuration(harmless, STREAM, [ended]) is None
+
+
+def test_a_run_without_a_training_step_gets_another_clock(switches: Switches) -> None:
+    """Zero stops some scripts at once; a layer that is zero at the start then passes nothing on."""
+    first = first_configuration(switches, STREAM)
+    idle = Attempted(first, ENDED, printed=True, lacks=(Lack.NO_STEP,))
+    second = next_configuration(switches, STREAM, [idle])
+    assert second is not None and float(texts(second.environment)["MAX_WALLCLOCK_SECONDS"]) > 10_000
+
+
+def test_zero_is_no_clock_only_where_the_script_compares_it_with_zero(tmp_path: Path) -> None:
+    """Elsewhere `elapsed >= max_seconds` would end the training before its first step."""
+    (tmp_path / "train_gpt.py").write_text(
+        "import os, time\n"
+        "max_seconds = float(os.environ.get('MAX_WALLCLOCK_SECONDS', 600.0))\n"
+        "while time.time() < max_seconds:\n    pass\n"
+    )
+    first = first_configuration(read_switches(tmp_path), STREAM)
+    assert texts(first.environment)["MAX_WALLCLOCK_SECONDS"] == "100000.0"

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from harness.inside.hooks.recording.sites import Site
 from harness.protocol import schema
+from harness.protocol.asked import AskedSetting
 from harness.protocol.schema import EventKind
 
 ROWS_KEPT = 65_536  # rows of any stream that are held back before a batch is written
@@ -144,6 +145,27 @@ class AnswerWriter:
         """Ends the stream."""
         self._stream.close()
         self._file.close()
+
+
+class AskedWriter:
+    """The settings that the script asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pid = os.getpid()
+        self._file = (folder / "asked.arrow").open("wb", buffering=0)
+        self._stream = pa.ipc.new_stream(self._file, schema.ASKED)
+
+    def asked(self, one: AskedSetting) -> None:
+        """On disk at once: the run may be ended at any moment. A forked child is silent."""
+        if os.getpid() == self._pid:
+            row = [[one.name], [one.way], [one.default], [one.site]]
+            _write(self._stream, schema.ASKED, row)
+
+    def close(self) -> None:
+        """Ends the stream."""
+        if os.getpid() == self._pid:
+            self._stream.close()
+            self._file.close()
 
 
 def _write(stream: Any, schema: pa.Schema, columns: list[Any]) -> None:

@@ -65,6 +65,7 @@ class Updates:
 
     def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
         self._recorder, self._mode = recorder, mode
+        self._gradients = False  # none was taken yet
         self._backward: Any = torch.autograd.backward
         self._grad: Any = torch.autograd.grad
         torch.autograd.backward = self._heard(self._backward)
@@ -91,6 +92,9 @@ class Updates:
         return trace_as(wrapped, function)
 
     def _taken(self, roots: Any) -> None:
+        if not self._gradients:
+            self._gradients = True
+            self._recorder.event(EventKind.GRADIENT)
         uses = losses_under([roots] if isinstance(roots, Tensor) else list(roots))
         if len(uses):
             tokens = int((uses[:, 1] - uses[:, 0]).sum())

@@ -1,0 +1,1 @@
+"""What the script asks to be told: its environment, its command line."""

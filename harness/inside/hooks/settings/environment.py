@@ -1,0 +1,117 @@
+"""What the script looks up in its environment, in every spelling.
+
+`os.environ` keeps its identity and its contents; its class becomes one that notes a look-up before
+it answers: `get`, `[]`, `in`, `pop`, `setdefault`, `os.getenv`, and the same of what
+`os.environ.copy()` made. Only look-ups by a line of the script count, not those of a library.
+Where a look-up gives no default, one that stands beside it is taken: a parameter of the function
+(`def env(key, default): raw = os.environ.get(key)`), or what the same line and the next one load.
+Does not cover: `dict(os.environ)` and what is looked up in it; programs that the script starts.
+"""
+
+import _collections_abc
+import dis
+import inspect
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.settings.asked_names import AskedNames
+from harness.protocol.asked import Way
+
+_BETWEEN = frozenset(
+    {os.__file__, _collections_abc.__file__, Recorder.guarded.__code__.co_filename, __file__}
+)
+_MISSING = object()
+_LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST")
+
+
+class Environment:
+    """Hears look-ups while installed."""
+
+    def __init__(self, recorder: Recorder, names: AskedNames) -> None:
+        self._recorder, self._names = recorder, names
+        self._own, self._noting = type(os.environ), False
+        os.environ.__class__ = _watched(self._own, self._heard)
+
+    def close(self) -> None:
+        """Takes everything back."""
+        os.environ.__class__ = self._own
+
+    def _heard(self, key: object, default: object = _MISSING) -> None:
+        if isinstance(key, str) and not self._noting:
+            self._noting = True  # what is looked up for a note is no look-up of the script
+            self._recorder.guarded("environment", self._note, key, default)
+            self._noting = False
+
+    def _note(self, key: str, default: object) -> None:
+        frame = _asking()
+        if frame is None or not self._recorder.sites.is_theirs(frame.f_code):
+            return
+        if default is None or default is _MISSING:
+            if self._own.__contains__(os.environ, key):
+                return  # it was told
+            default = _default_beside(frame, key)
+        self._names.note(key, Way.ENVIRONMENT, default)
+
+
+def _watched(own: Any, heard: Any) -> Any:
+    """The class of a mapping, with its look-ups heard."""
+
+    class Watched(own):  # type: ignore[misc]
+        def __getitem__(self, key: Any) -> Any:
+            heard(key)
+            return own.__getitem__(self, key)
+
+        def __contains__(self, key: Any) -> bool:
+            heard(key)
+            return bool(own.__contains__(self, key))
+
+        def get(self, key: Any, default: Any = None) -> Any:
+            heard(key, default)
+            return own.get(self, key, default)
+
+        def pop(self, key: Any, *default: Any) -> Any:
+            heard(key, *default)
+            return own.pop(self, key, *default)
+
+        def setdefault(self, key: Any, default: Any = None) -> Any:
+            heard(key, default)
+            return own.setdefault(self, key, default)
+
+        def copy(self) -> Any:
+            return _watched(dict, heard)(own.copy(self))
+
+    Watched.__name__, Watched.__qualname__ = own.__name__, own.__qualname__
+    Watched.__module__ = own.__module__
+    return Watched
+
+
+def _asking() -> FrameType | None:
+    """Who asked, behind `os` and its mappings."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file not in _BETWEEN and not file.startswith("<frozen"):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _default_beside(frame: FrameType, key: str) -> object:
+    """The plain value that stands beside the name, a number rather than a word; else None."""
+    code = frame.f_code
+    if code.co_flags & inspect.CO_NEWLOCALS:
+        wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    else:
+        lines = (frame.f_lineno, frame.f_lineno + 1)
+        wanted = tuple(
+            one.argval
+            for one in dis.get_instructions(code)
+            if one.opname in _LOADS and one.positions and one.positions.lineno in lines
+        )
+    values = [frame.f_locals.get(name) for name in wanted]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    words = [value for value in values if isinstance(value, str) and value != key]
+    return next(iter([*numbers, *words]), None)

@@ -1,0 +1,27 @@
+"""A setting that the script asked for while it ran: its name, its default, the line.
+
+Made inside the script's process: it explains and configures, and proves nothing.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_NAMES = 2_000  # a run; real scripts ask for at most some 250
+MOST_CHARACTERS = 200  # of a name, and of a default
+
+
+class Way(StrEnum):
+    """How it was asked for."""
+
+    ENVIRONMENT = "environment"
+    OPTION = "option"  # of the command line
+
+
+@dataclass(frozen=True)
+class AskedSetting:
+    """One name."""
+
+    name: str  # "MODEL_DIM", "--model-dim"
+    way: Way
+    default: str | None  # what would stand there, as text; None: nothing, or not known
+    site: str = ""  # "train_gpt.py:71"

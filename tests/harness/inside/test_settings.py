@@ -1,0 +1,94 @@
+"""Laws of what is noted of a script's settings: every spelling, each name once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.inside.hooks import watching
+from harness.protocol.asked import MOST_NAMES
+from harness.trace.reader import load, load_asked
+
+SCRIPT = """
+import argparse, os
+TABLE = {"dim": ("TABLE_DIM", 512), "rate": ("TABLE_RATE", 0.5)}
+class Conf: pass
+for attribute, (name, value) in TABLE.items():
+    setattr(Conf, attribute, type(value)(os.environ.get(name, value)))
+for attribute, (name, value) in {"x": ("LATE_DIM", 96)}.items():
+    raw = os.environ.get(name)
+    setattr(Conf, attribute, value if raw is None else type(value)(raw))
+def env(key, default):
+    raw = os.environ.get(key)
+    return default if raw is None else type(default)(raw)
+depth = env("DEPTH", 9)
+os.getenv("GOT", 1.5)
+"IN" in os.environ
+os.environ.setdefault("SET", "7")
+os.environ.pop("POPPED", None)
+os.environ.copy().get("COPIED", 3)
+dict(os.environ)
+try:
+    os.environ["NEEDED"]
+except KeyError:
+    pass
+parser = argparse.ArgumentParser()
+parser.add_argument("--model-dim", type=int, default=256)
+parser.add_argument("--fast", action="store_true")
+assert parser.parse_args([]).model_dim == 256 and Conf.dim == 512 and depth == 9
+assert type(os.environ).__name__ == "_Environ" and os.environ["SET"] == "7"
+"""
+
+
+def asked_by(folder: Path, text: str, **options: object) -> dict[str, str | None]:
+    script = folder / "train_gpt.py"
+    script.write_text(text)
+    with watching(np.arange(64), folder / "out" / "rank0", folder, **options):  # type: ignore[arg-type]
+        exec(compile(text, str(script), "exec"), {"__name__": "__main__"})
+    assert load(folder / "out").errors == []
+    return {one.name: one.default for one in load_asked(folder / "out")}
+
+
+def test_every_spelling_is_noted_with_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing that only a library looks up, or that was there when all was copied."""
+    monkeypatch.delenv("SET", raising=False)
+    found = asked_by(tmp_path, SCRIPT)
+    monkeypatch.delenv("SET")
+    assert found == {
+        "TABLE_DIM": "512",
+        "TABLE_RATE": "0.5",
+        "LATE_DIM": "96",
+        "DEPTH": "9",
+        "GOT": "1.5",
+        "IN": None,
+        "SET": "7",
+        "POPPED": None,
+        "COPIED": "3",
+        "NEEDED": None,
+        "--model-dim": "256",
+        "--fast": None,
+    }
+
+
+def test_what_a_script_notes_is_bounded(tmp_path: Path) -> None:
+    """A script that asks for a hundred thousand names fills no disk."""
+    text = "import os\nfor i in range(100_000):\n    os.environ.get(f'N{i}' + 'x' * (i % 300))\n"
+    assert len(asked_by(tmp_path, text)) <= MOST_NAMES
+
+
+@pytest.mark.parametrize("foreseen", [None, (), ("WIDTH",)])
+def test_a_run_ends_where_work_begins_if_it_asked_for_a_size_that_nobody_foresaw(
+    tmp_path: Path, foreseen: tuple[str, ...] | None
+) -> None:
+    """Only where that is asked for, and not for a name that is known."""
+    text = (
+        "import os, torch\nwidth = int(os.environ.get('WIDTH', 64))\n"
+        "torch.nn.Linear(width, 1)(torch.zeros(1, width))\nos.environ.get('BEHIND', 1)\n"
+    )
+    if foreseen == ():
+        with pytest.raises(SystemExit):
+            asked_by(tmp_path, text, foreseen=foreseen)
+    else:
+        assert "BEHIND" in asked_by(tmp_path, text, foreseen=foreseen)
