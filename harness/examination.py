@@ -71,6 +71,7 @@ class Examination:
             self.driver.claim.declared,
         )
         self.evidence = battery.begin(base)
+        self.evidence.lacks = self.driver.lacks
         battery.complete(self.evidence)
         self.judge()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arrays import Tokens
-from harness.configure.attempted import Attempted
+from harness.configure.attempted import Attempted, Lack
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
 from harness.configure.setting import texts
@@ -82,6 +82,7 @@ class ScriptDriver:
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # run -> made to the script
     vocabulary: Vocabulary = field(init=False)
     chosen: Configuration = field(init=False)  # that of the base run
+    lacks: tuple[Lack, ...] = ()  # work that the base run was to do and did not
 
     def begin(self) -> Configuration:
         """Chooses the first one, and the vocabulary that it asks for."""
@@ -120,7 +121,7 @@ class ScriptDriver:
                 self.vocabulary = self._vocabulary(configuration)
         if best is None:
             raise unrunnable(self.subject.entry, run.outcome, len(self.tried))
-        self.vocabulary = self._vocabulary(self.chosen)
+        self.vocabulary, self.lacks = self._vocabulary(self.chosen), best.attempt.lacks
         return best.run
 
     def _attempted(self, configuration: Configuration, run: ScriptRun, log: str) -> Attempted:

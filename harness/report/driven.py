@@ -33,12 +33,16 @@ def _configuration(driven: Json) -> Iterator[str]:
     if not attempts:
         yield f"{driven['entry']}: it was never started"
         return
-    yield f"{driven['entry']}, configuration {len(attempts)}: {attempts[-1]['why']}"
+    last = len(attempts)
+    kept = next((n for n, one in enumerate(attempts, 1) if one.get("kept")), last)
+    of = f" of {last}" if kept != last else ""
+    yield f"{driven['entry']}, configuration {kept}{of}: {attempts[kept - 1]['why']}"
     yield _settings([value["origin"] for value in driven["configuration"].values()])
     for number, attempt in enumerate(attempts, 1):
         if attempt["cause"]:
             where = f" ({attempt['where']})" if attempt["where"] else ""
             yield f"configuration {number} {attempt['how']}: {attempt['cause']}{where}"
+        yield from (f"configuration {number}: {lack}" for lack in attempt.get("lacks", ()))
 
 
 def _settings(origins: Sequence[str]) -> str:

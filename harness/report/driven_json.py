@@ -10,6 +10,7 @@ from typing import Any
 from harness.checks.file_reads import reads_of
 from harness.checks.source import SourceTest
 from harness.configure.attempted import Attempted
+from harness.configure.configuration import Configuration
 from harness.examination import Examination
 from harness.experiments.driver import ScriptDriver
 from harness.experiments.evidence import Evidence
@@ -22,10 +23,11 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
     driver = examination.driver
     if driver is None:
         return None
+    kept = driver.chosen if examination.evidence is not None else None
     shown: dict[str, Any] = {
         "entry": examination.subject.name,
-        "attempts": [_attempt(attempt) for attempt in driver.tried],
-        "configuration": _configuration(driver, examination.evidence is not None),
+        "attempts": [_attempt(attempt, kept) for attempt in driver.tried],
+        "configuration": _configuration(driver, kept),
         "changes": _in_words(driver.changes),
         "headline": None,
         "reconstruction": None,
@@ -46,13 +48,15 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
     return shown
 
 
-def _attempt(attempt: Attempted) -> dict[str, Any]:
+def _attempt(attempt: Attempted, kept: Configuration | None) -> dict[str, Any]:
     return {
         "why": attempt.configuration.why,
         "how": attempt.outcome.state,
         "cause": attempt.outcome.cause,
         "where": attempt.outcome.where,
         "wall_s": attempt.outcome.wall_s,
+        "lacks": list(attempt.lacks),
+        "kept": attempt.configuration is kept,
     }
 
 
@@ -64,11 +68,13 @@ def _isolation(examination: Examination, driver: ScriptDriver) -> list[str]:
     return [part for part in first if all(part in o.isolation for o in outcomes)]
 
 
-def _configuration(driver: ScriptDriver, found: bool) -> Mapping[str, Mapping[str, str]]:
+def _configuration(
+    driver: ScriptDriver, kept: Configuration | None
+) -> Mapping[str, Mapping[str, str]]:
     """Every value that the script was told, and who says so."""
     if not driver.tried:
         return {}
-    told = driver.chosen if found else driver.tried[-1].configuration
+    told = kept or driver.tried[-1].configuration
     return {
         key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
         for key, v in sorted(told.settings.items())

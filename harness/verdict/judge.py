@@ -52,6 +52,7 @@ from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
 from harness.verdict.measured_power import measured_power
+from harness.verdict.undone import undone
 
 EARLY_USE = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1")  # an update used what it then scored
 FROM_FUTURE = ("CAUSAL-1", "CAUSAL-5")  # scores moved with later tokens
@@ -106,6 +107,7 @@ def judge(
         *_rival(evidence),
         *broken_capture(base),
         *_powerless(powers, base),
+        *undone(evidence.lacks),
         *_other_bits(evidence, spread),
     )
     return Judged(findings, reasons, tuple(dict.fromkeys(powers.values())), tests)
