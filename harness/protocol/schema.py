@@ -1,4 +1,4 @@
-"""The capture on disk: five Arrow streams a rank, readable up to the last batch that was written,
+"""The capture on disk: Arrow streams of each rank, readable up to the last batch that was written,
 however the process ended.
 
     OUT/rank0/events.arrow   one row an event, in the order in which they happened
