@@ -176,10 +176,10 @@ def read_run(
     answers = load_answers(job.out)
     n_bytes = int(token_bytes[1:].sum())
     most = n_bytes if most_bytes is None else int(most_bytes[1:].sum())
-    found = ScriptRun(
+    read = ScriptRun(
         stream, outcome, numbers, head, capture, passes, widths, n_bytes, most, training, answers
     )
-    return replace(found, asked=load_asked(job.out))
+    return replace(read, asked=load_asked(job.out))
 
 
 def _fixed(capture: Capture, scored: Pass) -> npt.NDArray[np.int64]:
