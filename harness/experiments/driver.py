@@ -108,7 +108,7 @@ class ScriptDriver:
             log = _log(self.out / str(name))
             attempt = self._attempted(configuration, run, log)
             self.tried.append(attempt)
-            require_machine(run.outcome)
+            require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
             since += 1
             if run.headline is not None and (best is None or attempt.rank > best.attempt.rank):
                 best, since, self.chosen = Base(run, attempt), 0, configuration
@@ -148,7 +148,7 @@ class ScriptDriver:
             self.tried.append(
                 Attempted(configuration, run.outcome)
             )  # how it ended is in the report
-            require_machine(run.outcome)
+            require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
             raise unrunnable(self.subject.entry, run.outcome, 1)
         return run
 
