@@ -26,6 +26,7 @@ from benchmarks.synthesize import verify
 from benchmarks.synthesize.cheats import CHEATS
 from benchmarks.synthesize.compose import Axes, answer, draws, write
 from benchmarks.synthesize.mutants.real_scripts import write_mutants
+from reference_model.data.corpus import embedded_data
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def pairs(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
 def _acting(draws: Iterator[Axes]) -> Iterator[Axes]:
     with tempfile.TemporaryDirectory() as root:
-        verify.make_data(Path(root))
+        verify.make_data(Path(root), embedded_data(Path(root) / "embedded"))
         for axes in draws:
             pair = verify.verify(axes, Path(root))
             if pair.acts:

@@ -116,11 +116,10 @@ FEEDS: dict[str, Code] = {
 def batches(tokens, rows):
     span, place = rows * {{seq_len}}, 0
     while True:
-        if place + span + 1 > tokens.numel():
-            place = 0
-        piece = tokens[place : place + span + 1].to(device)
+        around = torch.arange(place, place + span + 1) % tokens.numel()
+        piece = tokens[around].to(device)
         yield piece[:-1].view(rows, -1), piece[1:].view(rows, -1)
-        place += span
+        place = (place + span) % tokens.numel()
 """),
     "random offsets": Code("""
 def batches(tokens, rows):
@@ -137,10 +136,10 @@ def batches(tokens, rows):
     ready = queue.Queue(maxsize=4)
 
     def fill():
-        count = (tokens.numel() - 1) // {{seq_len}}
-        for row in itertools.cycle(range(0, max(count - rows + 1, 1), rows)):
-            first = row * {{seq_len}}
-            piece = tokens[first : first + rows * {{seq_len}} + 1]
+        span = rows * {{seq_len}}
+        for first in itertools.count(0, span):
+            taken = np.take(tokens.numpy(), range(first, first + span + 1), mode="wrap")
+            piece = torch.from_numpy(taken)
             ready.put((piece[:-1].reshape(rows, -1), piece[1:].reshape(rows, -1)))
 
     threading.Thread(target=fill, daemon=True).start()
@@ -148,6 +147,6 @@ def batches(tokens, rows):
         x, y = ready.get()
         yield x.to(device), y.to(device)
 """,
-        ("import itertools", "import queue", "import threading"),
+        ("import itertools", "import queue", "import threading", "import numpy as np"),
     ),
 }

@@ -25,7 +25,7 @@ import torch
 from benchmarks.synthesize.accumulation import PRINTS
 from benchmarks.synthesize.cheats import CHEATS
 from benchmarks.synthesize.compose import Axes, small, write
-from reference_model.data.corpus import embedded_data
+from reference_model.data.folder import DataFolder
 from reference_model.data.shards import write_shard
 
 NOISE = 1e-5  # bits per byte; prints round to 1e-6
@@ -49,9 +49,8 @@ class Pair:
         return self.cheating < self.honest - NOISE
 
 
-def make_data(root: Path) -> None:
-    """Shards and tokenizer where scripts look for them by default."""
-    full = embedded_data(root / "embedded")
+def make_data(root: Path, full: DataFolder) -> None:
+    """The first tokens of `full`, and its tokenizer, where scripts look for them by default."""
     pieces = root / "data/tokenizers/fineweb_1024_bpe.model"
     pieces.parent.mkdir(parents=True)
     pieces.write_bytes(full.tokenizer.read_bytes())

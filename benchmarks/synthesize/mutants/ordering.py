@@ -14,7 +14,7 @@ import libcst as cst
 from benchmarks.synthesize.mutants.operator import Operator, code
 
 _SUM = re.compile(r"\b\w*(?:loss|nll|nats)\w* \+=")
-_STEP = re.compile(r"\.step\(\)|\b_?(?:train|adapt|ttt)\w*\(")
+_STEP = re.compile(r"\.step\(\)|(?<![.\w])_?(?:train|adapt|ttt)\w*\(")
 _PUT = re.compile(r"np\.add\.at\(|\.(?:update|insert|add_tokens?)\(")
 
 
