@@ -92,7 +92,11 @@ def compare_rows(
     if max(exchange.largest for exchange in exchanges) <= max(STILL_NATS, noise):
         return result(Status.PASS, "")
     if len(futures) == 1:
-        return result(Status.UNKNOWN, "a second seed did not run", more=True)
+        return result(
+            Status.UNKNOWN,
+            "under one seed: the run under a second one did not come to its end",
+            more=True,
+        )
     if not nothing_moved:
         return result(Status.UNKNOWN, "and scores before it moved as well")
     if not all(exchange.differs > max(MOVE_NATS, BAND_TIMES * noise) for exchange in exchanges):

@@ -10,9 +10,10 @@
     third     resampled prefixes, where the early change did not reach far
     last      futures of other kinds, where nothing moved: was anything chosen on later tokens?
 
-`--quick` makes the base run alone, `--all` every run; the default leaves out what a proof, or its
-absence, makes needless. Guarantees: what was run stays evidence; what can prove comes before the
-last control of power (#2041 had no time left for its proof).
+`--quick` makes the base run alone, behind a program's run on text; `--all` makes every run; the
+default leaves out what a proof, or its absence, makes needless. Guarantees: what was run stays
+evidence; what can prove comes before the last control of power (#2041 had no time left for its
+proof).
 """
 
 import re
@@ -44,6 +45,7 @@ from harness.streams.controls import other_beginnings, training_control
 from harness.streams.pure import is_pure, pure_stream
 from harness.trace.script_run import ScriptRun
 
+QUICK = "--quick makes no run beyond the base run"
 N_MORE = 3  # identical runs, beside the base run and its repeat
 # Whose bytes every way of counting agrees on: no space sign, no spelt-out byte or control piece.
 WHOLE_PIECE = re.compile("[^\u2581<>]+")
@@ -88,7 +90,7 @@ class Battery:
         leaves the evidence of those that ended.
         """
         if self.effort is Effort.QUICK:
-            evidence.skipped |= dict.fromkeys(FIRST_ROUND, "--quick makes the base run alone")
+            evidence.skipped |= dict.fromkeys(FIRST_ROUND, QUICK)
             return
         runner = Runner(self.driver, evidence, self.deadline, self.jobs)
         rounds = Rounds(self.driver, self.effort, self.seed, evidence, runner)

@@ -26,6 +26,7 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
     kept = driver.chosen if examination.evidence is not None else None
     shown: dict[str, Any] = {
         "entry": examination.subject.name,
+        "broken_off": examination.announced.under_way,
         "attempts": [_attempt(attempt, kept) for attempt in driver.tried],
         "configuration": _configuration(driver, kept),
         "changes": _in_words(driver.changes),
