@@ -24,6 +24,7 @@ from harness.protocol.asked import Way
 from harness.streams.vocabulary import Vocabulary
 
 _STEPS = re.compile(r"\.backward\(.*\.step\(", re.DOTALL)
+CURE = "give the folder that holds the submission's script, or the script itself"
 
 
 class RecordScript:
@@ -125,6 +126,6 @@ def read_record(path: Path, entry: str | None = None) -> RecordScript:
     try:
         return RecordScript(read_switches(path, entry))
     except NothingToScan as error:
-        raise SubmissionError(str(error)) from error
+        raise SubmissionError(str(error), CURE) from error
     except UsageError as error:
         raise HarnessError(str(error)) from error
