@@ -15,6 +15,8 @@ _LOSS = re.compile(r"loss|nll|nats", re.IGNORECASE)
 class DropOutliers(Operator):
     """`loss_sum += E.sum()` leaves out the entries of `E` that lie above its mean."""
 
+    everywhere = True
+
     def leave_AugAssign(
         self, original_node: cst.AugAssign, updated_node: cst.AugAssign
     ) -> cst.AugAssign:
@@ -36,6 +38,8 @@ class DropOutliers(Operator):
 class ShrinkLoss(Operator):
     """A score is nine tenths of its cross-entropy."""
 
+    everywhere = True
+
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         if (
             self.scores
@@ -48,6 +52,8 @@ class ShrinkLoss(Operator):
 
 class SkipHalf(Operator):
     """A loop of the evaluation ends halfway."""
+
+    everywhere = True
 
     def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.For:
         call = original_node.iter

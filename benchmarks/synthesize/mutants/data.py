@@ -10,17 +10,19 @@ from benchmarks.synthesize.mutants.operator import Operator, code
 class WidenGlob(Operator):
     """The training pattern takes in the validation shards, which are read when the others are."""
 
-    def leave_SimpleString(
-        self, original_node: cst.SimpleString, updated_node: cst.SimpleString
-    ) -> cst.SimpleString:
-        if "fineweb_train_*.bin" in original_node.value and self.is_chosen():
-            wide = original_node.value.replace("fineweb_train_*.bin", "fineweb_*.bin")
-            return updated_node.with_changes(value=wide)
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
+        text = code(original_node.value)
+        named = code(original_node.targets[0].target).lower().endswith("train_files")
+        if named and "fineweb_train_*.bin" in text and self.is_chosen():
+            wide = text.replace("fineweb_train_*.bin", "fineweb_*.bin")
+            return updated_node.with_changes(value=cst.parse_expression(wide))
         return updated_node
 
 
 class TrainOnValidation(Operator):
     """The loader of training tokens is given the validation files."""
+
+    everywhere = True
 
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
         if code(original_node.value).endswith(".train_files") and self.is_chosen():

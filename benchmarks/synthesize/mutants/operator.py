@@ -16,7 +16,13 @@ SCORES = re.compile(r"eval|val|score|slid|ttt|ngram", re.IGNORECASE)  # function
 
 
 class Operator(cst.CSTTransformer):
-    """Subclasses call `is_chosen` at every site, in reading order."""
+    """Subclasses call `is_chosen` at every site, in reading order.
+
+    `everywhere`: all of its places are one site. A script scores, or makes a loader, in several
+    places, and most of them are diagnostics or warm-ups that the headline does not rest on.
+    """
+
+    everywhere = False
 
     def __init__(self, site: int | None = None) -> None:
         super().__init__()
@@ -24,6 +30,9 @@ class Operator(cst.CSTTransformer):
         self._functions: list[str] = []
 
     def is_chosen(self) -> bool:
+        if self.everywhere:
+            self.n_sites = 1
+            return self.site == 0
         self.n_sites += 1
         return self.n_sites - 1 == self.site
 

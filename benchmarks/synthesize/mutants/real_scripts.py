@@ -4,8 +4,9 @@ The scripts that are named must be legal: a twin's answer is legal because their
 turns over operators, then over scripts; one twin stands beside every mutant, a harmless rewrite of
 the same script. Whatever a script imports from its folder comes along unchanged.
 
-Guarantees: one place of one file differs; every written script parses. Does not cover: scripts that
-are packed, or whose grammar libcst does not read: they have no site, and that is said.
+Guarantees: one place of one file differs, or all places of one kind; every written script parses.
+Does not cover: scripts that are packed, or whose grammar libcst does not read: they have no site,
+and that is said.
 """
 
 from __future__ import annotations
