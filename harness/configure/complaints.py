@@ -19,7 +19,7 @@ from harness.configure.shrinking.target import Bound, ShrinkTarget, StreamShape
 from harness.protocol.job import RunState
 
 _FINAL = re.compile(
-    r"ModuleNotFoundError|ImportError|SyntaxError|No module named|MemoryError|cutlass|nvcc"
+    r"ModuleNotFoundError|ImportError|SyntaxError|No module named|cutlass|nvcc"
     r"|CUDA error|Read-only file system|PermissionError"
 )
 _REQUIRED = re.compile(r"following arguments are required: ([^\n]+)")  # argparse
@@ -139,10 +139,21 @@ SINGULAR_STATISTICS = _symptom(
     lambda target: replace(target, batches=8),
     "larger batches, more calibration",
 )
+TOO_LARGE = _symptom(
+    r"MemoryError|can't allocate memory|out of memory|SIGKILL",
+    lambda target: replace(target, own_sizes=True, batch_seqs=1),
+    "sizes that only the code names",
+)
 TOO_SLOW = _symptom(
     r"timed out|time limit",
     lambda target: replace(target, iterations=2, epochs=1, steps=2, stride=32, batch_seqs=16),
     "fewer steps, larger batches",
+    state=RunState.TIMED_OUT,
+)
+STILL_TOO_SLOW = _symptom(
+    r"timed out|time limit",
+    lambda target: replace(target, own_sizes=True, layers=2, iterations=1, epochs=1, steps=1),
+    "sizes that only the code names, two layers, one step",
     state=RunState.TIMED_OUT,
 )
 NARROW_HEADS = _symptom(
@@ -172,7 +183,9 @@ KINDS: tuple[Kind, ...] = (
     ZERO_INTERVAL,
     STOPPED_CLOCK,
     SINGULAR_STATISTICS,
+    TOO_LARGE,
     TOO_SLOW,
+    STILL_TOO_SLOW,
     NARROW_HEADS,
     SHORT_STREAM,
     MISMATCHED_SHAPES,

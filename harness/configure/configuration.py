@@ -6,13 +6,13 @@ its origin. Does not cover: where the data lies (`data_places`), seeds, ranks, d
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from audits.switches import SettingKind, Switches, as_number
 from harness.configure.setting import Origin, OriginKind, SettingValue, is_of_machine, texts
 from harness.configure.shrinking.target import Proportions, ShrinkTarget, StreamShape
-from harness.configure.shrunk_constants import shrunk_constants
+from harness.configure.shrunk_constants import shrunk_constants, shrunk_numbers
 from harness.configure.shrunk_settings import shrunk_arguments, shrunk_attributes, shrunk_switches
 
 NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
@@ -20,6 +20,9 @@ NATIVE_WHY = "as the folder says it ran, only shorter"
 RUN_ID = "scorefirst"
 CLOCK_S = 100_000  # stops no training; seconds that are compared with 0 first need none
 
+_WIDTHS = ("MODEL_DIM", "D_MODEL", "N_EMBD", "HIDDEN_SIZE", "DIM", "WIDTH")
+_HEADS = ("NUM_HEADS", "N_HEADS", "N_HEAD", "HEADS")
+_LENGTHS = ("TRAIN_SEQ_LEN", "SEQ_LEN", "BLOCK_SIZE", "CONTEXT_LENGTH", "SEQUENCE_LENGTH")
 # Not by a command: what a log dumps, or prose mentions, may be of another run.
 _TOLD_ELSEWHERE = frozenset({SettingKind.LOG, SettingKind.MANIFEST, SettingKind.PROSE})
 _CALIBRATION = re.compile(r"hessian|calib", re.IGNORECASE)
@@ -99,15 +102,21 @@ def native_target(switches: Switches) -> ShrinkTarget:
 def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) -> Configuration:
     """What the script is told to become as small as the target says."""
     was = _proportions(switches, stream, target)
-    environment = dict(_folder_settings(switches, target)) | dict(shrunk_switches(switches, was))
+    sizes, arguments = dict(shrunk_switches(switches, was)), tuple(shrunk_arguments(switches, was))
+    environment = dict(_folder_settings(switches, target)) | sizes
+    attributes, numbers = dict(shrunk_attributes(switches, was)), shrunk_constants(switches, was)
+    named = shrunk_numbers(switches, was)
+    # Without a switch for any size, several numbers with the names of sizes are the configuration.
+    if target.own_sizes or (len(named) > 1 and not (sizes or arguments or attributes)):
+        numbers = named | numbers
     if "RUN_ID" in switches.switches:
         environment["RUN_ID"] = SettingValue(RUN_ID, Origin(OriginKind.FIXED, "a fixed name"))
     return Configuration(
         target=target,
         environment=environment,
-        class_patches=dict(shrunk_attributes(switches, was)),
-        code_constants=shrunk_constants(switches, was),
-        arguments=tuple(shrunk_arguments(switches, was)),
+        class_patches=attributes,
+        code_constants=numbers,
+        arguments=arguments,
     )
 
 
@@ -125,13 +134,19 @@ def _never_there(switches: Switches) -> frozenset[str]:
 
 def _proportions(switches: Switches, stream: StreamShape, target: ShrinkTarget) -> Proportions:
     return Proportions(
-        width=_ran_with(switches, "MODEL_DIM", 512.0),
-        heads=_ran_with(switches, "NUM_HEADS", 8.0),
-        seq_len=_ran_with(switches, "TRAIN_SEQ_LEN", _ran_with(switches, "SEQ_LEN", 1_024.0)),
+        width=_first_of(switches, _WIDTHS, 512.0),
+        heads=_first_of(switches, _HEADS, 8.0),
+        seq_len=_first_of(switches, _LENGTHS, 1_024.0),
         target=target,
         stream=stream,
         calibrates=_CALIBRATION.search(switches.text) is not None,
     )
+
+
+def _first_of(switches: Switches, names: Sequence[str], otherwise: float) -> float:
+    """By the first of several names for one size."""
+    found = (_ran_with(switches, name, 0.0) for name in names)
+    return next((number for number in found if number), otherwise)
 
 
 def _ran_with(switches: Switches, name: str, otherwise: float) -> float:

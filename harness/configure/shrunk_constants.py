@@ -14,7 +14,14 @@ from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.rules import counted_entries, shrunk_value
 from harness.configure.shrinking.target import Proportions
 from harness.configure.shrunk_settings import shrunk_text
-from harness.protocol.code_constants import AVERAGE, MODULUS, NUMEL, CodeConstant, constants_in
+from harness.protocol.code_constants import (
+    AVERAGE,
+    MODULUS,
+    NUMEL,
+    CodeConstant,
+    constants_in,
+    named_numbers_in,
+)
 
 
 def shrunk_constants(switches: Switches, was: Proportions) -> dict[str, SettingValue]:
@@ -30,6 +37,28 @@ def shrunk_constants(switches: Switches, was: Proportions) -> dict[str, SettingV
         for key, (value, text) in small.items()
         if text is not None
     }
+
+
+def shrunk_numbers(switches: Switches, was: Proportions) -> dict[str, SettingValue]:
+    """The same for every number that the code names, in every file, as switches of those names
+    shrink; what a switch or an option decides stays with it.
+    """
+    if was.target.native:
+        return {}
+    read = {*switches.switches, *(_plain(flag) for flag in switches.flags)}
+    return {
+        key: SettingValue(text, _origin(f"{text} for {one.value}"))
+        for file, source in switches.sources.items()
+        if source.tree is not None and source.wrapper_line is None
+        for one in named_numbers_in(source.tree)
+        if (name := one.name.upper()) not in read
+        and (text := shrunk_text(name, str(one.value), was)) is not None
+        for key in [one.key if file == switches.target.entry else f"{file}:{one.key}"]
+    }
+
+
+def _plain(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_").upper()
 
 
 def _entry_tree(switches: Switches) -> ast.AST | None:

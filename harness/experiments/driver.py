@@ -27,7 +27,7 @@ from harness.experiments.machine_fault import require_machine
 from harness.experiments.run_name import TEXT, RunName
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
-from harness.protocol.job import Job
+from harness.protocol.job import Job, Quota
 from harness.protocol.question import Question
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
@@ -46,6 +46,8 @@ ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
 ROW_ENTRIES = 1 << 19  # but no more entries in a pass: 2 MiB
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
+
+SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon
 
 
 @dataclass(frozen=True)
@@ -293,6 +295,7 @@ class ScriptDriver:
                 device=self.limits.device,
                 ranks=self.limits.ranks,
                 time_limit_s=self.plan.run_s,
+                quota=SMALL if configuration.target.shrink_model else Quota(),
                 rows=kept_positions(stream, self.vocabulary.size),
             )
         finally:

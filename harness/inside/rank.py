@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.inside import class_patches
+from harness.inside import class_patches, imported_constants
 from harness.protocol import code_constants, traceback_origin
 from harness.protocol.job import Job
 from harness.protocol.message import EndMessage
@@ -123,6 +123,7 @@ def _settle(rank: Rank) -> None:
     faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
     _shim(job)
     class_patches.install(job.class_patches, traceback_origin.is_theirs)
+    imported_constants.install(job.code_constants, job.stage)
 
 
 def _shim(job: Job) -> None:

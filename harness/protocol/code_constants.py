@@ -10,8 +10,9 @@ The file is never edited: the entry's syntax tree gets another number, and every
 report.
 
 Guarantees: only whole numbers of at least `MIN_ENTRIES` that have a name or are used as one of the
-nameless, and rates of averages. Does not cover: packed scripts, other files of the folder, sizes
-that are computed; which of them are exchanged, and for what.
+nameless, rates of averages, and, where they are asked for, all numbers that have a name, in the
+files that the entry imports too. Does not cover: packed scripts; sizes that are computed; which of
+them are exchanged, and for what.
 """
 
 import ast
@@ -52,8 +53,9 @@ class CodeConstant:
 
 def place_of(key: str) -> str:
     """A constant's key for people: "line 51: BUCKETS"."""
-    line, _, name = key.partition(":")
-    return f"line {line}: {name}"
+    place, _, name = key.rpartition(":")
+    file, _, line = place.rpartition(":")
+    return f"{file} line {line}: {name}" if file else f"line {line}: {name}"
 
 
 def constants_in(tree: ast.AST) -> Iterator[CodeConstant]:
@@ -80,6 +82,41 @@ def _rate(node: ast.expr) -> float | None:
     return value if isinstance(value, float) and 0 < value < 1 else None
 
 
+def named_numbers_in(tree: ast.AST) -> Iterator[CodeConstant]:
+    """Every number that the code gives a name: a variable, an attribute, a field, a default, a
+    keyword, a key of a table. `constants_in` has those that are large; a script without a switch
+    keeps all of its sizes so.
+    """
+    seen: set[int] = set()
+    for node in ast.walk(tree):
+        for name, value in (*_bindings(node), *_keys(node)):
+            number = _number(value)
+            if number is not None and id(value) not in seen:
+                seen.add(id(value))
+                yield CodeConstant(name, number, value)
+
+
+def _number(node: ast.expr) -> int | float | None:
+    plain = node.value if isinstance(node, ast.Constant) else None
+    return plain if isinstance(plain, float) else _whole(node)
+
+
+def _keys(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """`{"dim": 512}`."""
+    for key, value in (
+        zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+    ):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key.value, value
+
+
+def of_file(values: Mapping[str, str], name: str) -> dict[str, str]:
+    """Those of one file that the entry imports: keys "model.py:51:BUCKETS", without the file."""
+    return {
+        key[len(name) + 1 :]: text for key, text in values.items() if key.startswith(f"{name}:")
+    }
+
+
 def parsed_with(text: bytes, file: str, values: Mapping[str, str]) -> ast.Module:
     """The tree of a script with other numbers in it; lines stay what they are.
 
@@ -88,7 +125,7 @@ def parsed_with(text: bytes, file: str, values: Mapping[str, str]) -> ast.Module
     tree = ast.parse(text, file)
     exchanged = {
         id(constant.node): ast.literal_eval(values[constant.key])
-        for constant in constants_in(tree)
+        for constant in (*named_numbers_in(tree), *constants_in(tree))
         if constant.key in values
     }
     _Exchange(exchanged).visit(tree)

@@ -23,6 +23,7 @@ class Quota:
     private_bytes: int = 2 << 30  # of /tmp, and of /dev/shm: they are memory
     file_bytes: int = 8 << 30
     log_bytes: int = 64 << 20  # the largest real log of the contest is below 10 MB
+    memory_bytes: int = 1 << 50  # of a process; on a CPU never more than most of the machine's
     processes: int = 1024  # real runs start below 100
 
 

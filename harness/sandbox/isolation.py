@@ -133,7 +133,7 @@ def _limit(job: Job) -> None:
     limits[resource.RLIMIT_NPROC] = MAX_TASKS
     if job.device == "cpu":  # CUDA reserves address space by the terabyte
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        limits[resource.RLIMIT_DATA] = int(memory * MEMORY_SHARE)
+        limits[resource.RLIMIT_DATA] = min(int(memory * MEMORY_SHARE), job.quota.memory_bytes)
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)

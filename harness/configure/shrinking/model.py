@@ -51,5 +51,10 @@ def layers(value: float, was: Proportions) -> float | None:
     return was.target.layers or None
 
 
+def frozen(value: float, was: Proportions) -> float | None:
+    """Layers that are not trained: fewer than there are, or nothing would be left to train."""
+    return was.target.layers - 1 if 0 < was.target.layers <= value else None
+
+
 def _head(was: Proportions) -> int:
     return was.target.width // was.target.heads

@@ -54,7 +54,7 @@ def _rare(names: str, shrink: Shrink) -> Rule:
 _DOCUMENTS = _common(r"PREFIX_DOCS|NUM_DOCS$|_DOCS$", lengths.documents)
 _RUN_LENGTH = (
     _common(
-        r"^(ITERATIONS|NUM_ITERATIONS|MAX_STEPS|MAX_ITERS|TRAIN_STEPS|NUM_STEPS)$", steps.iterations
+        r"^(ITERATIONS|NUM_ITERATIONS|(MAX|TRAIN|NUM|N|TOTAL)_(STEPS|ITERS))$", steps.iterations
     ),
     _common(r"^(MAX_)?(TRAIN_)?(WALLCLOCK|WALL_CLOCK).*(SECONDS|SECS|S)$", steps.seconds),
     _common(r"RESERVE_(SECONDS|MS|SECS|S)$", fixed(0)),
@@ -104,7 +104,7 @@ _RULES = (
         lengths.window,
     ),
     _common(
-        r"SEQ_?LEN(GTH)?$|^(EVAL_|TRAIN_)?(CTX|CONTEXT)(_LEN(GTH)?|_SIZE)?$|_CTX$|CONTEXT_LEN",
+        r"SEQ_?LEN(GTH)?$|^BLOCK_SIZE$|^SEQUENCE_LENGTH$|^(EVAL_|TRAIN_)?(CTX|CONTEXT)(_LEN(GTH)?|_SIZE)?$|_CTX$|CONTEXT_LEN",
         lengths.length,
     ),
     _common(r"STRIDE$", lengths.stride),
@@ -116,6 +116,8 @@ _RULES = (
     _common(r"CHUNK_TOKENS$|_CHUNK_?LEN$", lengths.chunk),
     _rare(r"(TWO_?PASS|RESCORE|MAX|TRAIN|NUM|N)\w*_CHUNKS$", lengths.many_chunks),
     _common(r"CHUNK(_SIZE)?$", lengths.chunk_of_window),
+    # the model's depth, and what of it stays as it was
+    _rare(r"FREEZE\w*(BLOCKS|LAYERS)$|(BLOCKS|LAYERS)_FROZEN|FROZEN_(BLOCKS|LAYERS)", model.frozen),
     # tables
     _common(
         r"(BIGRAM|TRIGRAM|ENGRAM|SKIPGRAM|HASH_EMBED|EMBED_HASH)\w*(VOCAB|BUCKETS|SIZE|ROWS)",
@@ -129,8 +131,8 @@ _RULES = (
     _rare(r"(NGRAM|CACHE|MIXER|PPM|KNN)\w*MIN_TOKENS$|BURN_?IN", lengths.token_chunk),
     # the model
     _rare(r"^NUMEL$|KEEP_FLOAT\w*NUMEL$|(QUANT|INT\d)\w*_(MIN|MAX)_?NUMEL$", model.quantised_numel),
-    _common(r"^(MODEL_DIM|D_MODEL|N_EMBD|DIM|HIDDEN_SIZE|EMBED(DING)?_DIM)$", model.width),
-    _common(r"^(NUM_HEADS|N_HEADS?|NUM_ATTENTION_HEADS)$", model.heads),
+    _common(r"^(MODEL_DIM|D_MODEL|N_EMBD|DIM|WIDTH|HIDDEN_SIZE|EMBED(DING)?_DIM)$", model.width),
+    _common(r"^(NUM_HEADS|N_HEADS?|HEADS|NUM_ATTENTION_HEADS)$", model.heads),
     _common(r"^(NUM_KV_HEADS|N_KV_HEADS?|KV_HEADS)$", model.kv_heads),
     _common(r"^(NUM_LAYERS|N_LAYERS?|DEPTH)$", model.layers),
     _rare(r"HEAD_(DIM|SIZE)$", model.head_size),

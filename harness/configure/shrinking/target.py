@@ -45,6 +45,7 @@ class ShrinkTarget:
     only_commands: bool = False  # of the folder's settings, only those of its commands
     omitted: frozenset[str] = frozenset()  # settings of the folder that cannot be given
     bounds: frozenset[Bound] = frozenset()  # below which no switch is set
+    own_sizes: bool = False  # numbers that only the code names shrink by their names, too
     native: bool = False  # the folder's own sizes: only how long it runs shrinks
 
 

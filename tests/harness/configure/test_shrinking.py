@@ -101,3 +101,11 @@ def test_a_native_run_is_shorter(name: str, value: float, expected: float) -> No
 def test_a_native_run_keeps_every_other_size(name: str, value: float) -> None:
     """The model, its batches, its technique and its compiler are what is to be measured."""
     assert shrunk_value(name, value, NATIVE) is None
+
+
+def test_a_model_made_shallow_keeps_a_layer_that_is_trained() -> None:
+    """A folder that freezes its first two of eleven blocks would freeze all of two."""
+    shallow = Proportions(512.0, 8.0, 2_048.0, ShrinkTarget(layers=2), STREAM)
+    assert shrunk_value("FREEZE_BLOCKS", 2.0, shallow) == 1
+    assert shrunk_value("TTT_FREEZE_LAYERS", 1.0, shallow) is None
+    assert shrunk_value("FREEZE_BLOCKS", 2.0, WAS) is None

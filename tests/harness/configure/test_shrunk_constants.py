@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from audits.switches import read_switches
+from harness.configure.attempted import Attempted
+from harness.configure.attempts import next_configuration
 from harness.configure.configuration import first_configuration
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.protocol.code_constants import parsed_with
+from harness.protocol.job import Outcome, RunState
 
 STREAM = StreamShape(tokens=2_049, vocab_size=1_024, documents=12)
 
@@ -112,3 +115,38 @@ def test_a_later_attempt_leaves_the_code_alone(tmp_path: Path) -> None:
     assert not first_configuration(
         read_switches(tmp_path), STREAM, ShrinkTarget(only_common=True)
     ).code_constants
+
+
+def test_a_script_without_a_switch_shrinks_by_the_names_in_its_code(tmp_path: Path) -> None:
+    """In every file, whatever binds the number; what bears no name of a size stays."""
+    (tmp_path / "parts.py").write_text(
+        "D_MODEL = 768\nclass Net:\n    def __init__(self, n_heads=12, eps=1e-6):\n        pass\n"
+    )
+    (tmp_path / "train_gpt.py").write_text(
+        "from parts import Net\nCONF = {'iterations': 5000, 'seq_len': 1024, 'port': 29500}\n"
+        "def main():\n    batch_tokens = 262144\n    return Net(), batch_tokens\n"
+    )
+    numbers = texts(first_configuration(read_switches(tmp_path), STREAM).code_constants)
+    assert numbers == {
+        "2:iterations": "3",
+        "2:seq_len": "64",
+        "4:batch_tokens": "512",
+        "parts.py:1:D_MODEL": "64",
+        "parts.py:3:n_heads": "4",
+    }
+
+
+def test_where_there_are_switches_the_code_keeps_its_numbers_until_they_are_too_large(
+    tmp_path: Path,
+) -> None:
+    """A run that took all the memory is answered by the sizes that no switch reaches."""
+    (tmp_path / "train_gpt.py").write_text(
+        "import os\niterations = int(os.environ.get('ITERATIONS', 5000))\nseq_len = 1024\n"
+    )
+    switches = read_switches(tmp_path)
+    first = first_configuration(switches, STREAM)
+    assert not first.code_constants
+    cause = "RuntimeError: DefaultCPUAllocator: can't allocate memory"
+    failed = Attempted(first, Outcome(RunState.FAILED, 1.0, cause))
+    second = next_configuration(switches, STREAM, [failed])
+    assert second is not None and texts(second.code_constants) == {"3:seq_len": "64"}
