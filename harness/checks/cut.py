@@ -75,6 +75,13 @@ def choose_cut(
     return _cut(view, document, before, after, best[0])
 
 
+def holds(scored: ScoredPass, cut: Cut) -> bool:
+    """Whether in this pass, too, all that is compared was scored before all that changes."""
+    view = per_position(scored)
+    before, after = (np.isin(view.position, part) for part in (cut.compared, cut.changed))
+    return bool(before.any() and after.any() and view.last[before].max() <= view.first[after].min())
+
+
 def _middles(view: PerPosition) -> list[tuple[int, int]]:
     """(event, its median position) for candidate events."""
     events = np.unique(view.last)

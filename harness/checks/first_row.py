@@ -153,8 +153,8 @@ def check_first_row(found: FirstRow | None) -> Finding | None:
     shown = max(found.exchanges, key=lambda exchange: exchange.differs)
     text = (
         f"behind the same tokens, position {found.position} gets another distribution when another"
-        f" token stands there: {shown.token} would have cost {shown.expected:.4f} nats, and costs"
-        f" {shown.nats:.4f} where it is the target"
+        f" token stands there: {shown.token} would have cost {shown.expected:.6f} nats, and costs"
+        f" {shown.nats:.6f} where it is the target"
     )
     text = ", ".join(filter(None, (text, found.reason)))
     level = Level.BLACK_BOX if found.moved else Level.INSTRUMENTED

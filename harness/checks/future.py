@@ -70,6 +70,12 @@ class FutureChange:
     doubt: str = ""  # why what moved proves nothing
 
     @property
+    def faint(self) -> bool:
+        """Something moved, by too little to count."""
+        judged = self.threshold_nats is not None and not len(self.moved)
+        return judged and self.status is Status.UNKNOWN and self.largest_nats > STILL_NATS
+
+    @property
     def nothing_moved(self) -> bool:
         """Scores were seen not to depend on later tokens."""
         return self.status is Status.PASS

@@ -1,5 +1,6 @@
 """A test that could not have failed is no pass: what its control saved on this very script.
 
+    context      earlier tokens of the same context are others: CAUSAL-1
     training    the validation stream was given as the training shards: ORDER-2
     adaptation  each chunk was followed by its own copy: ORDER-1, CAUSAL-3, PASS-1
     tables      a planted unnormalised twin at the script's load: what SOURCE-1 sees of tables
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.arrays import Floats, Ints
-from harness.checks.e_values import mixture_log_e
+from harness.checks.e_values import THRESHOLD_NATS, mixture_log_e
 from harness.checks.source import SourceTest, inconclusive_reason, mixture_nats
 from harness.checks.status import Level, Reason, Status
 from harness.streams.drawn import SourceStream
@@ -27,7 +28,12 @@ from harness.trace.script_run import ScriptRun
 
 MOST = 0.5  # of the scores must move
 ADAPTATION = ("ORDER-1", "CAUSAL-3", "PASS-1")
-CLASSES = {"ORDER-2": "training"} | dict.fromkeys(ADAPTATION, "adaptation")
+CLASSES = {
+    "CAUSAL-1": "context",
+    "ORDER-2": "training",
+    **dict.fromkeys(ADAPTATION, "adaptation"),
+}
+LEVELS = {"CAUSAL-1": Level.BLACK_BOX}  # of the passes that need power; the others: instrumented
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,9 @@ class Power:
             )
         if self.by_moves:
             return f"the {self.name} control was seen{because}"
-        measured = f"log e-value {self.log_e:.1f}, threshold {self.threshold:.1f}"
-        value = measured if math.isfinite(self.log_e) else "nothing was measured"
+        if not math.isfinite(self.log_e):
+            return f"the {self.name} control was not seen: {self.note or 'nothing was measured'}"
+        value = f"log e-value {self.log_e:.1f}, threshold {self.threshold:.1f}"
         return f"the {self.name} control was not seen: {value}{because}"
 
     def with_moves(self, moves: Floats, what: str) -> "Power":
@@ -99,6 +106,22 @@ def adaptation_effect(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
     last = np.searchsorted(changed, places, side="right") - 1
     found: Floats = nats[(last >= 0) & (places - changed[last] > reach)]
     return found
+
+
+def context_power(
+    base: ScriptRun,
+    future: ScriptRun,
+    context: Ints,  # (k,) positions behind other tokens: they and their predecessors stay
+    how: str = "",  # the two runs differ from the usual
+) -> Power:
+    """Does anything pass from token to token? What moves no later score could not have moved an
+    earlier one: attention whose output is still zero is silent in both directions.
+    """
+    power = Power("context", 0.0, -np.inf, THRESHOLD_NATS)
+    if base.scored is None or future.scored is None:
+        return power
+    places, nats = moves(base.scored, future.scored)
+    return power.with_moves(nats[np.isin(places, context)], f"scores behind other tokens{how}")
 
 
 def training_power(control: SourceTest) -> Power:
@@ -154,5 +177,6 @@ def require_power(
     name = CLASSES[rule]
     why = f"the {name} control did not run" if power is None else power.text
     to = Status.PASS if power is not None and power.shown else Status.UNKNOWN
+    level = LEVELS.get(rule, Level.INSTRUMENTED)
     numbers = {"power": name, "saved_nats": None if power is None else power.below_source}
-    return Reason(rule, Status.PASS, to, why, Level.INSTRUMENTED, (numbers,))
+    return Reason(rule, Status.PASS, to, why, level, (numbers,))

@@ -25,9 +25,10 @@ from harness.configure.shrinking.target import StreamShape
 from harness.experiments.announced import Announced
 from harness.experiments.machine_fault import require_machine
 from harness.experiments.run_name import TEXT, RunName
+from harness.experiments.runner import USUAL
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
-from harness.protocol.job import Job, Quota
+from harness.protocol.job import Job, Loudness, Quota
 from harness.protocol.question import Question
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
@@ -43,7 +44,7 @@ from harness.trace.script_run import ScriptRun, read_run
 from harness.trace.work_done import work_done
 
 ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
-ROW_ENTRIES = 1 << 19  # but no more entries in a pass: 2 MiB
+ROW_ENTRIES = 1 << 17  # but no more entries in a pass: 512 KiB
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
 
@@ -161,11 +162,13 @@ class ScriptDriver:
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
         iterations: int = 0,
+        louder: Loudness = USUAL,
     ) -> ScriptRun:
         """One more run in the configuration that the base run found; `iterations`: other training
         steps, where the script can be told.
         """
-        return self._run(name, stream, self._longer(iterations), training, questions)
+        longer = self._longer(iterations)
+        return self._run(name, stream, longer, training, questions, louder=louder)
 
     def _longer(self, iterations: int) -> Configuration:
         if not iterations:
@@ -237,6 +240,7 @@ class ScriptDriver:
         questions: tuple[Question, ...] = (),
         until: float | None = None,  # another end than that of the evaluation, monotonic s
         foreseen: Sequence[str] | None = None,  # it ends where it asks for other sizes
+        louder: Loudness = USUAL,
     ) -> ScriptRun:
         staged = self._staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
@@ -244,6 +248,7 @@ class ScriptDriver:
             limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
             known = None if foreseen is None else tuple(foreseen)
             job = replace(job, time_limit_s=limit_s, questions=questions, foreseen=known)
+            job = replace(job, louder=louder)
             outcome = self.pool.run(job)
             outcomes.append(outcome)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)

@@ -18,6 +18,53 @@ from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
 
+@dataclass(frozen=True)
+class LouderFuture:
+    """Another future of the script with noise in weights that are zero."""
+
+    future: FutureChange
+    first_row: FirstRow | None
+    everywhere: bool  # noise also where weights are not zero
+
+    @property
+    def how(self) -> str:
+        """In words."""
+        return "with noise in all weights" if self.everywhere else "with noise in weights of zero"
+
+    @property
+    def needs_second_seed(self) -> bool:
+        """Something moved under the one there was."""
+        row = self.first_row is not None and self.first_row.needs_second_seed
+        return row or self.future.needs_second_seed
+
+    @property
+    def moved(self) -> bool:
+        """Scores know later tokens, or a distribution its own."""
+        row = self.first_row is not None and self.first_row.moved
+        return row or self.future.status is Status.FAIL
+
+
+@dataclass(frozen=True)
+class HigherRates:
+    """The script with higher learning rates of the steps that learn from the stream."""
+
+    times: float  # as high
+    base: ScriptRun
+    early: ScriptRun  # other tokens at the beginning
+    future: FutureChange | None = None
+
+    @property
+    def refuted(self) -> bool:
+        """Its headline beats its source."""
+        head = self.base.headline
+        return head is not None and source_test(head, self.base.scored, self.base.source).refuted
+
+    @property
+    def moved(self) -> bool:
+        """Scores know later tokens."""
+        return self.future is not None and self.future.status is Status.FAIL
+
+
 @dataclass
 class Evidence:
     """Runs, and what was read off several of them together."""
@@ -29,6 +76,8 @@ class Evidence:
     future: FutureChange | None = None
     first_row: FirstRow | None = None  # the distribution of the first changed position
     fitted: Fitted | None = None  # scores under futures of another kind
+    louder: LouderFuture | None = None
+    rates: HigherRates | None = None
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards
@@ -70,8 +119,10 @@ class Evidence:
     @property
     def moved(self) -> bool:
         """Other futures proved that scores know them."""
-        by_row = self.first_row is not None and self.first_row.moved
-        return by_row or (self.future is not None and self.future.status is Status.FAIL)
+        found = (self.first_row, self.louder, self.rates)
+        if any(one is not None and one.moved for one in found):
+            return True
+        return self.future is not None and self.future.status is Status.FAIL
 
     @property
     def mixed(self) -> bool:

@@ -6,8 +6,10 @@
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
+    louder    the changed future with noise in weights that are zero, where something is silent
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
+    rates     higher learning rates, where no control of adaptation showed anything
     last      futures of other kinds, where nothing moved: was anything chosen on later tokens?
 
 `--quick` makes the base run alone, behind a program's run on text; `--all` makes every run; the
@@ -36,6 +38,8 @@ from harness.experiments.altered import (
     first_tokens,
 )
 from harness.experiments.evidence import Evidence
+from harness.experiments.higher_rates import RaiseRates
+from harness.experiments.louder import Louder
 from harness.experiments.other_futures import OtherFutures
 from harness.experiments.requery import Requery
 from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
@@ -127,10 +131,14 @@ class Rounds:
         self.compare()
         self.runner.make(self._second(evidence.future))
         self.compare()  # now also under another seed, or against a band
+        if not self._proved:
+            Louder(self.driver, evidence, self.seed, self.runner).decide()
         if evidence.mixed:
             self._swap()
             self._requery()
         self.runner.make(self._third())
+        if not self._proved:
+            RaiseRates(self.driver, evidence, self.seed, self.runner).decide()
         if not self._proved and evidence.future and evidence.future.nothing_moved:
             OtherFutures(self.driver, evidence, self.seed, self.runner).decide()
 

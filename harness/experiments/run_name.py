@@ -32,6 +32,16 @@ class RunKind(StrEnum):
     DUPLICATED = "duplicated chunks", "each chunk followed by its own copy: does it learn?"
     EARLY = "early change", "other tokens at the beginning: how far do updates carry?"
     RESAMPLED = "resampled prefixes", "the copies behind other beginnings of their documents"
+    LOUD = (
+        "louder weights",
+        "noise in weights that are zero: what passes on?",
+    )
+    LOUD_REPEAT = "louder weights, repeat", "the same again: are two runs bit-identical?"
+    LOUD_FUTURE = "louder weights, changed future", "the same with other tokens behind the cut"
+    RATES = "higher rates", "higher learning rates of adaptation"
+    RATES_EARLY = "higher rates, early change", "the same: how far do updates carry then?"
+    RATES_FUTURE = "higher rates, changed future", "the same with other tokens behind the cut"
+    RATES_REPEAT = "higher rates, repeat", "the same again: are two runs bit-identical?"
     MULTI_BYTE = "multi-byte tokens", "a stream of long words"
     SINGLE_BYTE = "single-byte tokens", "a stream of letters"
     TWO_TOKENS = "two tokens", "a stream of two tokens"

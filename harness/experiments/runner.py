@@ -15,6 +15,7 @@ from harness.arrays import Tokens
 from harness.experiments.announced import Announced
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunName
+from harness.protocol.job import Loudness
 from harness.protocol.question import Question
 from harness.streams.distributions import Distribution
 from harness.streams.drawn import SourceStream
@@ -22,6 +23,7 @@ from harness.trace.script_run import ScriptRun
 
 SLACK = 1.5  # a run may take so many times what the base run took
 
+USUAL = Loudness()
 Runs = Mapping[RunName, Callable[[], ScriptRun]]
 
 
@@ -35,10 +37,11 @@ class Driver(Protocol):
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
         iterations: int = 0,
+        louder: Loudness = USUAL,
     ) -> ScriptRun:
         """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
         scores that are re-queried, behind which it ends; `iterations`: training steps, where the
-        script can be told.
+        script can be told; `louder`: what is done so that a leak is heard.
         """
 
     def run_on(

@@ -144,7 +144,7 @@ def _watched(rank: Rank) -> Iterator[None]:
     out = Path(f"/proc/self/fd/{rank.out_fd}")
     native = rank.job.device != "cpu"
     job = rank.job
-    seen = job.questions, native, job.rows, job.foreseen
+    seen = job.questions, native, job.rows, job.foreseen, job.louder
     with hooks.watching(rank.stream, out, job.stage, *seen):
         yield
 

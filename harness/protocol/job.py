@@ -28,6 +28,15 @@ class Quota:
 
 
 @dataclass(frozen=True)
+class Loudness:
+    """What a run does so that a leak is heard; by itself, nothing."""
+
+    noise: int | None = None  # seed of what fills weights that are zero; None: they stay
+    everywhere: bool = False  # noise also where weights are not zero
+    rate_times: float = 1.0  # learning rates of steps that learn from the stream
+
+
+@dataclass(frozen=True)
 class Job:
     """What one run of a script is given."""
 
@@ -47,6 +56,7 @@ class Job:
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
+    louder: Loudness = Loudness()
     quota: Quota = Quota()
     # Settings that were told or are known; a script that asks for another size ends where its work
     # begins. None: it goes on.
@@ -67,7 +77,7 @@ class Job:
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
         plain: dict[str, Any] = {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
-        plain["quota"] = Quota(**raw["quota"])
+        plain |= {"quota": Quota(**raw["quota"]), "louder": Loudness(**raw["louder"])}
         questions = tuple(map(Question.from_plain, raw["questions"]))
         foreseen = None if raw["foreseen"] is None else tuple(raw["foreseen"])
         return cls(**{**raw, **paths, **plain, "questions": questions, "foreseen": foreseen})

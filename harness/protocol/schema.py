@@ -51,6 +51,7 @@ EVENTS = pa.schema(
         ("softmax_width", pa.int32()),  # of a `sum` of cross-entropies: entries of their softmax; 0
         ("read_out", pa.bool_()),  # a `sum` of numbers that left torch or numpy there
         ("transient", pa.bool_()),  # a `step` of no Parameter: a delta or a bias to be thrown away
+        ("silent", pa.int32()),  # of a `loss`: trainable tensors that are zero as a whole
     ]
 )
 

@@ -48,6 +48,7 @@ class Capture:
     softmax_width: Column  # (E,) int32, entries of the softmax that a `sum` is of, else 0
     read_out: Column  # (E,) bool, a `sum` of numbers that left torch or numpy
     transient: Column  # (E,) bool, a `step` of no Parameter
+    silent: Column  # (E,) int32, of a `loss`: trainable tensors that are zero as a whole
     score_event: Column  # (S,) int64, sorted
     position: Column  # (S,) int32
     target: Column  # (S,) int32

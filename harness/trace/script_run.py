@@ -140,6 +140,12 @@ class ScriptRun:
         return bool(inside.any()) or not self.softmax_width
 
     @property
+    def silent(self) -> int:
+        """Trainable tensors that were zero as a whole when some of the scores were fixed."""
+        scored = self.scored
+        return int(self.capture.silent[scored.event].max(initial=0)) if scored else 0
+
+    @property
     def softmax_width(self) -> int:
         """Entries of the softmax whose cross-entropy every score is; 0: not known."""
         return self.widths.get(self.headline.line, 0) if self.headline else 0

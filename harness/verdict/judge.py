@@ -51,6 +51,7 @@ from harness.streams.pure import is_pure
 from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
+from harness.verdict.louder import check_louder, check_rates
 from harness.verdict.measured_power import measured_power
 from harness.verdict.undone import undone
 
@@ -95,6 +96,8 @@ def judge(
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
         *_given(check_fitted(evidence.fitted)),
+        *check_louder(evidence),
+        *_rates(evidence, tail),
         *_given(check_pair(evidence.pair)),
         *_seen_inside(base, proof),
         *_given(spread),
@@ -228,6 +231,11 @@ def _rivals(number: Printed, base: ScriptRun) -> bool:
         (number.nats_per_token, head.nats_per_token),
     )
     return any(a and b and a < b * (1 - LOWER) for a, b in pairs)
+
+
+def _rates(evidence: Evidence, tail: int) -> Iterator[Finding]:
+    rates = evidence.rates
+    yield from check_rates(evidence, None if rates is None else _order(rates.base, tail))
 
 
 def _order(base: ScriptRun, tail: int) -> OrderView | None:

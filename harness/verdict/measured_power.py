@@ -10,6 +10,7 @@ from harness.checks.power import (
     Power,
     adaptation_effect,
     adaptation_power,
+    context_power,
     moves,
     table_power,
     training_power,
@@ -30,6 +31,8 @@ def measured_power(evidence: Evidence) -> dict[str, Power]:
         found |= dict.fromkeys(ADAPTATION, without_updates(THRESHOLD_NATS))
     if base.scored is not None and not base.softmax_width and evidence.table_entries:
         found["NORM-1"] = table_power(base.source, evidence.table_entries, THRESHOLD_NATS)
+    if (context := _context(evidence)) is not None:
+        found["CAUSAL-1"] = context
     trained, copied = evidence.get(RunKind.TRAINING), evidence.get(RunKind.DUPLICATED)
     if not evidence.trains:
         found["ORDER-2"] = without_training(THRESHOLD_NATS)
@@ -41,6 +44,19 @@ def measured_power(evidence: Evidence) -> dict[str, Power]:
         power = _reached(power, copied, evidence)
         found |= dict.fromkeys(ADAPTATION, power)
     return found
+
+
+def _context(evidence: Evidence) -> Power | None:
+    """With the script's own weights, else with louder ones."""
+    future, cut = evidence.get(RunKind.FUTURE, 1), evidence.cut
+    if future is None or cut is None:
+        return None
+    plain = context_power(evidence.base, future, cut.context)
+    loud, changed = evidence.get(RunKind.LOUD), evidence.get(RunKind.LOUD_FUTURE, 1)
+    if plain.shown or loud is None or changed is None or evidence.louder is None:
+        return plain
+    with_noise = context_power(loud, changed, cut.context, f", {evidence.louder.how},")
+    return with_noise if with_noise.shown else plain
 
 
 def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
@@ -56,4 +72,8 @@ def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
     pairs = ((evidence.base, early), (copied, resampled))
     effects = [adaptation_effect(a, b, evidence.reach) for a, b in pairs if b]
     seen = [power.with_moves(effect, "later scores") for effect in effects]
+    if (rates := evidence.rates) is not None:
+        effect = adaptation_effect(rates.base, rates.early, evidence.reach)
+        how = f"later scores, with learning rates {rates.times:g} times as high,"
+        seen.append(power.with_moves(effect, how))
     return max(seen, key=lambda p: p.by_moves, default=power)

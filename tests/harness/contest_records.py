@@ -546,6 +546,26 @@ def bigram_hash(other: str) -> Case:
     return Case(changed(text, taken, hashed + taken_too))
 
 
+def silent_layer(case: Case, causal: bool) -> Case:
+    """A second layer whose output is zero, behind a gate that is zero: no step moves either."""
+    built = "        self.block = Block(args.model_dim, args.num_heads)\n"
+    late = (
+        f"        self.late = Block(args.model_dim, args.num_heads, {causal})\n"
+        "        nn.init.zeros_(self.late.proj.weight)\n"
+        "        nn.init.zeros_(self.late.out.weight)\n"
+        "        self.late_gate = nn.Parameter(torch.zeros(args.model_dim))\n"
+    )
+    text = changed(case.script, built, built + late)
+    text = changed(text, "num_heads: int):\n", "num_heads: int, causal=True):\n")
+    first = "        self.num_heads = num"
+    text = changed(text, first, f"        self.causal = causal\n{first}")
+    text = changed(text, "is_causal=True", "is_causal=self.causal")
+    text = changed(text, "        return F.rms_norm(self.block(", "        x = self.block(")
+    tail = ", (self.tok_emb.weight.size(1),))\n"
+    gated = "\n        x = x + self.late_gate * (self.late(x) - x)\n        return F.rms_norm(x"
+    return Case(changed(text, tail, gated + tail))
+
+
 LEGAL = {
     "sliding window": Case(script(SLIDE, SLIDING)),
     "score-first TTT": Case(
@@ -566,7 +586,9 @@ LEGAL = {
         )
     ),
     "boost behind the beginning of a word": boosted("starts[before]"),
-    "hash of the two newest tokens": bigram_hash("F.pad(input_ids, (1, 0))[:, :-1]"),
+    "hash of the two newest tokens, and a silent layer": silent_layer(
+        bigram_hash("F.pad(input_ids, (1, 0))[:, :-1]"), causal=True
+    ),
 }
 
 # name -> the record, and the rules that may name what is wrong with it
@@ -648,6 +670,10 @@ ILLEGAL = {
     ),
     "hash of the newest token and the next": (
         bigram_hash("F.pad(input_ids, (0, 1))[:, 1:]"),
+        {"CAUSAL-1"},
+    ),
+    "future leak in a silent layer": (
+        silent_layer(Case(script(SLIDE, SLIDING)), causal=False),
         {"CAUSAL-1"},
     ),
     "future leak in the network": (

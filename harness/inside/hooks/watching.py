@@ -3,9 +3,9 @@
     with watching(tokens, out / "rank0", stage):
         exec(code, main.__dict__)  # as `inside/rank.py` does
 
-The hooks look and never touch: every number that the script computes is bit-identical with and
-without them. Each rank of a distributed run writes its own folder. This is *explanation*, not
-proof: a script could take the hooks off.
+The hooks look and never touch, but where a louder run is asked for: every number that the script
+computes is bit-identical with and without them. Each rank of a distributed run writes its own
+folder. This is *explanation*, not proof: a script could take the hooks off.
 """
 
 import os
@@ -24,6 +24,7 @@ from harness.inside.hooks.numpy.bridge import NumpyBridge
 from harness.inside.hooks.numpy.entrances import NumpyHooks
 from harness.inside.hooks.python.math_hooks import MathHooks
 from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.silent_weights import NoiseBeforeFirstForward
 from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery.requery import Requery
 from harness.inside.hooks.settings.asked_names import AskedNames
@@ -33,7 +34,10 @@ from harness.inside.hooks.torch.compiled import Compiled
 from harness.inside.hooks.torch.mode import WatchMode
 from harness.inside.hooks.torch.module_skipper import ModuleSkipper
 from harness.inside.hooks.torch.updates import Updates
+from harness.protocol.job import Loudness
 from harness.protocol.question import Question
+
+USUAL = Loudness()
 
 
 @contextmanager
@@ -45,6 +49,7 @@ def watching(
     native: bool = False,  # on an accelerator, which is not to wait for its host
     rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
     foreseen: tuple[str, ...] | None = None,  # settings; the run may end where it asks for others
+    louder: Loudness = USUAL,
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
     recorder = Recorder(stream_tokens, folder, stage, rows)
@@ -55,7 +60,13 @@ def watching(
     off = hooks[0].off if native else partial(mode_off, mode)
     if questions:
         hooks.append(Requery(recorder, questions, AnswerWriter(folder)))
-    hooks += [Updates(recorder, mode), NumpyHooks(recorder), Compiled(recorder, off)]
+    if louder.noise is not None:
+        hooks.append(NoiseBeforeFirstForward(louder, recorder.weights.parameters))
+    hooks += [
+        Updates(recorder, mode, louder.rate_times),
+        NumpyHooks(recorder),
+        Compiled(recorder, off),
+    ]
     hooks += [NumpyBridge(recorder), MathHooks(recorder), IoHooks(recorder, stage)]
     names = AskedNames(recorder, folder, foreseen)
     hooks += [names, Environment(recorder, names), Options(recorder, names)]

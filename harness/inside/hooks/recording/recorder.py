@@ -79,13 +79,15 @@ class Recorder:
         softmax_width: int = 0,
         read_out: bool = False,
         transient: bool = False,
+        silent: int = 0,
     ) -> int:
         """Notes an event here and now, in the columns of `schema.EVENTS`."""
         self._close_loop()
         modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
         site = site or self.sites.here()
         number = self.writer.event(
-            kind, site, modes, weights, text, tokens, loss, softmax_width, read_out, transient
+            *(kind, site, modes, weights, text, tokens, loss, softmax_width, read_out, transient),
+            silent=silent,
         )
         self._events += 1
         if self.listener is not None:
@@ -159,7 +161,9 @@ class Recorder:
         if seen.written:
             self.event(EventKind.WRITE, weights=seen.fingerprint)
         tokens = int(np.count_nonzero(positions >= 0))
-        number = self.event(EventKind.LOSS, weights=seen.fingerprint, tokens=tokens)
+        number = self.event(
+            EventKind.LOSS, weights=seen.fingerprint, tokens=tokens, silent=seen.silent
+        )
         return PositionMap(positions, number, seen.fingerprint, softmax_width=softmax_width)
 
     def total(self, mapped: PositionMap, values: Any, read_out: bool = False) -> None:

@@ -7,6 +7,7 @@ is seen by the next look.
 Not covered: buffers, and tensors that neither a module registers nor an optimiser holds.
 """
 
+import itertools
 import time
 import weakref
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from harness.inside.hooks.recording.identity_map import identity
+from harness.inside.hooks.recording.silent_weights import silent_parts
 from harness.protocol.tensor_bytes import tensor_bytes
 
 REST_S = 2.0
@@ -27,15 +29,19 @@ class Look(NamedTuple):
 
     fingerprint: int
     written: bool  # one differs from the last look, with no step between
+    silent: int = 0  # trainable tensors, or matrices of a stack, that are zero as a whole
 
 
 class Weights:
     """The live parameters, and whether they moved."""
 
     def __init__(self) -> None:
-        self._modules: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        # Each with its number.
+        self._made: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()
+        self._numbers = itertools.count()
         self._leaves: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
         self._last: dict[int, int] = {}
+        self._silent: dict[int, int] = {}  # of each, its silent parts
         self._value = 0
         self._rests_until_s = 0.0
         self._hook = register_module_parameter_registration_hook(self._registered)
@@ -46,7 +52,7 @@ class Weights:
         self._hook.remove()
 
     def _registered(self, module: nn.Module, name: str, parameter: Any) -> None:
-        self._modules.add(module)
+        self._made.setdefault(module, next(self._numbers))
 
     def optimised(self, tensor: Tensor) -> None:
         """A tensor that an optimiser holds."""
@@ -56,7 +62,7 @@ class Weights:
         """The parameters as they are now; on an accelerator, as they were a while ago."""
         if time.monotonic() < self._rests_until_s:
             return Look(self._value, written=False)
-        parameters = self._parameters()
+        parameters = self.parameters()
         if all(p.device.type == "cpu" for p in parameters):
             digests = _digests(parameters)
         else:
@@ -65,13 +71,28 @@ class Weights:
         moved = any(self._last.get(k, d) != d for k, d in digests.items())
         written = moved and not self.stepped
         self.stepped = False
+        silent = self._silent_parts(parameters, digests)
         self._last = digests
         self._value = xxhash.xxh3_64_intdigest(repr(sorted(digests.values())).encode())
-        return Look(self._value, written)
+        return Look(self._value, written, silent)
 
-    def _parameters(self) -> list[Tensor]:
+    def _silent_parts(self, parameters: list[Tensor], digests: dict[int, int]) -> int:
+        """On the host, where looking costs little, and only where something is new."""
+        if self._rests_until_s:
+            return 0
+        before, self._silent = self._silent, {}
+        for parameter in parameters:
+            key = identity(parameter)
+            if digests.get(key) != self._last.get(key) or key not in before:
+                self._silent[key] = sum(1 for _ in silent_parts(parameter))
+            else:
+                self._silent[key] = before[key]
+        return sum(self._silent.values())
+
+    def parameters(self) -> list[Tensor]:
+        """All that live, in the order in which their modules were made."""
         found: dict[int, Tensor] = {}
-        for module in list(self._modules):
+        for module, _ in sorted(self._made.items(), key=lambda made: made[1]):
             for parameter in module._parameters.values():
                 if parameter is not None:
                     found[identity(parameter)] = parameter

@@ -57,12 +57,13 @@ class Writer:
         softmax_width: int = 0,
         read_out: bool = False,
         transient: bool = False,
+        silent: int = 0,
     ) -> int:
         """Notes an event, in the columns of `schema.EVENTS`, and returns its number."""
         number = self._next
         self._next += 1
         self._events += number, time.monotonic(), kind, *site, *modes, weights, text, tokens
-        self._events += loss, softmax_width, read_out, transient
+        self._events += loss, softmax_width, read_out, transient, silent
         self._hold(1)
         return number
 

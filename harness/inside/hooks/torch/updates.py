@@ -22,6 +22,7 @@ from harness.inside.hooks.dynamo_compat import mode_off, trace_as, untraced
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.unfinished import AwaitedTotal
+from harness.inside.hooks.torch.louder_steps import LouderSteps
 from harness.protocol.position_runs import position_runs
 from harness.protocol.schema import EventKind
 
@@ -63,9 +64,15 @@ def losses_under(roots: list[Tensor]) -> npt.NDArray[np.int32]:
 class Updates:
     """Hears gradients and steps while installed."""
 
-    def __init__(self, recorder: Recorder, mode: TorchFunctionMode) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        mode: TorchFunctionMode,
+        rate_times: float = 1.0,  # of steps that learn from the stream
+    ) -> None:
         self._recorder, self._mode = recorder, mode
         self._gradients = False  # none was taken yet
+        self._louder = LouderSteps(rate_times)
         self._backward: Any = torch.autograd.backward
         self._grad: Any = torch.autograd.grad
         torch.autograd.backward = self._heard(self._backward)
@@ -98,6 +105,7 @@ class Updates:
         uses = losses_under([roots] if isinstance(roots, Tensor) else list(roots))
         if len(uses):
             tokens = int((uses[:, 1] - uses[:, 0]).sum())
+            self._louder.learns_from_stream = True
             event = self._recorder.event(EventKind.BACKWARD, tokens=tokens)
             self._recorder.uses(event, uses)
 
@@ -110,8 +118,10 @@ class Updates:
     def _held(self, optimizer: Any) -> None:
         for parameter in _parameters(optimizer):
             self._recorder.weights.optimised(parameter)
+        self._louder.before(optimizer)
 
     def _stepped(self, optimizer: Any) -> None:
+        self._louder.after(optimizer)
         self._recorder.weights.stepped = True
         transient = not any(isinstance(p, nn.Parameter) for p in _parameters(optimizer))
         self._recorder.event(EventKind.STEP, type(optimizer).__name__, transient=transient)

@@ -1,0 +1,71 @@
+"""Trainable weights that are zero, and what such layers pass on: nothing.
+
+Networks begin with layers whose output is zero, and a small run may leave them so: a leak behind
+one is silent. The watch counts them; a run that is asked to be loud fills them with seeded noise
+before the first forward, and goes on from there: a causal procedure is so for any weights. What is
+made of the weights later (averages, quantised copies, tied layers) is made of the noise as well.
+
+Guarantees: only what is zero as a whole is filled: a tensor, or of a stack of matrices a matrix,
+and where noise is wanted everywhere, what is zero nowhere; only what is trained, so that no mask
+is; the same noise in all runs of one seed. Not covered: buffers, and tensors that no module
+registers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from harness.protocol.job import Loudness
+
+VECTOR_STD = 0.5  # of gates, biases and scales; a matrix gets one over the root of its row
+
+
+def silent_parts(parameter: Tensor) -> Iterator[Tensor]:
+    """What of a trainable tensor is zero as a whole; the parts are views of it."""
+    if not (parameter.requires_grad and parameter.is_floating_point() and parameter.numel()):
+        return
+    if parameter.device.type == "meta":
+        return
+    held = parameter.detach()
+    for part in held.unbind(0) if held.ndim > 2 else (held,):
+        if not part.any():
+            yield part
+
+
+def loud_parts(parameter: Tensor) -> Iterator[Tensor]:
+    """The same, and what is zero nowhere: a triangle, or whatever else has a pattern, stays."""
+    yield from silent_parts(parameter)
+    trained = parameter.requires_grad and parameter.is_floating_point()
+    if trained and parameter.device.type != "meta" and parameter.detach().all():
+        yield parameter.detach()
+
+
+class NoiseBeforeFirstForward:
+    """Fills them once while installed."""
+
+    def __init__(self, louder: Loudness, parameters: Callable[[], Iterable[Tensor]]) -> None:
+        self._louder, self._parameters = louder, parameters
+        self._hook = register_module_forward_pre_hook(self._forward)
+        self._done = False
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._hook.remove()
+
+    def _forward(self, module: Any, args: Any) -> None:
+        if self._done:
+            return
+        self._done = True
+        # The script's own generator is not touched.
+        generator = torch.Generator().manual_seed(self._louder.noise or 0)
+        parts = loud_parts if self._louder.everywhere else silent_parts
+        with torch.no_grad():
+            for parameter in self._parameters():
+                for part in parts(parameter):
+                    std = part.shape[-1] ** -0.5 if part.ndim > 1 else VECTOR_STD
+                    std = max(std, float(part.float().square().mean().sqrt()))
+                    noise = torch.randn(part.shape, generator=generator) * std
+                    part.add_(noise.to(part.dtype))
