@@ -8,7 +8,7 @@ from harness.arrays import Tokens
 from harness.checks.cut import Cut
 from harness.streams.controls import adaptation_control
 from harness.streams.drawn import SourceStream
-from harness.streams.perturb import redraw
+from harness.streams.perturb import redraw, redraw_alike
 from harness.trace.scored_positions import ScoredPass, per_position
 
 
@@ -32,6 +32,16 @@ def by_score(stream: SourceStream, scored: ScoredPass) -> Tokens:
     mean = np.bincount(row, view.nats) / np.bincount(row)
     ordered = ids[np.argsort(mean, kind="stable")]
     return ordered[np.isin(ordered, stream.ordinary)]
+
+
+def exchanged(
+    stream: SourceStream,
+    positions: Tokens,
+    kinds: Tokens,  # (V,) of each id: alike where they count as many bytes behind any other
+    seed: int,
+) -> SourceStream:
+    """Other tokens of as many bytes at the positions, where there are any."""
+    return replace(stream, tokens=redraw_alike(stream, positions, kinds, seed))
 
 
 def first_tokens(cut: Cut) -> Tokens:

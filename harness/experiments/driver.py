@@ -19,7 +19,7 @@ from harness.arrays import Tokens
 from harness.configure.attempted import Attempted, Lack
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
-from harness.configure.setting import texts
+from harness.configure.setting import OriginKind, texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.experiments.announced import Announced
@@ -45,6 +45,13 @@ from harness.trace.work_done import work_done
 
 ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
 ROW_ENTRIES = 1 << 17  # but no more entries in a pass: 512 KiB
+# Settings that say how much of validation is read, and those that only say in what shape.
+CUTS = re.compile(
+    r"(VAL|EVAL|DOC|TTT).*(MAX|MIN|LIMIT|NUM|TOKENS|BATCHES|STEPS|ITERS|LEN)"
+    r"|(MAX|MIN|LIMIT|NUM|FIRST).*(VAL|EVAL|DOC|TOKENS|WINDOWS|CHUNKS|SEQS|BATCHES)|FRAC",
+    re.IGNORECASE,
+)
+SHAPES = re.compile(r"SEQ_?LEN|BATCH_TOKENS|CHUNK_TOKENS|BATCH_(SEQS|SIZE)|TTT_(STEPS|ITERS)", re.I)
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
 
@@ -204,6 +211,18 @@ class ScriptDriver:
     def alphabet(self) -> int:
         """Tokens that there are."""
         return self.vocabulary.size
+
+    @property
+    def byte_kinds(self) -> Tokens:
+        """(V,) ids of one kind count as many bytes."""
+        return self.vocabulary.byte_kinds
+
+    @property
+    def may_cut(self) -> Sequence[str]:
+        """By their names: how many documents, tokens or batches of validation are read."""
+        told = self.chosen.settings.items()
+        small = (name for name, value in told if value.origin.kind is OriginKind.SHRUNK)
+        return [name for name in small if CUTS.search(name) and not SHAPES.search(name)]
 
     @property
     def trains(self) -> bool:

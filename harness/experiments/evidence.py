@@ -9,7 +9,7 @@ from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
 from harness.checks.mass_requery import MassEstimate
 from harness.checks.source import source_test
-from harness.checks.status import Status
+from harness.checks.status import Finding, Status
 from harness.checks.two_tokens import TwoTokens
 from harness.checks.uniform import PureTest, pure_test, refuted
 from harness.configure.attempted import Lack
@@ -78,6 +78,7 @@ class Evidence:
     fitted: Fitted | None = None  # scores under futures of another kind
     louder: LouderFuture | None = None
     rates: HigherRates | None = None
+    uncounted: Finding | None = None  # tokens that were proved never to count
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards

@@ -7,6 +7,7 @@
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
     louder    the changed future with noise in weights that are zero, where something is silent
+    coverage  tokens exchanged that seem never to count, where some do
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
     rates     higher learning rates, where no control of adaptation showed anything
@@ -37,6 +38,7 @@ from harness.experiments.altered import (
     duplicated_chunks,
     first_tokens,
 )
+from harness.experiments.coverage import Coverage
 from harness.experiments.evidence import Evidence
 from harness.experiments.higher_rates import RaiseRates
 from harness.experiments.louder import Louder
@@ -131,6 +133,8 @@ class Rounds:
         self.compare()
         self.runner.make(self._second(evidence.future))
         self.compare()  # now also under another seed, or against a band
+        if base.finished and (evidence.cut is not None or not self._proved):
+            Coverage(self.driver, evidence, self.seed, self.runner).decide()
         if not self._proved:
             Louder(self.driver, evidence, self.seed, self.runner).decide()
         if evidence.mixed:
@@ -172,9 +176,8 @@ class Rounds:
     def _first(self) -> Runs:
         stream, repeat = self.evidence.base.source, RunName(RunKind.REPEAT)
         if self.evidence.cut is None:
-            for name in (repeat, RunName(RunKind.FUTURE, 1)):
-                self.evidence.skipped[name] = NOT_REBUILT
-            return self._training()
+            self.evidence.skipped[RunName(RunKind.FUTURE, 1)] = NOT_REBUILT
+            return {repeat: partial(self.driver.run, repeat, stream), **self._training()}
         return {
             repeat: partial(self.driver.run, repeat, stream),
             **self._future(1),

@@ -6,7 +6,7 @@ the reason; the evidence is filled in the order in which runs were asked for.
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,6 +76,14 @@ class Driver(Protocol):
     @property
     def alphabet(self) -> int:
         """Tokens that there are."""
+
+    @property
+    def byte_kinds(self) -> Tokens:
+        """(V,) ids of one kind count as many bytes."""
+
+    @property
+    def may_cut(self) -> Sequence[str]:
+        """Settings that were made small and may leave tokens of the stream out."""
 
     @property
     def table_entries(self) -> int | None:

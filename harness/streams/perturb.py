@@ -35,6 +35,25 @@ def redraw(
     return replaced(stream.tokens, places[stream.drawn[places]], stream.ordinary, rng)
 
 
+def redraw_alike(
+    stream: SourceStream,
+    places: Tokens,  # (k,) whose tokens change
+    kinds: Tokens,  # (V,) of each id
+    seed: int,
+) -> Tokens:  # (T,) int64
+    """Other tokens of the same kind at those of the places that were drawn; a token that is the
+    only one of its kind stays.
+    """
+    rng = np.random.default_rng([seed, 0xA11C])
+    places = places[stream.drawn[places]]
+    tokens, here = stream.tokens.copy(), kinds[stream.tokens[places]]
+    for kind in np.unique(here):
+        same = stream.ordinary[kinds[stream.ordinary] == kind]
+        if len(same) > 1:
+            tokens = replaced(tokens, places[here == kind], same, rng)
+    return tokens
+
+
 def altered_future(
     stream: Stream,
     cut: int,  # first position whose token changes

@@ -63,6 +63,13 @@ class Vocabulary:
         return ByteTable.from_tokenizer(self.processor)
 
     @cached_property
+    def byte_kinds(self) -> np.ndarray:
+        """(V,) int64: ids of one kind count as many bytes, by any way of counting."""
+        spelt = self.most_bytes(np.arange(self.size))
+        table = self.table
+        return np.asarray((spelt * 2 + self.is_byte) * 2 + table.leading_space, np.int64)
+
+    @cached_property
     def is_byte(self) -> np.ndarray:
         """(V,) bool, pieces that stand for one byte: all text of a vocabulary without a model."""
         if self.processor is None:

@@ -1,8 +1,8 @@
 """From the evidence of a battery to findings, and the reasons why some of them say less.
 
     black box      SOURCE-1 (mixed sources; uniform ids alone), CAUSAL-1 (another future), NORM-1
-                   (two tokens, re-queries), NORM-5, BYTES-1, PASS-3 (a weighed mean), and the rule
-                   that a proof is named after
+                   (two tokens, re-queries), NORM-5, BYTES-1, PASS-3 (a weighed mean; tokens
+                   that never count), and the rule that a proof is named after
     instrumented   the order rules, NORM-1 by construction, PASS-3, DATA-2, DATA-6: what the hooks
                    saw
 
@@ -93,6 +93,7 @@ def judge(
         *_given(check_uniform(evidence.pure, rebuilt=head is not None and not head.inconclusive)),
         *(named or ([] if pure is None else name_violations(pure))),
         *_weighings(evidence),
+        *_given(evidence.uncounted),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
         *_given(check_fitted(evidence.fitted)),
