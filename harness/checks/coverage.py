@@ -33,7 +33,7 @@ SHORTEST_GAP = 8  # tokens; shorter ones are habits, or have their neighbours' c
 NEAR = 4  # tokens by which a boundary may move the beginning of a gap
 MOSTLY = 0.6  # of the distances between gaps are alike where a stride made them
 FEWEST = 32  # tokens that seem not to count
-FEW = 3  # gaps, in each of which one token is exchanged
+FEW = 2  # gaps, in each of which one token is exchanged
 MOST_DRAWS = 3
 RULE = "PASS-3"
 
@@ -70,11 +70,17 @@ def gaps_to_exchange(
     return np.concatenate([gap[:-1] for gap in gaps]) if gaps else np.empty(0, np.int64)
 
 
-def few_of(places: Ints, seed: int) -> Ints:  # (k,)
-    """One token near the end of some gaps: what stands behind it in its window is little."""
-    ends = places[np.append(np.diff(places) > 1, True)]
+def few_of(
+    places: Ints,  # (k,) of gaps
+    reach: int,  # tokens that a context spans
+    seed: int,
+) -> Ints:  # (c,)
+    """One token in some gaps: no context of what is counted behind it, where the gap is so long."""
+    gaps = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    far = [gap[-reach] for gap in gaps if len(gap) >= reach]
+    chosen = np.array(far or [gap[-1] for gap in gaps], np.int64)
     rng = np.random.default_rng([seed, 0xFE3])
-    return np.sort(rng.choice(ends, min(FEW, len(ends)), replace=False))
+    return np.sort(rng.choice(chosen, min(FEW, len(chosen)), replace=False))
 
 
 def _runs(missing: Ints, near: Ints) -> list[Ints]:

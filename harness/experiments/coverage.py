@@ -26,7 +26,6 @@ from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind, RunName
 from harness.experiments.runner import Driver, Runner
 
-CHOICES = 2  # of a few tokens, where another draw of all of them moved the number
 FIRST = RunName(RunKind.EXCHANGED, 1)
 
 
@@ -64,7 +63,11 @@ class Coverage:
         places = gaps_to_exchange(base.scored, base.source, tail)
         if len(places) < FEWEST:
             return {}
-        few = {f"{what}, choice {n}": few_of(places, self.seed + n) for n in range(1, CHOICES + 1)}
+        reach = self.driver.chunk_tokens // 2
+        few = {
+            f"a few of {what}": few_of(places, reach, self.seed),
+            f"a few others of {what}": few_of(places, reach, self.seed + 1),
+        }
         return {what: places} | few
 
     def _draws(
