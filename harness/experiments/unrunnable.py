@@ -20,7 +20,10 @@ CURES = {
         " does with --entry FILE"
     ),
 }
-NO_MODULE = "install that package beside scorefirst, if it is a public one, and run this again"
+NO_MODULE = (
+    "install that package beside scorefirst, if it is a public one (pip install scorefirst[scripts]"
+    " brings those that submissions import most), and run this again"
+)
 
 
 def unrunnable(entry: Path, outcome: Outcome, n_tried: int) -> SubmissionError:

@@ -10,6 +10,10 @@ Not covered: dropout, ALiBi, paged and key-value caches: these end the run by na
 """
 
 import contextlib
+import dis
+import sys
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -58,9 +62,23 @@ def flash_attn_func(
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
     mask = _mask(q.size(2), k.size(2), causal, window_size, q.device)
     out = _attend(q, k, v, mask, causal, softmax_scale, softcap).transpose(1, 2)
-    if not (return_attn_probs or return_softmax_lse):
+    older = _unpacks_two(sys._getframe(1))
+    if not (return_attn_probs or return_softmax_lse or older):
         return out
-    return out, _log_normaliser(q, k, mask, causal, softmax_scale), None
+    normaliser = _log_normaliser(q, k, mask, causal, softmax_scale)
+    return (out, normaliser) if older else (out, normaliser, None)
+
+
+def _unpacks_two(caller: FrameType) -> bool:
+    """The call stands in `out, lse = flash_attn_func(...)`: early FlashAttention 3 gave both."""
+    behind = (one for one in _instructions(caller.f_code) if one.offset > caller.f_lasti)
+    following = next((one for one in behind if one.opname != "CACHE"), None)
+    return following is not None and following.opname == "UNPACK_SEQUENCE" and following.arg == 2
+
+
+@lru_cache(maxsize=64)
+def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
+    return tuple(dis.get_instructions(code))
 
 
 def flash_attn_varlen_func(

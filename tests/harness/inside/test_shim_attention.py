@@ -101,3 +101,11 @@ def test_flex_attention_follows_the_scripts_own_rule() -> None:
     ).transpose(1, 2)
     expected = attention.flash_attn_varlen_func(q[0], k[0], v[0], ends, causal=True)
     torch.testing.assert_close(out[0], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_caller_of_the_older_interface_gets_two_results() -> None:
+    """Early FlashAttention 3 gave the normaliser too; whoever takes one result gets the output."""
+    q, k, v = torch.randn(3, 1, 8, 2, 4).unbind()
+    alone = attention.flash_attn_func(q, k, v, causal=True)
+    out, normaliser = attention.flash_attn_func(q, k, v, causal=True)
+    assert torch.equal(out, alone) and normaliser.shape == (1, 2, 8)
