@@ -81,8 +81,10 @@ class RecordScript:
 
     @property
     def foreseen(self) -> Sequence[str]:
-        """What it is known to ask for, by reading it and by the runs so far."""
-        return (*self.switches.switches, *self.switches.flags)
+        """What it is known to ask for, with a value, by reading it and by the runs so far."""
+        switches = [one.name for one in self.switches.switches.values() if one.default]
+        options = [flag.name for flag in self.switches.flags.values() if flag.default]
+        return [*self.switches.settings, *switches, *options]
 
     @property
     def optimises(self) -> bool:
