@@ -63,6 +63,7 @@ def choose_cut(
     at: float = 0.5,  # share of the scored tokens before the cut
     order_known: bool = True,
     witnesses: Ints = NONE,  # (w,) ascending positions whose distributions were kept
+    places_off: int = 0,  # by so much a score's place may be too early
 ) -> Cut:
     """The cut nearest to `at` that has most on its smaller side."""
     view = per_position(scored)
@@ -72,6 +73,7 @@ def choose_cut(
     middles = [_witnessed(view, middle, witnesses) for middle in _middles(view)]
     best = max(middles, key=lambda middle: _smaller_side(view, middle, at))
     before, after = _sides(view, best)
+    before &= view.position < best[1] - places_off
     return _cut(view, document, before, after, best[0])
 
 

@@ -100,10 +100,20 @@ def source_test(
         tokens,
         below_source=source - claim,
         plain=max(source - claim - allowance, summed),
-        mixture=mixture_nats(view, stream) - beyond,
+        mixture=_bets(scored, view, stream) - beyond,
         allowance=allowance,
         threshold=threshold,
     )
+
+
+def _bets(scored: ScoredPass, view: PerPosition, stream: SourceStream) -> float:
+    """Where places are inferred, a bet on a token may be settled by its neighbour's probability:
+    none is made, but where all probabilities are the same.
+    """
+    log_q = stream.log_q[view.position]
+    if getattr(scored, "inferred", False) and len(log_q) and np.ptp(log_q) > 0:
+        return -math.inf
+    return mixture_nats(view, stream)
 
 
 def inconclusive_reason(scored: ScoredPass | None) -> str:

@@ -49,6 +49,7 @@ from harness.experiments.runner import Driver, Runner, Runs
 from harness.experiments.swap import Swap
 from harness.streams.controls import other_beginnings, training_control
 from harness.streams.pure import is_pure, pure_stream
+from harness.trace.reconstruct import PLACES_OFF
 from harness.trace.script_run import ScriptRun
 
 QUICK = "--quick makes no run beyond the base run"
@@ -122,7 +123,9 @@ class Rounds:
         evidence, base = self.evidence, self.evidence.base
         if base.scored is not None and base.finished:
             kept = np.unique(base.capture.rows.position).astype(np.int64)
-            evidence.cut = choose_cut(base.scored, base.source.starts, witnesses=kept)
+            off = PLACES_OFF if base.scored.inferred else 0
+            starts = base.source.starts
+            evidence.cut = choose_cut(base.scored, starts, witnesses=kept, places_off=off)
         if base.finished:
             evidence.unexplained = unexplained(base, evidence.declared)
         self.runner.make(self._uniform(1), self.evidence.base.outcome.wall_s)  # twice as long

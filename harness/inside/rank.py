@@ -7,6 +7,7 @@ cover a script that leaves through `os._exit` or becomes another program: its ex
 there is.
 """
 
+import ast
 import atexit
 import contextlib
 import faulthandler
@@ -17,7 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -37,6 +38,7 @@ INHERITED_BY_SCRIPT = (
     *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CC"),
     *("PYTHONUSERBASE", "PYTHONNOUSERSITE"),
 )
+Compiler = Callable[[Any, str], CodeType]  # of a text or a tree, and the name of its file
 PROGRAMS = ".bin"  # folder of the stage with the command-line programs that the machine lacks
 DUMP_BEFORE_END_S = 1.0  # the place where a script hangs is noted this long before its time is up
 
@@ -59,9 +61,9 @@ def become_script(rank: Rank) -> NoReturn:
     started = False
     try:
         _settle(rank)
-        with _watched(rank):
+        with _watched(rank) as compiled:
             started = True
-            message = _run(rank.job)
+            message = _run(rank.job, compiled)
     except BaseException as error:  # noqa: BLE001 - of ours, before the script or after it
         _print_error()
         where = traceback_origin.where_of(error, rank.job.stage)
@@ -135,9 +137,9 @@ def _shim(job: Job) -> None:
 
 
 @contextlib.contextmanager
-def _watched(rank: Rank) -> Iterator[None]:
+def _watched(rank: Rank) -> Iterator[Compiler]:
     if rank.stream is None:
-        yield
+        yield _compiled
         return
     from harness.inside import hooks
 
@@ -145,16 +147,20 @@ def _watched(rank: Rank) -> Iterator[None]:
     native = rank.job.device != "cpu"
     job = rank.job
     seen = job.questions, native, job.rows, job.foreseen, job.louder
-    with hooks.watching(rank.stream, out, job.stage, *seen):
-        yield
+    with hooks.watching(rank.stream, out, job.stage, *seen) as recorder:
+        yield recorder.compiled or _compiled
 
 
-def _run(job: Job) -> EndMessage:
+def _compiled(source: bytes | ast.Module, file: str) -> CodeType:
+    return compile(source, file, "exec")
+
+
+def _run(job: Job, compiled: Compiler) -> EndMessage:
     """The script as `__main__`, then what a Python process does at its end."""
     script = job.stage / job.script
     main = _fresh_main(script)
     try:
-        exec(_code(job, script), main.__dict__)
+        exec(_code(job, script, compiled), main.__dict__)
         message = EndMessage(True, 0, "", "")
     except SystemExit as stop:
         message = _stopped(stop, job.stage)
@@ -167,13 +173,12 @@ def _run(job: Job) -> EndMessage:
     return message
 
 
-def _code(job: Job, script: Path) -> CodeType:
+def _code(job: Job, script: Path, compiled: Compiler) -> CodeType:
     """The script's own bytes; a tree only where a number of the code is exchanged."""
     text = script.read_bytes()
     if not job.code_constants:
-        return compile(text, str(script), "exec")
-    tree = code_constants.parsed_with(text, str(script), job.code_constants)
-    return compile(tree, str(script), "exec")
+        return compiled(text, str(script))
+    return compiled(code_constants.parsed_with(text, str(script), job.code_constants), str(script))
 
 
 def _fresh_main(script: Path) -> ModuleType:

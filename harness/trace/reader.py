@@ -91,7 +91,12 @@ def load(out: Path) -> Capture:
     events["rank"] = np.repeat(np.arange(len(tables)), counts)[order]
     events["loss"] = _losses(events["loss"], events["rank"], place, starts)
     scores = _numbered(tables, 1, schema.SCORES, place, starts)
-    scores["nats"] = _as_nats(scores["nats"], events["site"][scores["event"]])
+    counted = events["kind"][scores["event"]] != EventKind.VALUE
+    owner = scores["event"][counted]
+    read_out = np.where(events["read_out"][owner].astype(bool), "read out", "")
+    sites = np.char.add(events["site"][owner].astype(np.str_), read_out)
+    scores["nats"] = scores["nats"].copy()
+    scores["nats"][counted] = _as_nats(scores["nats"][counted], sites)
     uses = _numbered(tables, 2, schema.USES, place, starts)
     return Capture(
         **{k: v for k, v in events.items() if k != "event"},
@@ -135,7 +140,7 @@ def _losses(loss: Column, rank: Column, place: Column, starts: Column) -> Column
 
 def _as_nats(
     scores: Column,  # (S,) float64
-    site: Column,  # (S,) str, the line that added each up
+    site: Column,  # (S,) str, the line that added each up, or read it out
 ) -> Column:
     """Log-probabilities turned round. They are oftener below zero than above, on every line that
     adds them up; nats are below zero only where a "probability" is above one, and zero where one

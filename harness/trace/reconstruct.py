@@ -5,7 +5,8 @@ together, cut where a position comes again (a pass) or where a number was printe
 in four ways (by the captured weights, every token alike, every sum alike: a mean of batch means,
 and with the factors as part of the scores: `0.98 * loss`). The first candidate that agrees within
 the printed rounding is taken, in the order latest pass, earlier passes, other cuts, one score a
-token; failing that, the closest, with its gap.
+token; failing that, plain numbers that a line kept (`value_lines`); failing that, the closest, with
+its gap.
 
 Guarantees: what is returned was captured before the line was printed. Does not cover: scores that
 were mixed where no hook sees them (C extensions, byte-level mixers): then nothing fits, or the gap
@@ -23,10 +24,12 @@ from harness.protocol.schema import EventKind
 from harness.trace.passes import Sums, Weighing, Window, one_a_token, windows
 from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
+from harness.trace.value_lines import Rebuilt, rebuilt_by_value
 
 FEWEST_SHARE = 0.05  # of the stream; of thousands of small windows one agrees by chance
 WORST_GAP = 5e-3  # relative; anything further off explains nothing
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
+PLACES_OFF = 8  # an inferred place is that of what was read, which may end before the target
 SITES = 6  # call sites nearest to the line that are combined
 LN2 = float(np.log(2.0))
 
@@ -43,6 +46,8 @@ class Pass:
     sites: tuple[str, ...]  # where they were added up, sorted
     gap: float  # relative, |rebuilt - printed| / printed
     coverage: float  # share of the stream's targets (all but the first token) that were scored
+    inferred: bool = False  # places are those of the tokens that were read before (`value_lines`)
+    row_width: int = 0  # entries of the rows, where inferred scores were seen to be entries of rows
 
     @property
     def mean(self) -> float:
@@ -77,6 +82,9 @@ def reconstruct(
                 usual = candidates is windows and fit.weighing is not Weighing.SCALED
                 if usual and (best is None or fit.gap < best.gap):
                     best = fit
+    by_value = rebuilt_by_value(capture, printed, end, stream_length, token_bytes)
+    if by_value is not None:
+        return _inferred(printed, by_value, stream_length)
     if best is None or best.gap > WORST_GAP:
         return None
     return _as_pass(capture, printed, best, stream_length)
@@ -136,6 +144,23 @@ def _fits(
         off = abs(rebuilt - wanted)
         exact = off <= printed.half_unit * 1.01 + FLOAT32 * wanted
         yield _Fit(window, weighing, off / wanted, exact)
+
+
+def _inferred(printed: Printed, found: Rebuilt, stream_length: int) -> Pass:
+    position, nats = found.line.position[found.chosen], found.nats
+    nats = -nats if nats.sum() < 0 else nats
+    return Pass(
+        printed=printed,
+        position=position,
+        nats=nats,
+        weight=np.ones(len(nats)),
+        event=found.line.event[found.chosen],
+        sites=(found.line.site,),
+        gap=0.0,
+        coverage=len(np.unique(position)) / max(stream_length - 1, 1),
+        inferred=True,
+        row_width=found.width,
+    )
 
 
 def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) -> Pass:

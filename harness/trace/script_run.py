@@ -173,7 +173,7 @@ def read_run(
     for number in numbers:
         found = reconstruct(capture, number, len(stream.tokens), token_bytes)
         if found is not None:
-            widths[number.line] = _softmax_width(capture, found)
+            widths[number.line] = found.row_width or _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
     head = headline(numbers, declared)
     if head and outcome.state is not RunState.ENDED and is_of_training(head, numbers):
@@ -196,6 +196,8 @@ def _fixed(capture: Capture, scored: Pass) -> npt.NDArray[np.int64]:
 
 def _softmax_width(capture: Capture, scored: Pass) -> int:
     """The smallest that the sums of a pass tell of."""
+    if scored.inferred:
+        return 0  # whether its lines read rows was asked already
     widths = capture.softmax_width[scored.event]
     return int(widths.min()) if len(widths) else 0
 

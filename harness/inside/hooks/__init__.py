@@ -5,6 +5,7 @@
     torch/          calls of torch: how positions travel, where scores appear and are added up;
                     modules, compiled callables, gradients and steps
     numpy/          the same for arrays, and the bridge between the two
+    code/           the script's code, rewritten where it reads, keeps and goes through numbers
     python/         scores that were read out, and are added up in a loop
     settings/       what the script asks to be told
     io_hooks        printed lines, files, the network

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.inside.hooks.code.followed_code import FollowedCode
 from harness.inside.hooks.dynamo_compat import load_dynamo, mode_off
 from harness.inside.hooks.io_hooks import IoHooks
 from harness.inside.hooks.numpy.bridge import NumpyBridge
@@ -70,6 +71,10 @@ def watching(
     hooks += [NumpyBridge(recorder), MathHooks(recorder), IoHooks(recorder, stage)]
     names = AskedNames(recorder, folder, foreseen)
     hooks += [names, Environment(recorder, names), Options(recorder, names)]
+    if not native:
+        followed = FollowedCode(recorder)
+        recorder.compiled = followed.compiled
+        hooks.append(followed)
     try:
         with mode:
             yield recorder

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from harness.inside.hooks.dynamo_compat import trace_as
 from harness.inside.hooks.numpy import functions, items, ufuncs
+from harness.inside.hooks.numpy.picks import picked_along
 from harness.inside.hooks.numpy.tracked_array import (
     Followers,
     TrackedArray,
     listen,
+    map_of,
     stop_listening,
     tracked,
 )
@@ -48,6 +50,8 @@ class NumpyHooks:
         self._kept = {name: getattr(np, name) for name in (*BUFFERS, *CONVERTERS)}
         for name in BUFFERS:
             setattr(np, name, _buffer(self._kept[name]))
+        self._kept["take_along_axis"] = np.take_along_axis
+        np.take_along_axis = _along(recorder, np.take_along_axis)
         for name in CONVERTERS:
             setattr(np, name, _converter(recorder, self._kept[name]))
 
@@ -79,6 +83,22 @@ def _converter(recorder: Recorder, function: Any) -> Any:
         return out
 
     return trace_as(made, function)
+
+
+def _along(recorder: Recorder, function: Any) -> Any:
+    def taken(*args: Any, **kwargs: Any) -> Any:
+        out = function(*args, **kwargs)
+        call = dict(zip(("arr", "indices", "axis"), args, strict=False)) | kwargs
+        if map_of(out) is not None or not recorder.usable("take_along_axis"):
+            return out
+        try:
+            source, indices = call["arr"], call["indices"]
+            return picked_along(recorder, source, indices, call.get("axis", -1), out)
+        except Exception as error:  # noqa: BLE001 - ours must never reach the script
+            recorder.failed("take_along_axis", error)
+            return out
+
+    return trace_as(taken, function)
 
 
 def _map_of_list(numbers: list[Any]) -> PositionMap:

@@ -9,6 +9,7 @@ from harness.inside.hooks.numpy.names import MIXES
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of, maps_of, plain, tracked
 from harness.inside.hooks.recording.position_maps import PositionMap, latest, merged, mixed
 from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.widths import after
 
 
 def arithmetic(recorder: Recorder, result: Any, ufunc: Any, inputs: Any, outs: Any) -> Any:
@@ -17,7 +18,7 @@ def arithmetic(recorder: Recorder, result: Any, ufunc: Any, inputs: Any, outs: A
         return product(recorder, result, inputs)
     if not isinstance(result, np.ndarray) or result.dtype.kind != "f":
         return result
-    mapped = _combined(ufunc, inputs, result.shape)
+    mapped = _combined(ufunc, inputs, result)
     if outs is None:
         return tracked(result, mapped)
     if mapped is not None and isinstance(outs[0], TrackedArray):
@@ -25,12 +26,32 @@ def arithmetic(recorder: Recorder, result: Any, ufunc: Any, inputs: Any, outs: A
     return result
 
 
-def _combined(ufunc: Any, inputs: Any, shape: tuple[int, ...]) -> PositionMap | None:
+def _combined(ufunc: Any, inputs: Any, result: Any) -> PositionMap | None:
     maps = maps_of(inputs)
-    positions = merged(shape, maps)
+    positions = merged(result.shape, maps)
     if positions is None:
         return None
-    return latest(maps).scaled(positions, _factor(ufunc, inputs, maps))
+    scaled = latest(maps).scaled(positions, _factor(ufunc, inputs, maps))
+    return _still(ufunc.__name__, inputs, maps, scaled, result)
+
+
+def _still(
+    name: str, inputs: Any, maps: list[PositionMap], scaled: PositionMap, result: Any
+) -> PositionMap:
+    """The result's map, with what it is normalised by."""
+    mine = maps[0]
+    if len(maps) != 1 or not (mine.softmax_width or mine.row_width or mine.normaliser):
+        return scaled
+    if scaled.softmax_width and scaled.factor is not None:
+        return scaled
+    first = map_of(inputs[0]) is mine
+    source = plain(inputs[0] if first else inputs[1])
+    other = inputs[1] if first and len(inputs) > 1 else None if first else inputs[0]
+    name = {"negative": "neg"}.get(name, name)
+    fields = after(
+        *(name, mine, scaled.positions, plain(other), first), lambda: bool((result == source).all())
+    )
+    return replace(scaled, **fields) if fields else scaled
 
 
 def _factor(ufunc: Any, inputs: Any, maps: list[PositionMap]) -> Any:

@@ -25,10 +25,15 @@ class PositionMap:
     weights: int = 0  # fingerprint of the parameters at that loss
     factor: Any = None  # what the scores were multiplied by since, of the tensor's shape, or None
     softmax_width: int = 0  # entries of the softmax whose cross-entropy they still are; 0: mixed
+    row_width: int = 0  # entries of the rows weighing one whose probabilities they still are
+    normaliser: Any = None  # a `Normaliser`, of logits and weights
 
     def moved(self, positions: Positions) -> "PositionMap":
         """The same after an operation that rearranged the elements."""
-        return PositionMap(positions, self.loss, self.weights, None, self.softmax_width)
+        return PositionMap(
+            *(positions, self.loss, self.weights, None, self.softmax_width, self.row_width),
+            self.normaliser,
+        )
 
     def averaged(self, positions: Positions) -> "PositionMap":
         """The same after a mixture of several scores of one token."""

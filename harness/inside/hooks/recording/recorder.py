@@ -9,6 +9,7 @@ import collections
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.recording.device_queue import DeviceQueue, numbers_of, spread
 from harness.inside.hooks.recording.identity_map import WeakIdentityMap, identity
 from harness.inside.hooks.recording.kept_rows import KeptRows
+from harness.inside.hooks.recording.kept_values import LineOfValues
 from harness.inside.hooks.recording.listener import Listener
 from harness.inside.hooks.recording.log_softmaxes import LogSoftmaxes
 from harness.inside.hooks.recording.position_maps import (
@@ -28,6 +30,7 @@ from harness.inside.hooks.recording.position_maps import (
     PositionMaps,
     Positions,
 )
+from harness.inside.hooks.recording.reading_clock import ReadingClock
 from harness.inside.hooks.recording.sites import Site, Sites
 from harness.inside.hooks.recording.unfinished import AwaitedTotal, Loop
 from harness.inside.hooks.recording.weights import Weights
@@ -59,12 +62,16 @@ class Recorder:
         self.sites = Sites(stage)
         self.weights = Weights()
         self.active = True
+        self.compiled: Callable[[Any, str], CodeType] | None = None  # how the script is compiled
         self.failures: collections.Counter[str] = collections.Counter()
         self._events = 0
         self._queue = DeviceQueue(self._scores)
         self.awaited: WeakIdentityMap[AwaitedTotal] = WeakIdentityMap()
         self.listener: Listener | None = None
         self._loop: Loop | None = None
+        self.clock = ReadingClock(lambda ids: self.aligner.positions(ids))
+        self._looked_at, self._fingerprint = -1, 0  # the weights, at which event
+        self._keeping: dict[LineOfValues, None] = {}  # lines with a run, in the order of its begin
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -83,6 +90,7 @@ class Recorder:
     ) -> int:
         """Notes an event here and now, in the columns of `schema.EVENTS`."""
         self._close_loop()
+        self._close_lines()
         modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
         site = site or self.sites.here()
         number = self.writer.event(
@@ -139,6 +147,10 @@ class Recorder:
         if mapped is None:
             mapped = self.align(ids)
         return None if mapped is UNRELATED else mapped.positions
+
+    def ids(self, positions: Positions) -> PositionMap:
+        """Ids of the stream at these places."""
+        return PositionMap(positions)
 
     def align(self, ids: Tensor) -> PositionMap:
         """Looks integer ids up by their content."""
@@ -215,6 +227,67 @@ class Recorder:
             ones = np.ones(len(places))
             self._scores(event, places, values, ones, loop.site.line, loop.read_out)
 
+    def kept(self, line: LineOfValues, value: float, width: int = 0) -> None:
+        """A line of the script keeps a plain number; `width`: of the row that it was read from."""
+        place = line.place()
+        if place < 0:
+            return
+        if line.breaks(place) or (line.positions and line.width != width):
+            self._close_line(line)
+        if not line.positions:
+            self._keeping[line] = None
+            line.width = width
+        line.positions.append(place)
+        line.values.append(value)
+        if self.listener is not None:
+            at, found = np.array([place], np.int32), np.array([value])
+            self.listener.scored(line.site.line, False, at, found)
+
+    def kept_block(self, line: LineOfValues, values: Any) -> None:
+        """A line keeps an array with a number for each token of a slice that was read."""
+        places = self.clock.block_of(values.size)
+        if places is None or not line.takes_block(places):
+            return
+        self._close_line(line)
+        numbers = numbers_of(values).reshape(-1)
+        known = places.reshape(-1) >= 0
+        line.positions = places.reshape(-1)[known].tolist()
+        line.values = numbers[known].tolist()
+        line.width = 0
+        if self.listener is not None and line.positions:
+            at = places.reshape(-1)[known]
+            self.listener.scored(line.site.line, False, at, numbers[known])
+        self._close_line(line)
+
+    def _close_lines(self) -> None:
+        """Before anything else happens, all runs are written down."""
+        while self._keeping:
+            self._close_line(next(iter(self._keeping)))
+
+    def _close_line(self, line: LineOfValues) -> None:
+        self._keeping.pop(line, None)
+        positions, values = line.positions, line.values
+        if not positions:
+            return
+        line.positions, line.values = [], []
+        seen = self.weights.look() if self._looked_at != self._events else None
+        if seen is not None:
+            self._looked_at, self._fingerprint = self._events, seen.fingerprint
+            if seen.written:
+                self.writer.event(EventKind.WRITE, line.site, weights=seen.fingerprint)
+        number = self.writer.event(
+            EventKind.VALUE,
+            line.site,
+            weights=self._fingerprint,
+            text=line.name,
+            softmax_width=line.width,
+        )
+        places = np.array(positions, np.int32)
+        ones = np.ones(len(places))
+        self.writer.scores(number, places, self.stream[places], np.array(values), ones)
+        if self.listener is not None:
+            self.listener.noted(number)
+
     def read_awaited(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""
         awaited = self.awaited.pop(loss)
@@ -249,12 +322,14 @@ class Recorder:
     def flush(self) -> None:
         """Everything onto disk."""
         self._close_loop()
+        self._close_lines()
         self._queue.drain()
         self.writer.flush()
 
     def close(self) -> None:
         """The end of the watch."""
         self._close_loop()
+        self._close_lines()
         self.active = False
         self._queue.drain()
         self.weights.close()

@@ -46,6 +46,10 @@ class Sites:
         """Whether code was compiled from the submission."""
         return self._known(code) is not None
 
+    def name_of(self, path: str) -> str | None:
+        """Name under which a file of the submission is cited; None for anyone else's file."""
+        return self._name(path)
+
     def _known(self, code: CodeType) -> str | None:
         known = self._names.get(identity(code))
         if known is None:

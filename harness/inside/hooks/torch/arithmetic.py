@@ -1,5 +1,6 @@
 """Arithmetic on tensors with a map: element by element, in place, and along an axis."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from harness.inside.hooks.recording.position_maps import (
     mixed,
 )
 from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.widths import after
 from harness.inside.hooks.torch.names import (
     DIVIDE,
     KEEPS_IDS,
@@ -46,7 +48,30 @@ class Arithmetic:
         positions = self._where(args, shape) if name == "where" else merged(shape, maps)
         if positions is not None:
             factor = self._factor(name, args, maps)
-            self._maps.put(out, latest(maps).scaled(positions, factor))
+            scaled = latest(maps).scaled(positions, factor)
+            self._maps.put(out, self._still(name, args, maps, scaled, out))
+
+    def _still(
+        self, name: str, args: Any, maps: list[PositionMap], scaled: PositionMap, out: Tensor
+    ) -> PositionMap:
+        """The result's map, with what it is normalised by."""
+        mine = maps[0]
+        if len(maps) != 1 or not (mine.softmax_width or mine.row_width or mine.normaliser):
+            return scaled
+        first = self._maps.find(args[0]) is mine
+        source = args[0] if first else args[1]
+        if out.device.type != "cpu" or (scaled.softmax_width and scaled.factor is not None):
+            return scaled
+        other = args[1] if first and len(args) > 1 else None if first else args[0]
+        if isinstance(other, Tensor):
+            other = to_numpy(other.detach().double())
+        elif not isinstance(other, int | float):
+            other = None
+        fields = after(
+            *(name, mine, scaled.positions, other, first),
+            lambda: bool((out == source).all()),
+        )
+        return replace(scaled, **fields) if fields else scaled
 
     def in_place(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """The same where the first argument takes the result."""

@@ -1,11 +1,12 @@
 """Indexing and gathering: elements of a map, or scores that are picked out of a table."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from harness.inside.hooks.dynamo_compat import from_numpy
+from harness.inside.hooks.dynamo_compat import from_numpy, to_numpy
 from harness.inside.hooks.recording.position_maps import UNRELATED
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.torch.scores import Scores
@@ -16,7 +17,7 @@ class Indexing:
     """Their handlers."""
 
     def __init__(self, recorder: Recorder, scores: Scores) -> None:
-        self._maps, self._scores = recorder.maps, scores
+        self._maps, self._scores, self._clock = recorder.maps, scores, recorder.clock
         self._transfer = Transfer(recorder.maps)
 
     def item(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -26,11 +27,15 @@ class Indexing:
         if mapped is None:
             if isinstance(key, tuple) and source.is_floating_point() and source.ndim >= 2:
                 indices = [k for k in key if isinstance(k, Tensor)]
-                self._scores.picked(source, indices, out, in_rows=len(key) == source.ndim)
+                whole = len(key) == source.ndim
+                self._scores.picked(source, indices, out, _of_key(key) if whole else None)
         elif mapped is UNRELATED:
             self._maps.put(out, mapped)
         elif is_plain(key):
-            self._maps.put(out, mapped.moved(np.asarray(mapped.positions[key])))
+            moved = np.asarray(mapped.positions[key])
+            self._maps.put(out, mapped.moved(moved))
+            if mapped.loss < 0:
+                self._clock.block_read(moved)
         else:
             moved = from_numpy(mapped.positions)[on_host(key)]
             self._transfer.give_moved(out, moved, mapped)
@@ -48,4 +53,16 @@ class Indexing:
             index = next((a for a in args[1:] if isinstance(a, Tensor)), None)
         if isinstance(index, Tensor) and source.is_floating_point() and source.ndim >= 2:
             dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else None)
-            self._scores.picked(source, [index], out, in_rows=dim in (-1, source.ndim - 1))
+            along_last = dim in (-1, source.ndim - 1)
+            self._scores.picked(source, [index], out, _of_gather if along_last else None)
+
+
+def _of_gather(of_rows: Any) -> Any:
+    return of_rows[..., None]
+
+
+def _of_key(key: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def of_pick(of_rows: Any) -> Any:
+        return of_rows[tuple(to_numpy(k.cpu()) if isinstance(k, Tensor) else k for k in key[:-1])]
+
+    return of_pick

@@ -4,6 +4,7 @@ A score is picked out of rows by its target, or is a cross-entropy. Added up are
 products with a vector of weights; a total that carries a gradient counts only once it is read.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
+from harness.inside.hooks.recording.picked_rows import picked_from
 from harness.inside.hooks.recording.position_maps import UNRELATED, PositionMap, Positions, merged
 from harness.inside.hooks.recording.recorder import FEWEST_IDS, INTEGERS, Recorder
 from harness.inside.hooks.recording.unfinished import AwaitedTotal
@@ -31,10 +33,17 @@ class Scores:
         """Rows from which a token's score may be picked."""
         self._recorder.log_softmaxes.put(out, kwargs.get("dim", args[1] if len(args) > 1 else None))
 
-    def picked(self, source: Tensor, indices: list[Tensor], out: Tensor, in_rows: bool) -> None:
-        """A number for each token was picked out of a table with a row a token (`in_rows`: along
-        the last dimension).
+    def picked(
+        self,
+        source: Tensor,
+        indices: list[Tensor],
+        out: Tensor,
+        of_pick: Callable[[Any], Any] | None,
+    ) -> None:
+        """A number for each token was picked out of a table with a row a token; `of_pick` leads
+        from numbers of rows to those of picks, where the last dimension was picked along.
         """
+        found: list[tuple[Tensor, PositionMap]] = []
         for index in indices:
             if index.dtype not in INTEGERS:
                 continue
@@ -45,17 +54,38 @@ class Scores:
                 and index.dtype == torch.int64
             ):
                 mapped = self._recorder.align(index)
-            if mapped is None or mapped is UNRELATED or mapped.loss >= 0:
-                continue
+            if mapped is not None and mapped is not UNRELATED and mapped.loss < 0:
+                found.append((index, mapped))
+        # Of a token and its predecessor, the token: its score is fixed when both are known.
+        for index, mapped in sorted(found, key=lambda f: -int(f[1].positions.max(initial=-1))):
             positions = merged(tuple(out.shape), [mapped])
             if positions is not None and (positions >= 0).any():
-                known = self._recorder.log_softmaxes
-                width = known.width(source, out.numel()) if in_rows else 0
-                picked = self._recorder.loss(positions, width)
+                picked = self._picked(source, out, positions, of_pick)
                 self._maps.put(out, picked)
-                if width:
+                if picked.softmax_width:
                     self._recorder.rows.look(picked, source, index)
                 return
+
+    def _picked(
+        self,
+        source: Tensor,
+        out: Tensor,
+        positions: Positions,
+        of_pick: Callable[[Any], Any] | None,
+    ) -> PositionMap:
+        known = self._recorder.log_softmaxes
+        width = known.width(source, out.numel()) if of_pick else 0
+        mapped = self._recorder.loss(positions, width)
+        if width or of_pick is None or source.device.type != "cpu":
+            return mapped
+        rows = to_numpy(source.detach().float())
+        seen = picked_from(rows, of_pick, positions, len(self._recorder.stream))
+        return replace(
+            mapped,
+            softmax_width=seen.softmax_width,
+            row_width=seen.row_width,
+            normaliser=seen.normaliser,
+        )
 
     def cross_entropy(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """The score of every target, whatever reduction was asked for."""
@@ -121,7 +151,10 @@ class Scores:
         """A number leaves torch."""
         self._recorder.read_awaited(args[0])
         mapped = self._maps.find(args[0])
-        if mapped is None or mapped.loss < 0:
+        if mapped is None:
+            return None
+        if mapped.loss < 0:
+            self._token_read(mapped, out)
             return None
         if isinstance(out, float):
             position = int(mapped.positions.reshape(-1)[0])
@@ -132,6 +165,13 @@ class Scores:
         if mapped.positions.size <= READ_AT_ONCE:
             return tracked_list(out, mapped.positions.tolist(), mapped)
         return None
+
+    def _token_read(self, mapped: PositionMap, out: Any) -> None:
+        clock = self._recorder.clock
+        if isinstance(out, list) and mapped.positions.ndim == 1:
+            clock.list_of(out, mapped.positions.tolist())
+        elif isinstance(out, int) and mapped.positions.size == 1:
+            clock.touch(int(mapped.positions.reshape(-1)[0]))
 
 
 def weighing(mapped: PositionMap) -> Positions:

@@ -1,0 +1,238 @@
+"""Code that is compiled so that what it reads and keeps is seen (`rewriting`).
+
+The functions of ours stand in `builtins` under short names. Each does first what the code would
+have done; what it looks at afterwards never reaches the script.
+Guarantees: files of the script alone are rewritten, and no bytecode of them is written. Code that
+cannot be rewritten is compiled as it is. Does not cover: accelerators, where a compiler reads the
+code.
+"""
+
+import ast
+import builtins
+import importlib.machinery
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from harness.inside.hooks.code.rewriting import EACH, KEEP, READ, REWRITTEN, SLICE, Rewriter
+from harness.inside.hooks.code.seen_rows import row_width
+from harness.inside.hooks.numpy.picks import picked_by_key
+from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of
+from harness.inside.hooks.python.tracked_floats import TrackedFloat, TrackedNumpyFloat
+from harness.inside.hooks.recording.kept_values import LineOfValues
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.sites import Site
+
+Loader: Any = importlib.machinery.SourceFileLoader
+NUMBERS = {float, np.float64, np.float32, TrackedFloat, TrackedNumpyFloat, Decimal}
+FLOATS = NUMBERS - {Decimal}
+ARRAYS = {np.ndarray, TrackedArray, Tensor}
+READ_LATELY = 8  # tokens: the target, and its context
+INTEGERS = {np.int64, np.int32, np.int16, np.uint16, np.uint32, np.uint8}
+
+
+class FollowedCode:
+    """Rewrites what is compiled while installed."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._lines: list[LineOfValues] = []
+        self._to_code, self._cache = Loader.source_to_code, Loader._cache_bytecode
+        Loader.source_to_code = self._source_to_code()
+        Loader._cache_bytecode = self._cache_bytecode()
+        for name, function in self._functions().items():
+            setattr(builtins, name, function)
+
+    def close(self) -> None:
+        """Files are compiled as they are; code that was rewritten still finds its functions."""
+        Loader.source_to_code, Loader._cache_bytecode = self._to_code, self._cache
+
+    def compiled(self, source: Any, file: str) -> CodeType:
+        """A text, or a tree, of the script."""
+        try:
+            tree = source if isinstance(source, ast.Module) else ast.parse(source, file)
+            plain = compile(tree, file, "exec", dont_inherit=True)
+        except SyntaxError:
+            return compile(source, file, "exec", dont_inherit=True)
+        try:
+            rewriter = Rewriter(len(self._lines))
+            code = compile(rewriter.visit(tree), file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, TypeError, RecursionError, AttributeError) as error:
+            self._recorder.failed("rewriting", error)
+            return plain
+        name = self._recorder.sites.name_of(file) or Path(file).name
+        clock = self._recorder.clock
+        for place in rewriter.places:
+            site = Site(f"{name}:{place.line}", place.function)
+            self._lines.append(LineOfValues(site, str(place.number), clock))
+        return code
+
+    def _source_to_code(self) -> Any:
+        theirs, to_code = self._recorder.sites.name_of, self._to_code
+
+        def source_to_code(loader: Any, data: Any, path: str, **options: Any) -> CodeType:
+            if isinstance(data, bytes | str) and theirs(path) is not None:
+                return self.compiled(data, path)
+            return to_code(loader, data, path, **options)  # type: ignore[no-any-return]
+
+        return source_to_code
+
+    def _cache_bytecode(self) -> Any:
+        theirs, cache = self._recorder.sites.name_of, self._cache
+
+        def cache_bytecode(loader: Any, source: str, bytecode: str, data: bytes) -> Any:
+            return None if theirs(source) is not None else cache(loader, source, bytecode, data)
+
+        return cache_bytecode
+
+    def _functions(self) -> dict[str, Any]:
+        seen = _Seen(self._recorder, self._lines)
+
+        def rewritten(text: Any) -> Any:
+            return self.compiled(text, "<string>") if type(text) in (str, bytes) else text
+
+        return {
+            READ: seen.reader(),
+            KEEP: seen.keeper(),
+            EACH: seen.goer(),
+            REWRITTEN: rewritten,
+            SLICE: slice,
+        }
+
+
+class _Seen:
+    """Makes the functions that rewritten code calls."""
+
+    def __init__(self, recorder: Recorder, lines: list[LineOfValues]) -> None:
+        self._recorder, self._clock, self._lines = recorder, recorder.clock, lines
+        self._last = int(recorder.stream.max(initial=0))
+
+    def reader(self) -> Any:
+        """`a[i]`."""
+        looks: Any = {list: self._from_list, tuple: self._from_row, dict: self._from_row}
+        arrays: Any = dict.fromkeys((np.ndarray, np.memmap, TrackedArray), self._from_array)
+        recorder = self._recorder
+        found = {**looks, **arrays, Tensor: self._from_tensor}
+
+        def read(container: Any, key: Any, number: int) -> Any:
+            value = container[key]
+            look = found.get(type(container))
+            if look is not None and recorder.active:
+                try:
+                    seen = look(container, key, value, number)
+                    return value if seen is None else seen
+                except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                    recorder.failed("read", error)
+                    found.clear()
+            return value
+
+        return read
+
+    def keeper(self) -> Any:
+        """`x`, where it is kept."""
+        lines, recorder, read = self._lines, self._recorder, self._clock.read
+
+        def keep(number: int, value: Any) -> Any:
+            kind = type(value)
+            if kind in NUMBERS:
+                if read and recorder.active and not (line := lines[number]).is_dead:
+                    recorder.kept(line, float(value))
+            elif kind in ARRAYS and recorder.active and self._is_block(value):
+                recorder.guarded("block", recorder.kept_block, lines[number], value)
+            return value
+
+        return keep
+
+    def _is_block(self, value: Any) -> bool:
+        """An array with a score a token, whose places nobody knows."""
+        if type(value) is Tensor:
+            kept = value.is_floating_point() and value.device.type == "cpu"
+            return kept and not value.requires_grad and self._recorder.maps.find(value) is None
+        return value.dtype.kind == "f" and map_of(value) is None
+
+    def goer(self) -> Any:
+        """`a`, where it is gone through."""
+
+        def each(values: Any) -> Any:
+            kind = type(values)
+            if kind is list:
+                places = self._clock.places_in(values) if self._recorder.active else None
+                return values if places is None else self._touching(values, places)
+            if kind is np.ndarray and values.ndim == 1 and values.dtype.kind in "iu":
+                known = self._clock.places(values) if self._recorder.active else None
+                if known is not None and known.size == values.size:
+                    return self._touching(values, known.tolist())
+            return values
+
+        return each
+
+    def _touching(self, values: Any, places: list[int]) -> Iterator[Any]:
+        touch, n = self._clock.touch, len(places)
+        for index, value in enumerate(values):
+            if index < n:
+                touch(places[index])
+            yield value
+
+    def _from_list(self, container: Any, key: Any, value: Any, number: int) -> None:
+        kind = type(value)
+        if kind is int:
+            if len(container) >= 16:
+                places = self._clock.places_in(container)
+                if places is not None:
+                    self._clock.touch(places[key])
+        elif kind in FLOATS:
+            self._from_row(container, key, value, number)
+        elif kind is list and type(key) is slice:
+            places = self._clock.places_in(container)
+            if places is not None:
+                self._clock.list_of(value, places[key])
+
+    def _from_array(self, container: Any, key: Any, value: Any, number: int) -> Any:
+        kind = type(value)
+        if kind in INTEGERS:
+            places = self._clock.places(container)
+            if places.size:
+                self._clock.touch(int(places[key]))
+        elif kind in FLOATS:
+            self._from_row(container, key, value, number)
+        elif value.dtype.kind in "iu":
+            self._clock.sliced(container, key, value)
+        elif type(key) is tuple:
+            return picked_by_key(self._recorder, container, key, value)
+        return None
+
+    def _from_tensor(self, container: Any, key: Any, value: Any, number: int) -> None:
+        if value.ndim == 0 and not value.is_floating_point():
+            mapped = self._recorder.maps.related(value)
+            if mapped is not None and mapped.loss < 0:
+                self._clock.touch(int(mapped.positions.reshape(-1)[0]))
+        elif value.ndim == 0 and not value.requires_grad and self._is_of_target(key):
+            self._from_row(container, key, float(value.detach()), number)
+
+    def _from_row(self, container: Any, key: Any, value: Any, number: int) -> None:
+        """An entry of a row was read: of one that weighs one?"""
+        if type(value) not in FLOATS or not self._is_of_target(key):
+            return
+        in_table = type(key) is tuple and type(container) is not dict
+        row = container[key[:-1]] if in_table else container
+        width = row_width(row, value)
+        line = self._lines[number]
+        if width and not line.is_dead:
+            self._recorder.kept(line, float(value), width)
+
+    def _is_of_target(self, key: Any) -> bool:
+        """The key is the token that was read last."""
+        read = self._clock.read
+        if not read:
+            return False
+        index = key[-1] if type(key) is tuple and key else key
+        try:
+            token = int(index)
+            return any(self._recorder.stream[place] == token for place in read[-READ_LATELY:])
+        except (TypeError, ValueError):
+            return False

@@ -1,0 +1,227 @@
+"""The script's syntax tree with calls of ours around what it reads, keeps and goes through.
+
+    a[i]                      read(a, i, n)
+    total += x; p = x; l.append(x); return x; [x for ...]      x becomes keep(n, x)
+    for t in a; zip(a, b)     a becomes each(a)
+    exec(text)                exec(rewritten(text))
+
+Each gives back what the code would have had there: same objects, same order, same exceptions.
+Lines and names stay. Does not cover: functions that another compiler reads (decorated with a
+`jit`), annotations, f-strings, patterns.
+"""
+
+import ast
+from typing import Any, NamedTuple
+
+READ, KEEP, EACH, REWRITTEN, SLICE = "__at__", "__of__", "__in__", "__as__", "__to__"
+APPENDS = ("append", "appendleft", "add", "put")
+GOES_THROUGH = ("zip", "enumerate", "map", "iter", "list", "tuple", "sum")
+FOREIGN_COMPILERS = ("jit", "compile", "kernel", "script", "njit", "vectorize")
+NO_NUMBER = (
+    *(ast.Constant, ast.Lambda, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Compare),
+    *(ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.Name, ast.Attribute),
+    *(ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.Starred),
+)
+
+
+class Place(NamedTuple):
+    """Where a call of ours stands."""
+
+    line: int
+    function: str
+    number: int  # among those of its line
+
+
+class Rewriter(ast.NodeTransformer):
+    """Rewrites one tree; `places` grows."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first  # number of the first place
+        self.places: list[Place] = []
+        self._functions = ["<module>"]
+        self._of_line: dict[int, int] = {}
+
+    # -- statements -----------------------------------------------------------------------------
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """`total += x`."""
+        node.value = self.visit(node.value)
+        self.generic_target(node.target)
+        if isinstance(node.op, ast.Add | ast.Sub):
+            node.value = self._kept(node.value)
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """`p = x`, `total = total + x`."""
+        inside = self._added(node)
+        node.value = self.visit(node.value)
+        for target in node.targets:
+            self.generic_target(target)
+        if inside is not None and isinstance(node.value, ast.BinOp):
+            node.value.right = self._kept(node.value.right)
+        else:
+            node.value = self._kept_each(node.value)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """The annotation stays."""
+        if node.value is not None:
+            node.value = self._kept(self.visit(node.value))
+        return node
+
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        """`return x`."""
+        if node.value is not None:
+            node.value = self._kept_each(self.visit(node.value))
+        return node
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        """`for t in a`."""
+        self.generic_visit(node)
+        node.iter = self._through(node.iter)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Its body alone."""
+        return self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        """Its body alone."""
+        return self._function(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Its body alone."""
+        node.body = [self.visit(part) for part in node.body]
+        return node
+
+    def visit_Match(self, node: ast.Match) -> ast.AST:
+        """Patterns stay."""
+        node.subject = self.visit(node.subject)
+        for case in node.cases:
+            case.body = [self.visit(part) for part in case.body]
+        return node
+
+    # -- expressions ----------------------------------------------------------------------------
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """`a[i]`, where it is read."""
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        key = _Slices().visit(node.slice)
+        return self._call(READ, node, node.value, key, self._place(node))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """`l.append(x)`, `zip(a, b)`, `exec(text)`."""
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name in ("super", "locals", "globals", "vars", "eval"):
+            return node
+        self.generic_visit(node)
+        if name in GOES_THROUGH:
+            node.args = [a if isinstance(a, ast.Starred) else self._through(a) for a in node.args]
+        elif name == "exec" and node.args and not isinstance(node.args[0], ast.Starred):
+            node.args[0] = self._call(REWRITTEN, node.args[0], node.args[0])
+        elif getattr(node.func, "attr", "") in APPENDS and len(node.args) == 1:
+            node.args[0] = self._kept(node.args[0])
+        return node
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        """`[x for ...]`."""
+        return self._comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        """The same."""
+        return self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        """The same."""
+        return self._comprehension(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        """`for t in a` of one."""
+        self.generic_visit(node)
+        if not node.is_async:
+            node.iter = self._through(node.iter)
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """Stays."""
+        return node
+
+    def generic_target(self, target: ast.expr) -> None:
+        """What stands in a target is read as elsewhere, the target itself is not."""
+        self.generic_visit(target)
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    def _function(self, node: Any) -> Any:
+        names = {part.lower() for d in node.decorator_list for part in _names(d)}
+        if any(foreign in name for name in names for foreign in FOREIGN_COMPILERS):
+            return node
+        self._functions.append(node.name)
+        node.body = [self.visit(part) for part in node.body]
+        self._functions.pop()
+        return node
+
+    def _comprehension(self, node: Any) -> Any:
+        self.generic_visit(node)
+        node.elt = self._kept_each(node.elt)
+        return node
+
+    def _kept_each(self, value: ast.expr) -> ast.expr:
+        if isinstance(value, ast.Tuple):
+            value.elts = [self._kept(e) for e in value.elts]
+            return value
+        return self._kept(value)
+
+    def _kept(self, value: ast.expr) -> ast.expr:
+        if isinstance(value, NO_NUMBER) and not isinstance(value, ast.Name):
+            return value
+        return self._call(KEEP, value, self._place(value), value)
+
+    def _through(self, value: ast.expr) -> ast.expr:
+        if isinstance(value, ast.Constant | ast.JoinedStr | ast.GeneratorExp):
+            return value
+        return self._call(EACH, value, value)
+
+    def _added(self, node: ast.Assign) -> ast.BinOp | None:
+        """`total = total + x`."""
+        value = node.value
+        if len(node.targets) != 1 or not isinstance(value, ast.BinOp):
+            return None
+        if not isinstance(value.op, ast.Add | ast.Sub):
+            return None
+        return value if ast.unparse(node.targets[0]) == ast.unparse(value.left) else None
+
+    def _place(self, node: ast.expr) -> ast.expr:
+        number = self._of_line[node.lineno] = self._of_line.get(node.lineno, 0) + 1
+        self.places.append(Place(node.lineno, self._functions[-1], number))
+        return ast.copy_location(ast.Constant(self._first + len(self.places) - 1), node)
+
+    @staticmethod
+    def _call(name: str, at: ast.expr, *arguments: ast.expr) -> ast.expr:
+        function = ast.copy_location(ast.Name(name, ast.Load()), at)
+        return ast.copy_location(ast.Call(function, list(arguments), []), at)
+
+
+class _Slices(ast.NodeTransformer):
+    """`lo:hi` outside of brackets."""
+
+    def visit_Slice(self, node: ast.Slice) -> ast.AST:
+        parts = [p or ast.Constant(None) for p in (node.lower, node.upper, node.step)]
+        made = ast.Call(ast.Name(SLICE, ast.Load()), parts, [])
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+
+def _names(node: ast.expr) -> list[str]:
+    return [
+        part.id if isinstance(part, ast.Name) else part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name | ast.Attribute)
+    ]

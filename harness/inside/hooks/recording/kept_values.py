@@ -1,0 +1,76 @@
+"""Plain numbers that the script's own lines keep, each with the token that was read for it.
+
+A line keeps numbers that it assigns, adds to a total, appends or returns. Whether they are scores
+is decided where they are read, by value: do they come to the number that was printed? A line that
+keeps many numbers for one token fills a row of the alphabet, and is left out.
+"""
+
+from harness.inside.hooks.recording.position_maps import Positions
+from harness.inside.hooks.recording.reading_clock import ReadingClock
+from harness.inside.hooks.recording.sites import Site
+
+MOST_A_TOKEN = 48  # numbers of one line for one token: a bit tree of 16 digits, three views
+MOST_FILLED = 4  # tokens for which a line may keep more
+RUN = 64  # numbers until a run is written down
+LOOKED_BACK = 64  # reads before a line's first number
+
+
+class LineOfValues:
+    """One place of the code, and the run of numbers that it is keeping."""
+
+    __slots__ = (
+        *("_at", "_clock", "_forgotten", "_of_place", "filled", "highest", "name", "site"),
+        *("positions", "values", "width"),
+    )
+
+    def __init__(self, site: Site, name: str, clock: ReadingClock) -> None:
+        self.site, self.name, self._clock = site, name, clock
+        self._at, self._forgotten = -1, 0  # reads that were seen
+        self._of_place = 0
+        self.filled = 0
+        self.highest = -1
+        self.positions: list[int] = []
+        self.values: list[float] = []
+        self.width = 0
+
+    def place(self) -> int:
+        """Of the number that is kept now; -1: none that counts."""
+        read = self._clock.read
+        if self._forgotten != self._clock.forgotten:
+            self._at, self._forgotten = 0, self._clock.forgotten
+        if self._at < 0:
+            self._at = max(0, len(read) - LOOKED_BACK)
+        if self._at < len(read):
+            since = read[self._at :]
+            self._at = len(read)
+            highest = max(since)
+            if highest != self.highest:
+                self._of_place = 0
+            self.highest = highest
+        self._of_place += 1
+        if self._of_place > MOST_A_TOKEN:
+            self.filled += self._of_place == MOST_A_TOKEN + 1
+            return -1
+        return self.highest
+
+    def breaks(self, place: int) -> bool:
+        """The run does not go on with this place."""
+        if not self.positions:
+            return False
+        last = self.positions[-1]
+        return (place != last and place != last + 1) or (
+            place != last and len(self.positions) >= RUN
+        )
+
+    def takes_block(self, places: Positions) -> bool:
+        """Whether an array for these places counts: not the same again and again."""
+        first = int(places.reshape(-1)[0])
+        if first != self.highest:
+            self._of_place, self.highest = 0, first
+        self._of_place += 1
+        return self._of_place <= MOST_A_TOKEN
+
+    @property
+    def is_dead(self) -> bool:
+        """It fills rows."""
+        return self.filled > MOST_FILLED
