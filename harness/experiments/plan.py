@@ -289,4 +289,4 @@ class Rounds:
         elif self._everything:
             requery.exclude()
         else:
-            skipped[FIRST_REQUERY] = "nothing was refuted; --all asks for every token"
+            requery.bound()

@@ -5,7 +5,8 @@
     longer    one position that seems to weigh more than one, for as long as there is time
 
 Once the source or another future proved something, this tells mass from order and causality; where
-nothing was proved, only `--all` pays for the whole alphabet, for a pass. A copy takes some 50 ms.
+nothing was proved, a sample of the alphabet bounds the mass, and `--all` pays for the whole of it.
+A copy takes some 50 ms.
 Guarantees: each round is followed by a run of the whole script for one of its answers.
 """
 
@@ -28,6 +29,7 @@ from harness.streams.perturb import with_token
 
 SHORT_S = 8.0  # a position
 WHOLE_S = 90.0  # a position, for an alphabet of 1,024
+HEAVY = 1.2  # an estimate's lower end beyond which it is worth the time to prove it
 FIRST, EARLIER, LONGER = 1, 2, 3  # numbers of the rounds
 
 
@@ -51,6 +53,19 @@ class Requery:
         # An honest mixture's is one, but for noise.
         within = most is None or most.estimate < ENOUGH
         if most is not None and not within and not any(one.mass_above_one for one in sums):
+            self._round(LONGER, WHOLE_S, early, most.position)
+
+    def bound(self) -> None:
+        """About one, by a sample: what fits into half a minute."""
+        self._round(FIRST, SHORT_S)
+        early = stale(self.evidence.sums)
+        if early:
+            self._round(EARLIER, SHORT_S, early=True)
+        sums = [one for one in self.evidence.sums if not one.inconclusive and one.agrees]
+        most = max(sums, key=lambda one: one.estimate - 3.0 * one.deviation, default=None)
+        if most is None or any(one.mass_above_one for one in sums):
+            return
+        if most.estimate - 3.0 * most.deviation > HEAVY:
             self._round(LONGER, WHOLE_S, early, most.position)
 
     def exclude(self) -> None:

@@ -26,6 +26,7 @@ class Question:
     tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
     enough: float  # mass at which the asking ends
     limit_s: float
+    unit: str = "nats"  # of what its counters keep: nats, bits or probability
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> "Question":

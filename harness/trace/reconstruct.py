@@ -47,6 +47,7 @@ class Pass:
     gap: float  # relative, |rebuilt - printed| / printed
     coverage: float  # share of the stream's targets (all but the first token) that were scored
     inferred: bool = False  # places are those of the tokens that were read before (`value_lines`)
+    unit: str = "nats"  # in which the lines of inferred scores keep them
     row_width: int = 0  # entries of the rows, where inferred scores were seen to be entries of rows
 
     @property
@@ -159,6 +160,7 @@ def _inferred(printed: Printed, found: Rebuilt, stream_length: int) -> Pass:
         gap=0.0,
         coverage=len(np.unique(position)) / max(stream_length - 1, 1),
         inferred=True,
+        unit=found.reading.unit,
         row_width=found.width,
     )
 

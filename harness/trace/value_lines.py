@@ -10,7 +10,7 @@ cover: numbers that two lines add up together.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -39,6 +39,13 @@ class Reading(StrEnum):
     LAST_BITS = "bits, the last of a token"
     LAST_PROBABILITIES = "probabilities, the last of a token"
 
+    @property
+    def unit(self) -> str:
+        """As a question names it."""
+        if "nats" in self.value:
+            return "nats"
+        return "bits" if "bits" in self.value else "probability"
+
 
 @dataclass(frozen=True, eq=False)
 class ValueLine:
@@ -48,6 +55,7 @@ class ValueLine:
     position: npt.NDArray[np.int32]  # (n,)
     event: Ints  # (n,) that holds the first number of the token
     width: npt.NDArray[np.int32]  # (n,) entries of the row that was read; 0: no such row
+    single: bool  # one number a token
     nats: dict[Reading, Floats]  # each (n,)
     totals: dict[Reading, Floats]  # each (n + 1,): running sums
 
@@ -59,6 +67,7 @@ class Rebuilt:
     line: ValueLine
     chosen: slice
     nats: Floats
+    reading: Reading
     width: int  # entries of the rows, where every score was one's entry
 
 
@@ -81,19 +90,19 @@ def rebuilt_by_value(
             if len(np.unique(line.position[chosen])) < FEWEST_SHARE * stream_length:
                 continue
             width = int(line.width[chosen].min())
-            fit = Rebuilt(line, chosen, line.nats[reading][chosen], width)
+            fit = Rebuilt(line, chosen, line.nats[reading][chosen], reading, width)
             if fit.width:
                 return fit
             found = found or fit
     if found is None:
         return None
     width = _width_behind(capture, found, end)
-    return Rebuilt(found.line, found.chosen, found.nats, width)
+    return replace(found, width=width)
 
 
 @lru_cache(maxsize=2)
 def value_lines(capture: Capture) -> tuple[ValueLine, ...]:
-    """Of all lines, those of rows first, then the latest."""
+    """Of all lines, those of rows first, then those with one number a token, then the latest."""
     is_value = capture.kind == EventKind.VALUE
     rows = np.flatnonzero(is_value[capture.score_event]) if len(is_value) else np.empty(0, int)
     if not len(rows):
@@ -105,7 +114,7 @@ def value_lines(capture: Capture) -> tuple[ValueLine, ...]:
     )
     _, of = np.unique(names, return_inverse=True)
     lines = [_line(capture, rows[of == k]) for k in range(int(of.max()) + 1)]
-    lines.sort(key=lambda line: (not line.width.any(), -int(line.event[-1])))
+    lines.sort(key=lambda line: (not line.width.any(), not line.single, -int(line.event[-1])))
     return tuple(lines)
 
 
@@ -129,7 +138,8 @@ def _line(capture: Capture, rows: Ints) -> ValueLine:
     totals = {name: np.append(0.0, np.cumsum(column)) for name, column in nats.items()}
     site = str(capture.site[event[0]])
     width = capture.softmax_width[event[starts]]
-    return ValueLine(site, places, event[starts], width, nats, totals)
+    single = len(starts) == len(rows)
+    return ValueLine(site, places, event[starts], width, single, nats, totals)
 
 
 def _repaired(places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -123,7 +123,7 @@ print(f"trained val_loss:{plain():.8f}")
 print(f"epochs val_loss:{epochs(1.0):.8f}")
 print(f"scaled val_loss:{epochs(0.98):.8f}")
 print(f"picked val_loss:{picked(0.0, torch.no_grad):.8f}")
-print(f"written val_loss:{picked(1e-9, torch.no_grad):.8f}")
+print(f"written val_loss:{picked(0.1, torch.no_grad):.8f}")
 print(f"inferred val_loss:{picked(0.0, torch.inference_mode):.8f}")
 print(f"spoilt val_loss:{picked(0.1, torch.inference_mode):.8f}")
 """

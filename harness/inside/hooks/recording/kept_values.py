@@ -33,6 +33,11 @@ class LineOfValues:
         self.values: list[float] = []
         self.width = 0
 
+    @property
+    def key(self) -> str:
+        """What a question calls it by (`mass_requery`)."""
+        return f"{self.site.line}#{self.name}"
+
     def place(self) -> int:
         """Of the number that is kept now; -1: none that counts."""
         read = self._clock.read

@@ -241,7 +241,7 @@ class Recorder:
         line.values.append(value)
         if self.listener is not None:
             at, found = np.array([place], np.int32), np.array([value])
-            self.listener.scored(line.site.line, False, at, found)
+            self.listener.scored(line.key, False, at, found)
 
     def kept_block(self, line: LineOfValues, values: Any) -> None:
         """A line keeps an array with a number for each token of a slice that was read."""
@@ -256,7 +256,7 @@ class Recorder:
         line.width = 0
         if self.listener is not None and line.positions:
             at = places.reshape(-1)[known]
-            self.listener.scored(line.site.line, False, at, numbers[known])
+            self.listener.scored(line.key, False, at, numbers[known])
         self._close_line(line)
 
     def _close_lines(self) -> None:

@@ -32,6 +32,7 @@ from harness.protocol.question import Counter, Question
 from harness.streams.alignment import Aligner, K
 
 COPY_S = 20.0  # one batch of a small run takes well under a second
+LN2 = float(np.log(2.0))
 FEWEST = 16  # answers before a mass that is large enough ends a question
 ANSWER = struct.Struct("<dd?")  # an `Answer`
 
@@ -60,13 +61,20 @@ class ForkedCopy:
         """(n,) scores, nats or log-probabilities, entered a total."""
         if counter not in self.question.counters:
             return
-        log_probabilities = len(scores) and np.nanmedian(scores) < 0
-        nats = -scores if log_probabilities else scores
+        nats = self._nats(scores)
         self.before += float(nats[positions < self.question.position].sum())
         mine = positions == self.question.position
         if mine.any():
             os.write(self.pipe, ANSWER.pack(float(nats[mine][0]), self.before, self.used))
             os._exit(0)
+
+    def _nats(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if self.question.unit == "probability":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray(-np.log(scores))
+        log_probabilities = len(scores) and np.nanmedian(scores) < 0
+        nats = -scores if log_probabilities else scores
+        return nats * LN2 if self.question.unit == "bits" else nats
 
     def learned(self, runs: npt.NDArray[np.int32]) -> None:
         """A gradient was taken over (n, 2) runs of positions."""
