@@ -11,7 +11,7 @@ Lines and names stay. Does not cover: functions that another compiler reads (dec
 """
 
 import ast
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 READ, KEEP, EACH, REWRITTEN, SLICE = "__at__", "__of__", "__in__", "__as__", "__to__"
 APPENDS = ("append", "appendleft", "add", "put")
@@ -154,7 +154,7 @@ class Rewriter(ast.NodeTransformer):
 
     # -- parts ----------------------------------------------------------------------------------
 
-    def _function(self, node: Any) -> Any:
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         names = {part.lower() for d in node.decorator_list for part in _names(d)}
         if any(foreign in name for name in names for foreign in FOREIGN_COMPILERS):
             return node
@@ -163,7 +163,7 @@ class Rewriter(ast.NodeTransformer):
         self._functions.pop()
         return node
 
-    def _comprehension(self, node: Any) -> Any:
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.AST:
         self.generic_visit(node)
         node.elt = self._kept_each(node.elt)
         return node
