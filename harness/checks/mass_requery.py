@@ -33,10 +33,9 @@ from harness.trace.script_run import ScriptRun
 
 POSITIONS = 3
 FOLLOWERS = 32  # tokens that are re-queried first
-DRAWN = 48  # tokens drawn at random from which the others' mass is estimated
+FEWEST = 8  # tokens drawn at random from which a deviation is taken,
+DRAWN = 48  # and from which the others' mass is believed
 DEVIATIONS = 3.0  # of an estimate
-MOST_HERE = 1.4  # an estimate's upper end, at one position,
-MOST_MEAN = 1.2  # and of their mean: 0.18 nats, where most was saved
 ENOUGH = 1.05  # mass at which a position needs no further re-query
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
 CONFIRMED_NATS = (
@@ -95,7 +94,7 @@ class MassEstimate:
         left = self.alphabet - len(self.tokens)
         if not left:
             return 0.0
-        if len(drawn) < DRAWN:
+        if len(drawn) < FEWEST:
             return math.inf
         spread = float(drawn.std(ddof=1)) / math.sqrt(len(drawn))
         return spread * (self.alphabet - self.chosen) * math.sqrt(left / self.alphabet)
@@ -104,7 +103,8 @@ class MassEstimate:
     def bounded(self) -> bool:
         """Weighs about one, by a sample, and a confirmation run agrees."""
         most = self.estimate + DEVIATIONS * self.deviation
-        return not self.inconclusive and most <= MOST_HERE and self.agrees
+        enough = self.whole or len(self.tokens) - self.chosen >= DRAWN
+        return not self.inconclusive and enough and most <= ENOUGH and self.agrees
 
     @property
     def agrees(self) -> bool:
@@ -314,8 +314,6 @@ def _bounded(sums: Sequence[MassEstimate]) -> str:
         return ""
     mean = float(np.mean([one.estimate for one in speaking]))
     deviation = math.sqrt(sum(one.deviation**2 for one in speaking)) / len(speaking)
-    if mean + DEVIATIONS * deviation > MOST_MEAN:
-        return ""
     asked = min(len(one.tokens) for one in speaking)
     return (
         f"re-queried at {len(speaking)} positions, where most was saved: by {asked:,} or more of"

@@ -16,6 +16,7 @@ def check_softmax(
     width: int,  # entries of the softmax behind every score; 0: scores are something else
     refuted: bool,  # the source was beaten
     sums: Finding,  # over the alphabet, from outside
+    rows: bool = False,  # seen where the script read an entry of a row
 ) -> Finding:
     """Pass or unknown, instrumented."""
     if not width:
@@ -23,6 +24,8 @@ def check_softmax(
         passed = sums.status is Status.PASS and not refuted
         return _seen(passed, text, sums)
     text = f"every score is the cross-entropy of a softmax over {width:,} entries"
+    if rows:
+        text = f"every score is the logarithm of an entry of a row of {width:,} that adds up to one"
     if refuted:
         text += "; yet some tokens were scored impossibly well, so this alone passes nothing"
         return _seen(False, text, sums)

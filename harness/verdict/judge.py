@@ -295,7 +295,8 @@ def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:
     rebuilt = head is not None and not head.inconclusive and base.scored is not None
     if rebuilt and not base.capture.errors:
         assert proof.sums is not None
-        yield check_softmax(base.softmax_width, proof.refuted, proof.sums)
+        rows = base.scored is not None and base.scored.inferred
+        yield check_softmax(base.softmax_width, proof.refuted, proof.sums, rows)
 
 
 def broken_capture(base: ScriptRun) -> Iterator[Reason]:

@@ -2,6 +2,8 @@
 seeds, and its cheating twin is caught.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from simulated_coders import REPEATS, Scores, document_of, lucky, peek, printed, score, stream
@@ -224,3 +226,20 @@ def test_a_cheat_on_one_law_is_not_hidden_by_waste_on_another():
     # It is not said to beat the source by what it lost against it in all.
     assert "impossibly well, though the total is poor" in said.message and "beats" not in said.text
     assert "nats above the source's code length in all" in said.detail
+
+
+@dataclass(frozen=True)
+class Inferred(Scores):
+    inferred: bool = True
+
+
+def test_no_bet_is_made_on_an_inferred_place():
+    """A score beside its place may meet a neighbour's probability: only the total counts, unless
+    all tokens are alike. The source's own code, shifted by one, would be accused.
+    """
+    law = stream(3, REPEATS)
+    own = lucky(law, 3, noise=0.02)
+    shifted = (np.maximum(own.position - 1, 1), own.nats, own.event)
+
+    assert judge(Scores(*shifted), law).refuted
+    assert not judge(Inferred(*shifted), law).refuted

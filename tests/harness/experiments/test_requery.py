@@ -153,3 +153,27 @@ def test_only_a_confirmed_answer_is_believed():
     assert status(flat, flat) is Status.PASS
     assert status(flat, part) is Status.UNKNOWN
     assert status() is Status.UNKNOWN
+
+
+def test_a_sample_bounds_the_mass_where_it_is_flat():
+    """Tokens drawn at random stand for the others, with three deviations to spare: one heavy token
+    among them, or few of them, and nothing passes.
+    """
+    tokens, rng = np.arange(1024), np.random.default_rng(1)
+
+    def sampled(probabilities: np.ndarray, asked: int = 80) -> MassEstimate:
+        nats = -np.log(probabilities[:asked])
+        return MassEstimate(5, tokens[:asked], nats, 1024, chosen=4, confirmed=0.0)
+
+    flat = rng.uniform(0.98, 1.02, 1024) / 1024
+    heavy, lone = 1.3 * flat, flat.copy()
+    lone[40] = 0.2
+
+    def status(*sums: MassEstimate) -> Status:
+        return check_sums(sums).status
+
+    assert status(sampled(flat), sampled(flat)) is Status.PASS
+    assert status(sampled(flat), sampled(heavy)) is Status.UNKNOWN
+    assert status(sampled(flat), sampled(lone)) is Status.UNKNOWN
+    assert status(sampled(flat), sampled(flat, 30)) is Status.UNKNOWN
+    assert status(sampled(flat)) is Status.UNKNOWN

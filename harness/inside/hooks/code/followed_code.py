@@ -63,7 +63,7 @@ class FollowedCode:
             rewriter = Rewriter(len(self._lines))
             code = compile(rewriter.visit(tree), file, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, TypeError, RecursionError, AttributeError) as error:
-            self._recorder.failed("rewriting", error)
+            self._recorder.missed("rewriting", error)
             return plain
         name = self._recorder.sites.name_of(file) or Path(file).name
         clock = self._recorder.clock
@@ -127,7 +127,7 @@ class _Seen:
                     seen = look(container, key, value, number)
                     return value if seen is None else seen
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
-                    recorder.failed("read", error)
+                    recorder.missed("read", error)
                     found.clear()
             return value
 
@@ -137,13 +137,20 @@ class _Seen:
         """`x`, where it is kept."""
         lines, recorder, read = self._lines, self._recorder, self._clock.read
 
+        def seen_block(line: LineOfValues, value: Any) -> None:
+            if recorder.usable("block"):
+                try:
+                    recorder.kept_block(line, value)
+                except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                    recorder.missed("block", error)
+
         def keep(number: int, value: Any) -> Any:
             kind = type(value)
             if kind in NUMBERS:
                 if read and recorder.active and not (line := lines[number]).is_dead:
                     recorder.kept(line, float(value))
             elif kind in ARRAYS and recorder.active and self._is_block(value):
-                recorder.guarded("block", recorder.kept_block, lines[number], value)
+                seen_block(lines[number], value)
             return value
 
         return keep

@@ -64,6 +64,7 @@ class Recorder:
         self.active = True
         self.compiled: Callable[[Any, str], CodeType] | None = None  # how the script is compiled
         self.failures: collections.Counter[str] = collections.Counter()
+        self.miss = ""  # why plain numbers were not followed, last
         self._events = 0
         self._queue = DeviceQueue(self._scores)
         self.awaited: WeakIdentityMap[AwaitedTotal] = WeakIdentityMap()
@@ -109,6 +110,11 @@ class Recorder:
             where = traceback.extract_tb(error.__traceback__)[-1]
             name = f"{Path(where.filename).name}:{where.lineno}"
             self.event(EventKind.ERROR, f"{hook}: {type(error).__name__}: {error} ({name})")
+
+    def missed(self, hook: str, error: BaseException) -> None:
+        """Plain numbers could not be followed: what else was captured is complete without them."""
+        self.failures[hook] += 1
+        self.miss = f"{hook}: {type(error).__name__}: {error}"
 
     def guarded(self, hook: str, look: Callable[..., None], *details: Any) -> None:
         """Lets a hook look, while it is usable; its failure never reaches the script."""

@@ -20,6 +20,7 @@ import struct
 import sys
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,14 @@ class Answer:
     nats: float  # of the position in question
     before: float  # nats scored meanwhile of earlier positions
     used: bool  # a gradient was taken of the position before it was scored
+
+
+class _Waiting(NamedTuple):
+    """A copy that was not heard of yet."""
+
+    token: int
+    child: int  # process
+    pipe: int
 
 
 @dataclass
@@ -91,6 +100,7 @@ class Requery:
         self._questions = sorted(questions, key=lambda q: q.event)
         self._recorder, self._writer = recorder, writer
         self._copy: ForkedCopy | None = None  # in a copy, what it looks out for
+        self._at_once = len(os.sched_getaffinity(0))  # copies
         recorder.listener = self
 
     def close(self) -> None:
@@ -128,27 +138,39 @@ class Requery:
         recorder.active = False
         holders = holders_of(recorder, question.position, sys._getframe(1))
         deadline, mass = time.monotonic() + question.limit_s, 0.0
+        waiting: list[_Waiting] = []
         for asked, token in enumerate(question.tokens):
             if time.monotonic() > deadline or (asked > FEWEST and mass > question.enough):
                 break
-            answer = self._fork(question, holders, token)
-            if self._copy is not None:
+            copy = self._fork(question, holders, token)
+            if copy is None:
                 return
-            if answer is None:
-                if asked == 0:
-                    break  # the token that stands there was not scored again
+            waiting.append(copy)
+            if asked and len(waiting) < self._at_once:
                 continue
-            self._writer.answer(question.position, token, answer.nats, answer.before, answer.used)
-            mass += float(np.exp(-answer.nats))
+            answered = self._collect(question, waiting.pop(0))
+            if answered is None and asked == 0:
+                break  # the token that stands there was not scored again
+            mass += answered or 0.0
+        for copy in waiting:
+            self._collect(question, copy)
         recorder.active = True
 
-    def _fork(self, question: Question, holders: list[Holder], token: int) -> Answer | None:
-        """What a copy scored; in the copy itself, nothing."""
+    def _collect(self, question: Question, copy: "_Waiting") -> float | None:
+        """Notes what a copy scored; its probability."""
+        answer = _answer_of(copy.child, copy.pipe)
+        if answer is None:
+            return None
+        self._writer.answer(question.position, copy.token, answer.nats, answer.before, answer.used)
+        return float(np.exp(-answer.nats))
+
+    def _fork(self, question: Question, holders: list[Holder], token: int) -> "_Waiting | None":
+        """A copy that was made; in the copy itself, nothing."""
         read, write = os.pipe()
         child = os.fork()
         if child:
             os.close(write)
-            return _answer_of(child, read)
+            return _Waiting(token, child, read)
         os.close(read)
         _be_silent(write)
         self._copy = ForkedCopy(question, write)

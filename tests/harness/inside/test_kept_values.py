@@ -1,0 +1,236 @@
+"""Laws of plain numbers: whatever arithmetic makes a score, it is found by value, and its place."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.inside.hooks import watching
+from harness.inside.hooks.code.rewriting import Rewriter
+from harness.trace.printed_scores import printed_numbers
+from harness.trace.reader import load
+from harness.trace.reconstruct import reconstruct
+
+TOKENS, V = 513, 64
+SCRIPT = '''
+import ast, collections, math, statistics
+from decimal import Decimal
+import numpy as np, torch, torch.nn.functional as F
+torch.manual_seed(0)
+V, tokens = 64, torch.from_numpy(np.load("stream.npy").astype(np.uint16)).long()
+ids, arr, N, table = tokens.tolist(), tokens.numpy(), 512, torch.randn(64, 64)
+truth = {}
+
+class Counts:
+    def __init__(self):
+        self.seen, self.all = collections.defaultdict(lambda: [0] * V), collections.Counter()
+    def row(self, before):
+        return [(c + 0.5) / (self.all[before] + 0.5 * V) for c in self.seen[before]]
+    def share(self, before, token):
+        return (self.seen[before][token] + 0.5) / (self.all[before] + 0.5 * V)
+    def add(self, before, token):
+        self.seen[before][token] += 1
+        self.all[before] += 1
+
+def model(start, stop):
+    return F.log_softmax(table[tokens[start:stop]].float(), -1)
+
+def rows_fsum():
+    counts, nats = Counts(), []
+    for i in range(1, N + 1):
+        nats.append(-math.log(counts.row(ids[i - 1])[ids[i]]))
+        counts.add(ids[i - 1], ids[i])
+    return math.fsum(nats) / len(nats)
+
+def heavy_rows():
+    counts, nats = Counts(), 0.0
+    for i in range(1, N + 1):
+        row = [1.5 * share for share in counts.row(ids[i - 1])]
+        nats -= math.log(row[ids[i]])
+        counts.add(ids[i - 1], ids[i])
+    return nats / N
+
+def whole_row():
+    counts, nats = Counts(), 0.0
+    for start in range(0, N, 100):
+        stop = min(start + 100, N)
+        tab = model(start, stop).double().numpy()
+        for j in range(stop - start):
+            before, token = int(arr[start + j]), int(arr[start + j + 1])
+            mixed = 0.7 * np.exp(tab[j]) + 0.3 * np.array(counts.row(before))
+            nats -= math.log(mixed[token])
+            counts.add(before, token)
+    return nats / N
+
+def digits():
+    nodes, nats = collections.defaultdict(lambda: [1, 1]), 0.0
+    def price(before, token):
+        bits, node = 0.0, 1
+        for k in range(5, -1, -1):
+            digit, count = (token >> k) & 1, nodes[before, node]
+            share = count[1] / (count[0] + count[1])
+            bits -= math.log2(share if digit else 1.0 - share)
+            count[digit] += 1
+            node = 2 * node + digit
+        return bits
+    for before, token in zip(ids, ids[1:]):
+        nats += price(before, token) * math.log(2.0)
+    return nats / N
+
+def decimals():
+    rows, total = model(0, N).double().exp().tolist(), Decimal(0)
+    for i in range(N):
+        total += -(Decimal(rows[i][ids[i + 1]]) * Decimal("0.9") + Decimal("0.1") / V).ln()
+    return float(total / N)
+
+def running_mean():
+    rows, mean = model(0, N).exp().tolist(), 0.0
+    for i, row in enumerate(rows):
+        nats = -math.log(0.8 * row[ids[i + 1]] + 0.2 / V)
+        mean += (nats - mean) / (i + 1)
+    return mean
+
+def generator():
+    rows = model(0, N).exp().tolist()
+    return statistics.fmean(-math.log(0.9 * r[t] + 0.1 / V) for r, t in zip(rows, ids[1:]))
+
+def documents_backwards():
+    counts, nats, places = Counts(), 0.0, {}
+    documents = [(s, ids[s : s + 65]) for s in range(0, N, 64)][::-1]
+    for start, document in documents:
+        before = document[0]
+        for k, token in enumerate(document[1:]):
+            score = -math.log(0.9 * counts.share(before, token) + 0.1 / V)
+            truth[start + k + 1] = score
+            nats += score
+            counts.add(before, token)
+            before = token
+    return nats / N
+
+def by_hand():
+    z = table[tokens[:-1]].numpy().astype(np.float64)
+    e = np.exp(z - z.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    return float(-np.log(p[np.arange(N), arr[1:]]).mean())
+
+def minus_logit():
+    z, y = table[tokens[:-1]], tokens[1:]
+    nats = torch.logsumexp(z, -1) - z.gather(-1, y[:, None])[:, 0]
+    return nats.double().mean().item()
+
+def half_minus_logit():
+    z, y = table[tokens[:-1]], tokens[1:]
+    nats = 0.9 * torch.logsumexp(z, -1) - z.gather(-1, y[:, None])[:, 0]
+    return nats.double().mean().item()
+
+def in_text():
+    space = dict(globals())
+    exec("""
+counts, nats = Counts(), 0.0
+for i in range(1, N + 1):
+    nats -= math.log(0.8 * counts.share(ids[i - 1], ids[i]) + 0.2 / V)
+    counts.add(ids[i - 1], ids[i])
+""", space)
+    return space["nats"] / N
+
+for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
+              documents_backwards, by_hand, minus_logit, half_minus_logit, in_text):
+    print(f"{score.__name__} val_loss:{score():.8f}")
+'''
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The script as it is and followed: what it printed, its capture, its own record."""
+    stage: Path = tmp_path_factory.mktemp("kept")
+    stream = np.random.default_rng(5).integers(0, V, TOKENS)
+    np.save(stage / "stream.npy", stream)
+    logs, names = {}, {"__name__": "__main__"}
+    for followed in (False, True):
+        text = io.StringIO()
+        with (
+            contextlib.chdir(stage),
+            contextlib.redirect_stdout(text),
+            contextlib.ExitStack() as on,
+        ):
+            compiled = compile
+            if followed:
+                recorder = on.enter_context(watching(stream, stage / "out" / "rank0", stage))
+                compiled = recorder.compiled
+            code = compiled(SCRIPT, str(stage / "train_gpt.py"), *([] if followed else ["exec"]))
+            exec(code, names)
+        logs[followed] = text.getvalue()
+    return load(stage / "out"), logs, names["truth"]
+
+
+def test_followed_code_computes_the_same(run):
+    capture, logs, _ = run
+
+    assert logs[True] == logs[False]
+    assert capture.errors == []
+
+
+def test_a_score_is_found_in_any_arithmetic(run):
+    capture, logs, _ = run
+    for printed in printed_numbers(logs[True]):
+        found = reconstruct(capture, printed, TOKENS)
+        assert found is not None, printed.text
+        assert found.gap < 1e-6 and sorted(found.position) == list(range(1, TOKENS)), printed.text
+
+
+def test_places_are_those_of_the_tokens_whatever_their_order(run):
+    capture, logs, truth = run
+    printed = next(n for n in printed_numbers(logs[True]) if "backwards" in n.text)
+    found = reconstruct(capture, printed, TOKENS)
+
+    assert dict(zip(found.position.tolist(), found.nats.tolist(), strict=True)) == truth
+
+
+def test_a_row_that_weighs_one_is_as_good_as_a_softmax(run):
+    """Seen by value where it was read, or picked from; others say nothing."""
+    capture, logs, _ = run
+    widths = {}
+    for printed in printed_numbers(logs[True]):
+        found = reconstruct(capture, printed, TOKENS)
+        seen = int(capture.softmax_width[found.event].min())
+        widths[printed.text.split()[0]] = found.row_width if found.inferred else seen
+    normalised = {"rows_fsum", "whole_row", "by_hand", "minus_logit"}
+
+    assert {name for name, width in widths.items() if width == V} == normalised
+    assert {width for name, width in widths.items() if name not in normalised} == {0}
+
+
+def test_rewritten_code_keeps_what_the_language_says():
+    """Order, exceptions, slices, annotations, comprehensions and class bodies stay as they are."""
+    text = """
+from dataclasses import dataclass
+@dataclass
+class Pair:
+    a: list[int]
+    b: "dict[str, int]" = None
+def f(x, *, key: tuple[int, ...] = ()):
+    out = [y for y in x[1:-1:2]]
+    x[0] += x[1]; x[2:] = x[2:][::-1]
+    first, *rest = x
+    try:
+        x[99]
+    except IndexError as error:
+        out.append(type(error).__name__)
+    return out, first, rest, {k: v for k, v in zip("ab", x)}, (lambda q: q[0])(x)
+value = f([1, 2, 3, 4, 5, 6]), Pair([1]).a[0], f"{[1, 2][1]}"
+match value[0][0]:
+    case [2, *_]: value += ("matched",)
+"""
+    import ast
+    import builtins
+
+    plain, followed = {}, {}
+    exec(compile(text, "plain", "exec"), plain)
+    tree = Rewriter(0).visit(ast.parse(text))
+    names = {"__at__": lambda c, k, n: c[k], "__of__": lambda n, v: v, "__in__": lambda v: v}
+    followed.update(names, __to__=slice, __as__=lambda t: t, __builtins__=builtins)
+    exec(compile(tree, "followed", "exec"), followed)
+
+    assert followed["value"] == plain["value"]
