@@ -41,9 +41,13 @@ class AskedNames:
             self._begun.remove()
         self._writer.close()
 
+    def wants(self, name: str) -> bool:
+        """Whether a look-up would tell anything new."""
+        return len(self._known) < MOST_NAMES and not self._known.get(name, False)
+
     def note(self, name: str, way: Way, default: object) -> None:
         """The script asked; `default`: what it gave, of any type."""
-        if not name or len(name) > MOST_CHARACTERS or len(self._known) >= MOST_NAMES:
+        if not name or len(name) > MOST_CHARACTERS or not self.wants(name):
             return
         text = _as_text(default)
         if self._known.get(name, text is None and name in self._known):

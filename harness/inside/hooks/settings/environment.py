@@ -13,7 +13,8 @@ import dis
 import inspect
 import os
 import sys
-from types import FrameType
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
 
 from harness.inside.hooks.recording.recorder import Recorder
@@ -40,7 +41,7 @@ class Environment:
         os.environ.__class__ = self._own
 
     def _heard(self, key: object, default: object = _MISSING) -> None:
-        if isinstance(key, str) and not self._noting:
+        if isinstance(key, str) and not self._noting and self._names.wants(key):
             self._noting = True  # what is looked up for a note is no look-up of the script
             self._recorder.guarded("environment", self._note, key, default)
             self._noting = False
@@ -99,6 +100,11 @@ def _asking() -> FrameType | None:
     return None
 
 
+@lru_cache(maxsize=64)
+def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
+    return tuple(dis.get_instructions(code))
+
+
 def _default_beside(frame: FrameType, key: str) -> object:
     """The plain value that stands beside the name, a number rather than a word; else None."""
     code = frame.f_code
@@ -108,7 +114,7 @@ def _default_beside(frame: FrameType, key: str) -> object:
         lines = (frame.f_lineno, frame.f_lineno + 1)
         wanted = tuple(
             one.argval
-            for one in dis.get_instructions(code)
+            for one in _instructions(code)
             if one.opname in _LOADS and one.positions and one.positions.lineno in lines
         )
     values = [frame.f_locals.get(name) for name in wanted]
