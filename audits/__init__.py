@@ -40,3 +40,7 @@ def _leave_working_directory() -> None:
 
 if _starts_a_command():
     _leave_working_directory()
+    if not {"audits.scan", "harness.evaluate"}.isdisjoint(sys.orig_argv) or sys.argv[0] != "-m":
+        from audits.interruption import end_at_once  # the others have their own ends
+
+        end_at_once()

@@ -20,6 +20,7 @@ from typing import Final
 from audits.catalogue import PROFILES, RULES
 from audits.findings import ScanReport
 from audits.folder import NothingToScan, UsageError
+from audits.interruption import ends_at_once
 from audits.judge import scan_path
 from audits.output import FORMATS
 from audits.output.conclusion import MISUSE, NOTHING, OK, exit_code
@@ -51,7 +52,8 @@ files may be the submission),
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     options = _parser(prog).parse_args(argv)
     try:
-        return _run(options)
+        with ends_at_once():
+            return _run(options)
     except UsageError as error:
         print(f"audits.scan: {error}", file=sys.stderr)
         return MISUSE
@@ -99,9 +101,10 @@ def _scan(path: Path, options: argparse.Namespace, rules: Sequence[str]) -> Scan
 
 def _scan_stdin(options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:
     """One script from standard input, judged like a lone file."""
+    script = sys.stdin.buffer.read()
     with tempfile.TemporaryDirectory(prefix="scorefirst-") as folder:
         path = Path(folder, "stdin.py")
-        path.write_bytes(sys.stdin.buffer.read())
+        path.write_bytes(script)
         return scan_path(path, options.profile, None, rules)
 
 

@@ -26,7 +26,7 @@ from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.errors import HarnessError, SandboxError, SubmissionError
 from harness.examination import Examination
-from harness.interrupts import Interrupted, within
+from harness.interrupts import Interrupted, held_back, within
 from harness.options import Options
 from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
@@ -84,7 +84,8 @@ class Evaluation:
         except Interrupted as stop:
             self.interrupted = stop
             self._conclude(stop)
-        return self._report()
+        with held_back():
+            return self._report()
 
     def _gather(self) -> None:
         try:

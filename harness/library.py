@@ -80,30 +80,24 @@ def evaluate(
         tokenizers=None if tokenizers is None else tuple(map(Path, tokenizers)),
     )
     request.check()
-    return carry_out(request, observer or Observer()).report
+    chosen = request.settled()
+    with ReportFolder.chosen(chosen.out, chosen.submission, chosen.seed) as folder:
+        return carry_out(request, observer or Observer(), folder.path).report
 
 
-def carry_out(request: Request, observer: Observer) -> Done:
-    """The evaluation of a request that was checked."""
+def carry_out(request: Request, observer: Observer, out: Path) -> Done:
+    """The evaluation of a request that was checked, into a folder that the caller holds."""
     chosen = request.settled()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
     data = _data(chosen)
-    with _report_folder(chosen) as folder:
-        options = _options(chosen, folder.path, data, replay_command(request), observer)
-        evaluation = Evaluation(options)
-        report = evaluation.run()
-        with held_back():
-            page = render_markdown(report.to_json())
-            report.write(folder.path)
-            (folder.path / "report.md").write_text(page, encoding="utf-8")
-    return Done(report, folder.path, evaluation.interrupted)
-
-
-def _report_folder(chosen: Settled) -> ReportFolder:
-    if chosen.out is not None:
-        return ReportFolder.named(chosen.out, chosen.submission)
-    return ReportFolder.unnamed(chosen.submission, chosen.seed)
+    evaluation = Evaluation(_options(chosen, out, data, replay_command(request), observer))
+    report = evaluation.run()
+    with held_back():
+        page = render_markdown(report.to_json())
+        report.write(out)
+        (out / "report.md").write_text(page, encoding="utf-8", errors="backslashreplace")
+    return Done(report, out, evaluation.interrupted)
 
 
 def _options(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from audits.interruption import as_python_does, ends_at_once
 from audits.tool import NAME, version
 
 EPILOG = """\
@@ -42,8 +43,11 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command that is named first; returns its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    chosen = _parser().parse_args(given[:1]).command
-    command = importlib.import_module(COMMANDS[chosen].module)
+    with ends_at_once():
+        chosen = _parser().parse_args(given[:1]).command
+        command = importlib.import_module(COMMANDS[chosen].module)
+    if argv is None:
+        as_python_does()  # the commands that end otherwise say so
     code = command.main(given[1:], prog=f"{NAME} {chosen}")
     assert isinstance(code, int)
     return code

@@ -5,17 +5,21 @@ interrupted by SIGINT and SIGTERM. What judges
 is imported once the arguments are known to be usable: help and refusals come at once.
 """
 
+import argparse
 import contextlib
+import io
 import logging
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 
+from audits.interruption import ends_at_once
 from audits.tool import NAME
 from harness.commands.command_line import PROG, parser, request_of
 from harness.commands.signals import interruptible, leave
 from harness.errors import HarnessError
 from harness.interrupts import Interrupted
+from harness.report_folder import ReportFolder
 from harness.request import Request
 
 EXIT_TOOL_FAILED = 2
@@ -23,9 +27,17 @@ EXIT_TOOL_FAILED = 2
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command; returns the exit code."""
-    arguments = parser(prog).parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a path's letters may be none of the terminal's
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    with ends_at_once():
+        arguments = parser(prog).parse_args(argv)
+        return _exit_code(arguments)
+
+
+def _exit_code(arguments: argparse.Namespace) -> int:
     try:
-        with interruptible(), _messages_on_stderr():
+        with _messages_on_stderr():
             code = _evaluate(request_of(arguments))
     except Interrupted as stop:
         print(f"scorefirst: {stop}", file=sys.stderr)
@@ -56,13 +68,28 @@ def _messages_on_stderr() -> Iterator[None]:
 
 def _evaluate(request: Request) -> int:
     request.check()
+    chosen = request.settled()
+    # Before torch is loaded, which takes seconds: an older report must not be taken for this one's.
+    with ReportFolder.chosen(chosen.out, chosen.submission, chosen.seed) as folder:
+        return _carry_out(request, folder)
+
+
+def _carry_out(request: Request, folder: ReportFolder) -> int:
     from harness.commands.progress import Shown
     from harness.library import carry_out
     from harness.report.terminal import render_terminal
     from harness.verdict.decide import EXIT_CODES
 
-    done = carry_out(request, Shown())
+    try:
+        with interruptible():
+            done = carry_out(request, Shown(), folder.path)
+    except Interrupted:
+        whole = (folder.path / "report.md").exists()
+        said = f"the report is whole: {folder.path}" if whole else "nothing was judged"
+        print(f"scorefirst: {said}", file=sys.stderr)
+        raise
     print(render_terminal(done.report.to_json()["summary"]["lines"]))
     if done.interrupted:
+        folder.close()
         leave(done.interrupted.exit_code)
     return EXIT_CODES[done.report.verdict]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.report_folder import MARK, OURS, ReportFolder
+from harness.report_folder import MARK, OURS, REPORTS, ReportFolder
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ def test_what_an_older_evaluation_left_is_removed_and_nothing_else(
     foreign.mkdir()
     (foreign / "kept").touch()
     with ReportFolder.named(out, submission):
-        for name in OURS[2:]:
+        for name in set(OURS) - set(REPORTS):
             (out / name / "deep").mkdir(parents=True)
-        for name in OURS[:2]:
+        for name in REPORTS:
             (out / name).write_text("old")
         (out / "runs" / "link").symlink_to(foreign)
         (out / "notes.txt").write_text("mine")
@@ -102,6 +102,60 @@ def test_a_file_of_that_name_that_is_not_ours_is_never_removed(
     (tmp_path / "reports" / "my-record-7" / name).mkdir(parents=True)
     with ReportFolder.unnamed(submission, 7) as folder:
         assert folder.path.name == "my-record-7-2"
+
+
+def test_only_what_an_evaluation_made_is_removed(tmp_path: Path, submission: Path) -> None:
+    """A folder of ours that was put beside the report later is somebody's own."""
+    out = tmp_path / "out"
+    with ReportFolder.named(out, submission):
+        (out / "report.json").touch()
+    (out / "source").mkdir()
+    with pytest.raises(UsageError, match="it holds source, which no evaluation is known"):
+        ReportFolder.named(out, submission)
+    assert (out / "source").exists() and (out / "report.json").exists()
+
+
+def test_a_submission_is_never_removed_for_its_report(tmp_path: Path, submission: Path) -> None:
+    """Nor the link to it, also where an evaluation that was killed may have made that folder."""
+    out = tmp_path / "out"
+    ReportFolder.named(out, submission)  # never closed: as if it had been killed
+    (out / "source" / "mine").mkdir(parents=True)
+    (out / "main").symlink_to(submission)
+    for inside in (out / "source", out / "source" / "mine", out / "main"):
+        with pytest.raises(UsageError, match="the submission lies in it"):
+            ReportFolder.named(out, inside)
+        assert inside.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "second name", "folder"])
+def test_a_mark_that_is_no_file_of_its_own_is_never_written(
+    kind: str, tmp_path: Path, submission: Path
+) -> None:
+    """What it leads to stays as it is, or is not made; the evaluation goes elsewhere."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    mark = tmp_path / "reports" / "my-record-7" / MARK
+    mark.parent.mkdir(parents=True)
+    if kind == "folder":
+        mark.mkdir()
+    elif kind == "second name":
+        mark.hardlink_to(precious)
+    else:
+        mark.symlink_to(precious if kind == "link" else tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="no plain file"):
+        ReportFolder.named(mark.parent, submission)
+    with ReportFolder.unnamed(submission, 7) as folder:
+        assert folder.path.name == "my-record-7-2"
+    assert precious.read_text() == "mine" and not (tmp_path / "nowhere").exists()
+
+
+def test_a_name_of_other_bytes_has_a_report_folder(tmp_path: Path, submission: Path) -> None:
+    """Paths are bytes; the note is text, and finds its owner again."""
+    strange = submission.parent / "s\udcff"
+    strange.mkdir()
+    for _ in range(2):
+        with ReportFolder.unnamed(strange, 7) as folder:
+            assert folder.path.name == "s--7"
 
 
 def test_a_folder_that_cannot_be_written_is_wrong_use(tmp_path: Path, submission: Path) -> None:

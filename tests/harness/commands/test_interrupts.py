@@ -17,9 +17,12 @@ import jsonschema
 import pytest
 from contest_records import HANGS, ILLEGAL, Case
 
+import harness
 from harness.commands.evaluate import main
+from harness.commands.signals import interruptible
 from harness.interrupts import Interrupted, held_back, within
 from harness.report.model import SCHEMA_PATH
+from harness.report_folder import ReportFolder
 from harness.sandbox import syscalls
 from reference_model.data.folder import DataFolder
 
@@ -99,13 +102,13 @@ def test_a_signal_leaves_a_report_and_nothing_else(
     data_folder: DataFolder,
 ) -> None:
     """Soon, without a traceback, with what was proved by then; never CLEAN."""
-    before = _mounts()
+    before, others = _mounts(), {*syscalls.descendants()}
     options = ["--jobs", "2", "--tokenizer", str(data_folder.tokenizer)]
     command = Command(case.write(tmp_path / "record"), tmp_path / "out", *options)
     logs = tmp_path / "out" / "runs"
     command.wait_until(lambda: command.said.exists() and until in command.said.read_text())
     command.wait_until(lambda: any("step:" in log.read_text() for log in logs.glob("*/output.log")))
-    below = [pid for pid in syscalls.descendants() if pid != command.process]
+    below = [pid for pid in syscalls.descendants() if pid not in {command.process, *others}]
     ended, wall_s = command.end_by(number)
 
     said = command.said.read_text()
@@ -122,10 +125,12 @@ def test_a_signal_leaves_a_report_and_nothing_else(
 
 
 def test_a_second_signal_ends_everything_at_once() -> None:
-    """Whatever the first one is still waiting for, and whoever that waits for."""
+    """Whatever the first one is still waiting for, and whoever that waits for. What comes right
+    behind the first is no second one: timeout(1) sends its signal twice.
+    """
     text = """
 import signal, subprocess, time
-from harness.commands.signals import interruptible
+from harness.commands.signals import ONE_S, interruptible
 child = subprocess.Popen(["sleep", "600"], start_new_session=True)
 with interruptible():
     try:
@@ -133,13 +138,21 @@ with interruptible():
         time.sleep(60)
     except KeyboardInterrupt:
         print("cleaning up", flush=True)
+        signal.raise_signal(signal.SIGINT)
+        print("still", flush=True)
+        time.sleep(ONE_S)
+        print("for long", flush=True)
         time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        assert process.stdout.readline() == b"cleaning up\n"
+        assert [process.stdout.readline() for _ in range(3)] == [
+            b"cleaning up\n",
+            b"still\n",
+            b"for long\n",
+        ]
         process.send_signal(signal.SIGINT)
         assert process.wait(END_LIMIT_S) == 130
     assert _end([child])
@@ -167,3 +180,59 @@ def test_work_that_takes_too_long_is_not_waited_for() -> None:
         within(5.0, lambda: 1 // 0)
     with pytest.raises(TimeoutError):
         within(0.01, lambda: time.sleep(0.5))
+
+
+START = """
+import os, signal, sys, threading, time
+def stop():
+    while {seen!r} not in sys.modules: time.sleep(0.001)
+    os.kill(os.getpid(), signal.{signal})
+threading.Thread(target=stop, daemon=True).start()
+sys.argv, sys.orig_argv = ["/bin/scorefirst", *{argv!r}], ["python", "/bin/scorefirst", *{argv!r}]
+from harness.commands.dispatch import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "seen", "number"),
+    [
+        ("evaluate", "harness.commands.dispatch", signal.SIGTERM),
+        ("evaluate", "numpy", signal.SIGINT),  # numpy made a RecursionError of a KeyboardInterrupt
+        ("scan", "audits.folder", signal.SIGINT),
+    ],
+)
+def test_a_signal_in_the_first_seconds_says_that_nothing_was_judged(
+    command: str, seen: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """From the middle of an import, without a traceback; an older report is not left as ours."""
+    (tmp_path / "train_gpt.py").write_text("print('val_bpb: 1.0')\n")
+    out = ["--out", "out"] if command == "evaluate" else []
+    with ReportFolder.named(tmp_path / "out", tmp_path / "train_gpt.py"):
+        (tmp_path / "out" / "report.json").write_text("older")
+    text = START.format(seen=seen, signal=number.name, argv=[command, "train_gpt.py", *out])
+    ran = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(harness.__path__[0]).parent)},
+    )  # fmt: skip
+    said = f"scorefirst: interrupted by {number.name}; nothing was judged\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (128 + number, "", said)
+    if seen == "numpy":
+        assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_an_error_that_a_library_makes_of_an_interruption_is_one() -> None:
+    """Never "the harness itself failed"; an error without a signal stays what it is."""
+
+    def library(*, stopped: bool) -> None:
+        with interruptible():
+            try:
+                if stopped:
+                    signal.raise_signal(signal.SIGINT)
+            finally:
+                raise RecursionError
+
+    with pytest.raises(Interrupted, match="by SIGINT"):
+        library(stopped=True)
+    with pytest.raises(RecursionError):
+        library(stopped=False)
