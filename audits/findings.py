@@ -90,3 +90,10 @@ class ScanReport:
             for file in self.files
             if file.role in (Role.ENTRY, Role.CANDIDATE) and not file.judged
         )
+
+    @property
+    def beside(self) -> tuple[FileReport, ...]:
+        """Scripts that the folder starts beside the one that is judged, and that may score."""
+        roles = [file.role for file in self.files]
+        found = tuple(file for file in self.files if file.role == Role.CANDIDATE)
+        return found if Role.ENTRY in roles else ()

@@ -3,6 +3,7 @@
 Guarantees: one answer, by the same rule for everybody: what a native manifest names, else what the
 commands start, else the only `train*.py`, else what the size of the code and the source in the logs
 point to. Where none of these decides, every file that may be it is given, and called a candidate.
+So is a script that gives a score and that the commands start beside the one that is judged.
 Does not cover: several programs that are one submission; the entry is one file.
 """
 
@@ -13,14 +14,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audits.facts.documented.commands import READMES, Command, commands_of, configuration
+from audits import facts
+from audits.choice import Choice, Papers, Started, choose
+from audits.facts.documented.commands import READMES, commands_of, configuration
 from audits.facts.documented.configuration import Configuration
-from audits.facts.documented.entry import pointed_to
 from audits.facts.documented.logs import Logs, logs_of
 from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
 from audits.facts.documented.papers import read_paper
 from audits.facts.siblings import INSIDE
+from audits.flow import scores
 from audits.source import Source, read_source
 
 NATIVE_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp"})
@@ -49,6 +52,14 @@ class Target:
     papers: Mapping[str, str] = field(default_factory=dict)  # those that cannot be read: why
 
 
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What of a folder is read."""
+
+    entries: tuple[Target, ...]  # one, or one for each file that may be the entry
+    beside: tuple[Target, ...] = ()  # scripts that are started too, and may give the score
+
+
 class Files:
     """The Python files of a target, each read once, when it is first asked for."""
 
@@ -73,7 +84,7 @@ class Files:
 
 def target_of(path: Path, entry: str | None) -> Target:
     """The one target. Raises UsageError where the folder leaves several files."""
-    first, *others = targets_of(path, entry)
+    first, *others = targets_of(path, entry).entries
     if others:
         listed = ", ".join(one.entry for one in (first, *others))
         raise UsageError(
@@ -83,35 +94,45 @@ def target_of(path: Path, entry: str | None) -> Target:
     return first
 
 
-def targets_of(path: Path, entry: str | None) -> tuple[Target, ...]:
-    """One, or one for each file that may be the entry."""
+def targets_of(path: Path, entry: str | None) -> Targets:
+    """One entry, or one for each file that may be it, and what else gives a score."""
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder; give a script or a submission folder")
     if path.is_file():
-        return (Target(path.parent, path.name, (path.name,), Configuration()),)
+        return Targets((Target(path.parent, path.name, (path.name,), Configuration()),))
     files = tuple(sorted(_python_files(path)))
     manifest = _native_entry(path)
     if not files and manifest is None:
         raise NothingToScan(_no_code(path))
     commands, logs = commands_of(path), logs_of(path)
     native, _, factory = (manifest or "").partition(":")
+    natives, papers = _natives(path), _unreadable(path, logs)
+
+    def target(name: str) -> Target:
+        config = configuration(commands, name, logs)
+        made_by = factory if name == native else ""
+        return Target(path, name, files, config, natives, made_by, papers)
+
     named = entry or native
-    chosen = (named,) if named else _candidates(path, files, commands, logs)
     if named and named not in files:
         raise UsageError(f"{path / named}: no such file; --entry takes a file inside the folder")
-    natives, papers = _natives(path), _unreadable(path, logs)
-    return tuple(
-        Target(
-            path,
-            name,
-            files,
-            configuration(commands, name, logs),
-            natives,
-            factory if name == native else "",
-            papers,
+    chosen = (
+        Choice((named,))
+        if named
+        else choose(
+            Papers(path, files, commands, logs), lambda name, usual: _started(target(name), usual)
         )
-        for name in chosen
     )
+    return Targets(tuple(map(target, chosen.entries)), tuple(map(target, chosen.beside)))
+
+
+def _started(target: Target, usual: str) -> Started:
+    own = facts.run(Files(target).tree_of, target.entry, target.config, explore=True)
+    program = own.loaded.get(usual)
+    as_main = program is not None and program.names["__name__"].const == "__main__"
+    sites = [one.site for one in own.trace.accumulations] + [one.site for one in own.trace.updates]
+    works = target.entry in {site.file for site in sites}
+    return Started(any(scores(own.trace)), launches=as_main and not works)
 
 
 def _python_files(folder: Path) -> Iterator[str]:
@@ -153,23 +174,3 @@ def _native_entry(folder: Path) -> str | None:
     if not isinstance(named, str):
         raise NothingToScan(f"{folder}: a declared engine; the submission has no code to read")
     return named
-
-
-def _candidates(
-    folder: Path, files: tuple[str, ...], commands: list[Command], logs: Logs
-) -> tuple[str, ...]:
-    """The one file that the folder's own evidence names, else all that may be it."""
-    started = list(dict.fromkeys(one.script for one in commands if one.script in files))
-    top = [name for name in files if "/" not in name]
-    trains = [name for name in top if name.startswith("train")]
-    likely = [name for name in started if name.startswith("train")] or trains or started
-    for names in (likely, top):
-        if len(names) == 1:
-            return (names[0],)
-        if "train_gpt.py" in names:
-            return ("train_gpt.py",)
-    if (pointed := pointed_to(folder, files, logs)) is not None:
-        return (pointed,)
-    named = {command.script for command in commands}
-    below = [name for name in files if name.rpartition("/")[2] in named]
-    return tuple(sorted(likely or (below if len(below) == 1 else top or files)))

@@ -39,15 +39,18 @@ def scan_path(
     rules: Collection[str] = tuple(CHECKS),
 ) -> ScanReport:
     """Scans one script or folder. Raises UsageError and NothingToScan."""
-    readings = [_Reading(target) for target in targets_of(path, entry)]
+    targets = targets_of(path, entry)
+    decided = len(targets.entries) == 1
+    readings = [_Reading(target, decided=decided) for target in targets.entries]
+    readings += [_Reading(target, decided=False) for target in targets.beside]
     for reading in readings:
         reading.read_flags()
         for explore in (False, True):
             reading.read(rules, explore=explore)
     target = readings[0].target
     entries = [reading.target.entry for reading in readings]
-    names = sorted(target.files, key=lambda name: (name not in entries, name))
-    code = [_file_report(name, readings, profile) for name in names]
+    names = sorted(set(target.files) - set(entries))
+    code = [_file_report(name, readings, profile) for name in (*entries, *names)]
     papers = [_paper_report(name, why, profile) for name, why in sorted(target.papers.items())]
     return ScanReport(profile, (*code, *papers))
 
@@ -55,8 +58,9 @@ def scan_path(
 class _Reading(Files):
     """Two passes over one target: as the run was configured, and with every switch both ways."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, decided: bool) -> None:
         super().__init__(target)
+        self.decided = decided  # this is the submission; else it may be, and nothing in it can fail
         self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
         self.natives = Natives(target.natives)
         self.flags: list[FlagDefault] = []
@@ -116,10 +120,7 @@ def _file_report(name: str, readings: Sequence[_Reading], profile: str) -> FileR
     judged = source.tree is not None and any(reading.scored for reading in reached)
     role = _role(name, readings)
     if role is Role.CANDIDATE:
-        number = [reading.target.entry for reading in readings].index(name) + 1
-        notes.append(
-            f"candidate entry {number} of {len(readings)}: cannot tell which one was submitted"
-        )
+        notes.append(_why_candidate(name, readings))
     if role is not Role.PART and source.tree is not None:
         if any(one.cut_short for one in reached if one.target.entry == name):
             outcome = Outcome.PARTLY
@@ -127,15 +128,22 @@ def _file_report(name: str, readings: Sequence[_Reading], profile: str) -> FileR
         if not judged:
             notes.append(NO_SCORE)
     found = _findings(name, reached, profile)
-    if len(readings) > 1:
-        found = tuple(map(_of_a_candidate, found))
     return FileReport(name, outcome, found, "; ".join(notes), role, judged)
 
 
 def _role(name: str, readings: Sequence[_Reading]) -> Role:
-    if name not in {reading.target.entry for reading in readings}:
-        return Role.PART
-    return Role.ENTRY if len(readings) == 1 else Role.CANDIDATE
+    for reading in readings:
+        if name == reading.target.entry:
+            return Role.ENTRY if reading.decided else Role.CANDIDATE
+    return Role.PART
+
+
+def _why_candidate(name: str, readings: Sequence[_Reading]) -> str:
+    if readings[0].decided:
+        judged = readings[0].target.entry
+        return f"the folder starts it beside {judged}, and it may be what gives the score"
+    number = [reading.target.entry for reading in readings].index(name) + 1
+    return f"candidate entry {number} of {len(readings)}: cannot tell which one was submitted"
 
 
 def _findings(name: str, reached: Sequence[_Reading], profile: str) -> tuple[Finding, ...]:
@@ -145,6 +153,8 @@ def _findings(name: str, reached: Sequence[_Reading], profile: str) -> tuple[Fin
         for (rule, file, line), match in reading.matches.items():
             if file == name:
                 finding = _judge(rule, match, reading.sources, profile)
+                if not reading.decided:
+                    finding = _of_a_candidate(finding)
                 known = found.get((rule, line), finding)
                 found[rule, line] = min(known, finding, key=lambda one: STATUSES.index(one.status))
     return tuple(sorted(found.values(), key=lambda finding: (finding.line, finding.rule)))

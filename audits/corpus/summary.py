@@ -97,6 +97,8 @@ def verdict(record: Record) -> str:
         return "unjudged"  # no score was recognised: not among those without a finding
     if any(file["outcome"] == Outcome.PARTLY for file in code):
         return "partly"
+    if any(file["role"] == Role.CANDIDATE for file in code):
+        return "undecided"  # the commands start another script too
     return next((status for status in STATUSES if status in found), "no finding")
 
 

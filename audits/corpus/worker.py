@@ -107,11 +107,13 @@ def _scan(folder: Path, settings: Settings) -> Result:
         return {"status": "nothing", "note": _without(folder, nothing), "files": []}
     read = [asdict(file) for file in report.files if file.outcome != Outcome.SKIPPED]
     skipped = len(report.files) - len(read)
-    candidates = [file.path for file in report.files if file.role == Role.CANDIDATE]
-    status = "undecided" if candidates else "judged"
-    note = (
-        f"cannot tell which file is the submission: {', '.join(candidates)}" if candidates else ""
-    )
+    candidates = ", ".join(file.path for file in report.files if file.role == Role.CANDIDATE)
+    if report.beside:
+        status, note = "judged", f"the folder also starts {candidates}"
+    elif candidates:
+        status, note = "undecided", f"cannot tell which file is the submission: {candidates}"
+    else:
+        status, note = "judged", ""
     return {"status": status, "note": note, "files": read, "skipped": skipped}
 
 

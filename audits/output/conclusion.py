@@ -51,8 +51,14 @@ def _not_judged(view: View) -> Iterator[str]:
 
 def _undecided(view: View) -> Iterator[str]:
     for report in view.reports:
-        if count := sum(file.role == Role.CANDIDATE for file in report.files):
-            folder = report.root or "the folder"
+        folder = report.root or "the folder"
+        if report.beside:
+            listed = ", ".join(file.path for file in report.beside)
+            yield (
+                f"Undecided: {folder} also starts {listed}, which may be what gives its score;"
+                " nothing in there can fail it; --entry FILE names the one."
+            )
+        elif count := sum(file.role == Role.CANDIDATE for file in report.files):
             yield (
                 f"Undecided: any of {count} files may be what {folder} submits, so none of them can"
                 " fail it; --entry FILE names the one."

@@ -15,13 +15,13 @@ from audits.findings import FileReport, Role, ScanReport
 from audits.source import Outcome
 from harness.checks.status import Finding, Level, Status, Step
 
-# MISC-3: what cannot be read is unknown, never clean
+# MISC-3: what cannot be read, or was not judged, is unknown, never clean
 UNREAD = (Outcome.UNREADABLE, Outcome.PARTLY)
 
 
 def check_static(report: ScanReport) -> list[Finding]:
     """One finding per rule that the scanner failed or warned about, and one for what it could not
-    read.
+    read, or what may be the submission beside the script that is judged.
     """
     findings: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for file in report.files:
@@ -39,7 +39,8 @@ def check_static(report: ScanReport) -> list[Finding]:
         entries = tuple(entry for _, entry in found)
         said.append(Finding(rule, status, Level.READ, text, entries, steps=_steps(first)))
     code = (file for file in report.files if file.role != Role.PAPER)  # those have a finding
-    return said + [_unread(file) for file in code if file.outcome in UNREAD]
+    said += [_unread(file) for file in code if file.outcome in UNREAD]
+    return said + [_also_started(file) for file in report.beside]
 
 
 def first_lines(report: ScanReport, found: Sequence[Finding], profile: str) -> Iterator[str]:
@@ -66,4 +67,9 @@ def _steps(entry: Mapping[str, Any]) -> tuple[Step, ...]:
 
 def _unread(file: FileReport) -> Finding:
     text = f"{file.path}: {file.outcome}, {file.note}; what was not read was not judged"
+    return Finding("MISC-3", Status.UNKNOWN, Level.READ, text)
+
+
+def _also_started(file: FileReport) -> Finding:
+    text = f"{file.path}: {file.note}; it was only read: --entry {file.path} evaluates it"
     return Finding("MISC-3", Status.UNKNOWN, Level.READ, text)

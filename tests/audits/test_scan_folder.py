@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audits.findings import Finding
+from audits.findings import Finding, Role
 from audits.folder import NothingToScan, UsageError, target_of
 from audits.judge import scan_path
 from audits.rules import CHECKS
@@ -168,6 +168,100 @@ def test_other_files_are_reported_as_skipped(folder: Folder) -> None:
 def test_the_entry(folder: Folder, files: Mapping[str, str], entry: str) -> None:
     """Manifest, then commands, then the only training script."""
     assert target_of(folder(files), None).entry == entry
+
+
+LEGAL = CHECKS["ORDER-2"].valid[0]
+STARTS_EVAL = "TTT_ENABLED=1 torchrun --nproc_per_node=8 eval_ttt.py"
+
+
+@pytest.mark.parametrize("command", [STARTS_EVAL, "python -m eval_ttt", "python ./eval_ttt.py"])
+def test_what_the_folder_runs_is_judged(folder: Folder, command: str) -> None:
+    """A file of the usual name that no command starts does not stand for the one that is."""
+    root = folder(
+        {"train_gpt.py": LEGAL, "eval_ttt.py": ILLEGAL, "README.md": BLOCK.format(command)}
+    )
+    report = scan_path(root)
+    assert [(file.path, file.role) for file in report.files] == [
+        ("eval_ttt.py", Role.ENTRY),
+        ("train_gpt.py", Role.BESIDE),
+    ]
+    assert statuses(list(report.files[0].findings)) == [("ORDER-2", "fail")]
+
+
+@pytest.mark.parametrize("place", ["eval_ttt.py", "finish.py", "tools/finish.py"])
+def test_another_script_that_the_folder_runs_is_no_pass(folder: Folder, place: str) -> None:
+    """It gives a score: read as a candidate, which cannot fail; the entry stays, and can."""
+    commands = f"torchrun train_gpt.py\nTTT_ENABLED=1 torchrun {place}"
+    root = folder({"train_gpt.py": LEGAL, place: ILLEGAL, "README.md": BLOCK.format(commands)})
+    entry, other = scan_path(root).files
+    assert (entry.path, entry.role, entry.findings) == ("train_gpt.py", Role.ENTRY, ())
+    assert (other.path, other.role) == (place, Role.CANDIDATE)
+    assert statuses(list(other.findings)) == [("ORDER-2", "warn")]
+    assert target_of(root, None).entry == "train_gpt.py"
+    (root / "train_gpt.py").write_text(ILLEGAL)
+    (root / place).write_text(LEGAL)
+    entry, other = scan_path(root).files
+    assert statuses([*entry.findings, *other.findings]) == [("ORDER-2", "fail")]
+
+
+def test_what_only_the_other_script_reaches_cannot_fail(folder: Folder) -> None:
+    """Also in the file that is judged: it may not be what was submitted."""
+    adapted = ILLEGAL.replace("for epoch in range(3):", "for epoch in range(3 if ADAPT else 0):")
+    shared = adapted.replace("class Net", "ADAPT = __name__ != '__main__'\n\n\nclass Net", 1)
+    commands = "python train_gpt.py\npython eval_ttt.py"
+    root = folder(
+        {
+            "train_gpt.py": shared,
+            "eval_ttt.py": "from train_gpt import *\n",
+            "README.md": BLOCK.format(commands),
+        }
+    )
+    found = [finding for file in scan_path(root).files for finding in file.findings]
+    assert "fail" not in {finding.status for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("prepare_data.py", "import numpy as np\nprint('val_bpb is not computed here')\n"),
+        ("download.py", "print('done')\n"),
+        ("launch.py", 'import subprocess\nsubprocess.run(["python", "train_gpt.py"])\n'),
+        ("eval_all.py", 'import runpy\nrunpy.run_path("train_gpt.py")\n'),
+    ],
+)
+@pytest.mark.parametrize("trains", ["", "\npython train_gpt.py"])
+def test_what_prepares_or_launches_is_no_entry(
+    folder: Folder, name: str, script: str, trains: str
+) -> None:
+    """Whether or not the script itself is started."""
+    commands = f"python {name}{trains}"
+    files = {"train_gpt.py": LEGAL, name: script, "README.md": BLOCK.format(commands)}
+    report = scan_path(folder(files))
+    assert [file.path for file in report.files if file.role == Role.ENTRY] == ["train_gpt.py"]
+    assert report.beside == ()
+
+
+def test_an_evaluation_that_is_not_understood_is_no_pass(folder: Folder) -> None:
+    """No score is recognised in it; what it is called says that one is made there."""
+    commands = "python train_gpt.py\npython eval_model.py"
+    files = {
+        "train_gpt.py": LEGAL,
+        "eval_model.py": "import torch\nprint(torch.load('score'))\n",
+        "README.md": BLOCK.format(commands),
+    }
+    report = scan_path(folder(files))
+    assert [file.path for file in report.unjudged] == ["eval_model.py"]
+
+
+def test_a_script_that_has_another_name_elsewhere_stays_the_entry(folder: Folder) -> None:
+    """A command for a training script that is not here means the one that is."""
+    commands = "python records/train_v7.py\npython check.py"
+    files = {"train_gpt.py": LEGAL, "check.py": LEGAL, "README.md": BLOCK.format(commands)}
+    report = scan_path(folder(files))
+    assert [(file.path, file.role) for file in report.files] == [
+        ("train_gpt.py", Role.ENTRY),
+        ("check.py", Role.CANDIDATE),
+    ]
 
 
 def test_an_ambiguous_folder_asks(folder: Folder) -> None:

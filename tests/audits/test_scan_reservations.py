@@ -125,6 +125,23 @@ def test_what_was_read_in_part_is_no_pass() -> None:
     assert "not read was not judged" in FORMATS["sarif"](shown)
 
 
+def test_a_script_that_is_started_too_is_no_pass(folder: Folder) -> None:
+    """Every format says so, and an evaluation of the other script cannot be clean."""
+    commands = "```bash\npython train_gpt.py\npython eval.py\n```\n"
+    root = folder({"train_gpt.py": LEGAL, "eval.py": LEGAL, "README.md": commands})
+    shown = view_of(root)
+    assert exit_code(shown) == 3
+    assert sentences(shown)[0].startswith("Undecided: run also starts eval.py, which may be what")
+    assert verdict(record_of(root)) == "undecided"
+    assert "title=undecided" in FORMATS["github"](shown)
+    assert ElementTree.fromstring(FORMATS["junit"](shown))[0].get("skipped") == str(len(RULES))
+    (finding,) = check_static(shown.reports[0])
+    assert (finding.rule, finding.status) == ("MISC-3", Status.UNKNOWN)
+    assert "--entry eval.py" in finding.text
+    (root / "train_gpt.py").write_text(ILLEGAL)
+    assert verdict(record_of(root)) == "fail"
+
+
 def test_every_candidate_is_scanned(folder: Folder) -> None:
     """Nothing tells which file was submitted: each is read, and none fails the submission."""
     root = folder({"a.py": ILLEGAL, "b.py": LEGAL, "c/other.py": "x = 1\n"})

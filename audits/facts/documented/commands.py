@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from audits.facts.documented.configuration import Configuration
@@ -33,6 +34,7 @@ class Command:
     script: str  # base name, or "" for a shell script it hands over to
     settings: dict[str, Setting]
     undecided: frozenset[str] = frozenset()  # set otherwise in another branch of the shell script
+    module: bool = False  # started as `-m NAME`: of the folder only where it holds NAME.py
 
 
 def commands_of(folder: Path) -> list[Command]:
@@ -44,14 +46,14 @@ def commands_of(folder: Path) -> list[Command]:
             break
     for path in sorted(folder.glob("*.sh")):
         found += list(_from_shell(path.name, enumerate(_text(path).split("\n"), 1)))
-    return found
+    return [one for one in found if not one.module or (folder / one.script).is_file()]
 
 
 def configuration(commands: list[Command], entry: str, logs: Logs | None = None) -> Configuration:
     """The environment of the entry: a later command wins, disagreement is remembered."""
     settings: dict[str, Setting] = {}
     ambiguous: set[str] = set()
-    mine = [command for command in commands if command.script == entry]
+    mine = [command for command in commands if command.script == entry.rpartition("/")[2]]
     for command in mine:
         ambiguous |= command.undecided
         for name, setting in command.settings.items():
@@ -100,7 +102,8 @@ def _from_shell(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Command
             continue
         if (script := _started(words)) is not None:
             settings = exported | given | _world_size(words, name, number)
-            yield Command(script, settings, frozenset(undecided - set(given)))
+            module = script not in {word.rsplit("/", 1)[-1] for word in words}
+            yield Command(script, settings, frozenset(undecided - set(given)), module)
 
 
 def _overridden(before: dict[str, Setting], given: dict[str, Setting]) -> set[str]:
@@ -145,6 +148,8 @@ def _started(words: list[str]) -> str | None:
     """The Python file a command starts; None when it starts something else."""
     runs = any(word.rsplit("/", 1)[-1] in _STARTERS for word in words)
     scripts = [word.rsplit("/", 1)[-1] for word in words if word.endswith(".py")]
+    modules = [after for word, after in pairwise(words) if word == "-m"]
+    scripts += [f"{name.replace('.', '/')}.py" for name in modules[-1:]]
     return scripts[0] if runs and scripts else None
 
 
