@@ -50,6 +50,7 @@ class Target:
     natives: Mapping[str, str] = field(default_factory=dict)  # C and C++ beside the script
     factory: str = ""  # the function that gives a native predictor
     papers: Mapping[str, str] = field(default_factory=dict)  # those that cannot be read: why
+    doubts: Mapping[str, str] = field(default_factory=dict)  # those that two readers read otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,7 @@ def target_of(path: Path, entry: str | None) -> Target:
 
 def targets_of(path: Path, entry: str | None) -> Targets:
     """One entry, or one for each file that may be it, and what else gives a score."""
-    if not path.exists():
-        raise UsageError(f"{path}: no such file or folder; give a script or a submission folder")
+    _require(path)
     if path.is_file():
         return Targets((Target(path.parent, path.name, (path.name,), Configuration()),))
     files = tuple(sorted(_python_files(path)))
@@ -106,12 +106,13 @@ def targets_of(path: Path, entry: str | None) -> Targets:
         raise NothingToScan(_no_code(path))
     commands, logs = commands_of(path), logs_of(path)
     native, _, factory = (manifest or "").partition(":")
+    doubts = {MANIFEST: why} if (why := manifest_of(path).doubtful) else {}
     natives, papers = _natives(path), _unreadable(path, logs)
 
     def target(name: str) -> Target:
         config = configuration(commands, name, logs)
         made_by = factory if name == native else ""
-        return Target(path, name, files, config, natives, made_by, papers)
+        return Target(path, name, files, config, natives, made_by, papers, doubts)
 
     named = entry or native
     if named and named not in files:
@@ -124,6 +125,16 @@ def targets_of(path: Path, entry: str | None) -> Targets:
         )
     )
     return Targets(tuple(map(target, chosen.entries)), tuple(map(target, chosen.beside)))
+
+
+def _require(path: Path) -> None:
+    try:
+        there = path.exists()
+    except OSError as error:  # such as a name that is too long, or a folder that is closed to us
+        why = f"{path}: {error.strerror}; give a script or a submission folder"
+        raise UsageError(why) from error
+    if not there:
+        raise UsageError(f"{path}: no such file or folder; give a script or a submission folder")
 
 
 def _started(target: Target, usual: str) -> Started:
@@ -160,8 +171,8 @@ def _natives(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in NATIVE_SUFFIXES and path.is_file() and len(found) < MAX_NATIVE_FILES:
-            text = path.read_bytes()[:MAX_NATIVE_BYTES].decode("utf-8", "replace")
-            found[path.relative_to(folder).as_posix()] = text
+            paper = read_paper(path, MAX_NATIVE_BYTES)
+            found[path.relative_to(folder).as_posix()] = "" if paper is None else paper.text
     return found
 
 
@@ -171,6 +182,12 @@ def _native_entry(folder: Path) -> str | None:
     if harness is None:
         return None
     named = harness.get("program") or harness.get("predictor")
-    if not isinstance(named, str):
+    if isinstance(named, str):
+        return named
+    if "engine" in harness:
         raise NothingToScan(f"{folder}: a declared engine; the submission has no code to read")
-    return named
+    has = ", ".join(map(repr, harness)) or "nothing"
+    raise NothingToScan(
+        f"{folder}: `harness` in {MANIFEST} names no program, predictor or engine (it has {has});"
+        " correct it"
+    )

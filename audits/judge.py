@@ -23,7 +23,7 @@ from audits.flow import scores
 from audits.folder import Files, Target, targets_of
 from audits.match import Match
 from audits.rules import CHECKS
-from audits.source import Outcome, Source
+from audits.source import Outcome, Source, Unreadable, content_of
 
 EXCERPT_LENGTH = 160
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
@@ -51,7 +51,8 @@ def scan_path(
     entries = [reading.target.entry for reading in readings]
     names = sorted(set(target.files) - set(entries))
     code = [_file_report(name, readings, profile) for name in (*entries, *names)]
-    papers = [_paper_report(name, why, profile) for name, why in sorted(target.papers.items())]
+    papers = [_unreadable(name, why, profile) for name, why in sorted(target.papers.items())]
+    papers += [_doubtful(name, why, profile) for name, why in sorted(target.doubts.items())]
     return ScanReport(profile, (*code, *papers))
 
 
@@ -71,8 +72,10 @@ class _Reading(Files):
     def read_flags(self) -> None:
         """Preparation scripts are part of what a folder says, though the entry never runs them."""
         for name in self.target.files:
-            path = self.target.root / name
-            content = path.read_bytes()
+            try:
+                content = content_of(self.target.root / name)
+            except Unreadable:  # where the entry reaches it, the report says so
+                continue
             prepares = preparation.worth_reading(content)
             if PREPARATION_FLAG not in content and not prepares:
                 continue
@@ -168,21 +171,31 @@ def _of_a_candidate(finding: Finding) -> Finding:
     return replace(finding, status="warn", message=message)
 
 
-def _paper_report(name: str, why: str, profile: str) -> FileReport:
+def _unreadable(name: str, why: str, profile: str) -> FileReport:
     """A paper that cannot be read: the code was read all the same, without what it may say."""
+    said = f"cannot be read ({why}); what it says was not taken into account: repair the file"
+    finding = _on_paper(f"{name} {said}", profile)
+    return FileReport(name, Outcome.UNREADABLE, (finding,), why, Role.PAPER, judged=False)
+
+
+def _doubtful(name: str, why: str, profile: str) -> FileReport:
+    """A paper that other readers may read otherwise."""
+    finding = _on_paper(f"{name} can be read in two ways: {why}: repair the file", profile)
+    return FileReport(name, Outcome.PARSED, (finding,), why, Role.PAPER, judged=False)
+
+
+def _on_paper(message: str, profile: str) -> Finding:
     severity = RULES[PAPERS].severity[profile]
-    finding = Finding(
+    return Finding(
         rule=PAPERS,
         status=severity,
         severity=severity,
         confidence=Confidence.HIGH,
         line=0,
         function="",
-        message=f"{name} cannot be read ({why}); what it says was not taken into account: repair"
-        " the file",
+        message=message,
         excerpt="",
     )
-    return FileReport(name, Outcome.UNREADABLE, (finding,), why, Role.PAPER, judged=False)
 
 
 def _judge(rule: str, match: Match, sources: Mapping[str, Source], profile: str) -> Finding:

@@ -1,8 +1,8 @@
 """The command `python -m audits.scan PATH...`: reads submissions, runs nothing of them.
 
 Guarantees: exit code 0 everything was judged and nothing failed, 1 failures, 2 the tool or its use
-failed, 3 nothing was judged, or it is open which file was submitted, 4 a file could not be read to
-its end; the same files give the same output.
+failed, 3 something was not judged, or it is open which file was submitted, 4 a file could not be
+read to its end; a report is written but for 2; the same files give the same output.
 Does not cover: proof. A failure is a pattern that the run reaches; no failure is not honesty.
 """
 
@@ -24,6 +24,7 @@ from audits.interruption import ends_at_once
 from audits.judge import scan_path
 from audits.output import FORMATS
 from audits.output.conclusion import MISUSE, NOTHING, OK, exit_code
+from audits.output.escape import visible, write_escapes
 from audits.output.json_report import read_baseline
 from audits.output.rule_text import explanation, rule_list
 from audits.output.view import View
@@ -43,27 +44,28 @@ examples:
   {prog} --explain NORM-2
 
 exit codes: 0 no failure, 1 failures, 2 the tool or its use failed,
-3 nothing was judged (no code, no score was recognised in a script, or any of several
-files may be the submission),
+3 something was not judged (a path without code, a script in which no score was recognised),
+or any of several files may be the submission,
 4 a file of code could not be parsed, or only in part
 """
 
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     options = _parser(prog).parse_args(argv)
+    write_escapes(sys.stdout)
     try:
         with ends_at_once():
-            return _run(options)
+            return _run(options, prog)
     except UsageError as error:
-        print(f"audits.scan: {error}", file=sys.stderr)
+        print(f"{prog}: {visible(str(error))}", file=sys.stderr)
         return MISUSE
     except Exception as error:  # noqa: BLE001 - a crash of ours must not look like a failure of theirs
         traceback.print_exception(error)
-        print("audits.scan: the scanner itself failed; nothing was judged", file=sys.stderr)
+        print(f"{prog}: the scanner itself failed; nothing was judged", file=sys.stderr)
         return MISUSE
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, prog: str) -> int:
     if options.list_rules:
         return _write(rule_list(options.profile), options.output)
     if options.explain:
@@ -72,10 +74,10 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("no path given; name a script or a submission folder (see --help)")
     view = _view(options)
     for message in view.nothing:
-        print(f"audits.scan: {message}", file=sys.stderr)
+        print(f"{prog}: {visible(message)}", file=sys.stderr)
+    _write(FORMATS[options.format](view), options.output)
     if not view.reports:
         return NOTHING
-    _write(FORMATS[options.format](view), options.output)
     return OK if options.exit_zero else exit_code(view)
 
 

@@ -27,6 +27,7 @@ from audits.corpus.summary import as_table, summarise
 from audits.corpus.worker import Job, Settings, serve
 from audits.folder import UsageError
 from audits.output.conclusion import MISUSE, NOTHING, OK
+from audits.output.escape import visible, write_escapes
 from audits.scan import selected
 
 PROG = "python -m audits.corpus"  # scorefirst calls it by another name
@@ -37,25 +38,30 @@ examples:
   {prog} pg.git --out scanned
   {prog} pg.git --refs 'refs/pull/5*/head' --refs main --out scanned
 
-DIR then holds results.jsonl (one line a submission) and index.html (sort and filter).
+DIR then holds index.html (sort and filter) and results.jsonl: first a line that says what made it,
+then one for each submission; of two lines with the same ref, head and folder the later one counts.
+
+exit codes: 0 everything was read, whatever was found in it, 2 the scanner failed on something, or
+was used wrongly, 3 no ref brings a submission
 """
 
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     options = _parser(prog).parse_args(argv)
+    write_escapes(sys.stdout)
     try:
-        return _run(options)
+        return _run(options, prog)
     except (RepositoryError, UsageError) as error:
-        print(f"audits.corpus: {error}", file=sys.stderr)
+        print(f"{prog}: {visible(str(error))}", file=sys.stderr)
         return MISUSE
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, prog: str) -> int:
     repository = Repository(options.repo.resolve())
     rules = tuple(selected(options.select, options.ignore))
     submissions = list(_submissions(repository, options))
     if not submissions:
-        print("audits.corpus: no ref brings a submission", file=sys.stderr)
+        print(f"{prog}: no ref brings a submission", file=sys.stderr)
         return NOTHING
     store = Store(options.out, options.profile, rules)
     try:

@@ -1,7 +1,8 @@
 """GitHub workflow commands: each finding beside its line in a pull request.
 
-Guarantees: one line a finding, and one for each file that was not read, not read to its end or not
-judged; text of a submission cannot start a command of its own.
+Guarantees: one line a finding, one for each file that was not read, not read to its end or not
+judged, and one for each path without anything to scan; text of a submission cannot start a command
+of its own.
 Does not cover: findings that the baseline knows; these are left out.
 """
 
@@ -22,6 +23,7 @@ def as_annotations(view: View) -> str:
         f"::warning file={_property(one.path)},title={one.kind}::{_data(one.file.note)}"
         for one in view.reservations
     ]
+    lines += [f"::warning title=nothing to scan::{_data(message)}" for message in view.nothing]
     return "".join(line + "\n" for line in lines)
 
 

@@ -1,8 +1,8 @@
 """What a scan comes to, in sentences, and its exit code.
 
 Guarantees: what was not judged, not read to its end, or may not be the submission is said, and is
-never a pass; "no known violation" is said only where everything was read and judged, and nothing,
-new or known, needs a person.
+never a pass; "no known violation" is said only where everything was read and judged by every rule,
+and nothing, new or known, needs a person.
 Does not cover: the findings themselves.
 """
 
@@ -13,6 +13,7 @@ from typing import Final
 
 from audits.findings import Role
 from audits.output.view import Reservation, ReservationKind, View
+from audits.rules import CHECKS
 
 OK, FAILURES, MISUSE, NOTHING, UNPARSED = range(5)
 NO_FINDING: Final = (
@@ -27,16 +28,30 @@ def exit_code(view: View) -> int:
     kinds = {one.kind for one in view.reservations}
     if kinds & {ReservationKind.UNREADABLE, ReservationKind.PARTLY}:
         return UNPARSED
-    return NOTHING if kinds or not view.reports else OK
+    return NOTHING if kinds or view.nothing or not view.reports else OK
 
 
 def sentences(view: View) -> list[str]:
     """One for each thing that a reader has to know beside the numbers; paths are not escaped."""
     said = [*_not_judged(view), *_undecided(view), *_for_a_person(view)]
-    return said if said or view.counts["fail"] else [NO_FINDING]
+    left_out = [*_left_out(view)]
+    if said or left_out or view.counts["fail"]:
+        return [*said, *left_out]
+    return [NO_FINDING]
+
+
+def _left_out(view: View) -> Iterator[str]:
+    if others := len(set(CHECKS) - set(view.rules)):
+        rules = f"{others} other rule{' was' if others == 1 else 's were'}"
+        yield (
+            f"{rules} left out by --select or --ignore: nothing is said of"
+            f" {'it' if others == 1 else 'them'}."
+        )
 
 
 def _not_judged(view: View) -> Iterator[str]:
+    for message in view.nothing:
+        yield f"Nothing was judged there: {message}."
     if unjudged := view.reservations_of(ReservationKind.UNJUDGED):
         yield (
             f"No score was recognised in {_listed(unjudged)}, so no rule could be judged there."

@@ -3,7 +3,8 @@
 Guarantees: what comes out is one line and shows every character: nothing in it moves a cursor,
 turns the direction of reading, or is markup, a mention, a reference or an address to whoever
 renders it. `lines` keeps line ends, and `fenced` is a code block that its content cannot close.
-Does not cover: JSON and URIs, which their own libraries quote.
+A stream writes what its encoding lacks as escapes, too. Does not cover: JSON and URIs, which their
+own libraries quote.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable
-from typing import Final
+from io import TextIOWrapper
+from typing import Final, TextIO
 
 # Markup wherever it stands, at the edge of a word, or only where a line starts; the ends of
 # addresses that are linked without markup.
@@ -38,6 +40,12 @@ def markdown_text(text: str) -> str:
 def html_text(text: str) -> str:
     """Shown as it is by HTML, also in a quoted attribute."""
     return html.escape(visible(text))
+
+
+def write_escapes(stream: TextIO) -> None:
+    """From now on: a terminal without umlauts ends no command."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def lines(text: str, escape: Callable[[str], str] = visible) -> str:

@@ -1,8 +1,8 @@
 """JUnit XML: a suite per path, a case per rule, so that any CI shows a table.
 
-Guarantees: well-formed whatever a submission holds; a file of code that could not be read is an
-error; where something was not read, not read to its end, or not judged, the rules that did not fail
-are skipped, never passed.
+Guarantees: well-formed whatever a submission holds; a file of code that could not be read, and a
+path without any, is an error; where something was not read, not read to its end, or not judged, the
+rules that did not fail are skipped, never passed.
 Does not cover: times; a scan has none in its report.
 """
 
@@ -23,6 +23,8 @@ def as_junit(view: View) -> str:
     root = ElementTree.Element("testsuites", name="scorefirst")
     for report in view.reports:
         root.append(_suite(view, report))
+    for message in view.nothing:
+        root.append(_empty_suite(message))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
@@ -40,10 +42,23 @@ def _suite(view: View, report: ScanReport) -> ElementTree.Element:
     for rule in view.rules:
         case = _case(suite, name, f"{rule} {RULES[rule].title}")
         _outcome(case, [one for one in entries if one.finding.rule == rule], skipped)
-    for count in ("failure", "error", "skipped"):
-        plural = "skipped" if count == "skipped" else f"{count}s"
-        suite.set(plural, str(len(suite.findall(f"testcase/{count}"))))
+    _count(suite)
+    return suite
+
+
+def _count(suite: ElementTree.Element) -> None:
+    for kind in ("failure", "error", "skipped"):
+        plural = "skipped" if kind == "skipped" else f"{kind}s"
+        suite.set(plural, str(len(suite.findall(f"testcase/{kind}"))))
     suite.set("tests", str(len(suite)))
+
+
+def _empty_suite(message: str) -> ElementTree.Element:
+    """A path without anything to scan."""
+    suite = ElementTree.Element("testsuite", name=visible(message))
+    case = _case(suite, message, "reading it")
+    ElementTree.SubElement(case, "error", message="nothing to scan, so nothing was judged")
+    _count(suite)
     return suite
 
 

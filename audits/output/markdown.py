@@ -13,6 +13,7 @@ from audits.output.conclusion import sentences
 from audits.output.escape import fenced, markdown_text
 from audits.output.text import flow_lines
 from audits.output.view import Entry, View
+from audits.rules import CHECKS
 
 MAX_ROWS: Final = 30  # a comment holds 65,536 characters
 
@@ -34,7 +35,6 @@ def as_markdown(view: View) -> str:
         f"{one.kind.capitalize()}: {markdown_text(one.path)} ({markdown_text(one.file.note)})"
         for one in view.reservations
     ]
-    parts += [markdown_text(message) for message in view.nothing]
     parts.append(_foot(view))
     return "\n\n".join(parts) + "\n"
 
@@ -66,7 +66,7 @@ def _details(entry: Entry) -> str:
 
 def _foot(view: View) -> str:
     return (
-        f"{len(view.rules)} rules were checked by reading code; the other "
-        f"{len(RULES) - len(view.rules)} need a run, logs or people. "
+        f"{len(view.rules)} rules were checked by reading code; "
+        f"{len(RULES) - len(CHECKS)} need a run, logs or people. "
         "Again: `python -m audits.scan PATH`; about a rule: `python -m audits.scan --explain RULE`."
     )

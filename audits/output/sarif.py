@@ -125,7 +125,11 @@ def _artifact(path: str) -> _Json:
 
 def _notes(view: View) -> list[_Json]:
     """What keeps the run from being a pass: no finding, and no code scanner may hide it."""
-    return [
+    nothing = [
+        {"level": "warning", "message": _message(f"nothing to scan, so not judged: {message}")}
+        for message in view.nothing
+    ]
+    return nothing + [
         {
             "level": "error" if one.kind is ReservationKind.UNREADABLE else "warning",
             "message": _message(f"{_NOTES[one.kind]}: {one.file.note}"),

@@ -48,14 +48,30 @@ class Source:
     parts: Mapping[str, ast.Module] = field(default_factory=dict)  # further files in a payload
 
 
+class Unreadable(Exception):
+    """There is no content to be had; the text says why."""
+
+
 def read_source(path: Path) -> Source:
     """Reads a file, whatever it holds."""
     try:
+        return from_bytes(content_of(path))
+    except Unreadable as error:
+        return Source(Outcome.UNREADABLE, "", None, note=str(error))
+
+
+def content_of(path: Path) -> bytes:
+    """Of a file that may be code. What is neither a file nor a link to one is not opened: a pipe
+    would be waited for, and a device has no end. Raises Unreadable.
+    """
+    try:
+        if not path.is_file():
+            raise Unreadable("no regular file")
         if path.stat().st_size > MAX_BYTES:
-            return Source(Outcome.UNREADABLE, "", None, note=f"larger than {MAX_BYTES} bytes")
-        return from_bytes(path.read_bytes())
+            raise Unreadable(f"larger than {MAX_BYTES} bytes")
+        return path.read_bytes()
     except OSError as error:
-        return Source(Outcome.UNREADABLE, "", None, note=error.strerror or str(error))
+        raise Unreadable(error.strerror or str(error)) from error
 
 
 def from_bytes(raw: bytes) -> Source:

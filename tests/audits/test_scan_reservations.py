@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +19,7 @@ from audits.corpus.summary import as_table, summarise, verdict
 from audits.corpus.worker import Settings
 from audits.corpus.worker import _scan as scan_content
 from audits.findings import FileReport, Finding, Role, ScanReport
-from audits.folder import UsageError, target_of
+from audits.folder import NothingToScan, UsageError, target_of
 from audits.judge import PAPERS, scan_path
 from audits.output import FORMATS
 from audits.output.conclusion import NO_FINDING, exit_code, sentences
@@ -26,6 +29,7 @@ from harness.checks.static import check_static
 from harness.checks.status import Status
 
 Folder = Callable[[Mapping[str, str | bytes]], Path]
+Capture = pytest.CaptureFixture[str]
 ILLEGAL, LEGAL = CHECKS["ORDER-2"].invalid[0], CHECKS["ORDER-2"].valid[0]
 RULES = tuple(sorted(CHECKS))
 SILENT = "import helper\nprint('no score here')\n"
@@ -235,3 +239,101 @@ def test_papers_that_can_be_read_are_no_finding(folder: Folder) -> None:
     files = {"submission.json": b"\xef\xbb\xbf{}", "README.md": "größer", "notes.txt": b"\xff"}
     root = folder({"train_gpt.py": LEGAL, **files, "runs.log/1.log": LOG})
     assert [one.path for one in scan_path(root).files] == ["train_gpt.py"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_path_without_code_is_no_pass(folder: Folder, name: str) -> None:
+    """Said by every format, beside what was judged; a report of an earlier day does not stay."""
+    root = folder({"ok/train_gpt.py": LEGAL, "empty/note": "", "report": "an older one"})
+    for paths in (["ok", "empty"], ["empty"]):
+        words = ["--format", name, "--output", str(root / "report")]
+        assert scan.main([*words, *(str(root / path) for path in paths)]) == 3
+        written = (root / "report").read_text()
+        assert "no Python files and no harness manifest" in written
+        assert NO_FINDING not in written
+        if name == "junit":
+            assert ElementTree.fromstring(written)[-1].get("errors") == "1"
+
+
+def test_rules_that_were_left_out_are_said(folder: Folder, capsys: Capture) -> None:
+    """Nothing is claimed of them."""
+    root = folder({"bad.py": ILLEGAL})
+    for name in ("text", "markdown"):
+        assert scan.main(["--select", "ORDER-1", "--format", name, str(root / "bad.py")]) == 0
+        shown = capsys.readouterr().out
+        assert f"{len(RULES) - 1} other rules were left out" in shown
+        assert "No known violation" not in shown
+
+
+def test_what_is_no_regular_file_is_not_opened(folder: Folder) -> None:
+    """A pipe, a device and a link to nowhere: no wait, no crash; as the entry, unreadable."""
+    root = folder({"train_gpt.py": LEGAL})
+    os.mkfifo(root / "pipe.py")
+    os.mkfifo(root / "kernel.cu")
+    (root / "gone.py").symlink_to(root / "nowhere")
+    (root / "zero.py").symlink_to("/dev/zero")
+    assert exit_code(view_of(root)) == 0
+    for name in ("pipe.py", "gone.py", "zero.py"):
+        (file, *_) = scan_path(root, entry=name).files
+        assert (file.outcome, file.note) == ("unreadable", "no regular file")
+    (root / "train_gpt.py").unlink()
+    assert exit_code(view_of(root)) == 4
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(capsys: Capture) -> None:
+    """No traceback; and nothing of a path reaches the terminal as it is."""
+    for path in ("a" * 300, "\x1b[31m\nforged"):
+        assert scan.main([path]) == 2
+        said = capsys.readouterr().err
+        assert "give a script or a submission folder" in said
+        assert len(said.splitlines()) == 1
+        assert "\x1b" not in said
+
+
+def test_a_message_about_a_path_is_one_line(folder: Folder, capsys: Capture) -> None:
+    """Of an empty folder with a hostile name."""
+    root = folder({"\x1b[31m\nforged/note": ""})
+    assert scan.main([str(root / "\x1b[31m\nforged")]) == 3
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_a_terminal_without_umlauts_shows_escapes(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is the scan's."""
+    root = folder({"\xfcmlaut/train_gpt.py": LEGAL})
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert scan.main([str(root / "\xfcmlaut")]) == 0
+    sys.stdout.flush()
+    assert b"\\xfcmlaut/train_gpt.py: parsed" in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ('{"name": "a", "name": "b"}', "'name' is given twice"),
+        ('{"val_bpb": NaN}', "NaN is no number of JSON"),
+        ('{"inner": {"x": -Infinity, "x": 1}}', "-Infinity is no number of JSON, 'x' is given"),
+    ],
+)
+def test_a_manifest_that_reads_two_ways_is_a_finding(
+    folder: Folder, manifest: str, why: str
+) -> None:
+    """It is read all the same, as Python does; nothing else of the scan changes."""
+    root = folder({"train_gpt.py": LEGAL, "submission.json": manifest})
+    code, paper = scan_path(root).files
+    assert (code.findings, code.judged) == ((), True)
+    (finding,) = paper.findings
+    assert (finding.rule, finding.status, paper.path) == (PAPERS, "warn", "submission.json")
+    assert why in finding.message
+
+
+def test_a_manifest_without_a_known_kind_says_so(folder: Folder) -> None:
+    """No engine is claimed where none is declared; the key that was meant for one is named."""
+    manifest = '{"harness": {"protocol": 1, "progam": "evaluate.py"}}'
+    root = folder({"evaluate.py": LEGAL, "submission.json": manifest})
+    with pytest.raises(NothingToScan, match=r"names no program, predictor or engine.*'progam'"):
+        scan_path(root)

@@ -22,6 +22,7 @@ _NUMBER = re.compile(r"code.*(?:bytes|size)|(?:bytes|size).*code", re.IGNORECASE
 
 def pointed_to(folder: Path, files: Collection[str], logs: Logs) -> str | None:
     """The one file that every kind of evidence allows; None where none speaks, or they differ."""
+    files = [name for name in files if (folder / name).is_file()]
     allowed = set(files)
     witnesses = (_by_size(folder, files, logs), _by_source(folder, files, logs))
     for found in filter(None, witnesses):

@@ -8,6 +8,7 @@ Does not cover: what the harness demands of a submission of its own; it checks t
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ class Manifest:
 
     table: Mapping[str, object] = field(default_factory=dict)
     unreadable: str = ""  # why there is a file and yet no table
+    doubtful: str = ""  # what other readers of JSON refuse, or read otherwise
 
     @property
     def flat(self) -> dict[str, object]:
@@ -48,12 +50,24 @@ def manifest_of(folder: Path) -> Manifest:
     paper = read_paper(folder / NAME)
     if paper is None:
         return Manifest()
+    doubts: list[str] = []
+
+    def table(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        counted = Counter(key for key, _ in pairs)
+        doubts.extend(f"{key!r} is given twice" for key in counted if counted[key] > 1)
+        return dict(pairs)
+
+    def constant(name: str) -> float:
+        doubts.append(f"{name} is no number of JSON")
+        return float(name)
+
     try:
-        loaded = json.loads(paper.text) if not paper.unreadable else None
+        text = paper.text if not paper.unreadable else "null"
+        loaded = json.loads(text, object_pairs_hook=table, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         paper = Paper(paper.text, f"no JSON: {error}")
     if paper.unreadable:
         return Manifest(unreadable=paper.unreadable)
     if not isinstance(loaded, dict):
         return Manifest(unreadable=f"JSON, but no object: {type(loaded).__name__}")
-    return Manifest(loaded)
+    return Manifest(loaded, doubtful=", ".join(dict.fromkeys(doubts)))
