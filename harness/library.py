@@ -59,8 +59,10 @@ def evaluate(
     """Evaluates a submission's folder or lone script and writes the report folder: `out`, or the
     one of `reports/` that the command would choose.
 
-    The keywords are the options of `scorefirst evaluate`; what the kind of folder does not use must
-    be left out. Raises UsageError for wrong use, HarnessError where we failed.
+    The keywords are the options of `scorefirst evaluate` by the same names but for four: `budget_s`
+    is --budget, `time_limit_s` --time-limit, `tokenizers` every --tokenizer, and `static=False`
+    --no-static. What the kind of folder does not use must be left out. Raises UsageError for wrong
+    use, HarnessError where we failed; a submission that fails is a report, UNRUNNABLE.
     """
     request = Request(
         submission=Path(path),

@@ -98,7 +98,7 @@ class ScriptDriver:
             name = RunName.attempt(len(self.tried) + 1)
             run = self._run(name, self._base_stream(configuration), configuration, None)
             self.tried.append(Attempt(configuration, run.outcome))
-            require_machine(run.outcome)
+            require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
             if run.headline is not None and (best is None or run.finished):
                 best, self.chosen = run, configuration
             if (best and best.finished) or time.monotonic() > self.limits.deadline:
@@ -129,7 +129,7 @@ class ScriptDriver:
         run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
         if run.headline is None or not run.finished:
             self.tried.append(Attempt(configuration, run.outcome))  # how it ended is in the report
-            require_machine(run.outcome)
+            require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
             raise unrunnable(self.subject.entry, run.outcome, 1)
         return run
 

@@ -45,6 +45,16 @@ def test_evaluate_is_the_function_whatever_was_imported_before() -> None:
             assert not imported.search(path.read_text(encoding="utf-8")), path
 
 
+def test_what_the_face_raises_is_on_it() -> None:
+    """A caller needs no module of ours by name."""
+    from harness import HarnessError
+
+    assert harness.UsageError is UsageError
+    assert harness.SubmissionError is SubmissionError
+    assert issubclass(UsageError, HarnessError)
+    assert set(harness.__all__) == {name for name in harness.__all__ if getattr(harness, name)}
+
+
 def test_the_package_itself_is_light() -> None:
     """It is imported beside untrusted code; a name that it does not have is an AttributeError."""
     with pytest.raises(AttributeError, match="nothing_of_that_name"):

@@ -6,11 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SandboxError
+from harness.configure.run_spec import RunSpec
+from harness.errors import SandboxError, SubmissionError
 from harness.experiments.machine_fault import PROVIDED, require_machine
 from harness.protocol.job import Outcome, RunState
+from harness.streams.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+BYTES = Vocabulary(260, "plain bytes", None)
+NEVER = Outcome(RunState.NOT_STARTED, 0.0, "SystemExit: IMPORTED pyarrow")
+
+
+def spec_of(folder: Path, *files: str) -> RunSpec:
+    return RunSpec(folder, "train_gpt.py", files or None, {}, BYTES, {})
 
 
 def absent(name: str) -> Outcome:
@@ -26,10 +36,10 @@ def test_all_that_our_installation_brings_is_provided() -> None:
 @pytest.mark.parametrize(
     "outcome", [absent("brotli"), absent("torch"), Outcome(RunState.NOT_STARTED, 0.0, "no memory")]
 )
-def test_what_is_ours_to_provide_is_not_the_scripts_fault(outcome: Outcome) -> None:
+def test_what_is_ours_to_provide_is_not_the_scripts_fault(tmp_path: Path, outcome: Outcome) -> None:
     """The machine is named, with the cause."""
     with pytest.raises(SandboxError, match=r"brotli|torch|no memory"):
-        require_machine(outcome)
+        require_machine(outcome, spec_of(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +51,27 @@ def test_what_is_ours_to_provide_is_not_the_scripts_fault(outcome: Outcome) -> N
         Outcome(RunState.ENDED, 1.0),
     ],
 )
-def test_what_the_script_asks_for_is_its_own(outcome: Outcome) -> None:
+def test_what_the_script_asks_for_is_its_own(tmp_path: Path, outcome: Outcome) -> None:
     """Its failure is told in its own words."""
-    require_machine(outcome)
+    require_machine(outcome, spec_of(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["pyarrow.py", "numpy/__init__.py", "tokenize.py"])
+def test_a_folder_that_hides_a_module_is_told_so(tmp_path: Path, name: str) -> None:
+    """The cure is in the folder, not in the machine; a lone script has no such folder."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    hidden = name.partition("/")[0]
+    with pytest.raises(SubmissionError, match=f"holds {hidden}") as told:
+        require_machine(NEVER, spec_of(tmp_path))
+    assert told.value.cure.startswith(f"rename {hidden}")
+    with pytest.raises(SandboxError):
+        require_machine(NEVER, spec_of(tmp_path, "train_gpt.py"))
+
+
+def test_other_files_hide_nothing(tmp_path: Path) -> None:
+    """Neither a module of its own, nor data by the name of one."""
+    for name in ("model.py", "pyarrow.json", "torch"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(SandboxError):
+        require_machine(NEVER, spec_of(tmp_path))
