@@ -219,7 +219,7 @@ class Evaluation:
         return Report(
             submission={
                 "name": submission.name if submission else self.options.folder.name,
-                "folder": str(self.options.folder),
+                "folder": _with_name(self.options.folder),
                 "commit": commit_of(self.options.folder),
                 "kind": submission.kind if submission else "unreadable",
                 "code_bytes": submission.code_bytes if submission else 0,
@@ -233,6 +233,7 @@ class Evaluation:
             seconds=self.seconds,
             failure=self.failure,
             cure=self.cure or None,
+            interrupted=self.interrupted.by.name if self.interrupted else None,
             read=self.read,
             folder=str(self.options.out),
             replay=self.options.replay,
@@ -295,6 +296,11 @@ class Evaluation:
 
 def _score_of(run: Run) -> Score:
     return Score(run.nats, run.stream.n_scored, run.n_bytes)
+
+
+def _with_name(folder: Path) -> str:
+    """`.` and `..` name nothing to a reader."""
+    return str(folder if folder.name not in ("", "..") else folder.resolve())
 
 
 def _named(data: DataFolder | None) -> dict[str, str] | None:

@@ -22,6 +22,7 @@ from harness.report.markdown import render_markdown
 from harness.report.model import Report
 from harness.report_folder import ReportFolder
 from harness.request import Request, Settled, replay_command
+from harness.request import path as given_path
 from reference_model.data.cache import cache_folder
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
@@ -65,21 +66,21 @@ def evaluate(
     use, HarnessError where we failed; a submission that fails is a report, UNRUNNABLE.
     """
     request = Request(
-        submission=Path(path),
-        out=None if out is None else Path(out),
+        submission=given_path(path),
+        out=None if out is None else given_path(out),
         device=device,
         seed=seed,
         profile=profile,
         no_static=None if static else True,
         entry=entry,
-        data=None if data is None else Path(data),
+        data=None if data is None else given_path(data),
         time_limit_s=time_limit_s,
         quick=quick or None,
         all=all or None,
         jobs=jobs,
         budget_s=budget_s,
         ranks=ranks,
-        tokenizers=None if tokenizers is None else tuple(map(Path, tokenizers)),
+        tokenizers=None if tokenizers is None else tuple(map(given_path, tokenizers)),
     )
     request.check()
     chosen = request.settled()

@@ -8,6 +8,7 @@ runs from any folder. Does not cover what the options mean.
 """
 
 import math
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,13 @@ def _files(value: Any) -> str | None:
     return f"not there: no file {', '.join(missing)}" if missing else None
 
 
+def path(text: str | os.PathLike[str]) -> Path:
+    """What was given for one. Raises UsageError for an empty text, which `Path` takes for `.`."""
+    if not os.fspath(text):
+        raise UsageError("an empty path names nothing: give a file or folder (`.` for this one)")
+    return Path(text)
+
+
 def _folder(value: Any) -> str | None:
     return None if value.is_dir() or not value.exists() else "no folder but a file"
 
@@ -67,13 +75,13 @@ class Option:
 
 
 _SWITCH = {"action": "store_const", "const": True}
-_PATHS = {"action": "append", "type": Path, "metavar": "FILE"}
+_PATHS = {"action": "append", "type": path, "metavar": "FILE"}
 _NUMBER = {"type": int, "metavar": "N"}
 _WALL = {"type": float, "metavar": "S"}
 OPTIONS = (
     Option(
         "--out", "out", ANY, None, "report folder (default reports/NAME-SEED)",
-        {"type": Path}, _folder,
+        {"type": path}, _folder,
     ),
     Option(
         "--device", "device", ANY, "cpu", "where it runs; default cpu",
@@ -93,13 +101,16 @@ OPTIONS = (
     ),
     Option(
         "--data", "data", NATIVE, None, "folder of shards and tokenizer; default embedded",
-        {"type": Path},
+        {"type": path},
     ),
     Option(
         "--time-limit", "time_limit_s", NATIVE, 3600.0,
         "seconds for a run on that data; default 3600", _WALL, _seconds,
     ),
-    Option("--quick", "quick", SCRIPTS, False, "one run: source, order, bytes", _SWITCH),
+    Option(
+        "--quick", "quick", SCRIPTS, False,
+        "the base run alone, behind a program's run on text: source, order, bytes", _SWITCH,
+    ),
     Option(
         "--all", "all", SCRIPTS, False, "every run, also those that a proof makes needless",
         _SWITCH,
@@ -172,10 +183,13 @@ class Request:
 
     def _refuse_combinations(self) -> None:
         if self.quick and self.all:
-            raise UsageError("--quick is one run and --all is every run: leave one of them out")
+            raise UsageError(
+                "--quick is the base run and --all is every run: leave one of them out"
+            )
         if self.quick and (self.jobs or 1) > 1:
             raise UsageError(
-                f"--quick is one run, and --jobs {self.jobs} is for several: leave one of them out"
+                f"--quick runs nothing side by side, and --jobs {self.jobs} does: leave one of them"
+                " out"
             )
         if self.entry is None:
             return
@@ -237,8 +251,25 @@ def replay_command(request: Request) -> str:
         if value is None or value == option.default:
             continue
         for one in value if isinstance(value, tuple) else (value,):
-            words += [option.flag] if one is True else [option.flag, _absolute(one)]
-    return shlex.join(words)
+            words += [option.flag] if one is True else _said_to(option.flag, _absolute(one))
+    return " ".join(map(_quoted, words))
+
+
+def _said_to(flag: str, value: str) -> list[str]:
+    """A value that looks like an option has to stand in one word with its own."""
+    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+
+
+def _quoted(word: str) -> str:
+    """For a shell, on one line and visible: characters that cannot be shown as their bytes."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{''.join(c if c.isprintable() else _as_bytes(c) for c in escaped)}'"
+
+
+def _as_bytes(character: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
 
 
 def _absolute(value: object) -> str:

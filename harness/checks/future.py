@@ -115,6 +115,8 @@ def compare(
         return _result(Status.FAIL, reason, cut, threshold, was, futures, now)
     if largest > max(STILL_NATS, noise):
         reason = "a move below the threshold, or one that a second seed did not repeat"
+        if repeated:
+            reason = "under one seed: the run under a second one did not come to its end"
         return _result(Status.UNKNOWN, reason, cut, threshold, was, futures, now)
     if len(cut.compared) < FEWEST:
         reason = f"only {len(cut.compared)} scores could be compared"

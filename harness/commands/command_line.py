@@ -4,10 +4,9 @@ Does not cover which values and combinations make sense: the Request says that.
 """
 
 import argparse
-from pathlib import Path
 
 from audits.tool import NAME, version
-from harness.request import ANY, OPTIONS, Request
+from harness.request import ANY, OPTIONS, Request, path
 
 PROG = f"{NAME} evaluate"
 EPILOG = """\
@@ -31,7 +30,7 @@ def parser(prog: str = PROG) -> argparse.ArgumentParser:
         epilog=EPILOG.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("submission", type=Path, help="the submission's folder, or a lone script")
+    made.add_argument("submission", type=path, help="the submission's folder, or a lone script")
     group = made.add_argument_group("options of some kinds of folder; the others refuse them")
     for option in OPTIONS:
         kinds = ", ".join(kind.name.lower() for kind in option.kinds)

@@ -5,7 +5,6 @@ interrupted by SIGINT and SIGTERM. What judges
 is imported once the arguments are known to be usable: help and refusals come at once.
 """
 
-import argparse
 import contextlib
 import io
 import logging
@@ -31,12 +30,12 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     with ends_at_once():
-        arguments = parser(prog).parse_args(argv)
-        return _exit_code(arguments)
+        return _exit_code(argv, prog)
 
 
-def _exit_code(arguments: argparse.Namespace) -> int:
+def _exit_code(argv: Sequence[str] | None, prog: str) -> int:
     try:
+        arguments = parser(prog).parse_args(argv)
         with _messages_on_stderr():
             code = _evaluate(request_of(arguments))
     except Interrupted as stop:

@@ -7,9 +7,10 @@
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
 
-`--quick` makes the base run alone, `--all` every run; the default leaves out what a proof, or its
-absence, makes needless. Guarantees: what was run stays evidence; what can prove comes before the
-last control of power (#2041 had no time left for its proof).
+`--quick` makes the base run alone, behind a program's run on text; `--all` makes every run; the
+default leaves out what a proof, or its absence, makes needless. Guarantees: what was run stays
+evidence; what can prove comes before the last control of power (#2041 had no time left for its
+proof).
 """
 
 from collections.abc import Collection
@@ -31,6 +32,7 @@ from harness.experiments.swap import Swap
 from harness.streams.controls import other_beginnings, training_control
 from harness.trace.script_run import ScriptRun
 
+QUICK = "--quick makes no run beyond the base run"
 N_MORE = 3  # identical runs, beside the base run and its repeat
 
 
@@ -69,7 +71,7 @@ class Battery:
         leaves the evidence of those that ended.
         """
         if self.effort is Effort.QUICK:
-            evidence.skipped |= dict.fromkeys(FIRST_ROUND, "--quick makes the base run alone")
+            evidence.skipped |= dict.fromkeys(FIRST_ROUND, QUICK)
             return
         runner = Runner(self.driver, evidence, self.deadline, self.jobs)
         rounds = Rounds(self.driver, self.effort, self.seed, evidence, runner)

@@ -5,10 +5,13 @@ Guarantees: nothing is run; None where nothing that looks like a commit stands t
 cover whether the folder's files are those of the commit.
 """
 
+import os
 import re
+import stat
 from pathlib import Path
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+MOST_CHARACTERS = 1 << 24  # of a file; packed-refs of a large project is a few megabytes
 _REF = re.compile(r"ref: (refs/[\w./-]+)")
 
 
@@ -44,8 +47,11 @@ def _packed(refs: str, name: str) -> str:
 
 
 def _text(path: Path) -> str:
-    """Empty where it cannot be read."""
+    """Empty where it cannot be read, or is no plain file: nobody may write to a pipe."""
     try:
-        return path.read_text(encoding="utf-8")
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with open(opened, encoding="utf-8") as file:
+            plain = stat.S_ISREG(os.fstat(opened).st_mode)
+            return file.read(MOST_CHARACTERS) if plain else ""
     except (OSError, ValueError):
         return ""

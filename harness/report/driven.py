@@ -1,7 +1,7 @@
 """What was driven, in words: the same lines for the screen and for report.md.
 
-Guarantees: every change that was made to the script, every printed number, every class of power and
-every run that was not made is listed.
+Guarantees: every change that was made to the script, every class of power and every run that was
+not made, or not to its end, is listed; of very many printed numbers the first and the last are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,19 +9,27 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+MOST_NUMBERS = 40  # report.json has them all
+
 
 def driven_lines(driven: Json) -> list[str]:
     """One fact a line."""
     return [
         *_configuration(driven),
         *_changes(driven.get("changes", ())),
-        f"isolation active: {', '.join(map(_isolated, driven['walls'])) or 'none'}",
-        *(_number(number) for number in driven["numbers"]),
+        _isolation(driven),
+        *_numbers(driven["numbers"]),
         *(f"power: {power['text']}" for power in driven["power"]),
         *_reads(driven),
         *_runs(driven),
         *(f"the recording broke: {error}" for error in driven["capture_errors"]),
     ]
+
+
+def _isolation(driven: Json) -> str:
+    if not driven["attempts"] and not driven["runs"]:
+        return "isolation active: not known, since no run came to its end"
+    return f"isolation active: {', '.join(map(_isolated, driven['walls'])) or 'none'}"
 
 
 def _isolated(part: str) -> str:
@@ -31,7 +39,7 @@ def _isolated(part: str) -> str:
 def _configuration(driven: Json) -> Iterator[str]:
     attempts = driven["attempts"]
     if not attempts:
-        yield f"{driven['entry']}: it was never started"
+        yield f"{driven['entry']}: {_begun(driven)}"
         return
     yield f"{driven['entry']}, configuration {len(attempts)}: {attempts[-1]['why']}"
     yield _settings([value["origin"] for value in driven["configuration"].values()])
@@ -39,6 +47,14 @@ def _configuration(driven: Json) -> Iterator[str]:
         if attempt["cause"]:
             where = f" ({attempt['where']})" if attempt["where"] else ""
             yield f"configuration {number} {attempt['how']}: {attempt['cause']}{where}"
+
+
+def _begun(driven: Json) -> str:
+    """Where no configuration came to its end on drawn tokens."""
+    broken_off = " and ".join(driven.get("broken_off", ()))
+    if driven["runs"]:
+        return f"of its runs {', '.join(driven['runs'])} alone came to an end"
+    return f"it was started, and {broken_off} broken off" if broken_off else "it was never started"
 
 
 def _settings(origins: Sequence[str]) -> str:
@@ -55,6 +71,14 @@ def _settings(origins: Sequence[str]) -> str:
 
 def _changes(changes: Sequence[str]) -> Iterator[str]:
     yield from (f"changed for the run: {change}" for change in changes)
+
+
+def _numbers(numbers: Sequence[Json]) -> Iterator[str]:
+    half, left_out = MOST_NUMBERS // 2, len(numbers) - MOST_NUMBERS
+    yield from map(_number, numbers if left_out <= 0 else numbers[:half])
+    if left_out > 0:
+        yield f"{left_out:,} more printed numbers, which report.json has"
+        yield from map(_number, numbers[-half:])
 
 
 def _number(number: Json) -> str:
@@ -101,4 +125,8 @@ def _runs(driven: Json) -> Iterator[str]:
     for name, run in driven["runs"].items():
         if run["cause"]:
             yield f"{name} {run['how']}: {run['cause']}"
-    yield from (f"not run: {name} ({why})" for name, why in driven["not_run"].items())
+    broken_off = driven.get("broken_off", ())
+    yield from (f"broken off: {name}, by the end of the evaluation" for name in broken_off)
+    for name, why in driven["not_run"].items():
+        if name not in broken_off:
+            yield f"not run: {name} ({why})"

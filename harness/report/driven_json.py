@@ -23,6 +23,7 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
         return None
     shown: dict[str, Any] = {
         "entry": examination.subject.name,
+        "broken_off": examination.announced.under_way,
         "attempts": [_attempt(attempt) for attempt in driver.tried],
         "configuration": _configuration(driver, examination.evidence is not None),
         "changes": _in_words(driver.changes),

@@ -40,18 +40,22 @@ ISOLATION = {
 
 
 NOTHING_RAN = "everything that a run would have shown: none came to its end"
+SCORING = "the scoring of the text"
+BROKEN_OFF = "everything that further runs would have shown: of all runs, only these came to an end"
 
 
-def gaps(kind: str, driven: Mapping[str, Any] | None, ran: bool) -> list[str]:
+def gaps(kind: str, driven: Mapping[str, Any] | None, ran: bool, scored: bool = False) -> list[str]:
     """One sentence a gap. `kind`: of the submission; `driven`: that part of the report; `ran`:
-    every phase came to its end.
+    every phase came to its end; `scored`: that of scoring did.
     """
-    if not ran:
+    ended = [*driven["runs"]] if driven and not ran else [SCORING] if scored else []
+    if not ran and not ended:
         return [NOTHING_RAN, _ALWAYS]
+    rest = [] if ran else [f"{BROKEN_OFF}: {', '.join(ended)}"]
     if driven is None:
-        return [*REFEREED, _ALWAYS]
+        return [*rest, *REFEREED, _ALWAYS]
     own = PROGRAM if kind == Kind.PROGRAM else RECORD
-    return [*own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
+    return [*rest, *own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
 
 
 def _not_isolated(active: list[str]) -> list[str]:

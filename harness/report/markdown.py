@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from audits.output.escape import fenced, markdown_text
+from audits.output.escape import fenced, markdown_text, visible
 from harness.report.driven import driven_lines
 
 Json = Mapping[str, Any]
@@ -48,7 +48,8 @@ def _item(line: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A span that no backtick of the text can end."""
+    """A span that no backtick of the text can end, and no line end."""
+    text = visible(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}" if len(fence) > 1 else f"{fence}{text}{fence}"
 

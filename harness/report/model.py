@@ -38,6 +38,7 @@ class Report:
     seconds: Mapping[str, float]  # wall time per phase
     failure: str | None = None  # why it is unrunnable
     cure: str | None = None  # what to do about that
+    interrupted: str | None = None  # by which signal
     read: Sequence[str] = ()  # rules that the code was read for
     folder: str = "."  # where report and evidence are
     replay: str = ""  # the command that repeats the evaluation
@@ -63,11 +64,17 @@ class Report:
             "score": self.score.as_json() if self.score else None,
             "rules": {rule: _rule_json(status) for rule, status in self.rules.items()},
             "not_covered": [
-                *gaps(self.submission["kind"], self.extra.get("driven"), self.ran),
+                *gaps(
+                    self.submission["kind"],
+                    self.extra.get("driven"),
+                    self.ran,
+                    self.score is not None,
+                ),
                 *_unexamined(self.rules, self.read),
             ],
             "read": list(self.read),
             "failure": self.failure,
+            "interrupted": self.interrupted,
             "cure": self.cure,
             "folder": self.folder,
             "replay": self.replay,

@@ -35,6 +35,9 @@ MEANING = {
     " needs each passed.",
     "REVIEW": "Nothing was proved against it; what is undecided needs a person.",
 }
+INTERRUPTED = "the evaluation was interrupted before a run tested it"
+AGAIN = "nothing yet: run it again, to its end"
+WITHOUT_QUICK = "run it without --quick for the rest"
 NOT_APPLICABLE = "it does not apply here, and a CLEAN verdict needs it to pass"
 
 
@@ -73,7 +76,8 @@ class Summary:
     verdict: str
     subject: str
     verdicts: Mapping[str, str]  # under each profile
-    cause: str  # why nothing could be judged; else empty
+    interrupted: bool  # before its end: what was established by then
+    cause: str  # why it did not come to its end; else empty
     cure: str
     broken: tuple[Broken, ...]
     confirmed: tuple[Said, ...]
@@ -115,7 +119,7 @@ class Summary:
         for open_ in self.undecided:
             yield f"  Undecided {', '.join(open_.rules)}: {open_.why}"
             yield f"    Look at: {open_.look}"
-        if self.verdict != "UNRUNNABLE":
+        if self.verdict != "UNRUNNABLE" or self.interrupted:
             yield f"  {self._counts()}"
         if self.judged:
             yield f"  {self.judged}"
@@ -124,6 +128,8 @@ class Summary:
             yield f"  Replay: {self.replay}"
 
     def _under(self) -> str:
+        if self.verdict == "UNRUNNABLE" and self.interrupted:
+            return "interrupted before its end, which says nothing about compliance"
         if self.verdict == "UNRUNNABLE":
             return "it could not be run, which says nothing about compliance"
         if len(set(self.verdicts.values())) == 1:
@@ -142,8 +148,9 @@ class Summary:
 def summarise(report: Json) -> Summary:
     """`report`: the JSON form, without its `summary`."""
     rules = report["rules"]
-    unrunnable = report["verdict"] == "UNRUNNABLE"
-    undecided = () if unrunnable else tuple(_undecided(report))
+    interrupted = bool(report.get("interrupted"))
+    nothing = report["verdict"] == "UNRUNNABLE" and not (interrupted and rules)
+    undecided = () if nothing else tuple(_undecided(report))
     open_rules = {rule for one in undecided for rule in one.rules}
     read = set(report["read"]) - set(rules) - open_rules
     unexamined = len(RULES) - len(set(rules) | read | open_rules)
@@ -152,20 +159,28 @@ def summarise(report: Json) -> Summary:
         verdict=report["verdict"],
         subject=subject(report),
         verdicts=report["verdicts"],
+        interrupted=interrupted,
         cause=_first_and_last(report["failure"] or ""),
-        cure=report["cure"] or "",
+        cure=report["cure"] or _without_quick(report),
         broken=tuple(_broken(report)),
-        confirmed=() if unrunnable else tuple(_confirmed(report)),
+        confirmed=() if nothing else tuple(_confirmed(report)),
         undecided=undecided,
         failed=statuses.count("fail"),
         passed=statuses.count("pass"),
         read_only=len(read),
         not_examined=unexamined,
         judged=_judged(report),
-        effort="" if unrunnable else _effort(report),
+        effort="" if nothing else _effort(report),
         evidence=report["folder"],
         replay=report["replay"],
     )
+
+
+def _without_quick(report: Json) -> str:
+    """Of a REVIEW that is one because runs were left out."""
+    left_out = (report.get("driven") or {}).get("not_run", {}).values()
+    quick = any(why.startswith("--quick") for why in left_out)
+    return WITHOUT_QUICK if quick and report["verdict"] == "REVIEW" else ""
 
 
 def _first_and_last(text: str) -> str:
@@ -239,13 +254,14 @@ def _undecided(report: Json) -> Iterator[Undecided]:
     for rule, status in rules.items():
         if status["status"] == "unknown":
             by_reason.setdefault(_why(status), []).append(rule)
-    for rule in REQUIRED_RULES if report["verdict"] == "REVIEW" else ():
+    missing = {"REVIEW": NOT_EXAMINED, "UNRUNNABLE": INTERRUPTED}.get(report["verdict"])
+    for rule in REQUIRED_RULES if missing else ():
         if rule not in rules:
-            by_reason.setdefault(NOT_EXAMINED, []).append(rule)
+            by_reason.setdefault(missing, []).append(rule)
         elif rules[rule]["status"] == "not_applicable":
             by_reason.setdefault(NOT_APPLICABLE, []).append(rule)
     for why, named in by_reason.items():
-        yield Undecided(tuple(named), why, _look(named, rules))
+        yield Undecided(tuple(named), why, AGAIN if why == INTERRUPTED else _look(named, rules))
 
 
 def _why(status: Json) -> str:

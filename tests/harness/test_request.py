@@ -1,7 +1,9 @@
 """What is asked of an evaluation: what is refused, and the command that repeats it."""
 
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from harness.commands.command_line import parser, request_of
 from harness.commands.evaluate import main
 from harness.errors import UsageError
+from harness.report.checkout import commit_of
 from harness.request import OPTIONS, Request, replay_command
 from harness.submission import Kind
 
@@ -202,3 +205,31 @@ def test_a_key_of_the_manifest_that_nothing_reads_is_refused(tmp_path: Path, ref
     manifest.write_text(json.dumps({"harness": harness | {"setings": {"lr": 1}}}))
     said = refused(tmp_path)
     assert "'setings'" in said and "settings" in said and str(manifest) in said
+
+
+def test_a_replay_of_any_name_is_one_visible_line(tmp_path: Path) -> None:
+    """What a terminal or Markdown would not show as it is, a shell reads from its bytes; a value
+    like an option stays a value.
+    """
+    name = "a\n\n<img src=x>\x1b[2J 'b' \\ \udcff1 ü"
+    command = replay_command(Request(tmp_path / name, entry="-train.py"))
+    assert command.isprintable()
+    shell = ["bash", "-c", f'scorefirst() {{ printf "%s\\0" "$@"; }}; {command}']
+    words = subprocess.run(shell, capture_output=True, check=True).stdout.split(b"\0")
+    assert os.fsdecode(words[1]) == str(tmp_path / name)
+    assert asked(*map(os.fsdecode, words[1:-1])).entry == "-train.py"
+
+
+@pytest.mark.parametrize("words", [("",), (".", "--out", ""), (".", "--data", "")])
+def test_an_empty_path_is_not_the_working_directory(words, refused) -> None:
+    """A shell variable that nobody set names nothing."""
+    assert "an empty path names nothing" in refused(*words)
+
+
+def test_a_commit_is_read_from_plain_files_alone(tmp_path: Path) -> None:
+    """A pipe, which nobody may ever write to, is no checkout."""
+    os.mkfifo(tmp_path / ".git")
+    assert commit_of(tmp_path) is None
+    (tmp_path / "a" / ".git").mkdir(parents=True)
+    (tmp_path / "a" / ".git" / "HEAD").write_text("1" * 40)
+    assert commit_of(tmp_path / "a") == "1" * 40

@@ -77,7 +77,7 @@ def test_a_report_states_only_what_was_used(driven: Driven) -> None:
 def test_quick_says_what_it_did_not_ask_for(driven: Driven) -> None:
     """No run of a battery broke off where none was wanted."""
     message = driven.report["rules"]["CAUSAL-1"]["message"]
-    assert "--quick makes the base run alone" in message and "end" not in message
+    assert "--quick makes no run beyond the base run" in message and "end" not in message
     assert "no later token was changed" in driven.screen
 
 

@@ -16,12 +16,12 @@ from harness.report.summary import summarise
 from harness.report.terminal import WIDTH, render_terminal
 
 GOLDEN = Path(__file__).with_name("golden")
-REPORTS = ("violation", "clean", "review", "unrunnable")
+REPORTS = ("violation", "clean", "review", "unrunnable", "interrupted")
 
 
 @pytest.fixture(params=REPORTS)
 def name(request: pytest.FixtureRequest) -> str:
-    """One report of each verdict."""
+    """One report of each verdict, and one of an evaluation that a signal ended."""
     return str(request.param)
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from audits.catalogue import RULES
 from harness.checks.status import Finding, Level, Status
+from harness.experiments.plan import QUICK
+from harness.report.driven import MOST_NUMBERS, driven_lines
 from harness.report.markdown import render_markdown
 from harness.report.model import Report
 from harness.report.summary import summarise
@@ -202,3 +204,47 @@ def test_what_hooks_saw_is_not_the_harness_s_word(level: Level) -> None:
     """Hooks live in the submission's own process."""
     rule = shown(said("ORDER-1", Status.PASS, "fine", level))["rules"]["ORDER-1"]
     assert rule["witness"] == ("worker" if level is Level.INSTRUMENTED else "harness")
+
+
+def test_an_interruption_is_said_and_what_was_established_stays_on_the_screen() -> None:
+    """Never "it could not be run"; without any rule it is cause and no more."""
+    stopped = {
+        "ran": False,
+        "failure": "interrupted by SIGINT during drive",
+        "interrupted": "SIGINT",
+    }
+    screen = lines(said("NORM-1", Status.PASS, "all sum to one"), **stopped)
+    assert screen[0].endswith("(interrupted before its end, which says nothing about compliance)")
+    assert any("all sum to one (NORM-1)" in line for line in screen)
+    (place,) = (n for n, line in enumerate(screen) if "was interrupted before a run" in line)
+    assert "ORDER-1" in screen[place] and "run it again" in screen[place + 1]
+    assert any(line.startswith("  Rules: 0 failed, 5 undecided, 1 passed") for line in screen)
+    assert not any("Undecided" in line for line in lines(**stopped))
+
+
+def test_what_was_broken_off_is_not_said_never_to_have_begun(violation: dict[str, Any]) -> None:
+    """Nor is it said which isolation an unfinished run had."""
+    driven = violation["driven"] | {"attempts": [], "runs": {}, "walls": [], "broken_off": ["base"]}
+    shown = "\n".join(driven_lines(driven))
+    assert "it was started, and base broken off" in shown and "not known" in shown
+    assert "never started" in "\n".join(driven_lines(driven | {"broken_off": []}))
+
+
+def test_of_very_many_printed_numbers_the_first_and_the_last_are_shown(
+    violation: dict[str, Any],
+) -> None:
+    """And how many there are besides."""
+    one = violation["driven"]["numbers"][0]
+    numbers = [one | {"line": number} for number in range(10_000)]
+    shown = driven_lines(violation["driven"] | {"numbers": numbers})
+    of_numbers = [line for line in shown if line.startswith("line ") or "printed numbers" in line]
+    assert len(of_numbers) == MOST_NUMBERS + 1 and of_numbers[-1].startswith("line 9999,")
+    assert of_numbers[MOST_NUMBERS // 2].startswith("9,960 more printed numbers")
+
+
+def test_a_quick_review_says_what_was_left_out(violation: dict[str, Any]) -> None:
+    """The cure of a REVIEW that --quick made one; of no other verdict."""
+    driven = violation["driven"] | {"not_run": {"repeat": QUICK}}
+    review = violation | {"driven": driven, "verdict": "REVIEW"}
+    assert "  Cure: run it without --quick for the rest" in summarise(review).lines()
+    assert summarise(violation | {"driven": driven}).cure == ""
