@@ -38,7 +38,9 @@ def resolve_artifact(submission: Submission, data: DataFolder) -> Path:
     if not submission.artifact or not path.is_file():
         raise SubmissionError(
             f"{submission.folder / 'submission.json'}: `harness.artifact` names"
-            f" {submission.artifact!r}, which is not there; add the file, or write reference:tiny"
+            f" {submission.artifact!r}, which is not there",
+            "add the file, or write reference:tiny, our own small model, which is trained on first"
+            " use: that takes minutes",
         )
     if not path.resolve().is_relative_to(submission.folder.resolve()):
         raise SubmissionError(f"{path}: lies outside the submission's folder and was not counted")
@@ -52,7 +54,10 @@ def reference_artifact(preset: str, data: DataFolder) -> Path:
     """
     if preset not in PRESETS:
         known = ", ".join(sorted(PRESETS))
-        raise SubmissionError(f"`harness.artifact` names reference:{preset}; there are {known}")
+        raise SubmissionError(
+            f"`harness.artifact` names reference:{preset}; there are {known}",
+            "write one of these, such as reference:tiny, or the name of a file in the folder",
+        )
     name = f"{preset}-{data.fingerprint()[:16]}-{_training_code()[:8]}"
     folder = cache_folder() / "artifacts" / name
     folder.parent.mkdir(exist_ok=True)
@@ -65,11 +70,17 @@ def reference_artifact(preset: str, data: DataFolder) -> Path:
 
 def _train(preset: str, data: DataFolder, folder: Path) -> None:
     """What it prints goes to the log, a line now and then. Raises HarnessError where it fails."""
-    LOG.info("training the reference artifact %r (kept in %s)", preset, folder)
+    LOG.info(
+        "training the reference artifact %r: on first use, for minutes; a line now and then says"
+        " how far it is (kept in %s)",
+        preset,
+        folder,
+    )
     told = ["--preset", preset, "--data", str(data.root), "--out", str(folder)]
     command = child_python.command("reference_model.train", *told)
     # Threads that sleep while they wait: 5 % slower alone, several times faster on a busy machine.
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | child_python.environment()
+    fixed = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | fixed | child_python.environment()
     said: deque[str] = deque(maxlen=20)
     next_line = time.monotonic()
     with subprocess.Popen(

@@ -43,7 +43,7 @@ from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.streams.vocabulary import Vocabulary
-from harness.submission import Kind, Submission, read_submission
+from harness.submission import Kind, Submission, overlooked, read_submission
 from harness.verdict.refereed import refereed_source, refereed_table
 from harness.verdict.table import Table, verdict
 from reference_model.data.corpus import embedded_data
@@ -92,6 +92,9 @@ class Evaluation:
             self._phases()
         except (SubmissionError, SandboxError) as error:
             self.failure, self.cure = str(error), error.cure
+            if self.submission is not None and self.submission.kind is Kind.RECORD:
+                hint = overlooked(self.options.folder)
+                self.failure += f"; {hint}" if hint else ""
 
     def _conclude(self, stop: Interrupted) -> None:
         """Judges what there is, as far as nobody has to wait for it."""

@@ -15,6 +15,7 @@ without a `harness` object is a record folder, as it was submitted; so is one wh
 be read, which reading its papers reports. Does not cover running those.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,14 @@ class Kind(StrEnum):
 
 NATIVE = (Kind.ENGINE, Kind.PREDICTOR, Kind.PROGRAM)  # declared in a manifest
 KEYS = ("protocol", "artifact", *NATIVE, "settings")  # of the manifest's `harness` object
+
+DEEPEST = 32  # levels of that object
+NEAR = 0.8  # of two names, by difflib: as near as a slip of the keyboard
+CURE = (
+    "correct it there: submissions/template has manifests that work, and docs/submit.md says what"
+    " each key means"
+)
+_LEAVES = (str, int, float, type(None))
 
 # What the machine reads at run time, by suffix: rule BUDGET-2 reading (R), raw bytes as shipped.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -103,24 +112,42 @@ def read_submission(folder: Path) -> Submission:
         raise SubmissionError(f"{folder}: not a folder; give the submission's own folder")
     manifest_path, manifest = folder / MANIFEST, manifest_of(folder).table
     native = manifest.get("harness")
-    name = str(manifest.get("name") or folder.resolve().name)
+    name = manifest.get("name")
+    name = name if name and isinstance(name, str) else folder.resolve().name
     if native is None:
         return Submission(folder, name, Kind.RECORD, "", "", {})
     if not isinstance(native, dict):
-        raise ContractError(f"{manifest_path}: `harness` is {type(native).__name__}, not an object")
+        raise _wrong(f"{manifest_path}: `harness` is {type(native).__name__}, not an object")
     return _native(folder, name, manifest_path, native)
 
 
+def overlooked(folder: Path) -> str:
+    """What a folder that was taken for a record may have meant to declare."""
+    manifest = manifest_of(folder)
+    if manifest.unreadable:
+        return f"its {MANIFEST} declares nothing: {manifest.unreadable}"
+    near = difflib.get_close_matches("harness", map(str, manifest.table), n=1, cutoff=NEAR)
+    if not near or "harness" in manifest.table:
+        return ""
+    return f"its {MANIFEST} has {near[0]!r}, which nothing reads: was `harness` meant?"
+
+
+def _wrong(message: str) -> ContractError:
+    return ContractError(message, CURE)
+
+
 def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Submission:
+    if _is_deep(native):
+        raise _wrong(f"{path}: `harness` is nested more than {DEEPEST} deep")
     if native.get("protocol") != PROTOCOL_VERSION:
-        raise ContractError(
+        raise _wrong(
             f"{path}: `harness.protocol` is {native.get('protocol')!r}; this harness speaks"
             f" {PROTOCOL_VERSION}"
         )
     _refuse_unknown(path, native)
     declared = [kind for kind in NATIVE if kind in native]
     if len(declared) != 1:
-        raise ContractError(
+        raise _wrong(
             f"{path}: `harness` declares {', '.join(declared) or 'none'} of {', '.join(NATIVE)};"
             " name exactly one"
         )
@@ -133,9 +160,9 @@ def _native(folder: Path, name: str, path: Path, native: dict[str, Any]) -> Subm
     )
     script = submission.script
     if script and not script.resolve().is_relative_to(folder.resolve()):
-        raise ContractError(f"{path}: `{kind}` names {submission.file_name!r}, outside the folder")
+        raise _wrong(f"{path}: `{kind}` names {submission.file_name!r}, outside the folder")
     if script and not script.is_file():
-        raise ContractError(f"{path}: `{kind}` names {submission.file_name!r}, which is not there")
+        raise _wrong(f"{path}: `{kind}` names {submission.file_name!r}, which is not there")
     return submission
 
 
@@ -149,16 +176,25 @@ def _refuse_unknown(path: Path, native: dict[str, Any]) -> None:
         )
 
 
+def _is_deep(value: Any) -> bool:
+    """Deeper than whoever writes a report could follow."""
+    level = [value]
+    for _ in range(DEEPEST):
+        tables = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [inner for one in tables if not isinstance(one, _LEAVES) for inner in one]
+    return bool(level)
+
+
 def _declared_settings(path: Path, native: dict[str, Any]) -> dict[str, Any]:
     """Names that can stand in an environment; whole numbers that a machine can hold."""
     settings = native.get("settings") or {}
     if not isinstance(settings, dict):
-        raise ContractError(f"{path}: `settings` is {type(settings).__name__}, not an object")
+        raise _wrong(f"{path}: `settings` is {type(settings).__name__}, not an object")
     for name, value in settings.items():
         if not _NAME.fullmatch(name):
-            raise ContractError(f"{path}: setting {name!r}; write letters, digits and _ alone")
+            raise _wrong(f"{path}: setting {name!r}; write letters, digits and _ alone")
         if isinstance(value, int) and abs(value) >= 1 << 63:
-            raise ContractError(f"{path}: setting {name!r} is larger than 64 bits hold")
+            raise _wrong(f"{path}: setting {name!r} is larger than 64 bits hold")
     return settings
 
 
@@ -175,15 +211,13 @@ def _target(path: Path, kind: Kind, value: Any) -> tuple[str, dict[str, Any]]:
         Kind.PREDICTOR: '"file.py:factory"',
         Kind.PROGRAM: '"file.py"',
     }
-    raise ContractError(f"{path}: `{kind}` is {value!r}; write {form[kind]}")
+    raise _wrong(f"{path}: `{kind}` is {value!r}; write {form[kind]}")
 
 
 def _check_geometry(path: Path, settings: dict[str, Any]) -> None:
     for key in DEFAULTS:
         value = settings[key]
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ContractError(f"{path}: `{key}` is {value!r}; a positive whole number of tokens")
+            raise _wrong(f"{path}: `{key}` is {value!r}; a positive whole number of tokens")
     if settings["stride"] > settings["seq_len"]:
-        raise ContractError(
-            f"{path}: stride {settings['stride']} exceeds seq_len {settings['seq_len']}"
-        )
+        raise _wrong(f"{path}: stride {settings['stride']} exceeds seq_len {settings['seq_len']}")

@@ -21,6 +21,8 @@ from harness.errors import HarnessError, SubmissionError
 from harness.protocol.job import Outcome
 from harness.streams.vocabulary import Vocabulary
 
+CURE = "give the folder that holds the submission's script, or the script itself"
+
 
 class RecordScript:
     """An unmodified script; satisfies `Subject`."""
@@ -107,6 +109,6 @@ def read_record(path: Path, entry: str | None = None) -> RecordScript:
     try:
         return RecordScript(read_switches(path, entry))
     except NothingToScan as error:
-        raise SubmissionError(str(error)) from error
+        raise SubmissionError(str(error), CURE) from error
     except UsageError as error:
         raise HarnessError(str(error)) from error

@@ -254,7 +254,7 @@ def _undecided(report: Json) -> Iterator[Undecided]:
     for rule, status in rules.items():
         if status["status"] == "unknown":
             by_reason.setdefault(_why(status), []).append(rule)
-    missing = {"REVIEW": NOT_EXAMINED, "UNRUNNABLE": INTERRUPTED}.get(report["verdict"])
+    missing = {"REVIEW": NOT_EXAMINED, "UNRUNNABLE": INTERRUPTED}.get(report["verdict"], "")
     for rule in REQUIRED_RULES if missing else ():
         if rule not in rules:
             by_reason.setdefault(missing, []).append(rule)

@@ -14,7 +14,7 @@ from harness.configure.record_script import read_record
 from harness.errors import SubmissionError
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
-from harness.submission import read_submission
+from harness.submission import overlooked, read_submission
 from harness.verdict.decide import REQUIRED_RULES, Verdict, decide, severity
 from harness.verdict.table import RuleStatus
 
@@ -79,6 +79,7 @@ GOOD = {"protocol": 1, "artifact": "weights.bin", "engine": {"name": "sliding_wi
         (GOOD | {"settings": {"a b=c": 1}}, "letters, digits and _ alone"),
         (GOOD | {"settings": {"buckets": 10**400}}, "64 bits"),
         ({"protocol": 1, "program": "../x.py"}, "outside the folder"),
+        (GOOD | {"settings": {"a": json.loads("[" * 900 + "]" * 900)}}, "more than 32 deep"),
     ],
 )
 def test_a_manifest_that_is_off_is_refused_by_file_and_cause(
@@ -89,7 +90,25 @@ def test_a_manifest_that_is_off_is_refused_by_file_and_cause(
 
     with pytest.raises(SubmissionError, match=r"submission\.json") as caught:
         read_submission(tmp_path)
-    assert cause in str(caught.value)
+    assert cause in str(caught.value) and "docs/submit.md" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ('{"harnes": {}}', "'harnes', which nothing reads: was `harness` meant?"),
+        ('{"harness": {}', "declares nothing: no JSON"),
+        ('{"name": ["x"], "hardware": "8xH100"}', ""),
+        ('{"harness": {}, "harnessed": 1}', ""),
+    ],
+)
+def test_a_slip_in_a_manifest_is_named_where_its_folder_did_not_run(
+    manifest: str, said: str, tmp_path: Path
+) -> None:
+    """A folder that declares nothing is a record; what may have been meant stands in the cause."""
+    (tmp_path / "submission.json").write_text(manifest)
+    found = overlooked(tmp_path)
+    assert said in found if said else found == ""
 
 
 @pytest.mark.parametrize(
