@@ -210,20 +210,20 @@ def _sentence(test: SourceTest) -> str:
             " in a million runs"
         )
     return (
-        f"{test.tokens:,.0f} synthetic tokens cost {total(test)}, which honest code can reach:"
+        f"{test.tokens:,.0f} synthetic tokens cost {against_source(test.below_source)}, which honest code can reach:"
         " nothing is refuted"
     )
 
 
-def total(test: SourceTest) -> str:
-    """In words."""
-    side = "below" if test.below_source > 0 else "above"
-    return f"{abs(test.below_source):,.1f} nats {side} the source's code length"
+def against_source(below_nats: float) -> str:
+    """In words; nobody honest comes out far below."""
+    side = "below" if below_nats > 0 else "above"
+    return f"{abs(below_nats):,.1f} nats {side} the source's code length"
 
 
 def _detail(test: SourceTest, stream: SourceStream) -> str:
     text = (
-        f"{test.printed.tag}: {total(test)} in all ({abs(test.below_source_per_token):.4f} a"
+        f"{test.printed.tag}: {against_source(test.below_source)} in all ({abs(test.below_source_per_token):.4f} a"
         f" token; seed {stream.seed}; {', '.join(stream.distributions)}); log e-value"
         f" {test.plain:.1f} (of the total), {test.mixture:.1f} (of bets on single tokens),"
         f" threshold {test.threshold:.1f} (ln of {N_TESTS} million: {N_TESTS} tests share one"
