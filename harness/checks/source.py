@@ -64,6 +64,11 @@ class SourceTest:
         return self.below_source / self.tokens if self.tokens else math.nan
 
     @property
+    def cost(self) -> str:
+        """In words."""
+        return against_source(self.below_source)
+
+    @property
     def log_e(self) -> float:
         """The better of both."""
         return max(self.plain, self.mixture)
@@ -210,8 +215,8 @@ def _sentence(test: SourceTest) -> str:
             " in a million runs"
         )
     return (
-        f"{test.tokens:,.0f} synthetic tokens cost {against_source(test.below_source)}, which honest code can reach:"
-        " nothing is refuted"
+        f"{test.tokens:,.0f} synthetic tokens cost {test.cost}, which honest"
+        " code can reach: nothing is refuted"
     )
 
 
@@ -223,7 +228,8 @@ def against_source(below_nats: float) -> str:
 
 def _detail(test: SourceTest, stream: SourceStream) -> str:
     text = (
-        f"{test.printed.tag}: {against_source(test.below_source)} in all ({abs(test.below_source_per_token):.4f} a"
+        f"{test.printed.tag}: {test.cost} in all"
+        f" ({abs(test.below_source_per_token):.4f} a"
         f" token; seed {stream.seed}; {', '.join(stream.distributions)}); log e-value"
         f" {test.plain:.1f} (of the total), {test.mixture:.1f} (of bets on single tokens),"
         f" threshold {test.threshold:.1f} (ln of {N_TESTS} million: {N_TESTS} tests share one"

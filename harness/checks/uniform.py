@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.checks.printed_claim import ByteCounts, claim_test, seen
-from harness.checks.source import SourceTest, numbers, source_test, total
+from harness.checks.source import SourceTest, numbers, source_test
 from harness.checks.status import Finding, Level, Status
 from harness.trace.reconstruct import FLOAT32, Pass
 from harness.trace.script_run import ScriptRun
@@ -80,11 +80,11 @@ def check_uniform(
         text = _refuted(one)
         return Finding("SOURCE-1", Status.FAIL, Level.BLACK_BOX, text, evidence, detail=_of(one))
     if not rebuilt:  # a printed number that honest code can reach is no pass: nothing bounds it
-        text = one.test.inconclusive or f"on uniform ids alone it costs {total(one.test)}"
+        text = one.test.inconclusive or f"on uniform ids alone it costs {one.test.cost}"
         return Finding("SOURCE-1", Status.UNKNOWN, Level.BLACK_BOX, text, evidence)
     if not one.reproduced:
         return None
-    text = f"{one.test.tokens:,.0f} uniform ids cost {total(one.test)}: nothing is refuted"
+    text = f"{one.test.tokens:,.0f} uniform ids cost {one.test.cost}: nothing is refuted"
     return Finding("SOURCE-1", Status.PASS, Level.BLACK_BOX, text, evidence)
 
 
@@ -100,7 +100,7 @@ def _refuted(one: PureTest) -> str:
 
 def _of(one: PureTest) -> str:
     test = one.test
-    text = f"{test.printed.tag}: {total(test)} (seed {one.run.source.seed}; uniform)"
+    text = f"{test.printed.tag}: {test.cost} (seed {one.run.source.seed}; uniform)"
     if not one.reproduced:
         text += (
             f", {test.allowance:.1f} of them taken off for rounding; it was not reproduced from"
