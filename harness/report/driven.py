@@ -63,14 +63,6 @@ def _begun(driven: Json) -> str:
     return f"it was started, and {broken_off} broken off" if broken_off else "it was never started"
 
 
-def _begun(driven: Json) -> str:
-    """Where no configuration came to its end on drawn tokens."""
-    broken_off = " and ".join(driven.get("broken_off", ()))
-    if driven["runs"]:
-        return f"of its runs {', '.join(driven['runs'])} alone came to an end"
-    return f"it was started, and {broken_off} broken off" if broken_off else "it was never started"
-
-
 def _settings(origins: Sequence[str]) -> str:
     """How many values the script was told, how many its folder names, how many were shrunk."""
     own, shrunk = origins.count("folder"), origins.count("shrunk")
