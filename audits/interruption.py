@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_BOTH = (signal.SIGINT, signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def end_at_once() -> None:
     """From now on; for the start of a command."""
-    for number in _BOTH:
+    for number in ENDING:
         signal.signal(number, _end)
 
 
@@ -34,11 +34,11 @@ def ends_at_once() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = [signal.signal(number, _end) for number in _BOTH]
+    before = [signal.signal(number, _end) for number in ENDING]
     try:
         yield
     finally:
-        for number, handler in zip(_BOTH, before, strict=True):
+        for number, handler in zip(ENDING, before, strict=True):
             signal.signal(number, handler)
 
 

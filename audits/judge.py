@@ -56,6 +56,14 @@ def scan_path(
     return ScanReport(profile, (*code, *papers))
 
 
+def scan_as_named(
+    path: Path, profile: str, entry: str | None, rules: Collection[str] = tuple(CHECKS)
+) -> ScanReport:
+    """The same, with paths as the user named them."""
+    report = scan_path(path, profile, entry, rules)
+    return replace(report, root=str(path.parent if path.is_file() else path))
+
+
 class _Reading(Files):
     """Two passes over one target: as the run was configured, and with every switch both ways."""
 

@@ -7,7 +7,7 @@ nothing is printed. Raises UsageError and NothingToScan. Does not cover baseline
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from audits.catalogue import PROFILES
 from audits.findings import Finding
 from audits.folder import UsageError
-from audits.judge import scan_path
+from audits.judge import scan_as_named
 from audits.output.json_report import as_json
 from audits.output.view import View
 from audits.rules import CHECKS
@@ -52,7 +52,5 @@ def scan(path: str | PathLike[str], *, profile: str = "strict", entry: str | Non
     """Reads a script or a submission's folder; `entry`: the file of the folder that is judged."""
     if profile not in PROFILES:
         raise UsageError(f"{profile}: no such profile; there are {', '.join(PROFILES)}")
-    path = Path(path)
-    report = scan_path(path, profile, entry)
-    report = replace(report, root=str(path.parent if path.is_file() else path))
+    report = scan_as_named(Path(path), profile, entry)
     return Scan(View(profile, (report,), tuple(sorted(CHECKS))))

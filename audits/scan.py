@@ -13,7 +13,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,7 @@ from audits.catalogue import PROFILES, RULES
 from audits.findings import ScanReport
 from audits.folder import NothingToScan, UsageError
 from audits.interruption import ends_at_once
-from audits.judge import scan_path
+from audits.judge import scan_as_named, scan_path
 from audits.output import FORMATS
 from audits.output.conclusion import MISUSE, NOTHING, OK, exit_code
 from audits.output.escape import visible, write_escapes
@@ -97,8 +96,7 @@ def _view(options: argparse.Namespace) -> View:
 def _scan(path: Path, options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:
     if path == STDIN:
         return _scan_stdin(options, rules)
-    report = scan_path(path, options.profile, options.entry, rules)
-    return replace(report, root=str(path.parent if path.is_file() else path))
+    return scan_as_named(path, options.profile, options.entry, rules)
 
 
 def _scan_stdin(options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:

@@ -11,8 +11,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
+from audits.interruption import ENDING
+
 Result = TypeVar("Result")
-ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):

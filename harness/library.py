@@ -34,7 +34,6 @@ class Done:
     """What an evaluation left."""
 
     report: Report
-    folder: Path  # with report.json, report.md and the evidence
     interrupted: Interrupted | None  # by a signal, where the caller turns signals into that
 
 
@@ -100,7 +99,7 @@ def carry_out(request: Request, observer: Observer, out: Path) -> Done:
         page = render_markdown(report.to_json())
         report.write(out)
         (out / "report.md").write_text(page, encoding="utf-8", errors="backslashreplace")
-    return Done(report, out, evaluation.interrupted)
+    return Done(report, evaluation.interrupted)
 
 
 def _options(

@@ -198,20 +198,23 @@ def _sentence(test: SourceTest) -> str:
             f" e-value {test.log_e:.1f}, and honest code exceeds {test.threshold:.1f} at most once"
             " in a million runs"
         )
+    total = against_source(test.below_source)
     return (
-        f"{test.tokens:,.0f} synthetic tokens cost {_total(test)}, which honest code can reach:"
-        " nothing is refuted"
+        f"{test.tokens:,.0f} synthetic tokens cost {total}, which honest code can reach: nothing is"
+        " refuted"
     )
 
 
-def _total(test: SourceTest) -> str:
-    side = "below" if test.below_source > 0 else "above"
-    return f"{abs(test.below_source):,.1f} nats {side} the source's code length"
+def against_source(below_nats: float) -> str:
+    """In words; nobody honest comes out far below."""
+    side = "below" if below_nats > 0 else "above"
+    return f"{abs(below_nats):,.1f} nats {side} the source's code length"
 
 
 def _detail(test: SourceTest, stream: SourceStream) -> str:
+    total = against_source(test.below_source)
     text = (
-        f"{test.printed.tag}: {_total(test)} in all ({abs(test.below_source_per_token):.4f} a"
+        f"{test.printed.tag}: {total} in all ({abs(test.below_source_per_token):.4f} a"
         f" token; seed {stream.seed}; {', '.join(stream.distributions)}); log e-value"
         f" {test.plain:.1f} (of the total), {test.mixture:.1f} (of bets on single tokens),"
         f" threshold {test.threshold:.1f} (ln of two million: both share one chance in a million)"

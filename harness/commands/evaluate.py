@@ -6,13 +6,13 @@ is imported once the arguments are known to be usable: help and refusals come at
 """
 
 import contextlib
-import io
 import logging
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 
 from audits.interruption import ends_at_once
+from audits.output.escape import write_escapes
 from audits.tool import NAME
 from harness.commands.command_line import PROG, parser, request_of
 from harness.commands.signals import interruptible, leave
@@ -27,8 +27,7 @@ EXIT_TOOL_FAILED = 2
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):  # a path's letters may be none of the terminal's
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        write_escapes(stream)
     with ends_at_once():
         return _exit_code(argv, prog)
 

@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-from harness.interrupts import ENDING, Interrupted
+from audits.interruption import ENDING
+from harness.interrupts import Interrupted
 from harness.sandbox import syscalls
 
 ONE_S = 1.0  # timeout(1) sends its signal to the process, and once more to its group

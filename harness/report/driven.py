@@ -7,6 +7,8 @@ not made, or not to its end, is listed; of very many printed numbers the first a
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.checks.source import against_source
+
 Json = Mapping[str, Any]
 
 MOST_NUMBERS = 40  # report.json has them all
@@ -93,14 +95,9 @@ def _number(number: Json) -> str:
 
 
 def _against_source(saved_nats: float | None, per_token: float | None) -> str:
-    """Nobody honest comes out far below it."""
     if saved_nats is None or per_token is None:
         return ""
-    side = "below" if saved_nats > 0 else "above"
-    return (
-        f"{abs(saved_nats):,.1f} nats {side} the source's code length"
-        f" ({abs(per_token):.4f} a token)"
-    )
+    return f"{against_source(saved_nats)} ({abs(per_token):.4f} a token)"
 
 
 def _reproduced(gap: float | None) -> str:

@@ -37,8 +37,6 @@ ISOLATION = {
     "processes": "other processes",
     "limits": "memory and file sizes",
 }
-
-
 NOTHING_RAN = "everything that a run would have shown: none came to its end"
 SCORING = "the scoring of the text"
 BROKEN_OFF = "everything that further runs would have shown: of all runs, only these came to an end"
@@ -48,14 +46,19 @@ def gaps(kind: str, driven: Mapping[str, Any] | None, ran: bool, scored: bool = 
     """One sentence a gap. `kind`: of the submission; `driven`: that part of the report; `ran`:
     every phase came to its end; `scored`: that of scoring did.
     """
-    ended = [*driven["runs"]] if driven and not ran else [SCORING] if scored else []
-    if not ran and not ended:
-        return [NOTHING_RAN, _ALWAYS]
-    rest = [] if ran else [f"{BROKEN_OFF}: {', '.join(ended)}"]
+    if not ran:
+        ended = [*driven["runs"]] if driven else [SCORING] if scored else []
+        if not ended:
+            return [NOTHING_RAN, _ALWAYS]
+        return [f"{BROKEN_OFF}: {', '.join(ended)}", *_of_kind(kind, driven)]
+    return _of_kind(kind, driven)
+
+
+def _of_kind(kind: str, driven: Mapping[str, Any] | None) -> list[str]:
     if driven is None:
-        return [*rest, *REFEREED, _ALWAYS]
+        return [*REFEREED, _ALWAYS]
     own = PROGRAM if kind == Kind.PROGRAM else RECORD
-    return [*rest, *own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
+    return [*own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
 
 
 def _not_isolated(active: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from audits.output.escape import fenced, markdown_text, visible
 from harness.report.driven import driven_lines
+from harness.report.summary import REPLAY
 
 Json = Mapping[str, Any]
 
@@ -41,9 +42,8 @@ def _item(line: str) -> str:
     """A line of the screen as an item, two blanks an indentation there as here."""
     text = line.lstrip(" ")
     indent = " " * (len(line) - len(text) - 2)
-    label, separator, command = text.partition("Replay: ")
-    if separator and not label:
-        return f"{indent}* Replay: {_code(command)}"
+    if text.startswith(REPLAY):
+        return f"{indent}* {REPLAY}{_code(text.removeprefix(REPLAY))}"
     return f"{indent}* {markdown_text(text)}"
 
 

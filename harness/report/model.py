@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,12 @@ class Report:
         return decide(self.rules, self.profile, self.ran)
 
     def to_json(self) -> dict[str, Any]:
-        """The published form; numbers that JSON has no word for become null."""
+        """The published form, made once: the same object each time."""
+        return self._published
+
+    @cached_property
+    def _published(self) -> dict[str, Any]:
+        """Numbers that JSON has no word for become null."""
         plain = {
             "$schema": SCHEMA_ID,
             "schema_version": SCHEMA_VERSION,

@@ -38,6 +38,7 @@ MEANING = {
 INTERRUPTED = "the evaluation was interrupted before a run tested it"
 AGAIN = "nothing yet: run it again, to its end"
 WITHOUT_QUICK = "run it without --quick for the rest"
+REPLAY = "Replay: "  # begins the line that is to be copied as it is
 NOT_APPLICABLE = "it does not apply here, and a CLEAN verdict needs it to pass"
 
 
@@ -125,7 +126,7 @@ class Summary:
             yield f"  {self.judged}"
         yield f"  {self.effort}Evidence: {self.evidence}"
         if self.replay:
-            yield f"  Replay: {self.replay}"
+            yield f"  {REPLAY}{self.replay}"
 
     def _under(self) -> str:
         if self.verdict == "UNRUNNABLE" and self.interrupted:

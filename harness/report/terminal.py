@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from audits.output.escape import visible
+from harness.report.summary import REPLAY
 
 WIDTH = 100
 
@@ -20,7 +21,7 @@ def render_terminal(lines: Sequence[str]) -> str:
 def _wrapped(line: str) -> str:
     """Continued two blanks further in. A command is one line, so that it can be copied."""
     text = line.lstrip(" ")
-    if text.startswith("Replay: "):
+    if text.startswith(REPLAY):
         return line
     indent = " " * (len(line) - len(text))
     return textwrap.fill(

@@ -60,8 +60,8 @@ class RuleStatus:
     @property
     def steps(self) -> tuple[Step, ...]:
         """Lines of the submission: of the reading where it has any, which follows the flow."""
-        found = sorted((f for f in self.said if f.steps), key=lambda f: STRENGTH[f.level])
-        return found[0].steps if found else ()
+        placed = [f for f in self.said if f.steps]
+        return min(placed, key=lambda f: STRENGTH[f.level]).steps if placed else ()
 
 
 @dataclass(frozen=True)
