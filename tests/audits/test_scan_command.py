@@ -176,7 +176,7 @@ def test_a_crash_of_the_scanner_is_no_verdict(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(scan, "scan_path", broken)
+    monkeypatch.setattr(scan, "scan_as_named", broken)
     assert scan.main([str(folder({"train_gpt.py": LEGAL}))]) == 2
     assert "nothing was judged" in capsys.readouterr().err
 
