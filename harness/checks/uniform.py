@@ -4,20 +4,26 @@
     not reproduced  the claim as printed (`printed_claim`); two draws must both refute, as a script
                     that scores a handful of tokens may be lucky once
 
-Guarantees: one draw that was not refuted refutes nothing; a run that broke off says nothing. Does
-not cover: which of causality, order and mass was broken (`attribution`).
+Guarantees: one draw that was not refuted refutes nothing; a run that broke off says nothing; a
+number that was never computed from the tokens (a record to beat, printed last) is believed to be
+the claim only where its words say that it is the final one. Does not cover: which of causality,
+order and mass was broken (`attribution`).
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.checks.printed_claim import ByteCounts, claim_test, seen
 from harness.checks.source import SourceTest, numbers, source_test
 from harness.checks.status import Finding, Level, Status
+from harness.trace.printed_scores import Printed
 from harness.trace.reconstruct import FLOAT32, Pass
 from harness.trace.script_run import ScriptRun
 
 DRAWS = 2  # that must both refute a number which was not reproduced
+FINAL = "final"  # in the words before a number that is the claim
+NOT_COMPUTED = "the same number is printed whatever the tokens are, and no word calls it final"
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class PureTest:
     reproduced: bool  # from recorded scores, so that one draw decides
 
 
-def pure_test(run: ScriptRun) -> PureTest | None:
+def pure_test(run: ScriptRun, base: ScriptRun) -> PureTest | None:
     """None where it printed no number, or came to no end."""
     if run.headline is None or not run.finished:
         return None
@@ -39,7 +45,17 @@ def pure_test(run: ScriptRun) -> PureTest | None:
     targets = len(run.stream.tokens) - 1
     counts = ByteCounts(run.n_bytes / targets, run.most_bytes / targets)
     test = claim_test(run.headline, run.source, counts, seen(run, run.headline))
+    if FINAL not in run.headline.tag.lower() and _same(run.headline, base.headline):
+        test = replace(test, plain=-math.inf, inconclusive=NOT_COMPUTED)
     return PureTest(run, test, reproduced=False)
+
+
+def _same(number: Printed, other: Printed | None) -> bool:
+    """To the last digit."""
+    return other is not None and (number.nats_per_token, number.bits_per_byte) == (
+        other.nats_per_token,
+        other.bits_per_byte,
+    )
 
 
 def _exact(scored: Pass | None) -> bool:

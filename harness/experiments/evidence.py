@@ -20,16 +20,10 @@ from harness.trace.script_run import ScriptRun
 
 @dataclass(frozen=True)
 class LouderFuture:
-    """Another future of the script with noise in weights that are zero."""
+    """Another future of the script with noise in its weights."""
 
     future: FutureChange
     first_row: FirstRow | None
-    everywhere: bool  # noise also where weights are not zero
-
-    @property
-    def how(self) -> str:
-        """In words."""
-        return "with noise in all weights" if self.everywhere else "with noise in weights of zero"
 
     @property
     def needs_second_seed(self) -> bool:
@@ -110,7 +104,7 @@ class Evidence:
     def pure(self) -> list[PureTest]:
         """The headline on uniform ids alone, draw by draw."""
         runs = self.all_of(RunKind.UNIFORM).values()
-        return [test for run in runs if (test := pure_test(run)) is not None]
+        return [test for run in runs if (test := pure_test(run, self.base)) is not None]
 
     @property
     def pure_refuted(self) -> bool:

@@ -1,12 +1,12 @@
-"""The changed future again, with louder weights: what is zero in the base run is filled with noise.
+"""The changed future again, with louder weights: noise is added to them.
 
-A layer whose weights are zero passes nothing on, so what it would leak is silent. Causality holds
-for every value of the weights: a move is the same proof as it is without the noise.
+A layer whose weights are zero passes nothing on, so what it would leak is silent; behind logits
+that a short training left flat it is faint. Causality holds for every value of the weights: a move
+is the same proof as it is without the noise.
 
 Made where some weights are zero when the scores are fixed, where the changed tokens moved too few
-of the scores behind them, or an earlier one by too little; not where something was proved. Where
-nothing is zero, or something was faint, noise is added to what is not zero, too. Two runs; a repeat
-and a second future only where something moved.
+of the scores behind them, or an earlier one by too little; not where something was proved. Two
+runs; a repeat and a second future only where something moved.
 Guarantees: the runs that are compared have the same noise. Does not cover: scripts that build no
 torch module.
 """
@@ -66,14 +66,7 @@ class Louder:
         return {name: self._run(name, stream)}
 
     def _run(self, name: RunName, stream: SourceStream) -> partial[ScriptRun]:
-        louder = Loudness(self.seed, self._everywhere)
-        return partial(self.driver.run, name, stream, louder=louder)
-
-    @property
-    def _everywhere(self) -> bool:
-        """Nothing is zero, or what moves is heard but faintly."""
-        found = self.evidence.future
-        return not self.evidence.base.silent or (found is not None and not found.nothing_moved)
+        return partial(self.driver.run, name, stream, louder=Loudness(self.seed))
 
     def _compare(self, cut: Cut) -> None:
         loud, futures = self.evidence.get(RunKind.LOUD), self.evidence.all_of(RunKind.LOUD_FUTURE)
@@ -86,6 +79,4 @@ class Louder:
         found = compare(loud.scored, [r.scored for r in repeats if r.scored], passes, cut)
         runs = list(futures.values())
         row = compare_rows(loud, repeats, runs, cut, found.nothing_moved)
-        self.evidence.louder = LouderFuture(
-            downgrade_if_model_selection(found), row, self._everywhere
-        )
+        self.evidence.louder = LouderFuture(downgrade_if_model_selection(found), row)

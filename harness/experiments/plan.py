@@ -6,7 +6,7 @@
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
-    louder    the changed future with noise in weights that are zero, where something is silent
+    louder    the changed future with noise in the weights, where something is silent
     coverage  tokens exchanged that seem never to count, where some do
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far

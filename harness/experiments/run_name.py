@@ -35,7 +35,7 @@ class RunKind(StrEnum):
     RESAMPLED = "resampled prefixes", "the copies behind other beginnings of their documents"
     LOUD = (
         "louder weights",
-        "noise in weights that are zero: what passes on?",
+        "noise in the weights: what passes on?",
     )
     LOUD_REPEAT = "louder weights, repeat", "the same again: are two runs bit-identical?"
     LOUD_FUTURE = "louder weights, changed future", "the same with other tokens behind the cut"

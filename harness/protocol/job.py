@@ -31,8 +31,7 @@ class Quota:
 class Loudness:
     """What a run does so that a leak is heard; by itself, nothing."""
 
-    noise: int | None = None  # seed of what fills weights that are zero; None: they stay
-    everywhere: bool = False  # noise also where weights are not zero
+    noise: int | None = None  # seed of what is added to trained weights; None: they stay
     rate_times: float = 1.0  # learning rates of steps that learn from the stream
 
 

@@ -1,4 +1,4 @@
-"""What the louder runs say: with noise in weights that are zero, with higher learning rates.
+"""What the louder runs say: with noise in weights, with higher learning rates.
 
 Guarantees: a proof there is one for the script, since causality and order hold for every value of
 its weights and for every rate; a doubt there is *unknown*. What passes there gives the power.
@@ -17,15 +17,17 @@ from harness.checks.status import Finding
 from harness.experiments.evidence import Evidence
 from harness.verdict.attribution import Proof, name_violations
 
+HOW = "with noise in its weights"
+
 
 def check_louder(evidence: Evidence) -> Iterator[Finding]:
     """CAUSAL-1 with noise: a pass, a proof or a doubt."""
     if (louder := evidence.louder) is None:
         return
     if louder.future.nothing_moved or len(louder.future.moved):
-        yield _told(louder.how, check_future(louder.future))
+        yield _told(HOW, check_future(louder.future))
     if (row := check_first_row(louder.first_row)) is not None:
-        yield _told(louder.how, row)
+        yield _told(HOW, row)
 
 
 def check_rates(

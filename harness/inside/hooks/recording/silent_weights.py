@@ -1,14 +1,14 @@
 """Trainable weights that are zero, and what such layers pass on: nothing.
 
 Networks begin with layers whose output is zero, and a small run may leave them so: a leak behind
-one is silent. The watch counts them; a run that is asked to be loud fills them with seeded noise
-before the first forward, and goes on from there: a causal procedure is so for any weights. What is
-made of the weights later (averages, quantised copies, tied layers) is made of the noise as well.
+one is silent. The watch counts them; a run that is asked to be loud adds seeded noise to all
+weights before the first forward, and goes on from there: a causal procedure is so for any weights.
+What is made of the weights later (averages, quantised copies, tied layers) is made of the noise as
+well.
 
-Guarantees: only what is zero as a whole is filled: a tensor, or of a stack of matrices a matrix,
-and where noise is wanted everywhere, what is zero nowhere; only what is trained, so that no mask
-is; the same noise in all runs of one seed. Not covered: buffers, and tensors that no module
-registers.
+Guarantees: only what is zero as a whole (a tensor, or of a stack of matrices a matrix) or nowhere
+gets noise, so that no pattern is filled; only what is trained, so that no mask is; the same noise
+in all runs of one seed. Not covered: buffers, and tensors that no module registers.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -61,10 +61,9 @@ class NoiseBeforeFirstForward:
         self._done = True
         # The script's own generator is not touched.
         generator = torch.Generator().manual_seed(self._louder.noise or 0)
-        parts = loud_parts if self._louder.everywhere else silent_parts
         with torch.no_grad():
             for parameter in self._parameters():
-                for part in parts(parameter):
+                for part in loud_parts(parameter):
                     std = part.shape[-1] ** -0.5 if part.ndim > 1 else VECTOR_STD
                     std = max(std, float(part.float().square().mean().sqrt()))
                     noise = torch.randn(part.shape, generator=generator) * std
