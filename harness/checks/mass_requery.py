@@ -112,17 +112,22 @@ class MassEstimate:
         return self.confirmed is not None and abs(self.confirmed) <= CONFIRMED_NATS
 
 
+@dataclass(frozen=True)
+class Asking:
+    """How much is asked at a position."""
+
+    limit_s: float
+    most: int | None = None  # tokens; None: the alphabet
+    early: bool = False  # from an earlier event on
+
+
 def questions_for(
-    base: ScriptRun,
-    alphabet: int,
-    seed: int,
-    ask_s: float,  # a position
-    early: bool = False,
+    base: ScriptRun, alphabet: int, seed: int, asking: Asking
 ) -> tuple[Question, ...]:
     """Positions whose score can be re-queried: where most was saved, and one scored first in its
     sum, which no table that is filled before it is read can confuse with its neighbours.
 
-    Copies are forked behind the last event before the forward that fixed the score; `early`: before
+    Copies are forked behind the last event before the forward that fixed the score; early: before
     the forward over the position that came before it with the same weights, for scripts that keep
     the scores of one pass and mix them in another.
     """
@@ -136,12 +141,12 @@ def questions_for(
     found: list[Question] = []
     by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
     for position in _first_in_a_sum_third(capture, by_saved):
-        place = _place(capture, scored, position, early)
+        place = _place(capture, scored, position, asking.early)
         if place is None:
             continue
         order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
-        asked = Question(place[0], position, place[1], order, ENOUGH, ask_s, scored.unit)
-        found.append(asked)
+        tokens, limit_s = order[: asking.most], asking.limit_s
+        found.append(Question(place[0], position, place[1], tokens, ENOUGH, limit_s, scored.unit))
         if len(found) == POSITIONS:
             break
     return tuple(found)

@@ -1,12 +1,13 @@
 """Re-queries: recorded scores, for other tokens, where they are no plain softmax outputs.
 
-    short     three positions, a few seconds each: enough for a lie of the usual size
+    sample    three positions, some tokens each: enough for a lie of the usual size
     earlier   the same from an earlier event on, where a confirmation run contradicted a copy
-    longer    one position that seems to weigh more than one, for as long as there is time
+    longer    one position that seems to weigh more than one, for as long as there is time; where
+              the sample bounds nothing, all positions for a few seconds each
 
 Once the source or another future proved something, this tells mass from order and causality; where
 nothing was proved, a sample of the alphabet bounds the mass, and `--all` pays for the whole of it.
-A copy takes some 50 ms.
+A copy takes some 20 to 50 ms.
 Guarantees: each round is followed by a run of the whole script for one of its answers.
 """
 
@@ -15,6 +16,7 @@ from functools import partial
 
 from harness.checks.mass_requery import (
     ENOUGH,
+    Asking,
     MassEstimate,
     confirmed,
     questions_for,
@@ -27,6 +29,7 @@ from harness.experiments.run_name import RunKind, RunName
 from harness.experiments.runner import Driver, Runner
 from harness.streams.perturb import with_token
 
+SAMPLE = 160  # tokens a position
 SHORT_S = 8.0  # a position
 WHOLE_S = 90.0  # a position, for an alphabet of 1,024
 HEAVY = 1.2  # an estimate's lower end beyond which it is worth the time to prove it
@@ -44,29 +47,25 @@ class Requery:
 
     def decide(self) -> None:
         """Mass or something else: as short as it can be."""
-        self._round(FIRST, SHORT_S)
-        early = stale(self.evidence.sums)
-        if early:
-            self._round(EARLIER, SHORT_S, early=True)
-        sums = [one for one in self.evidence.sums if not one.inconclusive and one.agrees]
+        early = self._sample()
+        sums = self._speaking
         most = max(sums, key=lambda one: one.estimate, default=None)
         # An honest mixture's is one, but for noise.
         within = most is None or most.estimate < ENOUGH
         if most is not None and not within and not any(one.mass_above_one for one in sums):
-            self._round(LONGER, WHOLE_S, early, most.position)
+            self._round(LONGER, WHOLE_S, early, only=most.position)
 
     def bound(self) -> None:
         """About one, by a sample: what fits into half a minute."""
-        self._round(FIRST, SHORT_S)
-        early = stale(self.evidence.sums)
-        if early:
-            self._round(EARLIER, SHORT_S, early=True)
-        sums = [one for one in self.evidence.sums if not one.inconclusive and one.agrees]
+        early = self._sample()
+        sums = self._speaking
         most = max(sums, key=lambda one: one.estimate - 3.0 * one.deviation, default=None)
         if most is None or any(one.mass_above_one for one in sums):
             return
         if most.estimate - 3.0 * most.deviation > HEAVY:
-            self._round(LONGER, WHOLE_S, early, most.position)
+            self._round(LONGER, WHOLE_S, early, only=most.position)
+        elif not all(one.bounded for one in sums):
+            self._round(LONGER, SHORT_S, early)
 
     def exclude(self) -> None:
         """Every token, at every position."""
@@ -74,11 +73,28 @@ class Requery:
         if stale(self.evidence.sums):
             self._round(EARLIER, WHOLE_S, early=True)
 
+    def _sample(self) -> bool:
+        """Some tokens at each position; whether copies are forked early."""
+        self._round(FIRST, SHORT_S, most=SAMPLE)
+        early = stale(self.evidence.sums)
+        if early:
+            self._round(EARLIER, SHORT_S, early, SAMPLE)
+        return early
+
+    @property
+    def _speaking(self) -> list[MassEstimate]:
+        return [one for one in self.evidence.sums if not one.inconclusive and one.agrees]
+
     def _round(
-        self, number: int, ask_s: float, early: bool = False, only: int | None = None
+        self,
+        number: int,
+        ask_s: float,
+        early: bool = False,
+        most: int | None = None,  # tokens a position; None: the alphabet
+        only: int | None = None,  # position
     ) -> None:
         base, alphabet = self.evidence.base, self.driver.alphabet
-        questions = questions_for(base, alphabet, self.seed, ask_s, early)
+        questions = questions_for(base, alphabet, self.seed, Asking(ask_s, most, early))
         questions = tuple(q for q in questions if only in (None, q.position))
         if not questions:
             return

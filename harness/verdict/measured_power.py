@@ -21,6 +21,7 @@ from harness.checks.source import source_test
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind
 from harness.trace.script_run import ScriptRun
+from harness.verdict.louder import HOW
 
 
 def measured_power(evidence: Evidence) -> dict[str, Power]:
@@ -55,7 +56,7 @@ def _context(evidence: Evidence) -> Power | None:
     loud, changed = evidence.get(RunKind.LOUD), evidence.get(RunKind.LOUD_FUTURE, 1)
     if plain.shown or loud is None or changed is None or evidence.louder is None:
         return plain
-    with_noise = context_power(loud, changed, cut.context, f", {evidence.louder.how},")
+    with_noise = context_power(loud, changed, cut.context, f", {HOW},")
     return with_noise if with_noise.shown else plain
 
 

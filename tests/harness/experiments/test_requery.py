@@ -9,6 +9,7 @@ from driven_jobs import make_job
 from simulated_coders import VOCAB, stream
 
 from harness.checks.mass_requery import (
+    Asking,
     MassEstimate,
     check_sums,
     confirmed,
@@ -81,7 +82,7 @@ def asked(server: ForkServer, folder: Path, text: str, ask_s: float = 60.0) -> l
     law = stream(SEED)
     base = run(server, folder / "base", text, law)
     assert base.scored is not None and base.scored.gap < 1e-6
-    questions = questions_for(base, VOCAB, SEED, ask_s)
+    questions = questions_for(base, VOCAB, SEED, Asking(ask_s))
     assert questions
     again = run(server, folder / "asked", text, law, questions)
     assert again.capture.errors == [] and again.finished
@@ -129,7 +130,7 @@ def test_what_is_counted_twice_is_not_asked(server, tmp_path):
     base = run(server, tmp_path / "base", text, stream(SEED))
 
     assert base.scored is not None and base.scored.gap < 1e-6
-    positions = [question.position for question in questions_for(base, VOCAB, SEED, 1.0)]
+    positions = [question.position for question in questions_for(base, VOCAB, SEED, Asking(1.0))]
     assert len(positions) == 3 and min(positions) > 990
 
 
