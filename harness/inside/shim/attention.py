@@ -62,7 +62,8 @@ def flash_attn_func(
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
     mask = _mask(q.size(2), k.size(2), causal, window_size, q.device)
     out = _attend(q, k, v, mask, causal, softmax_scale, softcap).transpose(1, 2)
-    older = _unpacks_two(sys._getframe(1))
+    # Dynamo traces no look at frames: in a compiled graph one result is given.
+    older = not torch.compiler.is_compiling() and _unpacks_two(sys._getframe(1))
     if not (return_attn_probs or return_softmax_lse or older):
         return out
     normaliser = _log_normaliser(q, k, mask, causal, softmax_scale)

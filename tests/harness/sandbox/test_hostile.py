@@ -391,7 +391,8 @@ def test_the_folder_of_the_capture_is_no_trap(server, tmp_path):
     left = sorted(path.name for path in (tmp_path / "out" / "rank0").iterdir())
 
     assert outcome.state == RunState.ENDED and lines == ["planted"]
-    assert left == ["scores.arrow"] and len(load(tmp_path / "out").nats) == 0
+    assert left == ["asked.arrow", "rows.arrow", "scores.arrow"]
+    assert len(load(tmp_path / "out").nats) == 0
 
 
 @pytest.mark.parametrize(
