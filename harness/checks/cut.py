@@ -50,6 +50,7 @@ class Cut:
     edges: Mapping[Edge, Ints]  # the compared positions by what lies between them and a changed one
     # (k,) positions behind the first changed one whose tokens stay, as does the token before
     context: Ints = field(default_factory=lambda: NONE)
+    newest: Ints = field(default_factory=lambda: NONE)  # (k,) whose token stays, not the one before
 
     @property
     def first_changed(self) -> int:
@@ -141,7 +142,8 @@ def _with_context(after: Ints, before: Ints, edges: Mapping[Edge, Ints]) -> Cut:
     """Three of sixteen stay; the first of three still stands behind a token that is another one."""
     offset = (after - after[:1]) % EVERY  # ascending: the first is the first that changes
     stays = offset >= EVERY - STAY
-    return Cut(after[~stays], before, edges, after[stays & (offset > EVERY - STAY)])
+    first = offset == EVERY - STAY
+    return Cut(after[~stays], before, edges, after[stays & ~first], after[first])
 
 
 def _inside_a_document(view: PerPosition, document: Ints) -> Cut:

@@ -111,8 +111,8 @@ def adaptation_effect(was: ScriptRun, past: ScriptRun, reach: int) -> Floats:
 def context_power(
     base: ScriptRun,
     future: ScriptRun,
-    context: Ints,  # (k,) positions behind other tokens: they and their predecessors stay
-    how: str = "",  # the two runs differ from the usual
+    places: Ints,  # (k,) positions behind other tokens, whose own tokens stay
+    how: str = "",  # the two runs differ from the usual, or the positions do
 ) -> Power:
     """Does anything pass from token to token? What moves no later score could not have moved an
     earlier one: attention whose output is still zero is silent in both directions.
@@ -120,8 +120,8 @@ def context_power(
     power = Power("context", 0.0, -np.inf, THRESHOLD_NATS)
     if base.scored is None or future.scored is None:
         return power
-    places, nats = moves(base.scored, future.scored)
-    return power.with_moves(nats[np.isin(places, context)], f"scores behind other tokens{how}")
+    scored, nats = moves(base.scored, future.scored)
+    return power.with_moves(nats[np.isin(scored, places)], f"scores behind other tokens{how}")
 
 
 def training_power(control: SourceTest) -> Power:

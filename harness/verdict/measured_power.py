@@ -48,7 +48,9 @@ def measured_power(evidence: Evidence) -> dict[str, Power]:
 
 
 def _context(evidence: Evidence) -> Power | None:
-    """With the script's own weights, else with louder ones."""
+    """With the script's own weights, else with louder ones; where those, too, pass on nothing but
+    the newest token, that is all that the script looks at.
+    """
     future, cut = evidence.get(RunKind.FUTURE, 1), evidence.cut
     if future is None or cut is None:
         return None
@@ -57,7 +59,10 @@ def _context(evidence: Evidence) -> Power | None:
     if plain.shown or loud is None or changed is None or evidence.louder is None:
         return plain
     with_noise = context_power(loud, changed, cut.context, f", {HOW},")
-    return with_noise if with_noise.shown else plain
+    if with_noise.shown:
+        return with_noise
+    newest = context_power(loud, changed, cut.newest, f", {HOW}, of the newest token alone,")
+    return newest if newest.shown else plain
 
 
 def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:

@@ -2,16 +2,22 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from simulated_coders import BOS, ORDINARY, lucky, printed
 
 from harness.checks.printed_claim import ByteCounts, Seen, claim_test, least_source
+from harness.checks.uniform import DRAWS, pure_test
+from harness.checks.uniform import refuted as refuted_uniform
+from harness.protocol.job import Outcome, RunState
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import Schedule, SourceStream, draw
 from harness.streams.pure import DOCUMENT_TOKENS, is_pure, pure_stream
 from harness.trace.printed_scores import Printed
+from harness.trace.reader import load
+from harness.trace.script_run import ScriptRun
 
 SEEDS = range(10)
 BYTES = ByteCounts(2.2, 3.4)
@@ -26,6 +32,14 @@ def pure(seed: int, documents: int = 4) -> SourceStream:
 
 def pair(nats: float, bytes_a_token: float = BYTES.canonical) -> Printed:
     return replace(printed(nats), bits_per_byte=nats / LN2 / bytes_a_token)
+
+
+def unexplained(folder: Path, law: SourceStream, number: Printed) -> ScriptRun:
+    """A run of which no scores were recorded."""
+    (folder / "rank0").mkdir(exist_ok=True)
+    n_bytes = round(BYTES.canonical * len(law.tokens))
+    ended = Outcome(RunState.ENDED, 1.0)
+    return ScriptRun(law, ended, (number,), number, load(folder), {}, {}, n_bytes, n_bytes)
 
 
 def refuted(number: Printed, law: SourceStream, tokens: int, *, fine: bool = True) -> bool:
@@ -122,3 +136,21 @@ def test_a_pure_stream_shares_nothing_with_its_shard():
     assert len(stream.tokens) == 2 * (len(mixed.tokens) - 1) + 1
     assert set(np.diff(stream.starts)) == {DOCUMENT_TOKENS}
     assert not shared
+
+
+def test_a_number_that_was_not_computed_is_a_claim_only_where_it_is_called_final(tmp_path):
+    """A record to beat that is printed last is the same on every stream; so is a forged result."""
+    law = pure(3)
+    literal = replace(printed(2.0), bits_per_byte=2.0 / LN2 / 2.2)
+
+    def tested(tag: str, base_nats: float) -> bool:
+        number = replace(literal, tag=tag)
+        runs = [
+            unexplained(tmp_path, law, replace(number, nats_per_token=n)) for n in (2.0, base_nats)
+        ]
+        draws = [test for _ in range(DRAWS) if (test := pure_test(*runs)) is not None]
+        return refuted_uniform(draws) is not None
+
+    assert not tested("record_to_beat", 2.0)
+    assert tested("final_exact", 2.0)
+    assert tested("record_to_beat", 2.1)
