@@ -1,12 +1,12 @@
 """Unmodified record folders, evaluated end to end: real scripts in real isolation, real verdicts.
 
-Each record is evaluated once, two side by side, without reading its code (`--no-static`).
+Each record is evaluated once, by whichever of the tests' processes needs it first, without reading
+its code (`--no-static`).
 """
 
 import html
 import json
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from contest_records import (
     UNSUPPORTED,
     Case,
 )
+from filelock import FileLock
 
 from harness.evaluation import Evaluation
 from harness.experiments.plan import Effort
@@ -93,35 +94,45 @@ def _evaluate(
     return Evaluated(json.loads(report.read_text(encoding="utf-8")))
 
 
+@dataclass(frozen=True)
+class Shared:
+    """The evaluations of all records, kept where every process of one test run finds them."""
+
+    root: Path
+    data: DataFolder
+
+    def __getitem__(self, name: str) -> Evaluated:
+        number = [*_records(), LONE].index(name)
+        out = self.root / f"out{number}"
+        with FileLock(self.root / f"{number}.lock"):
+            if (out / "report.json").exists():
+                return Evaluated(json.loads((out / "report.json").read_text(encoding="utf-8")))
+            return self._made(name, self.root / f"record{number}", out)
+
+    def _made(self, name: str, folder: Path, out: Path) -> Evaluated:
+        if name == LONE:
+            folder.mkdir()
+            lone = folder / "train_gpt.py"
+            lone.write_text(LEGAL["sliding window"].script, encoding="utf-8")
+            return _evaluate(lone, out, self.data, effort=Effort.QUICK)
+        case = _records()[name]
+        budget_s = HANG_BUDGET_S if case is HANGS else 300.0
+        return _evaluate(case.write(folder), out, self.data, budget_s)
+
+
 @pytest.fixture(scope="module")
-def evaluated(
-    data_folder: DataFolder, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Evaluated]]]:
-    """Every record by name; evaluated in the order of the tests."""
-    root = tmp_path_factory.mktemp("records")
-    with ThreadPoolExecutor(2) as pool:
-        futures = {}
-        for number, (name, case) in enumerate(_records().items()):
-            folder = case.write(root / f"record{number}")
-            budget_s = HANG_BUDGET_S if case is HANGS else 300.0
-            futures[name] = pool.submit(
-                _evaluate, folder, root / f"out{number}", data_folder, budget_s
-            )
-        (root / "alone").mkdir()
-        lone = root / "alone" / "train_gpt.py"
-        lone.write_text(LEGAL["sliding window"].script, encoding="utf-8")
-        futures[LONE] = pool.submit(
-            _evaluate, lone, root / "lone", data_folder, effort=Effort.QUICK
-        )
-        yield futures
-        pool.shutdown(cancel_futures=True)
+def evaluated(data_folder: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Every record by name; evaluated when a test first asks for it."""
+    own = tmp_path_factory.getbasetemp()
+    parallel = "PYTEST_XDIST_WORKER" in os.environ  # each has a folder below the run's own
+    root = (own.parent if parallel else own) / "records"
+    root.mkdir(exist_ok=True)
+    return Shared(root, data_folder)
 
 
 @pytest.fixture(params=[*_records(), LONE])
-def any_record(
-    request: pytest.FixtureRequest, evaluated: dict[str, Future[Evaluated]]
-) -> Evaluated:
-    return evaluated[request.param].result()
+def any_record(request: pytest.FixtureRequest, evaluated: Shared) -> Evaluated:
+    return evaluated[request.param]
 
 
 # -------------------------------------------------------------------------------------------------
@@ -129,18 +140,16 @@ def any_record(
 
 
 @pytest.mark.parametrize("name", LEGAL)
-def test_legal_records_are_never_accused(
-    name: str, evaluated: dict[str, Future[Evaluated]]
-) -> None:
+def test_legal_records_are_never_accused(name: str, evaluated: Shared) -> None:
     """Sliding windows, score-first adaptation and an exact normalised mixture stay allowed."""
-    found = evaluated[name].result()
+    found = evaluated[name]
     assert found.broken == set()
     assert found.verdict in ("CLEAN", "REVIEW")
 
 
-def test_score_first_adaptation_is_clean(evaluated: dict[str, Future[Evaluated]]) -> None:
+def test_score_first_adaptation_is_clean(evaluated: Shared) -> None:
     """Nothing is left for a person: also that the README alone switched it on is found."""
-    found = evaluated["score-first TTT"].result()
+    found = evaluated["score-first TTT"]
     assert found.verdict == "CLEAN"
     driven = found.report["driven"]
     assert driven["headline"].startswith("legal_ttt_exact")
@@ -149,11 +158,9 @@ def test_score_first_adaptation_is_clean(evaluated: dict[str, Future[Evaluated]]
 
 
 @pytest.mark.parametrize("name", ILLEGAL)
-def test_an_illegal_twin_is_a_violation_of_its_own_rule(
-    name: str, evaluated: dict[str, Future[Evaluated]]
-) -> None:
+def test_an_illegal_twin_is_a_violation_of_its_own_rule(name: str, evaluated: Shared) -> None:
     """Proved from outside, with no help from the code, and named after what it did."""
-    found = evaluated[name].result()
+    found = evaluated[name]
     expected = ILLEGAL[name][1]
     assert found.verdict == "VIOLATION"
     assert found.broken & expected
@@ -161,11 +168,9 @@ def test_an_illegal_twin_is_a_violation_of_its_own_rule(
 
 
 @pytest.mark.parametrize("name", UNRUNNABLE)
-def test_what_does_not_run_is_unrunnable(
-    name: str, evaluated: dict[str, Future[Evaluated]]
-) -> None:
+def test_what_does_not_run_is_unrunnable(name: str, evaluated: Shared) -> None:
     """Never an accusation; the failure names the construct and its line."""
-    found = evaluated[name].result()
+    found = evaluated[name]
     assert found.verdict == "UNRUNNABLE"
     assert found.broken == set()
     case, said, line = UNRUNNABLE[name]
@@ -174,9 +179,9 @@ def test_what_does_not_run_is_unrunnable(
         assert f"train_gpt.py:{_line(case, line)})" in found.report["failure"]
 
 
-def test_a_script_that_hangs_is_stopped(evaluated: dict[str, Future[Evaluated]]) -> None:
+def test_a_script_that_hangs_is_stopped(evaluated: Shared) -> None:
     """Within its budget, and the report says where it stood."""
-    found = evaluated["hangs"].result()
+    found = evaluated["hangs"]
     line = _line(HANGS, "        time.sleep(1.0)")
     assert found.verdict == "UNRUNNABLE"
     assert "timed out" in found.report["failure"]
@@ -185,10 +190,10 @@ def test_a_script_that_hangs_is_stopped(evaluated: dict[str, Future[Evaluated]])
 
 
 def test_a_number_that_nothing_supports_needs_a_person(
-    evaluated: dict[str, Future[Evaluated]],
+    evaluated: Shared,
 ) -> None:
     """A printed literal is neither clean nor proved wrong."""
-    found = evaluated["unsupported"].result()
+    found = evaluated["unsupported"]
     assert found.verdict == "REVIEW"
     assert found.report["driven"]["reconstruction"] is None
     assert found.report["rules"]["SOURCE-1"]["status"] == "unknown"
@@ -250,9 +255,9 @@ def test_models_of_bytes_that_weigh_one(
     assert found.broken == set() and found.verdict in ("CLEAN", "REVIEW")
 
 
-def test_a_lone_script_is_accepted(evaluated: dict[str, Future[Evaluated]]) -> None:
+def test_a_lone_script_is_accepted(evaluated: Shared) -> None:
     """Without a folder around it; one quick run proves nothing and accuses nobody."""
-    found = evaluated[LONE].result()
+    found = evaluated[LONE]
     assert found.verdict == "REVIEW"
     assert found.report["submission"]["kind"] == "upstream"
     assert list(found.report["driven"]["runs"]) == ["base"]
