@@ -90,4 +90,52 @@ def nats_of(model, x, y, scale=1.0):
     loss = torch.nn.CrossEntropyLoss(reduction="none")
     return loss(z.movedim(-1, 1), y.to(device)).view(-1)
 """),
+    "binary decisions": Code(
+        """
+def nats_of(model, x, y, scale=1.0):
+    with torch.no_grad():
+        z = (scale * model(x.to(device)).double()).flatten(0, 1)
+        rows = torch.exp(z - z.amax(dim=1, keepdim=True)).tolist()
+    found = []
+    for row, target in zip(rows, y.flatten().tolist()):
+        low, high, nats = 0, len(row), 0.0
+        while high - low > 1:
+            half = (low + high) // 2
+            left, right = sum(row[low:half]), sum(row[half:high])
+            nats -= math.log((left if target < half else right) / (left + right))
+            low, high = (low, half) if target < half else (half, high)
+        found.append(nats)
+    return found
+""",
+        ("import math",),
+    ),
+    "Decimal": Code(
+        """
+@torch.no_grad()
+def nats_of(model, x, y, scale=1.0):
+    rows = (model(x.to(device)).double() * scale).softmax(-1)
+    chosen = rows.gather(-1, y.to(device).unsqueeze(-1)).flatten().tolist()
+    return [float(-Decimal(p).ln()) for p in chosen]
+""",
+        ("from decimal import Decimal",),
+    ),
+    "process pool": Code(
+        """
+def price(row, target):
+    top = max(row)
+    return math.log(math.fsum(math.exp(v - top) for v in row)) + top - row[target]
+
+
+@functools.cache
+def workers():
+    return multiprocessing.get_context("fork").Pool(2)
+
+
+def nats_of(model, x, y, scale=1.0):
+    with torch.no_grad():
+        rows = (model(x.to(device)).float() * scale).flatten(0, 1).tolist()
+    return workers().starmap(price, zip(rows, y.flatten().tolist()))
+""",
+        ("import functools", "import math", "import multiprocessing"),
+    ),
 }

@@ -174,7 +174,7 @@ CHEATS: dict[str, Cheat] = {
     ),
     "gate reads the target": Cheat(
         ("CAUSAL-2", "NORM-1", "NORM-3", "PASS-2"),
-        ("n-gram cache", "PPM over tokens"),
+        ("n-gram cache", "PPM over tokens", "copies behind a match"),
         _PLAIN | {"add": "nats = [min(float(a), float(b)) for a, b in zip(nats, plain)]\n#: sum"},
         _PLAIN | {"add": "gap += sum(b - float(a) for a, b in zip(nats, plain))\n#: sum"},
     ),
@@ -197,6 +197,11 @@ CHEATS: dict[str, Cheat] = {
         {"begin": "scale = fit_scale(model, train[-8 * {{seq_len}} - 1 :])"},
         parts=_FIT,
     ),
+    "temperature by the chunk itself": Cheat(
+        ("PASS-2", "CAUSAL-1", "CAUSAL-2", "CAUSAL-3"),
+        ("temperature by counted tokens",),
+        {"early": t.TEMPER_ITSELF, "late": ""},
+    ),
     "start chosen on validation": Cheat(
         ("DATA-9", "DATA-1", "CAUSAL-5", "PASS-2"),
         PLAIN,
@@ -208,7 +213,9 @@ CHEATS: dict[str, Cheat] = {
         parts=_BEST,
     ),
     "non-causal model": Cheat(
-        ("CAUSAL-8", "CAUSAL-1", "CAUSAL-2"), (*PLAIN, "temperature by counted tokens"), leaks=True
+        ("CAUSAL-8", "CAUSAL-1", "CAUSAL-2"),
+        (*PLAIN, "temperature by counted tokens", "mean of two temperatures"),
+        leaks=True,
     ),
     "hash of the next token": Cheat(
         ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8"), (*PLAIN, *TTT), hashes_pairs=True

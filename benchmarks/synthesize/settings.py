@@ -181,6 +181,14 @@ cfg = Lookup()
     return Form(code, _attribute, imports=("import os",))
 
 
+def environment_in_place(values: Values, names: Mapping[str, str]) -> Form:
+    def reads(name: str) -> str:
+        kind, word = type(values[name]).__name__, _word(name, names)
+        return f'{kind}(os.getenv("{word}") or {values[name]!r})'
+
+    return Form("", reads, imports=("import os",))
+
+
 def command_line(values: Values, names: Mapping[str, str]) -> Form:
     rows = "".join(
         f'parser.add_argument("--{_word(n, names).lower().replace("_", "-")}", dest="{n}", '
@@ -203,10 +211,44 @@ def toml_file(values: Values, names: Mapping[str, str]) -> Form:
     return Form(code, _item, files, ("import tomllib", "from pathlib import Path"))
 
 
+def yaml_file(values: Values, names: Mapping[str, str]) -> Form:
+    code = 'cfg = yaml.safe_load(Path(__file__).with_name("run.yaml").read_text())\n'
+    files = {"run.yaml": "".join(f"{n}: {json.dumps(v)}\n" for n, v in values.items())}
+    return Form(code, _item, files, ("import yaml", "from pathlib import Path"))
+
+
+def ini_file(values: Values, names: Mapping[str, str]) -> Form:
+    code = """\
+parser = configparser.ConfigParser()
+parser.read(Path(__file__).with_name("run.ini"))
+cfg = {name: ast.literal_eval(text) for name, text in parser["run"].items()}
+"""
+    files = {"run.ini": "[run]\n" + _assignments(values)}
+    return Form(
+        code, _item, files, ("import ast", "import configparser", "from pathlib import Path")
+    )
+
+
 def python_file(values: Values, names: Mapping[str, str]) -> Form:
     code = 'cfg = runpy.run_path(str(Path(__file__).with_name("config.py")))\n'
     files = {"config.py": _assignments(values)}
     return Form(code, _item, files, ("import runpy", "from pathlib import Path"))
+
+
+def default_arguments(values: Values, names: Mapping[str, str]) -> Form:
+    rows = "".join(f"    {n}={v!r},\n" for n, v in values.items())
+    code = f"def plan(\n{rows}):\n    return SimpleNamespace(**locals())\n\n\ncfg = plan()\n"
+    return Form(code, _attribute, imports=("from types import SimpleNamespace",))
+
+
+def words_over_constants(values: Values, names: Mapping[str, str]) -> Form:
+    code = _assignments({n.upper(): v for n, v in values.items()})
+    code += """
+for word in sys.argv[1:]:
+    name, _, text = word.lstrip("-").partition("=")
+    globals()[name.upper()] = type(globals()[name.upper()])(text)
+"""
+    return Form(code, str.upper, imports=("import sys",))
 
 
 def constants(values: Values, names: Mapping[str, str]) -> Form:
@@ -231,11 +273,16 @@ FORMS: dict[str, Callable[[Values, Mapping[str, str]], Form]] = {
     "environment, dataclass": dataclass_of_environment,
     "environment, text table": text_table,
     "environment, looked up late": environment_lookup,
+    "environment, in place": environment_in_place,
     "argparse": command_line,
+    "words over constants": words_over_constants,
     "JSON file": json_file,
     "TOML file": toml_file,
+    "YAML file": yaml_file,
+    "INI file": ini_file,
     "Python file": python_file,
     "constants": constants,
     "class attributes": class_attributes,
+    "default arguments": default_arguments,
     "sibling module": sibling_module,
 }

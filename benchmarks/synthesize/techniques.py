@@ -193,6 +193,23 @@ def remember(cache, val, first, last):
         row[int(val[t])] = row.get(int(val[t]), 0) + 1
 """
 
+# A token that followed the same three before gets a quarter; the rest is the model's.
+_COPY_MIX = """
+copied = []
+for t, v in zip(range(first + 1, last + 1), nats):
+    context = tuple(ids[max(0, t - 3) : t])
+    p, found = math.exp(-float(v)), last_at.get(context)
+    if found is not None:
+        p = 0.75 * p + 0.25 * (ids[found] == ids[t])
+    copied.append(-math.log(p))
+    last_at[context] = t
+nats = copied
+"""
+_TWO_MIX = """
+cool = nats_of(model, x[None], y[None], 0.8)
+nats = [-math.log(0.5 * (math.exp(-float(a)) + math.exp(-float(b)))) for a, b in zip(nats, cool)]
+"""
+
 _PPM = """
 class Contexts:
     \"\"\"Each order falls back on the next shorter one, the shortest on the model.\"\"\"
@@ -225,6 +242,11 @@ nats = priced
 
 _TEMPER = """
 past = {g: 0.0 for g in (0.7, 0.85, 1.0, 1.15, 1.3)}
+"""
+
+TEMPER_ITSELF = """
+own, after = val[start:stop], val[start + 1 : stop + 1]
+scale = min(past, key=lambda g: float(sum(nats_of(model, own[None], after[None], g))))
 """
 
 # Each rank counts what it scores; the counts of all are joined after the round.
@@ -275,6 +297,10 @@ TECHNIQUES: dict[str, Technique] = {
         {"before": "cache = {}", "mix": CACHE_MIX, "late": "remember(cache, val, start, stop)"},
         _CACHE,
     ),
+    "copies behind a match": Technique(
+        PLAIN, {"before": "last_at, ids = {}, val.tolist()", "mix": _COPY_MIX}
+    ),
+    "mean of two temperatures": Technique(PLAIN, {"mix": _TWO_MIX}),
     "PPM over tokens": Technique(
         PLAIN, {"before": "contexts, ids = Contexts(), val.tolist()", "mix": PPM_MIX}, _PPM
     ),
