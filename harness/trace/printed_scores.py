@@ -4,7 +4,8 @@ Guarantees: a figure is reported only where digits stand (623 of 3,000 real logs
 source, f-strings included); a diagnostic, a step line or a progress line is never the headline as
 long as anything else was printed; of two prints of one number the more precise one speaks.
 Training losses are no scores.
-Does not cover: which tokens a number stands for; figures in tables without a name, in pictures.
+Does not cover: which tokens a number stands for; figures that no name, unit or column
+explains (`printed_words`).
 """
 
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from audits.declared import that_come_to
+from harness.trace.printed_words import spelled_out
 
 _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
 # "val_loss:3.2", "val_loss=3.2", "'val_loss': 3.2", "XSA BPB:   1.03"; not "{val_loss:.4f}".
@@ -62,7 +64,8 @@ def printed_numbers(log: str) -> list[Printed]:
     """Every score in the log, in order."""
     lines = log.split("\n")
     first = _after_echo(lines)
-    found = (_read(number, line) for number, line in enumerate(lines, 1) if number > first)
+    pairs = enumerate(zip(lines, spelled_out(lines), strict=True), 1)
+    found = (_read(number, *both) for number, both in pairs if number > first)
     return [printed for printed in found if printed is not None]
 
 
@@ -170,7 +173,8 @@ def is_of_training(number: Printed, others: Collection[Printed]) -> bool:
     return number.loose and (again or _TRAINING.search(number.text) is not None)
 
 
-def _read(number: int, line: str) -> Printed | None:
+def _read(number: int, printed: str, line: str) -> Printed | None:
+    """`line`: what was printed, with names before its numbers."""
     if len(line) > 2_000 or line.lstrip().startswith("#"):
         return None
     loss, bpb = _preferred(_LOSS.finditer(line)), _preferred(_BPB.finditer(line))
@@ -184,7 +188,7 @@ def _read(number: int, line: str) -> Printed | None:
     return Printed(
         line=number,
         tag=tag,
-        text=line.strip(),
+        text=printed.strip(),
         nats_per_token=float(loss[2]) if loss else None,
         bits_per_byte=float(bpb[2]) if bpb else None,
         half_unit=_half_unit((loss or named[0])[2]),

@@ -17,7 +17,14 @@ import torch
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.protocol.schema import EventKind
 
-NUMBER = re.compile(r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+", re.IGNORECASE)
+# A name or a unit beside a number; the names of columns, and what may stand below them.
+NUMBER = re.compile(
+    r"(val_loss|val_bpb|bpb|loss)\w*\s*[:=]?\s*-?\d+\.\d+|\d\.\d+\s*(nats|bits|bpb)\b"
+    r"|\b(nats?|bits?)[ _-]*(per|/).{0,20}\d\.\d",
+    re.IGNORECASE,
+)
+COLUMN = re.compile(r"loss|nll|bpb|(nats?|bits?)[ _-]*(per|/)", re.IGNORECASE)
+DECIMAL = re.compile(r"\b\d+\.\d")
 CODE = (".py", ".pyc", ".so", ".h", ".cpp", ".cu")
 CACHES = ("/torchinductor_", "/.triton/", "/.nv/")  # of compilers: hundreds of files a model
 MACHINE = (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")
@@ -31,6 +38,7 @@ class IoHooks:
         self._recorder = recorder
         self._roots = tuple(f"{root}/" for root in {str(stage), str(stage.resolve())})
         self._last = ""
+        self._columns = False  # the last line without a decimal number names columns
         self._partial: dict[str, str] = {}
         self._save: Any = torch.save
         self._writes = {name: getattr(sys, name).write for name in ("stdout", "stderr")}
@@ -57,9 +65,19 @@ class IoHooks:
         lines = (self._partial.get(name, "") + text).split("\n")
         self._partial[name] = lines.pop()[-PARTIAL:]
         for line in lines:
-            if NUMBER.search(line):
+            if self._may_score(line):
                 self._recorder.event(EventKind.PRINT, line)
                 self._recorder.flush()
+
+    def _may_score(self, line: str) -> bool:
+        """It names a number, or stands in a table that names its columns."""
+        if NUMBER.search(line):
+            return True
+        if DECIMAL.search(line) is not None:
+            return self._columns
+        if any(map(str.isalnum, line)):  # no ruler of a table
+            self._columns = COLUMN.search(line) is not None
+        return False
 
     def _saved(self, thing: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(target, str | os.PathLike):

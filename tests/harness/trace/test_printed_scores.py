@@ -246,3 +246,29 @@ def test_a_loss_that_is_no_number_is_still_the_headline() -> None:
     found = headline(printed_numbers(USUAL + "final_exact val_loss:nan val_bpb:nan\n"))
     assert found is not None and found.nats_per_token is not None
     assert math.isnan(found.nats_per_token)
+
+
+TABLES = {
+    "bars": "| split | val_loss | val_bpb |\n|---|---|---|\n| val | 6.4857 | 3.4848 |",
+    "commas": "split,val_loss,val_bpb\nval,6.4857,3.4848",
+    "spaces": "shard  val_loss  val_bpb\n0      6.4857    3.4848",
+    "units": "validation: 6.4857 nats per token, 3.4848 bits per byte",
+    "units in front": "validation nats/token: 6.4857 bits/byte: 3.4848",
+}
+
+
+@pytest.mark.parametrize("log", TABLES.values(), ids=list(TABLES))
+def test_columns_and_units_name_their_numbers(log: str) -> None:
+    """As a name before them would; the text stays what was printed."""
+    found = headline(printed_numbers(log))
+    assert found is not None
+    assert (found.nats_per_token, found.bits_per_byte) == (6.4857, 3.4848)
+    assert found.text == log.splitlines()[-1]
+
+
+def test_a_table_of_the_training_and_prose_below_columns_claim_nothing() -> None:
+    """Steps are diagnostics, a row of the training is no score, three words are no row."""
+    steps = "step train_loss val_loss\n100 3.2 3.3\n200 3.1 3.2\n"
+    assert all(number.diagnostic for number in printed_numbers(steps))
+    assert not printed_numbers("| split | val_loss |\n| train | 3.2000 |\n")
+    assert not printed_numbers("evaluates val_loss slowly\ntook 3.2000 seconds\n")
