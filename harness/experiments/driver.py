@@ -36,6 +36,7 @@ from harness.stage.data_layout import StageData
 from harness.stage.stage import build_stage
 from harness.streams.distributions import Distribution
 from harness.streams.drawn import SourceStream
+from harness.streams.raw_text import RawText, raw_text
 from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
@@ -165,7 +166,7 @@ class ScriptDriver:
     def run(
         self,
         name: RunName,
-        stream: SourceStream,
+        stream: Stream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
         iterations: int = 0,
@@ -216,6 +217,11 @@ class ScriptDriver:
     def byte_kinds(self) -> Tokens:
         """(V,) ids of one kind count as many bytes."""
         return self.vocabulary.byte_kinds
+
+    @property
+    def raw_text(self) -> RawText | None:
+        """As long as the base run's stream."""
+        return raw_text(self.vocabulary, self.plan.stream_tokens * self.chosen.stream_factor)
 
     @property
     def may_cut(self) -> Sequence[str]:

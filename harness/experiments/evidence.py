@@ -14,6 +14,7 @@ from harness.checks.two_tokens import TwoTokens
 from harness.checks.uniform import PureTest, pure_test, refuted
 from harness.configure.attempted import Lack
 from harness.experiments.run_name import RunKind, RunName
+from harness.streams.raw_text import RawText
 from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
@@ -80,6 +81,7 @@ class Evidence:
     skipped: dict[RunName, str] = field(default_factory=dict)  # why a run was not made
     declared: Collection[str] = ()  # kinds of the numbers that submission.json names
     unexplained: Sequence[Printed] = ()  # claims that no captured scores explain
+    raw_text: RawText | None = None  # of which the folder's tokenizer counts too many bytes
     lacks: Sequence[Lack] = ()  # what the base run was to do and did not, in any configuration
 
     def get(self, kind: RunKind, number: int = 0) -> ScriptRun | None:

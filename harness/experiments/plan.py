@@ -7,6 +7,7 @@
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
     louder    the changed future with noise in the weights, where something is silent
+    raw       text of known bytes, where the tokenizer counts more than it has
     coverage  tokens exchanged that seem never to count, where some do
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
@@ -43,6 +44,7 @@ from harness.experiments.evidence import Evidence
 from harness.experiments.higher_rates import RaiseRates
 from harness.experiments.louder import Louder
 from harness.experiments.other_futures import OtherFutures
+from harness.experiments.raw_text import OnRawText
 from harness.experiments.requery import Requery
 from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
 from harness.experiments.runner import Driver, Runner, Runs
@@ -136,6 +138,8 @@ class Rounds:
         self.compare()
         self.runner.make(self._second(evidence.future))
         self.compare()  # now also under another seed, or against a band
+        if base.finished:
+            OnRawText(self.driver, evidence, self.runner).decide()
         if base.finished and (evidence.cut is not None or not self._proved):
             Coverage(self.driver, evidence, self.seed, self.runner).decide()
         if not self._proved:

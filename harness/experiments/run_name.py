@@ -43,6 +43,7 @@ class RunKind(StrEnum):
     RATES_EARLY = "higher rates, early change", "the same: how far do updates carry then?"
     RATES_FUTURE = "higher rates, changed future", "the same with other tokens behind the cut"
     RATES_REPEAT = "higher rates, repeat", "the same again: are two runs bit-identical?"
+    RAW_TEXT = "raw text", "text whose bytes are known: does the tokenizer spell out more?"
     MULTI_BYTE = "multi-byte tokens", "a stream of long words"
     SINGLE_BYTE = "single-byte tokens", "a stream of letters"
     TWO_TOKENS = "two tokens", "a stream of two tokens"

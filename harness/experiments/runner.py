@@ -19,6 +19,8 @@ from harness.protocol.job import Loudness
 from harness.protocol.question import Question
 from harness.streams.distributions import Distribution
 from harness.streams.drawn import SourceStream
+from harness.streams.raw_text import RawText
+from harness.streams.stream import Stream
 from harness.trace.script_run import ScriptRun
 
 SLACK = 1.5  # a run may take so many times what the base run took
@@ -33,7 +35,7 @@ class Driver(Protocol):
     def run(
         self,
         name: RunName,
-        stream: SourceStream,
+        stream: Stream,
         training: Tokens | None = None,
         questions: tuple[Question, ...] = (),
         iterations: int = 0,
@@ -80,6 +82,10 @@ class Driver(Protocol):
     @property
     def byte_kinds(self) -> Tokens:
         """(V,) ids of one kind count as many bytes."""
+
+    @property
+    def raw_text(self) -> RawText | None:
+        """Text of known bytes in the script's vocabulary; None without a tokenizer."""
 
     @property
     def may_cut(self) -> Sequence[str]:

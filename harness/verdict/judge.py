@@ -32,6 +32,7 @@ from harness.checks.order import RULES as ORDER_RULES
 from harness.checks.order import OrderView, check_order, check_weights_still, order_view
 from harness.checks.places import scored_at, used_then_scored
 from harness.checks.power import CLASSES, Power, require_power
+from harness.checks.raw_bytes import check_raw_bytes
 from harness.checks.source import (
     NOT_REBUILT,
     SourceTest,
@@ -103,6 +104,7 @@ def judge(
         *_seen_inside(base, proof),
         *_given(spread),
         *_bytes(base, token_bytes, is_byte),
+        *_given(check_raw_bytes(evidence.get(RunKind.RAW_TEXT), evidence.raw_text)),
         *check_reads(base),
         *_network(base),
     )

@@ -36,7 +36,9 @@ from harness.options import Options
 from harness.report.gaps import REFEREED
 from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH
+from reference_model.data.corpus import read_sources
 from reference_model.data.folder import DataFolder
+from reference_model.data.tokenizer import train_tokenizer
 
 SEED = 1337
 HANG_BUDGET_S = 6.0
@@ -228,6 +230,22 @@ def test_probability_spread_over_bytes(case: Case, data_folder: DataFolder, tmp_
     found = _evaluate(case.write(tmp_path / "record"), tmp_path / "out", data_folder)
     assert found.broken & SPREAD_OVER_BYTES
     assert found.broken <= SPREAD_OVER_BYTES | BLACK_BOX
+
+
+def test_a_tokenizer_that_spells_out_spaces_counts_bytes_that_no_text_holds(tmp_path: Path) -> None:
+    """Three byte pieces a space: each decodes and each counts, so that only the text shows it."""
+    folder = LEGAL["sliding window"].write(tmp_path / "record")
+    words = ("".join(text.split()) for source in read_sources() for text in source.documents)
+    (folder / "fineweb_1024_bpe.model").write_bytes(train_tokenizer(words, 1024))
+
+    options = Options(folder=folder, out=tmp_path / "out", seed=SEED, static=False)
+    report = json.loads(Evaluation(options).run().write(tmp_path).read_text(encoding="utf-8"))
+
+    assert report["rules"]["BYTES-1"]["status"] == "fail"
+    assert "spells out more than the text holds" in report["rules"]["BYTES-1"]["message"]
+    assert {rule for rule, found in report["rules"].items() if found["status"] == "fail"} == {
+        "BYTES-1"
+    }
 
 
 @pytest.mark.parametrize(("declared", "broken"), [(1.05, True), (1.25, False)])
