@@ -21,10 +21,10 @@ from audits.facts.documented.configuration import Configuration
 from audits.facts.documented.logs import Logs, logs_of
 from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
-from audits.facts.documented.papers import read_paper
+from audits.facts.documented.papers import LEAVES, leaves, read_paper
 from audits.facts.siblings import INSIDE
 from audits.flow import scores
-from audits.source import Source, read_source
+from audits.source import Outcome, Source, read_source
 
 NATIVE_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".cu", ".h", ".hpp"})
 MAX_NATIVE_FILES = 40
@@ -51,6 +51,7 @@ class Target:
     factory: str = ""  # the function that gives a native predictor
     papers: Mapping[str, str] = field(default_factory=dict)  # those that cannot be read: why
     doubts: Mapping[str, str] = field(default_factory=dict)  # those that two readers read otherwise
+    links: frozenset[str] = frozenset()  # of `files`: those that lead out of the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ class Files:
         if name not in self.target.files:
             return None
         if name not in self.sources:
-            self.sources[name] = read_source(self.target.root / name)
+            elsewhere = name in self.target.links
+            unread = Source(Outcome.UNREADABLE, "", None, note=LEAVES)
+            self.sources[name] = unread if elsewhere else read_source(self.target.root / name)
         return self.sources[name].tree
 
 
@@ -108,11 +111,12 @@ def targets_of(path: Path, entry: str | None) -> Targets:
     native, _, factory = (manifest or "").partition(":")
     doubts = {MANIFEST: why} if (why := manifest_of(path).doubtful) else {}
     natives, papers = _natives(path), _unreadable(path, logs)
+    links = frozenset(name for name in files if _is_elsewhere(path / name, path))
 
     def target(name: str) -> Target:
         config = configuration(commands, name, logs)
         made_by = factory if name == native else ""
-        return Target(path, name, files, config, natives, made_by, papers, doubts)
+        return Target(path, name, files, config, natives, made_by, papers, doubts, links)
 
     named = entry or native
     if named and named not in files:
@@ -150,6 +154,10 @@ def _python_files(folder: Path) -> Iterator[str]:
     for found in folder.rglob("*.py"):
         if not found.is_dir():
             yield found.relative_to(folder).as_posix()
+
+
+def _is_elsewhere(file: Path, folder: Path) -> bool:
+    return file.is_file() and leaves(file, folder)
 
 
 def _no_code(folder: Path) -> str:

@@ -56,14 +56,6 @@ def scan_path(
     return ScanReport(profile, (*code, *papers))
 
 
-def scan_as_named(
-    path: Path, profile: str, entry: str | None, rules: Collection[str] = tuple(CHECKS)
-) -> ScanReport:
-    """The same, with paths as the user named them."""
-    report = scan_path(path, profile, entry, rules)
-    return replace(report, root=str(path.parent if path.is_file() else path))
-
-
 class _Reading(Files):
     """Two passes over one target: as the run was configured, and with every switch both ways."""
 
@@ -79,7 +71,7 @@ class _Reading(Files):
 
     def read_flags(self) -> None:
         """Preparation scripts are part of what a folder says, though the entry never runs them."""
-        for name in self.target.files:
+        for name in sorted({*self.target.files} - self.target.links):
             try:
                 content = content_of(self.target.root / name)
             except Unreadable:  # where the entry reaches it, the report says so

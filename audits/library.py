@@ -15,7 +15,7 @@ from typing import Any
 from audits.catalogue import PROFILES
 from audits.findings import Finding
 from audits.folder import UsageError
-from audits.judge import scan_as_named
+from audits.guarded import scan_as_named
 from audits.output.json_report import as_json
 from audits.output.view import View
 from audits.rules import CHECKS

@@ -2,7 +2,9 @@
 
 Guarantees: exit code 0 everything was judged and nothing failed, 1 failures, 2 the tool or its use
 failed, 3 something was not judged, or it is open which file was submitted, 4 a file could not be
-read to its end; a report is written but for 2; the same files give the same output.
+read to its end; a report is written but for wrong use; one path that cannot be read keeps no other
+from being read, and nothing in it can take this process along (`audits/guarded.py`); the same files
+give the same output.
 Does not cover: proof. A failure is a pattern that the run reaches; no failure is not honesty.
 """
 
@@ -19,8 +21,8 @@ from typing import Final
 from audits.catalogue import PROFILES, RULES
 from audits.findings import ScanReport
 from audits.folder import NothingToScan, UsageError
+from audits.guarded import scan_as_named, scan_guarded
 from audits.interruption import ends_at_once
-from audits.judge import scan_as_named, scan_path
 from audits.output import FORMATS
 from audits.output.conclusion import MISUSE, NOTHING, OK, exit_code
 from audits.output.escape import visible, write_escapes
@@ -32,6 +34,7 @@ from audits.tool import version
 
 STDIN: Final = Path("-")
 PROG: Final = "python -m audits.scan"  # scorefirst calls it by another name
+CRASHED: Final = "the scanner itself failed; nothing was judged there"
 _EXAMPLES = """\
 examples:
   {prog} train_gpt.py        one script, judged by its own defaults
@@ -75,6 +78,8 @@ def _run(options: argparse.Namespace, prog: str) -> int:
     for message in view.nothing:
         print(f"{prog}: {visible(message)}", file=sys.stderr)
     _write(FORMATS[options.format](view), options.output)
+    if any(message.endswith(CRASHED) for message in view.nothing):
+        return MISUSE
     if not view.reports:
         return NOTHING
     return OK if options.exit_zero else exit_code(view)
@@ -90,6 +95,11 @@ def _view(options: argparse.Namespace) -> View:
             reports.append(_scan(path, options, rules))
         except NothingToScan as error:
             nothing.append(str(error))
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the other paths are still to be read
+            traceback.print_exception(error)
+            nothing.append(f"{path}: {CRASHED}")
     return View(options.profile, tuple(reports), tuple(rules), tuple(nothing), baseline)
 
 
@@ -105,7 +115,7 @@ def _scan_stdin(options: argparse.Namespace, rules: Sequence[str]) -> ScanReport
     with tempfile.TemporaryDirectory(prefix="scorefirst-") as folder:
         path = Path(folder, "stdin.py")
         path.write_bytes(script)
-        return scan_path(path, options.profile, None, rules)
+        return scan_guarded(path, options.profile, None, rules)
 
 
 def _write(text: str, output: Path | None) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audits.folder import NothingToScan, UsageError
-from audits.judge import scan_path
+from audits.guarded import scan_guarded
 from audits.rules import CHECKS
 from harness.artifacts import reference_artifact, resolve_artifact
 from harness.checks.refereed.mass import worst_gap
@@ -180,7 +180,7 @@ class Evaluation:
     def _scan(self) -> None:
         """Always under `strict`: the catalogue's severities make the other profile's verdict."""
         try:
-            report = scan_path(self.options.folder, "strict", self.options.entry)
+            report = scan_guarded(self.options.folder, "strict", self.options.entry)
         except NothingToScan:
             return  # a declared engine: the code is ours
         except UsageError as error:

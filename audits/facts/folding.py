@@ -1,6 +1,7 @@
 """Constant folding: the few operations that configuration values go through.
 
-Guarantees: results are small plain constants; whatever raises or grows is unknown.
+Guarantees: results are small plain constants; whatever raises, or could grow, is unknown before it
+is tried: the lengths of what goes in bound what an operation may take.
 Does not cover: anything that reads the outside world.
 """
 
@@ -9,12 +10,19 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from audits.facts.values import UNKNOWN
 
-MAX_LENGTH: Final = 100_000
+MAX_LENGTH: Final = 100_000  # characters, or entries with what is in them
+MAX_DEPTH: Final = 40  # of tuples in tuples: comparing and hashing them recurses
+MAX_BITS: Final = 4_096  # of a whole number; products of hashes stay below 200
+MAX_WORK: Final = 1_000_000  # characters that a method of a string could make of its arguments
+MAX_PLACES: Final = 400  # decimal ones, more than any float has
+# A width of five digits, or one that is given: "%*d", "{:>40000}", "{:{}}".
+_WIDE: Final = re.compile(r"%[-+ #0-9.]*(?:\*|\d{5})|\{[^{}]*:[^{}]*(?:\d{5}|\{)")
 
 _BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add,
@@ -69,18 +77,34 @@ _STRING_METHODS: Final = frozenset(
 )
 
 
-def _kept(made: object) -> object:
+def kept(made: object) -> object:
+    """A constant, where it is plain and small."""
     if isinstance(made, list):
         made = tuple(made)
-    if isinstance(made, str | tuple | bytes) and len(made) > MAX_LENGTH:
+    if isinstance(made, int) and made.bit_length() > MAX_BITS:
+        return UNKNOWN
+    if isinstance(made, str | tuple | bytes) and _length((made,)) > MAX_LENGTH:
         return UNKNOWN
     plain = made is None or isinstance(made, bool | int | float | str | bytes | tuple | range)
     return made if plain else UNKNOWN
 
 
+def _length(values: Iterable[object]) -> int:
+    """Characters and entries, also of what is inside; counted no further than what is too much."""
+    level, total = list(values), 0
+    for _ in range(MAX_DEPTH):
+        total += sum(len(one) for one in level if isinstance(one, str | bytes | tuple | range))
+        if total > MAX_LENGTH or not level:
+            return total
+        level = [inner for one in level if isinstance(one, tuple) for inner in one]
+    return MAX_LENGTH + 1 if level else total
+
+
 def _attempt(action: Callable[..., Any], *arguments: Any) -> object:
     try:
-        return _kept(action(*arguments))
+        if _length(arguments) > MAX_LENGTH:
+            return UNKNOWN
+        return kept(action(*arguments))
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return UNKNOWN
 
@@ -90,6 +114,10 @@ def binary(kind: ast.operator, left: object, right: object) -> object:
         isinstance(left, int | float) and isinstance(right, int | float)
     )
     if repeats or type(kind) not in _BINARY:
+        return UNKNOWN
+    if isinstance(kind, ast.Mod) and isinstance(left, str) and _is_wide(left, (right,)):
+        return UNKNOWN
+    if isinstance(kind, ast.Mod) and isinstance(left, bytes):
         return UNKNOWN
     return _attempt(_BINARY[type(kind)], left, right)
 
@@ -111,13 +139,30 @@ def unary(kind: ast.unaryop, operand: object) -> object:
 def call(path: str, arguments: list[object]) -> object:
     """The result of a pure function on constants."""
     function = _FUNCTIONS.get(path)
+    if function is round and not all(_is_place(one) for one in arguments[1:]):
+        return UNKNOWN
     return UNKNOWN if function is None else _attempt(function, *arguments)
 
 
+def _is_place(value: object) -> bool:
+    return isinstance(value, int) and abs(value) <= MAX_PLACES
+
+
 def string_method(text: str, name: str, arguments: list[object]) -> object:
-    if name not in _STRING_METHODS:
+    grows = _is_wide if name == "format" else _grows
+    if name not in _STRING_METHODS or grows(text, arguments):
         return UNKNOWN
     return _attempt(getattr(text, name), *arguments)
+
+
+def _grows(text: str, arguments: Iterable[object]) -> bool:
+    """Whether a text that the arguments are put into, everywhere, could be long."""
+    return (len(text) + 1) * (_length(arguments) + 1) > MAX_WORK
+
+
+def _is_wide(text: str, arguments: Iterable[object]) -> bool:
+    """The same of a format, which may also ask for a width."""
+    return _WIDE.search(text) is not None or _grows(text, arguments)
 
 
 def item(container: object, key: object) -> object:

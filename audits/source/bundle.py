@@ -60,7 +60,7 @@ def _names(wrapper: ast.Module, count: int) -> tuple[str, ...]:
 def _tree(piece: str, offset: int) -> ast.Module | None:
     try:
         tree = ast.parse(piece)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     ast.increment_lineno(tree, offset)
     return tree

@@ -14,6 +14,7 @@ import pytest
 
 from audits import scan
 from audits.catalogue import RULES
+from audits.judge import scan_path
 from audits.output import FORMATS
 from audits.output.rule_text import FRAME
 from audits.rules import CHECKS
@@ -184,6 +185,6 @@ def test_a_crash_of_the_scanner_is_no_verdict(
 def test_any_python_can_be_scanned() -> None:
     """The standard library has every construct there is: no crash, and nothing flagged."""
     for path in sorted(Path(json.__file__).parent.parent.glob("*.py"))[:60]:
-        report = scan.scan_path(path)
+        report = scan_path(path)
         assert not report.failed, path
         assert report.files[0].outcome in ("parsed", "unpacked", "partly"), path

@@ -16,13 +16,14 @@ from audits.facts.documented.manifest import manifest_of
 
 SHORTEST_SOURCE = 200  # characters; less may stand in a log by chance
 MAX_SOURCE = 1_000_000  # bytes; a longer one is cut in the log as it is read
-_CODE_SIZE = re.compile(r"\bcode(?:[ _](?:size|bytes))? ?[:=] ?(\d+)\b", re.IGNORECASE)
+_CODE_SIZE = re.compile(r"\bcode(?:[ _](?:size|bytes))? ?[:=] ?(\d{1,12})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"code.*(?:bytes|size)|(?:bytes|size).*code", re.IGNORECASE)
 
 
 def pointed_to(folder: Path, files: Collection[str], logs: Logs) -> str | None:
     """The one file that every kind of evidence allows; None where none speaks, or they differ."""
-    files = [name for name in files if (folder / name).is_file()]
+    paths = ((name, folder / name) for name in files)
+    files = [name for name, path in paths if path.is_file() and not path.is_symlink()]
     allowed = set(files)
     witnesses = (_by_size(folder, files, logs), _by_source(folder, files, logs))
     for found in filter(None, witnesses):

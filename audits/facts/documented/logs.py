@@ -20,6 +20,7 @@ from audits.facts.documented.setting import Setting, SettingKind
 
 MAX_LOGS = 8
 MAX_BYTES = 1_500_000  # of one log; dumps and final lines are shorter than that
+MOST_BITS = 1e6  # per byte; a declared number beyond it is no score
 SHORTEST_MESSAGE = 7  # characters; "step:" says nothing about where it was printed
 _DUMPED = re.compile(r"^\s*([a-z]\w+): (\S+)$")  # "  ttt_enabled: True"
 _ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]{3,})=([^\s,;'\"(){}\[\]]+)")  # "TTT_ENABLED=1"
@@ -115,8 +116,14 @@ def from_texts(texts: Mapping[str, str], manifest: Mapping[str, object]) -> Logs
             value = _WORDS.get(str(one), str(one))
             agreed[key.lower()] = Setting(value, MANIFEST, SettingKind.MANIFEST)
     declared = manifest.get("val_bpb")
-    figure = float(declared) if isinstance(declared, int | float) else None
-    return Logs(agreed, dict(texts), figure)
+    return Logs(agreed, dict(texts), _figure(declared))
+
+
+def _figure(declared: object) -> float | None:
+    """A number that can be a score: JSON allows any number of digits, and some write Infinity."""
+    if not isinstance(declared, int | float) or not 0 <= declared < MOST_BITS:
+        return None
+    return float(declared)
 
 
 def _settings(text: str) -> dict[str, str]:

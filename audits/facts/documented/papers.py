@@ -3,7 +3,7 @@ there is any.
 
 Guarantees: whatever lies there, no exception; what is not all text is given as far as it is, and
 says why it is not. What is neither a file nor a link to one is not opened, so that nothing waits
-on a pipe.
+on a pipe; nor is a link that leads out of the folder followed.
 Does not cover: what a paper says.
 """
 
@@ -11,6 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from audits.bounded import at_file
+
+MAX_BYTES = 2_000_000  # of one paper; the longest README of two thousand real ones has 0.1 MB
+
+
+LEAVES = "a link that leads out of its folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +28,32 @@ class Paper:
     unreadable: str = ""  # why some of it, or all of it, is missing from the text
 
 
-def read_paper(path: Path, at_most: int = -1) -> Paper | None:
-    """None where there is nothing of the name; of a longer file, that many bytes."""
+def read_paper(path: Path, at_most: int | None = None) -> Paper | None:
+    """None where there is nothing of the name; of a longer file, the beginning: that is all that
+    was wanted where `at_most` says how many bytes.
+    """
+    at_file(path.name)
     try:
         if path.is_dir():
             return Paper("", "a folder, no file")
         if not path.is_file():
             return Paper("", "no regular file") if path.exists() or path.is_symlink() else None
+        if leaves(path, path.parent):
+            return Paper("", LEAVES)
         with path.open("rb") as file:
-            raw = file.read(at_most)
+            raw = file.read(MAX_BYTES if at_most is None else at_most)
             whole = not file.read(1)
     except OSError as error:
         return Paper("", error.strerror or str(error))
-    return _decoded(raw.removeprefix(b"\xef\xbb\xbf"), whole=whole)
+    paper = _decoded(raw.removeprefix(b"\xef\xbb\xbf"), whole=whole)
+    if at_most is None and not whole:
+        return Paper(paper.text, f"longer than {MAX_BYTES} bytes: only its beginning was read")
+    return paper
+
+
+def leaves(path: Path, folder: Path) -> bool:
+    """Whether it is a link to something outside the folder, which is not the submission's."""
+    return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
 
 
 def _decoded(raw: bytes, *, whole: bool) -> Paper:

@@ -29,6 +29,9 @@ from audits.facts.values import (
     truth,
 )
 
+MAX_ENTRIES = 5_000  # of a tuple, with those inside
+MAX_DEPTH = 40  # of tuples in tuples
+
 _Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 
@@ -132,9 +135,23 @@ def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
 
 def _tuple(interp: Interpreter, node: ast.Tuple, scope: Scope) -> Value:
     items = tuple(evaluate(interp, item, scope) for item in node.elts)
+    if _is_large(items):
+        return derive(*items)
     if items and all(item.known for item in items):
-        return Value(tuple(item.const for item in items), labels_of(derive(*items)), items=items)
+        const = folding.kept(tuple(item.const for item in items))
+        return Value(const, labels_of(derive(*items)), items=items)
     return Value(items=items)
+
+
+def _is_large(items: tuple[Value, ...]) -> bool:
+    """A tuple of itself, again and again, is as large as it says, to whoever goes through it."""
+    level, total = list(items), 0
+    for _ in range(MAX_DEPTH):
+        total += len(level)
+        if total > MAX_ENTRIES or not level:
+            break
+        level = [inner for one in level for inner in one.items or ()]
+    return total > MAX_ENTRIES or bool(level)
 
 
 def _dict(interp: Interpreter, node: ast.Dict, scope: Scope) -> Value:
@@ -174,7 +191,8 @@ def _joined(interp: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
     made = derive(*parts)
     if all(part.known for part in parts):
         whole = literal("".join(str(part.const) for part in parts))
-        return Value(whole.const, whole.labels | made.labels, switches=made.switches)
+        const = folding.kept(whole.const)
+        return Value(const, whole.labels | made.labels, switches=made.switches)
     return made
 
 
