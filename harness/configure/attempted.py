@@ -29,6 +29,7 @@ class Attempted:
     printed: bool = False  # a score
     lacks: tuple[Lack, ...] = ()
     asked: tuple[AskedSetting, ...] = ()
+    cut_short: bool = False  # ended by us where its work began, since it asked for other sizes
 
     @property
     def is_complete(self) -> bool:

@@ -30,6 +30,7 @@ MAX_ATTEMPTS = 4
 MAX_LEARNT = 3
 COMPLAINT_CHARACTERS = 800  # at the end of a log, in which a complaint is looked for
 NAMES_SHOWN = 4
+NOTHING_NEW = "the same, to its end: nothing that it asked for has a size that could be told"
 
 
 def next_configuration(
@@ -42,8 +43,11 @@ def next_configuration(
         return first_configuration(switches, stream)
     last = tried[-1]
     learnt = [one for one in tried if one.configuration.learnt]
-    if len(learnt) < MAX_LEARNT and (told := _told_more(switches, stream, last.configuration)):
-        return told
+    if len(learnt) < MAX_LEARNT:
+        if told := _told_more(switches, stream, last.configuration):
+            return told
+        if last.cut_short:
+            return replace(last.configuration, why=NOTHING_NEW, learnt=True)
     others = len(tried) - len(learnt)
     if last.is_complete or others >= MAX_ATTEMPTS or is_final(last.outcome.cause):
         return None

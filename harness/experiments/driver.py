@@ -117,7 +117,7 @@ class ScriptDriver:
             stream, foreseen = self._base_stream(configuration), self.subject.foreseen
             run = self._run(name, stream, configuration, None, foreseen=foreseen)
             log = _log(self.out / str(name))
-            attempt = self._attempted(configuration, run, log)
+            attempt = self._attempted(configuration, run, log, foreseen)
             self.tried.append(attempt)
             require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
             since += 1
@@ -135,11 +135,20 @@ class ScriptDriver:
         self.vocabulary, self.lacks = self._vocabulary(self.chosen), best.attempt.lacks
         return best.run
 
-    def _attempted(self, configuration: Configuration, run: ScriptRun, log: str) -> Attempted:
+    def _attempted(
+        self,
+        configuration: Configuration,
+        run: ScriptRun,
+        log: str,
+        foreseen: Sequence[str] | None,
+    ) -> Attempted:
         """How it went."""
         printed = run.headline is not None
         lacks = work_done(run, log).lacks(self.subject.optimises) if printed else ()
-        return Attempted(configuration, run.outcome, log[-LOG_TAIL:], printed, lacks, run.asked)
+        new = any(one.is_size and one.name not in (foreseen or ()) for one in run.asked)
+        cut_short = foreseen is not None and new and not printed and run.finished
+        tail = log[-LOG_TAIL:]
+        return Attempted(configuration, run.outcome, tail, printed, lacks, run.asked, cut_short)
 
     def _base_stream(self, configuration: Configuration) -> SourceStream:
         if self.drawn is not None:

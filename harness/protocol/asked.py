@@ -8,6 +8,7 @@ from enum import StrEnum
 
 MOST_NAMES = 2_000  # a run; real scripts ask for at most some 250
 MOST_CHARACTERS = 200  # of a name, and of a default
+SMALLEST_SIZE = 8.0  # a default below that is a switch, a rate or a number of ranks
 
 
 class Way(StrEnum):
@@ -25,3 +26,11 @@ class AskedSetting:
     way: Way
     default: str | None  # what would stand there, as text; None: nothing, or not known
     site: str = ""  # "train_gpt.py:71"
+
+    @property
+    def is_size(self) -> bool:
+        """By its default."""
+        try:
+            return self.default is not None and float(self.default) >= SMALLEST_SIZE
+        except ValueError:
+            return False

@@ -148,7 +148,7 @@ def _repaired(places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         return places
     fixed = places.copy()
     goes_on = np.append(places[2:] == places[1:-1] + 1, False)
-    wrong = (places[:-1] != places[1:] - 1) & goes_on & (places[1:] > 0)
+    wrong = (places[:-1] != places[1:] - 1) & goes_on & (places[1:] > 1)  # nobody scores place 0
     heads = np.flatnonzero(wrong)
     seen = np.isin(places[heads + 1] - 1, places)
     twice = np.array([np.count_nonzero(places == places[h]) > 1 for h in heads], bool)

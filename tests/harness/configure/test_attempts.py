@@ -140,6 +140,18 @@ def test_what_a_run_asked_for_is_told_to_the_next(switches: Switches) -> None:
     assert next_configuration(harmless, STREAM, [ended]) is None
 
 
+def test_a_run_that_we_ended_to_learn_names_is_made_to_its_end(switches: Switches) -> None:
+    """Where none of the names has a size to tell: the same once more. One that ended by itself
+    without a number is answered otherwise.
+    """
+    first = first_configuration(switches, STREAM)
+    second = next_configuration(switches, STREAM, [Attempted(first, ENDED, cut_short=True)])
+    assert second is not None and second.learnt
+    assert second.settings_key() == first.settings_key()
+    other = next_configuration(switches, STREAM, [Attempted(first, ENDED)])
+    assert other is None or other.settings_key() != first.settings_key()
+
+
 def test_a_run_without_a_training_step_gets_another_clock(switches: Switches) -> None:
     """Zero stops some scripts at once; a layer that is zero at the start then passes nothing on."""
     first = first_configuration(switches, STREAM)

@@ -135,8 +135,32 @@ for i in range(1, N + 1):
 """, space)
     return space["nats"] / N
 
+def after_other_tokens():
+    def nats_of(tokens):
+        found = []
+        for token in tokens:
+            nats = 0.0
+            for k in range(6):
+                share = 0.6 + 0.0137 * k
+                nats -= math.log(share if (token >> k) & 1 else 1.0 - share)
+            found.append(nats)
+        return found
+    for start in range(0, 400, 50):  # a passage of the stream, as training text has some
+        nats_of(ids[start : start + 12] + torch.randint(V, (60,)).tolist())
+    return math.fsum(nats_of(ids[1:])) / N
+
+def twice():
+    for share in (0.9, 0.8):  # what was read last, by whoever, is not the second pass's first token
+        rows, nats = model(0, N).exp().tolist(), []
+        for row, token in zip(rows, ids[1:]):
+            nats.append(-math.log(share * row[token] + (1.0 - share) / V))
+        for token in ids[450:]:
+            token += 1
+    return sum(nats) / N
+
 for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
-              documents_backwards, by_hand, minus_logit, half_minus_logit, in_text):
+              documents_backwards, by_hand, minus_logit, half_minus_logit, in_text,
+              after_other_tokens, twice):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 

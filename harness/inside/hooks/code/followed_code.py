@@ -76,7 +76,7 @@ class FollowedCode:
         theirs, to_code = self._recorder.sites.name_of, self._to_code
 
         def source_to_code(loader: Any, data: Any, path: str, **options: Any) -> CodeType:
-            if isinstance(data, bytes | str) and theirs(path) is not None:
+            if isinstance(data, bytes | str | ast.Module) and theirs(path) is not None:
                 return self.compiled(data, path)
             return to_code(loader, data, path, **options)  # type: ignore[no-any-return]
 

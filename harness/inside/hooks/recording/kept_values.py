@@ -10,9 +10,12 @@ from harness.inside.hooks.recording.reading_clock import ReadingClock
 from harness.inside.hooks.recording.sites import Site
 
 MOST_A_TOKEN = 48  # numbers of one line for one token: a bit tree of 16 digits, three views
-MOST_FILLED = 4  # tokens for which a line may keep more
+# Different tokens for which a line may keep more. Training tokens are read unseen, so that their
+# numbers go to the last token that was: the end of a passage that the stream has by chance, often.
+MOST_FILLED = 16
 RUN = 64  # numbers until a run is written down
 LOOKED_BACK = 64  # reads before a line's first number
+LONG = 64  # places; no context that is read place by place reaches so far back
 
 
 class LineOfValues:
@@ -27,7 +30,7 @@ class LineOfValues:
         self.site, self.name, self._clock = site, name, clock
         self._at, self._forgotten = -1, 0  # reads that were seen
         self._of_place = 0
-        self.filled = 0
+        self.filled: set[int] = set()
         self.highest = -1
         self.positions: list[int] = []
         self.values: list[float] = []
@@ -49,12 +52,15 @@ class LineOfValues:
             since = read[self._at :]
             self._at = len(read)
             highest = max(since)
+            if since[-1] <= 1 and highest > LONG:  # the stream is gone through anew
+                highest = max(place for place in since[-2:] if place <= 1)
             if highest != self.highest:
                 self._of_place = 0
             self.highest = highest
         self._of_place += 1
         if self._of_place > MOST_A_TOKEN:
-            self.filled += self._of_place == MOST_A_TOKEN + 1
+            if self._of_place == MOST_A_TOKEN + 1:
+                self.filled.add(self.highest)
             return -1
         return self.highest
 
@@ -78,4 +84,4 @@ class LineOfValues:
     @property
     def is_dead(self) -> bool:
         """It fills rows."""
-        return self.filled > MOST_FILLED
+        return len(self.filled) > MOST_FILLED

@@ -18,8 +18,6 @@ from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AskedWriter
 from harness.protocol.asked import MOST_CHARACTERS, MOST_NAMES, AskedSetting, Way
 
-SMALLEST_SIZE = 8.0  # a default below that is a switch, a rate or a number of ranks
-
 
 class AskedNames:
     """Notes them while installed."""
@@ -54,8 +52,9 @@ class AskedNames:
             return
         self._known[name] = text is not None
         site = self._recorder.sites.here().line
-        self._writer.asked(AskedSetting(name, way, text, site))
-        if self._foreseen is not None and name not in self._foreseen and _is_size(text):
+        asked = AskedSetting(name, way, text, site)
+        self._writer.asked(asked)
+        if self._foreseen is not None and name not in self._foreseen and asked.is_size:
             self._unforeseen = True
 
     def _work_begins(self, module: Any, inputs: Any) -> None:
@@ -72,10 +71,3 @@ def _as_text(default: object) -> str | None:
         text = os.fspath(default) if isinstance(default, os.PathLike) else str(default)
         return text if isinstance(text, str) and len(text) <= MOST_CHARACTERS else None
     return None
-
-
-def _is_size(text: str | None) -> bool:
-    try:
-        return text is not None and float(text) >= SMALLEST_SIZE
-    except ValueError:
-        return False
