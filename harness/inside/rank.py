@@ -62,6 +62,8 @@ def become_script(rank: Rank) -> NoReturn:
     try:
         _settle(rank)
         with _watched(rank) as compiled:
+            # In front of the hooks, which rewrite what came of it.
+            imported_constants.install(rank.job.code_constants, rank.job.stage)
             started = True
             message = _run(rank.job, compiled)
     except BaseException as error:  # noqa: BLE001 - of ours, before the script or after it
@@ -125,7 +127,6 @@ def _settle(rank: Rank) -> None:
     faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
     _shim(job)
     class_patches.install(job.class_patches, traceback_origin.is_theirs)
-    imported_constants.install(job.code_constants, job.stage)
 
 
 def _shim(job: Job) -> None:

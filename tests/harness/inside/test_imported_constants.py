@@ -5,9 +5,12 @@ import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.inside import imported_constants
+from harness.inside.hooks import watching
+from harness.trace.reader import load
 
 
 def test_a_number_of_an_imported_file_is_exchanged(
@@ -27,3 +30,23 @@ def test_a_number_of_an_imported_file_is_exchanged(
     assert (found.DIM, found.Net.depth) == (64, 2)
     assert importlib.import_module("more_parts").DIM == 768
     assert "768" in (tmp_path / "parts_of_it.py").read_text()
+
+
+def test_the_hooks_rewrite_what_came_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers are exchanged, and scores are seen, in one and the same file."""
+    stream = np.random.default_rng(5).integers(0, 64, 513)
+    (tmp_path / "scores_of_it.py").write_text(
+        "import math\n"
+        "DIM = 768\n"
+        "def scores(ids):\n"
+        "    return [-math.log(0.3 + 0.001 * ids[t]) for t in range(1, 513)]\n"
+    )
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with watching(stream, tmp_path / "out" / "rank0", tmp_path):
+        imported_constants.install({"scores_of_it.py:2:DIM": "64"}, tmp_path)
+        found = importlib.import_module("scores_of_it")
+        found.scores(stream.tolist())
+    assert found.DIM == 64
+    capture = load(tmp_path / "out")
+    assert sorted({*capture.position.tolist()}) == list(range(1, 513))
