@@ -18,13 +18,15 @@ Does not cover: positions that were not chosen; scripts that add up outside of t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from harness.arrays import Floats, Ints
+from harness.arrays import Bools, Floats, Ints
 from harness.checks.e_values import MASS_NATS, score_rounding
+from harness.checks.mass_others import OthersMass, others_mass
 from harness.checks.status import Finding, Level, Status
-from harness.protocol.question import Counter, Question
+from harness.protocol.question import Counter, Question, heaviest
 from harness.protocol.schema import UPDATES, EventKind
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import Pass
@@ -33,8 +35,8 @@ from harness.trace.script_run import ScriptRun
 
 POSITIONS = 3
 FOLLOWERS = 32  # tokens that are re-queried first
-FEWEST = 8  # tokens drawn at random from which a deviation is taken,
-DRAWN = 48  # and from which the others' mass is believed
+DRAWN = 48  # tokens drawn at random, from which on the others' mass is believed
+EXACT = 1e-6  # deviation below which rows were seen to make the score: half of them will do
 DEVIATIONS = 3.0  # of an estimate
 ENOUGH = 1.05  # mass at which a position needs no further re-query
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
@@ -56,8 +58,9 @@ class MassEstimate:
     nats: Floats  # (k,) the score of each
     alphabet: int  # tokens there are
     inconclusive: str = ""  # why it tells nothing
-    chosen: int = 1  # of those, the first: not drawn at random
+    drawn: Bools | None = None  # (k,) at random; None: all but the one that stands there
     confirmed: float | None = None  # nats by which a confirmation run differed, where one was made
+    rows: Floats | None = None  # (r, V) numbers that the script read its token's entry of
 
     @property
     def mass(self) -> float:
@@ -73,9 +76,7 @@ class MassEstimate:
     @property
     def estimate(self) -> float:
         """Of the whole: tokens not re-queried weigh what those drawn at random do."""
-        drawn = np.exp(-self.nats[self.chosen :])
-        mean = float(drawn.mean()) if len(drawn) else 0.0
-        return float(np.exp(-self.nats[: self.chosen]).sum()) + mean * (self.alphabet - self.chosen)
+        return float(np.exp(-self.nats).sum()) + self._others.weight
 
     @property
     def mass_above_one(self) -> bool:
@@ -90,20 +91,24 @@ class MassEstimate:
     @property
     def deviation(self) -> float:
         """Of the estimate; infinite where too few were drawn at random."""
-        drawn = np.exp(-self.nats[self.chosen :])
-        left = self.alphabet - len(self.tokens)
-        if not left:
-            return 0.0
-        if len(drawn) < FEWEST:
-            return math.inf
-        spread = float(drawn.std(ddof=1)) / math.sqrt(len(drawn))
-        return spread * (self.alphabet - self.chosen) * math.sqrt(left / self.alphabet)
+        return self._others.deviation
+
+    @cached_property
+    def _others(self) -> OthersMass:
+        return others_mass(self.tokens, np.exp(-self.nats), self._drawn, self.alphabet, self.rows)
+
+    @property
+    def _drawn(self) -> Bools:
+        if self.drawn is not None:
+            return self.drawn
+        return np.arange(len(self.tokens)) > 0
 
     @property
     def bounded(self) -> bool:
         """Weighs about one, by a sample, and a confirmation run agrees."""
         most = self.estimate + DEVIATIONS * self.deviation
-        enough = self.whole or len(self.tokens) - self.chosen >= DRAWN
+        needed = DRAWN if self.deviation > EXACT else DRAWN // 2
+        enough = self.whole or int(np.count_nonzero(self._drawn)) >= needed
         return not self.inconclusive and enough and most <= ENOUGH and self.agrees
 
     @property
@@ -146,7 +151,10 @@ def questions_for(
             continue
         order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
         tokens, limit_s = order[: asking.most], asking.limit_s
-        found.append(Question(place[0], position, place[1], tokens, ENOUGH, limit_s, scored.unit))
+        chosen = len(_followers(base.source.tokens, position))
+        found.append(
+            Question(place[0], position, place[1], tokens, ENOUGH, limit_s, chosen, scored.unit)
+        )
         if len(found) == POSITIONS:
             break
     return tuple(found)
@@ -233,9 +241,18 @@ def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstima
         nats, before = answers["nats"][rows], answers["before"][rows]
         used = bool(answers["used"][rows].any())
         why = _why_inconclusive(base, position, tokens, nats, before, used)
-        chosen = min(len(_followers(base.source.tokens, position)), len(tokens))
-        sums.append(MassEstimate(int(position), tokens, nats, alphabet, why, chosen))
+        kept = _rows(answers["rows"][rows], alphabet)
+        first = set(_followers(base.source.tokens, position))
+        first |= set(() if kept is None else heaviest(kept))
+        drawn = ~np.isin(tokens, list(first))
+        sums.append(MassEstimate(int(position), tokens, nats, alphabet, why, drawn, rows=kept))
     return sums
+
+
+def _rows(said: Sequence[Sequence[Floats]], alphabet: int) -> Floats | None:
+    """(r, V) that the first copy told of, where they are rows of the alphabet."""
+    rows = [np.asarray(row, np.float64) for row in said[0] if len(row) == alphabet]
+    return np.stack(rows) if rows else None
 
 
 def _why_inconclusive(

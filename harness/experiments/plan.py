@@ -267,7 +267,8 @@ class Rounds:
         if base is None or evidence.cut is None or not repeats or not others:
             return None
         found = compare(base, repeats, others, evidence.cut)
-        return found if evidence.refuted else downgrade_if_model_selection(found)
+        beaten = evidence.refuted or evidence.pure_refuted
+        return found if beaten else downgrade_if_model_selection(found)
 
     def _first_row(self) -> FirstRow | None:
         evidence = self.evidence

@@ -11,6 +11,7 @@ A copy takes some 20 to 50 ms.
 Guarantees: each round is followed by a run of the whole script for one of its answers.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,7 +30,7 @@ from harness.experiments.run_name import RunKind, RunName
 from harness.experiments.runner import Driver, Runner
 from harness.streams.perturb import with_token
 
-SAMPLE = 160  # tokens a position
+SAMPLE = 128  # tokens a position: up to 64 that are chosen, others at random
 SHORT_S = 8.0  # a position
 WHOLE_S = 90.0  # a position, for an alphabet of 1,024
 HEAVY = 1.2  # an estimate's lower end beyond which it is worth the time to prove it
@@ -53,7 +54,7 @@ class Requery:
         # An honest mixture's is one, but for noise.
         within = most is None or most.estimate < ENOUGH
         if most is not None and not within and not any(one.mass_above_one for one in sums):
-            self._round(LONGER, WHOLE_S, early, only=most.position)
+            self._round(LONGER, WHOLE_S, early, only=[most.position])
 
     def bound(self) -> None:
         """About one, by a sample: what fits into half a minute."""
@@ -63,9 +64,9 @@ class Requery:
         if most is None or any(one.mass_above_one for one in sums):
             return
         if most.estimate - 3.0 * most.deviation > HEAVY:
-            self._round(LONGER, WHOLE_S, early, only=most.position)
-        elif not all(one.bounded for one in sums):
-            self._round(LONGER, SHORT_S, early)
+            self._round(LONGER, WHOLE_S, early, only=[most.position])
+        elif open_ones := [one.position for one in sums if not one.bounded]:
+            self._round(LONGER, SHORT_S * len(sums) / len(open_ones), early, only=open_ones)
 
     def exclude(self) -> None:
         """Every token, at every position."""
@@ -91,11 +92,11 @@ class Requery:
         ask_s: float,
         early: bool = False,
         most: int | None = None,  # tokens a position; None: the alphabet
-        only: int | None = None,  # position
+        only: Collection[int] = (),  # positions; none named: all
     ) -> None:
         base, alphabet = self.evidence.base, self.driver.alphabet
         questions = questions_for(base, alphabet, self.seed, Asking(ask_s, most, early))
-        questions = tuple(q for q in questions if only in (None, q.position))
+        questions = tuple(q for q in questions if not only or q.position in only)
         if not questions:
             return
         name = RunName(RunKind.REQUERY, number)

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+HEAVIEST = 8  # tokens of each row
+
 
 @dataclass(frozen=True)
 class Counter:
@@ -26,6 +31,7 @@ class Question:
     tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
     enough: float  # mass at which the asking ends
     limit_s: float
+    chosen: int = 1  # of those, the first: not drawn at random
     unit: str = "nats"  # of what its counters keep: nats, bits or probability
 
     @classmethod
@@ -33,3 +39,9 @@ class Question:
         """The inverse of `dataclasses.asdict`, through JSON."""
         counters = tuple(Counter(**counter) for counter in raw["counters"])
         return cls(**{**raw, "counters": counters, "tokens": tuple(raw["tokens"])})
+
+
+def heaviest(rows: npt.NDArray[np.float64]) -> list[int]:
+    """Of each of (r, V) rows that a score was read from, the largest entries: asked for next."""
+    found = np.argsort(-rows, axis=1, kind="stable")[:, :HEAVIEST]
+    return list(dict.fromkeys(found.T.reshape(-1).tolist()))

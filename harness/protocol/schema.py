@@ -82,6 +82,7 @@ ANSWERS = pa.schema(
         ("nats", pa.float64()),  # its score
         ("before", pa.float64()),  # nats scored meanwhile of earlier positions
         ("used", pa.bool_()),  # a gradient was taken of the position before it was scored
+        ("rows", pa.list_(pa.list_(pa.float64()))),  # that its score was read from; of the first
     ]
 )
 

@@ -6,7 +6,9 @@ in four ways (by the captured weights, every token alike, every sum alike: a mea
 and with the factors as part of the scores: `0.98 * loss`). The first candidate that agrees within
 the printed rounding is taken, in the order latest pass, earlier passes, other cuts, one score a
 token; failing that, plain numbers that a line kept (`value_lines`); failing that, the closest, with
-its gap.
+its gap. A number that may be a claim stands for the stream: there, a candidate that holds a part of
+it is taken only where none holds nearly all, and only where so many were tried that none would have
+agreed by chance.
 
 Guarantees: what is returned was captured before the line was printed. Does not cover: scores that
 were mixed where no hook sees them (C extensions, byte-level mixers): then nothing fits, or the gap
@@ -26,7 +28,9 @@ from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
 from harness.trace.value_lines import Rebuilt, rebuilt_by_value
 
-FEWEST_SHARE = 0.05  # of the stream; of thousands of small windows one agrees by chance
+FEWEST_SHARE = 0.05  # of the stream
+NEARLY_ALL = 0.9  # of the stream
+CHANCE = 0.01  # that a part of the stream agrees with a number which it is not behind
 WORST_GAP = 5e-3  # relative; anything further off explains nothing
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 PLACES_OFF = 8  # an inferred place is that of what was read, which may end before the target
@@ -73,22 +77,47 @@ def reconstruct(
     """The scores behind a printed number; None when nothing captured comes near it."""
     end = print_event(capture, printed)
     best: _Fit | None = None
+    part: _Fit | None = None
+    tried = 0
     for candidates in (windows, one_a_token):
         for window in _candidates(capture, end, candidates):
             if window.count.sum() < FEWEST_SHARE * stream_length:
                 continue
+            tried += 1
             for fit in _fits(capture, window, printed, token_bytes):
-                if fit.exact:
+                if fit.exact and (printed.diagnostic or _is_whole(capture, window, stream_length)):
                     return _as_pass(capture, printed, fit, stream_length)
+                if fit.exact and part is None and _is_no_chance(capture, fit, printed, tried):
+                    part = fit
                 usual = candidates is windows and fit.weighing is not Weighing.SCALED
-                if usual and (best is None or fit.gap < best.gap):
+                closer = fit.gap <= WORST_GAP if best is None else fit.gap < best.gap
+                if (usual and closer) and (
+                    printed.diagnostic or _is_whole(capture, window, stream_length)
+                ):
                     best = fit
     by_value = rebuilt_by_value(capture, printed, end, stream_length, token_bytes)
     if by_value is not None:
         return _inferred(printed, by_value, stream_length)
-    if best is None or best.gap > WORST_GAP:
-        return None
-    return _as_pass(capture, printed, best, stream_length)
+    if part is not None:
+        return _as_pass(capture, printed, part, stream_length)
+    return None if best is None else _as_pass(capture, printed, best, stream_length)
+
+
+def _is_whole(capture: Capture, window: Window, stream_length: int) -> bool:
+    """It holds nearly all of the stream."""
+    if window.count.sum() < NEARLY_ALL * (stream_length - 1):
+        return False
+    places = np.unique(capture.position[window.rows(capture)])
+    return len(places) >= NEARLY_ALL * (stream_length - 1)
+
+
+def _is_no_chance(capture: Capture, fit: _Fit, printed: Printed, tried: int) -> bool:
+    """Means of other tokens lie so far apart that of so many candidates none agrees by chance."""
+    nats = capture.nats[fit.window.rows(capture)]
+    wanted = printed.nats_per_token or printed.bits_per_byte or 0.0
+    apart = float(np.std(nats)) / float(np.mean(nats)) / max(len(nats), 1) ** 0.5  # relative
+    width = 2 * (printed.half_unit / wanted + FLOAT32)
+    return bool(tried * len(Weighing) * width <= CHANCE * apart)
 
 
 def _candidates(

@@ -164,7 +164,7 @@ def test_a_sample_bounds_the_mass_where_it_is_flat():
 
     def sampled(probabilities: np.ndarray, asked: int = 80) -> MassEstimate:
         nats = -np.log(probabilities[:asked])
-        return MassEstimate(5, tokens[:asked], nats, 1024, chosen=4, confirmed=0.0)
+        return MassEstimate(5, tokens[:asked], nats, 1024, drawn=tokens[:asked] >= 4, confirmed=0.0)
 
     flat = rng.uniform(0.98, 1.02, 1024) / 1024
     heavy, lone = 1.3 * flat, flat.copy()

@@ -20,7 +20,7 @@ import numpy as np
 from torch import Tensor
 
 from harness.inside.hooks.code.rewriting import EACH, KEEP, READ, REWRITTEN, SLICE, Rewriter
-from harness.inside.hooks.code.seen_rows import row_width
+from harness.inside.hooks.code.seen_rows import numbers_in, row_width
 from harness.inside.hooks.numpy.picks import picked_by_key
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of
 from harness.inside.hooks.python.tracked_floats import TrackedFloat, TrackedNumpyFloat
@@ -227,6 +227,8 @@ class _Seen:
             return
         in_table = type(key) is tuple and type(container) is not dict
         row = container[key[:-1]] if in_table else container
+        if self._recorder.listener is not None:
+            self._recorder.listener.row_read(lambda: numbers_in(row))
         width = row_width(row, value)
         line = self._lines[number]
         if width and not line.is_dead:

@@ -12,7 +12,7 @@ FEWEST = 2  # entries
 
 def row_width(row: Any, entry: float) -> int:
     """Entries of a row of probabilities, or of their logarithms; 0: it is neither."""
-    numbers = _numbers(row)
+    numbers = numbers_in(row)
     if numbers is None or numbers.size < FEWEST:
         return 0
     if 0.0 <= entry <= 1.0:
@@ -23,7 +23,8 @@ def row_width(row: Any, entry: float) -> int:
     return 0
 
 
-def _numbers(row: Any) -> Any:
+def numbers_in(row: Any) -> Any:
+    """(V,) of a row; None where it is none."""
     if isinstance(row, Tensor):
         row = row.detach().cpu().double().numpy()
     elif type(row) is dict:

@@ -1,6 +1,7 @@
 """Who is told of what the recorder writes down, as it happens (`requery`)."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,3 +22,6 @@ class Listener(Protocol):
 
     def learned(self, runs: npt.NDArray[np.int32]) -> None:
         """A gradient was taken over (n, 2) runs of positions [start, stop)."""
+
+    def row_read(self, numbers: Callable[[], Any]) -> None:
+        """An entry of a row of numbers, (V,) or None, was read by the id of the latest token."""

@@ -138,9 +138,18 @@ class AnswerWriter:
         self._file = (folder / "answers.arrow").open("wb", buffering=0)
         self._stream = pa.ipc.new_stream(self._file, schema.ANSWERS)
 
-    def answer(self, position: int, token: int, nats: float, before: float, used: bool) -> None:
+    def answer(
+        self,
+        position: int,
+        token: int,
+        nats: float,
+        before: float,
+        used: bool,
+        rows: npt.NDArray[np.float64],  # (r, V)
+    ) -> None:
         """On disk at once: the run may be ended at any moment."""
-        _write(self._stream, schema.ANSWERS, [[position], [token], [nats], [before], [used]])
+        columns = [[position], [token], [nats], [before], [used], [rows.tolist()]]
+        _write(self._stream, schema.ANSWERS, columns)
 
     def close(self) -> None:
         """Ends the stream."""

@@ -13,14 +13,17 @@ ranks; scores made in another thread.
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
 import struct
 import sys
 import time
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +32,15 @@ from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery.holders import Holder, holders_of
-from harness.protocol.question import Counter, Question
+from harness.protocol.question import Counter, Question, heaviest
 from harness.streams.alignment import Aligner, K
 
 COPY_S = 20.0  # one batch of a small run takes well under a second
 LN2 = float(np.log(2.0))
+READ_LATELY = 8  # places
 FEWEST = 16  # answers before a mass that is large enough ends a question
-ANSWER = struct.Struct("<dd?")  # an `Answer`
+ANSWER = struct.Struct("<dd?ii")  # an `Answer`; of its rows the shape, they follow
+MOST_ROWS = 4  # latest
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Answer:
     nats: float  # of the position in question
     before: float  # nats scored meanwhile of earlier positions
     used: bool  # a gradient was taken of the position before it was scored
+    rows: npt.NDArray[np.float64]  # (r, V) whose entry of the token was read
 
 
 class _Waiting(NamedTuple):
@@ -63,6 +69,8 @@ class ForkedCopy:
     pipe: int
     before: float = 0.0  # nats scored of positions before the one in question
     used: bool = False
+    keeps_rows: bool = False  # of the first copy: the rows are the same in all
+    rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
 
     def scored(
         self, counter: Counter, positions: Positions, scores: npt.NDArray[np.float64]
@@ -74,8 +82,24 @@ class ForkedCopy:
         self.before += float(nats[positions < self.question.position].sum())
         mine = positions == self.question.position
         if mine.any():
-            os.write(self.pipe, ANSWER.pack(float(nats[mine][0]), self.before, self.used))
+            self._say(float(nats[mine][0]))
             os._exit(0)
+
+    def _say(self, nats: float) -> None:
+        """Behind the numbers, the rows of the latest one's length."""
+        rows = [row for row in self.rows if row.size == self.rows[-1].size][-MOST_ROWS:]
+        width = rows[-1].size if rows else 0
+        said = ANSWER.pack(nats, self.before, self.used, len(rows), width)
+        said += b"".join(row.tobytes() for row in rows)
+        while said:
+            said = said[os.write(self.pipe, said) :]
+
+    def row_read(self, numbers: Callable[[], Any], latest: list[int]) -> None:
+        """Of the latest places that were read, one is the position in question."""
+        if self.keeps_rows and self.question.position in latest:
+            row = numbers()
+            if row is not None and row.size > 1 and np.isfinite(row).all():
+                self.rows.append(row.copy())
 
     def _nats(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if self.question.unit == "probability":
@@ -130,6 +154,11 @@ class Requery:
         if self._copy is not None:
             self._copy.learned(runs)
 
+    def row_read(self, numbers: Callable[[], Any]) -> None:
+        """A copy keeps what a score is made of."""
+        if self._copy is not None:
+            self._copy.row_read(numbers, self._recorder.clock.read[-READ_LATELY:])
+
     def _breakpoint_reached(self, question: Question) -> None:
         """Copies are made until every token was asked for, the mass is large enough, or the time
         is over.
@@ -139,10 +168,12 @@ class Requery:
         holders = holders_of(recorder, question.position, sys._getframe(1))
         deadline, mass = time.monotonic() + question.limit_s, 0.0
         waiting: list[_Waiting] = []
-        for asked, token in enumerate(question.tokens):
+        tokens = deque(question.tokens)
+        for asked in range(len(tokens)):
+            token = tokens.popleft()
             if time.monotonic() > deadline or (asked > FEWEST and mass > question.enough):
                 break
-            copy = self._fork(question, holders, token)
+            copy = self._fork(question, holders, token, keeps_rows=not asked)
             if copy is None:
                 return
             waiting.append(copy)
@@ -151,20 +182,25 @@ class Requery:
             answered = self._collect(question, waiting.pop(0))
             if answered is None and asked == 0:
                 break  # the token that stands there was not scored again
-            mass += answered or 0.0
+            mass += 0.0 if answered is None else math.exp(-answered.nats)
+            if answered is not None and asked == 0:
+                tokens = _reordered(question, answered.rows)
         for copy in waiting:
             self._collect(question, copy)
         recorder.active = True
 
-    def _collect(self, question: Question, copy: "_Waiting") -> float | None:
-        """Notes what a copy scored; its probability."""
+    def _collect(self, question: Question, copy: "_Waiting") -> Answer | None:
+        """Notes what a copy scored."""
         answer = _answer_of(copy.child, copy.pipe)
         if answer is None:
             return None
-        self._writer.answer(question.position, copy.token, answer.nats, answer.before, answer.used)
-        return float(np.exp(-answer.nats))
+        said = answer.nats, answer.before, answer.used, answer.rows
+        self._writer.answer(question.position, copy.token, *said)
+        return answer
 
-    def _fork(self, question: Question, holders: list[Holder], token: int) -> "_Waiting | None":
+    def _fork(
+        self, question: Question, holders: list[Holder], token: int, keeps_rows: bool
+    ) -> "_Waiting | None":
         """A copy that was made; in the copy itself, nothing."""
         read, write = os.pipe()
         child = os.fork()
@@ -173,21 +209,47 @@ class Requery:
             return _Waiting(token, child, read)
         os.close(read)
         _be_silent(write)
-        self._copy = ForkedCopy(question, write)
+        self._copy = ForkedCopy(question, write, keeps_rows=keeps_rows)
         _exchange(self._recorder, question.position, holders, token)
         self._recorder.active = True
         return None
 
 
+def _reordered(question: Question, rows: npt.NDArray[np.float64]) -> deque[int]:
+    """What is left to ask; early, what those rows hold most of. As many tokens as before."""
+    left = list(question.tokens[1:])
+    if not rows.size:
+        return deque(left)
+    first = [token for token in heaviest(rows) if token != question.tokens[0]]
+    return deque(list(dict.fromkeys((*left[: question.chosen - 1], *first, *left)))[: len(left)])
+
+
 def _answer_of(child: int, read: int) -> Answer | None:
     """Waits for a copy, and ends it."""
-    ready, _, _ = select.select([read], [], [], COPY_S)
-    data = os.read(read, ANSWER.size) if ready else b""
+    until = time.monotonic() + COPY_S
+    head = _read(read, ANSWER.size, until)
+    answer = None
+    if len(head) == ANSWER.size:
+        nats, before, used, *shape = ANSWER.unpack(head)
+        rows = np.frombuffer(_read(read, 8 * shape[0] * shape[1], until), np.float64)
+        if rows.size == shape[0] * shape[1]:
+            answer = Answer(nats, before, used, rows.reshape(shape))
     os.close(read)
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return Answer(*ANSWER.unpack(data)) if len(data) == ANSWER.size else None
+    return answer
+
+
+def _read(pipe: int, size: int, until: float) -> bytes:
+    """So many bytes, or those that came before the end."""
+    data = b""
+    while len(data) < size and select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+        more = os.read(pipe, size - len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
 def _be_silent(kept: int) -> None:
