@@ -5,6 +5,7 @@
     │   ├── ContractError    it answered, but not what the protocol asks for
     │   └── WorkerDied       its process ended, hung, or stopped talking
     ├── SandboxError         the machine: no process, no memory, no descriptor -> UNRUNNABLE, exit 4
+    │   └── NotIsolated      it refuses a part of the isolation
     └── HarnessError         ours                                               -> exit 2
         └── UsageError       the way we were called: options, paths, data folder
 
@@ -51,6 +52,17 @@ class SandboxError(ScorefirstError):
     """The machine refused a process, memory or a descriptor."""
 
     cure = "mend the machine, or use another one: this says nothing of the submission"
+
+
+class NotIsolated(SandboxError):
+    """The machine refused a part of the isolation without which nothing is to start."""
+
+    cure = (
+        "let this user make namespaces (in a container, `--security-opt seccomp=unconfined"
+        " --security-opt apparmor=unconfined`, or one with SYS_ADMIN; on Ubuntu `sysctl"
+        " kernel.apparmor_restrict_unprivileged_userns=0`), or accept less with --isolation"
+        " partial, which the first line then says, and which is never CLEAN"
+    )
 
 
 class HarnessError(ScorefirstError):

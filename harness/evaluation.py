@@ -37,6 +37,7 @@ from harness.referee.source_run import draw_source, score_source, source_evidenc
 from harness.report.checkout import commit_of
 from harness.report.driven_json import driven_json
 from harness.report.model import Report
+from harness.report.summary import less_isolated
 from harness.sandbox.pool import Pool
 from harness.score import Score
 from harness.streams.probes import probe_cuts
@@ -119,6 +120,8 @@ class Evaluation:
             self.failure += f"; what had been run is not judged ({why})"
 
     def _phases(self) -> None:
+        if less := less_isolated(self.options.isolation):
+            self.options.observer.read([less.removeprefix("; ")])
         with self._phase("read"):
             self.submission = read_submission(self.options.folder)
         if self.options.static:
@@ -237,6 +240,7 @@ class Evaluation:
             failure=self.failure,
             cure=self.cure or None,
             interrupted=self.interrupted.by.name if self.interrupted else None,
+            isolation=self.options.isolation,
             read=self.read,
             folder=str(self.options.out),
             replay=self.options.replay,

@@ -100,7 +100,7 @@ class Examination:
             self.pool,
             options.runs,
             options.seed,
-            Limits(options.device, options.ranks, deadline),
+            Limits(options.device, options.ranks, options.isolation, deadline),
             STREAM_PLANS[options.device],
             options.tokenizers,
             self.drawn,

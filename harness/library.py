@@ -18,6 +18,7 @@ from harness.experiments.plan import Effort
 from harness.interrupts import Interrupted, held_back
 from harness.observer import Observer
 from harness.options import Options
+from harness.protocol.confinement import IsolationAsked
 from harness.report.markdown import render_markdown
 from harness.report.model import Report
 from harness.report_folder import ReportFolder
@@ -44,6 +45,7 @@ def evaluate(
     seed: int = 1337,
     out: str | PathLike[str] | None = None,
     device: str = "cpu",
+    isolation: str = "whole",
     static: bool = True,
     entry: str | None = None,
     data: str | PathLike[str] | None = None,
@@ -68,6 +70,7 @@ def evaluate(
         submission=given_path(path),
         out=None if out is None else given_path(out),
         device=device,
+        isolation=isolation,
         seed=seed,
         profile=profile,
         no_static=None if static else True,
@@ -111,6 +114,7 @@ def _options(
         replay=replay,
         seed=chosen.seed,
         device=chosen.device,
+        isolation=IsolationAsked(chosen.isolation),
         profile=chosen.profile,
         static=not chosen.no_static,
         entry=chosen.entry,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.experiments.plan import Effort
 from harness.observer import Observer
+from harness.protocol.confinement import IsolationAsked
 from reference_model.data.folder import DataFolder
 
 
@@ -17,6 +18,7 @@ class Options:
     out: Path  # where report and evidence go
     seed: int
     device: str = "cpu"
+    isolation: IsolationAsked = IsolationAsked.WHOLE
     profile: str = "strict"
     static: bool = True  # read the code as well
     entry: str | None = None  # the script to read or run, where the folder leaves it open

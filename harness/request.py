@@ -18,6 +18,7 @@ from typing import Any
 from audits.catalogue import PROFILES
 from audits.tool import NAME
 from harness.errors import SubmissionError, UsageError
+from harness.protocol.confinement import IsolationAsked
 from harness.submission import NATIVE, Kind, read_submission
 
 ANY = tuple(Kind)
@@ -88,6 +89,12 @@ OPTIONS = (
         {"choices": ("cpu", "cuda")},
     ),
     Option(
+        "--isolation", "isolation", ANY, "whole",
+        "what must be active before anything of the submission starts: whole (default), partial"
+        " (what this machine allows) or none (limits alone); nothing is CLEAN but with whole",
+        {"choices": tuple(IsolationAsked)},
+    ),
+    Option(
         "--seed", "seed", ANY, 1337, "draws probes and the source (1337)", _NUMBER, _seed
     ),
     Option(
@@ -140,6 +147,7 @@ class Request:
     submission: Path  # a folder, or a lone script
     out: Path | None = None
     device: str | None = None
+    isolation: str | None = None
     seed: int | None = None
     profile: str | None = None
     no_static: bool | None = None
@@ -229,6 +237,7 @@ class Settled:
     submission: Path
     out: Path | None
     device: str
+    isolation: str
     seed: int
     profile: str
     no_static: bool

@@ -28,7 +28,8 @@ from harness.experiments.run_name import TEXT, RunName
 from harness.experiments.runner import USUAL
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
-from harness.protocol.job import Job, Loudness, Quota
+from harness.protocol.confinement import IsolationAsked, Quota
+from harness.protocol.job import Job, Loudness
 from harness.protocol.question import Question
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
@@ -65,6 +66,7 @@ class Limits:
 
     device: str = "cpu"
     ranks: int = 1
+    isolation: IsolationAsked = IsolationAsked.WHOLE
     deadline: float = float("inf")  # time.monotonic() at which everything ends
 
 
@@ -333,6 +335,7 @@ class ScriptDriver:
                 arguments=spec.arguments,
                 device=self.limits.device,
                 ranks=self.limits.ranks,
+                isolation=self.limits.isolation,
                 time_limit_s=self.plan.run_s,
                 quota=SMALL if configuration.target.shrink_model else Quota(),
                 rows=kept_positions(stream, self.vocabulary.size),

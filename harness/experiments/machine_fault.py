@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 
 from harness.configure.run_spec import RunSpec
-from harness.errors import SandboxError, SubmissionError
+from harness.errors import NotIsolated, SandboxError, SubmissionError
+from harness.protocol.confinement import NOT_WHOLE
 from harness.protocol.job import Outcome, RunState
 
 # The dependencies of pyproject.toml: what a script may find beside the standard library.
@@ -31,6 +32,8 @@ def require_machine(outcome: Outcome, spec: RunSpec) -> None:
     """
     if outcome.state is RunState.NOT_STARTED:
         never = f"the script was never started: {outcome.cause}"
+        if NOT_WHOLE in outcome.cause:
+            raise NotIsolated(never)
         if hidden := ", ".join(_hiding(spec)):
             raise SubmissionError(
                 f"{never}; its folder holds {hidden}, which hides the module of that name from"

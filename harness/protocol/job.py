@@ -11,20 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from harness.protocol.confinement import Confinement, IsolationAsked, IsolationPart, Quota
 from harness.protocol.question import Question
-
-
-@dataclass(frozen=True)
-class Quota:
-    """What a run may take; one that takes more is stopped, or refused it by the kernel."""
-
-    stage_bytes: int = 16 << 30  # real runs leave below 1 GB
-    stage_files: int = 100_000
-    private_bytes: int = 2 << 30  # of /tmp, and of /dev/shm: they are memory
-    file_bytes: int = 8 << 30
-    log_bytes: int = 64 << 20  # the largest real log of the contest is below 10 MB
-    memory_bytes: int = 1 << 50  # of a process; on a CPU never more than most of the machine's
-    processes: int = 1024  # real runs start below 100
 
 
 @dataclass(frozen=True)
@@ -35,28 +23,22 @@ class Loudness:
     rate_times: float = 1.0  # learning rates of steps that learn from the stream
 
 
-@dataclass(frozen=True)
-class Job:
-    """What one run of a script is given."""
+@dataclass(frozen=True, kw_only=True)
+class Job(Confinement):
+    """What one run of a script is given: its stage is a private copy of its folder."""
 
-    stage: Path  # root of the private copy: working directory, and the one place it may write
     script: str  # the text that runs, relative to the stage
     stream: Path  # .npy, (T,) int64: the validation tokens, for aligning what is captured
-    out: Path  # log and capture, out of the script's reach by path
     environment: Mapping[str, str] = field(default_factory=dict)
     class_patches: Mapping[str, str] = field(default_factory=dict)  # "H.model_dim" -> value
     code_constants: Mapping[str, str] = field(default_factory=dict)  # "51:BUCKETS" -> number
-    binds: Mapping[str, str] = field(default_factory=dict)  # absolute path -> folder in the stage
     arguments: tuple[str, ...] = ()
-    device: str = "cpu"
     ranks: int = 1
-    time_limit_s: float = 600.0
     capture: bool = True
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     louder: Loudness = Loudness()
-    quota: Quota = Quota()
     # Settings that were told or are known; a script that asks for another size ends where its work
     # begins. None: it goes on.
     foreseen: tuple[str, ...] | None = None
@@ -76,6 +58,7 @@ class Job:
         raw: dict[str, Any] = json.loads(text)
         paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
         plain: dict[str, Any] = {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
+        plain |= {"isolation": IsolationAsked(raw["isolation"])}
         plain |= {"quota": Quota(**raw["quota"]), "louder": Loudness(**raw["louder"])}
         questions = tuple(map(Question.from_plain, raw["questions"]))
         foreseen = None if raw["foreseen"] is None else tuple(raw["foreseen"])
@@ -89,15 +72,6 @@ class RunState(StrEnum):
     FAILED = "failed"  # an exception, a signal or another exit code
     TIMED_OUT = "timed out"
     NOT_STARTED = "not started"  # ours or the machine's fault
-
-
-class IsolationPart(StrEnum):
-    """What a run can be kept from; the values are those of report.json."""
-
-    FILESYSTEM = "mounts"
-    NETWORK = "network"
-    PROCESSES = "processes"
-    LIMITS = "limits"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 from audits.catalogue import PROFILES, RULES
 from audits.tool import NAME, commit, version
 from harness.checks.status import Finding
+from harness.protocol.confinement import IsolationAsked
 from harness.report.gaps import gaps
 from harness.report.summary import summarise
 from harness.score import Score
@@ -40,6 +41,7 @@ class Report:
     failure: str | None = None  # why it is unrunnable
     cure: str | None = None  # what to do about that
     interrupted: str | None = None  # by which signal
+    isolation: IsolationAsked = IsolationAsked.WHOLE  # what there had to be, or nothing started
     read: Sequence[str] = ()  # rules that the code was read for
     folder: str = "."  # where report and evidence are
     replay: str = ""  # the command that repeats the evaluation
@@ -49,7 +51,11 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """Under the chosen profile."""
-        return decide(self.rules, self.profile, self.ran)
+        return self._decided(self.profile)
+
+    def _decided(self, profile: str) -> Verdict:
+        whole = self.isolation is IsolationAsked.WHOLE
+        return decide(self.rules, profile, self.ran, isolated=whole)
 
     def to_json(self) -> dict[str, Any]:
         """The published form, made once: the same object each time."""
@@ -65,7 +71,7 @@ class Report:
             "tool": {"name": NAME, "version": version(), "commit": commit()},
             "verdict": self.verdict,
             "profile": self.profile,
-            "verdicts": {p: decide(self.rules, p, self.ran) for p in PROFILES},
+            "verdicts": {p: self._decided(p) for p in PROFILES},
             "submission": dict(self.submission),
             "score": self.score.as_json() if self.score else None,
             "rules": {rule: _rule_json(status) for rule, status in self.rules.items()},
@@ -78,6 +84,7 @@ class Report:
                 ),
                 *_unexamined(self.rules, self.read),
             ],
+            "isolation": self.isolation,
             "read": list(self.read),
             "failure": self.failure,
             "interrupted": self.interrupted,

@@ -17,6 +17,7 @@ from pathlib import PurePath
 from typing import Any
 
 from audits.catalogue import RULES
+from harness.protocol.confinement import IsolationAsked
 from harness.submission import NATIVE
 from harness.verdict.decide import REQUIRED_RULES, severity
 
@@ -77,6 +78,7 @@ class Summary:
     verdict: str
     subject: str
     verdicts: Mapping[str, str]  # under each profile
+    isolation: str  # that was asked for
     interrupted: bool  # before its end: what was established by then
     cause: str  # why it did not come to its end; else empty
     cure: str
@@ -102,7 +104,7 @@ class Summary:
         return list(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.verdict}  {self.subject}  ({self._under()})"
+        yield f"{self.verdict}  {self.subject}  ({self._under()}{less_isolated(self.isolation)})"
         if self.cause:
             yield f"  {'Cause' if self.verdict == 'UNRUNNABLE' else 'Not finished'}: {self.cause}"
         if self.cure:
@@ -160,6 +162,7 @@ def summarise(report: Json) -> Summary:
         verdict=report["verdict"],
         subject=subject(report),
         verdicts=report["verdicts"],
+        isolation=report.get("isolation", IsolationAsked.WHOLE),
         interrupted=interrupted,
         cause=_first_and_last(report["failure"] or ""),
         cure=report["cure"] or _without_quick(report),
@@ -188,6 +191,13 @@ def _first_and_last(text: str) -> str:
     """Of a failure that quotes what was printed, which ends with the exception."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines if len(lines) < 2 else (lines[0], lines[-1]))
+
+
+def less_isolated(asked: str) -> str:
+    """Nothing where isolation was whole."""
+    if asked == IsolationAsked.WHOLE:
+        return ""
+    return f"; under --isolation {asked}, with which nothing is CLEAN"
 
 
 def subject(report: Json) -> str:

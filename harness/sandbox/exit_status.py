@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.protocol import traceback_origin
-from harness.protocol.job import IsolationPart, Job, Outcome, RunState
+from harness.protocol.confinement import IsolationPart
+from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.message import EndMessage
 
 LEFT_EARLY = "left without returning (os._exit, or became another program)"

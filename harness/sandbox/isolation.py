@@ -6,8 +6,9 @@
     processes   sees and reaches none but its own
     limits      size of a file, memory (CPU runs), threads, no core dumps; no capability
 
-As root the namespaces are made directly, else inside a user namespace. A part that this machine
-refuses is left out, and `active` names the others. Not covered: memory of the graphics card, time
+As root the namespaces are made directly, else inside a user namespace. Where this machine refuses a
+part, nothing starts (`NotIsolated`, with what was refused) unless the caller asked for less; then
+the part is left out, and `active` names the others. Not covered: memory of the graphics card, time
 on the processor, and flaws of the kernel itself.
 """
 
@@ -17,14 +18,14 @@ import os
 import resource
 import socket
 import struct
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from harness.closing import Closing
-from harness.protocol.job import IsolationPart, Job
+from harness.errors import NotIsolated
+from harness.protocol.confinement import NOT_WHOLE, Confinement, IsolationAsked, IsolationPart
 from harness.sandbox import syscalls
 from harness.sandbox.rootfs import enter_root
 
@@ -42,15 +43,19 @@ _SPACES = {
 class Isolation(Closing):
     """Raised in two steps: made in the supervisor, `enter`ed in the init process below it."""
 
-    def __init__(self, job: Job) -> None:
-        """Makes what namespaces this machine allows."""
-        self._job = job
-        self._root = job.out / "root"
+    def __init__(self, confinement: Confinement) -> None:
+        """Makes what namespaces this machine allows, where any are asked for."""
+        self._confinement = confinement
+        self._root = confinement.out / "root"
         self._root.mkdir(exist_ok=True)
-        self._made = _unshared()
-        if not self._made and _works(_own_user_space):
-            _own_user_space()
-            self._made = _unshared()
+        self._refused: list[str] = []
+        self._made = set[str]()
+        if confinement.isolation is not IsolationAsked.NONE:
+            self._made = self._unshared()
+            if not self._made and _works(_own_user_space):
+                _own_user_space()
+                self._refused.clear()
+                self._made = self._unshared()
 
     def close(self) -> None:
         """Takes the root's folder away."""
@@ -58,25 +63,47 @@ class Isolation(Closing):
             self._root.rmdir()
 
     def enter(self, outs: Sequence[Path]) -> "Entered":
-        """Isolates this process and its children."""
+        """Isolates this process and its children. Raises NotIsolated where that was to be whole and
+        is not.
+        """
         active, folders = list[IsolationPart](), list[int]()
-        if "processes" in self._made and _tried(lambda: folders.extend(self._mount(outs))):
+        if "processes" in self._made and self._tried(lambda: folders.extend(self._mount(outs))):
             active.append(IsolationPart.FILESYSTEM)
         else:
             folders = [os.open(out, os.O_PATH | os.O_DIRECTORY) for out in outs]
-        if "network" in self._made and _tried(_loopback_up):
+        if "network" in self._made and self._tried(_loopback_up):
             active.append(IsolationPart.NETWORK)
-        if "processes" in self._made:
+        if {"processes", "ipc"} <= self._made:
             active.append(IsolationPart.PROCESSES)
-        os.chdir(self._job.stage)
-        if _tried(lambda: _limit(self._job)) and _tried(syscalls.drop_privileges):
+        os.chdir(self._confinement.stage)
+        if self._tried(lambda: _limit(self._confinement)) and self._tried(syscalls.drop_privileges):
             active.append(IsolationPart.LIMITS)
+        self._require_whole(active)
         return Entered(tuple(active), folders)
+
+    def _require_whole(self, active: Sequence[IsolationPart]) -> None:
+        missing = [part.name.lower() for part in IsolationPart if part not in active]
+        if missing and self._confinement.isolation is IsolationAsked.WHOLE:
+            why = f" ({'; '.join(dict.fromkeys(self._refused))})" if self._refused else ""
+            raise NotIsolated(f"{NOT_WHOLE}: this machine gives it no {', '.join(missing)}{why}")
 
     def _mount(self, outs: Sequence[Path]) -> list[int]:
         # Here and not in the supervisor, which still needs the machine's own root.
         syscalls.unshare(syscalls.CLONE_NEWNS)
-        return enter_root(self._job, self._root, outs)
+        return enter_root(self._confinement, self._root, outs)
+
+    def _unshared(self) -> set[str]:
+        return {
+            name for name, flag in _SPACES.items() if self._tried(partial(syscalls.unshare, flag))
+        }
+
+    def _tried(self, step: Callable[[], object]) -> bool:
+        try:
+            step()
+        except OSError as error:
+            self._refused.append(str(error))
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -87,24 +114,15 @@ class Entered:
     out_fds: list[int]  # open descriptors of the folders that it may write besides the stage
 
 
-def _unshared() -> set[str]:
-    return {name for name, flag in _SPACES.items() if _tried(partial(syscalls.unshare, flag))}
-
-
-def _tried(step: Callable[[], object]) -> bool:
-    try:
-        step()
-    except OSError as error:
-        print(f"isolation is incomplete: {error}", file=sys.stderr)
-        return False
-    return True
-
-
 def _works(step: Callable[[], object]) -> bool:
     """Whether the step would succeed, tried by a process that ends then."""
     process = os.fork()
     if process == 0:
-        os._exit(0 if _tried(step) else 1)
+        try:
+            step()
+        except OSError:
+            os._exit(1)
+        os._exit(0)
     return os.waitpid(process, 0)[1] == 0
 
 
@@ -128,12 +146,13 @@ def _loopback_up() -> None:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
 
 
-def _limit(job: Job) -> None:
-    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: job.quota.file_bytes}
+def _limit(confinement: Confinement) -> None:
+    quota = confinement.quota
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: quota.file_bytes}
     limits[resource.RLIMIT_NPROC] = MAX_TASKS
-    if job.device == "cpu":  # CUDA reserves address space by the terabyte
+    if confinement.device == "cpu":  # CUDA reserves address space by the terabyte
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        limits[resource.RLIMIT_DATA] = min(int(memory * MEMORY_SHARE), job.quota.memory_bytes)
+        limits[resource.RLIMIT_DATA] = min(int(memory * MEMORY_SHARE), quota.memory_bytes)
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.protocol.job import Quota
+from harness.protocol.confinement import Quota
 
 FREE_BYTES = 1 << 30  # or half of what was free at the start, if that is less
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import SandboxError
-from harness.protocol.job import Job
+from harness.protocol.confinement import Confinement
 from harness.protocol.traceback_origin import OUR_PACKAGES, is_library
 from harness.sandbox import syscalls
 
@@ -25,7 +25,7 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 KEPT_FROM_WRITING = ("sys", "irq", "bus", "sysrq-trigger")  # of /proc: user 0 may write them
 
 
-def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
+def enter_root(confinement: Confinement, root: Path, outs: Sequence[Path]) -> list[int]:
     """Puts this process, and all it starts, into a root built at the folder `root`.
 
     Returns open descriptors of the folders `outs`, which have no path inside.
@@ -35,7 +35,7 @@ def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
     folders: list[int] = []
     try:
         folders += [_without_path(out, root / "out") for out in outs]
-        _furnish(job, root)
+        _furnish(confinement, root)
         syscalls.change_root(str(root))
     except OSError:
         os.chdir("/")
@@ -46,14 +46,14 @@ def enter_root(job: Job, root: Path, outs: Sequence[Path]) -> list[int]:
     return folders
 
 
-def _furnish(job: Job, root: Path) -> None:
-    _private_places(job, root)  # first: a checkout or a library may lie below /tmp
-    _insisted_on(job, root)  # then: Python or the stage may lie below such a path
-    for path in _visible(job):
-        if str(path) not in job.binds:
+def _furnish(confinement: Confinement, root: Path) -> None:
+    _private_places(confinement, root)  # first: a checkout or a library may lie below /tmp
+    _insisted_on(confinement, root)  # then: Python or the stage may lie below such a path
+    for path in _visible(confinement):
+        if str(path) not in confinement.binds:
             _bind(path, root, read_only=True)
     _links(root)
-    _bind(job.stage, root, read_only=False)
+    _bind(confinement.stage, root, read_only=False)
     _processes(root)
     syscalls.set_read_only(str(root), True, recursive=False)
 
@@ -68,10 +68,10 @@ def _without_path(folder: Path, place: Path) -> int:
     return descriptor
 
 
-def _visible(job: Job) -> list[Path]:
+def _visible(confinement: Confinement) -> list[Path]:
     """Read-only parts of the machine, outermost first."""
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    python = [sys.prefix, sys.base_prefix, *_imported_from(job), *libraries]
+    python = [sys.prefix, sys.base_prefix, *_imported_from(confinement), *libraries]
     settings = [f"/etc/{name}" for name in SETTINGS]
     shown = (*SYSTEM, *settings, *python, *map(str, OUR_PACKAGES))
     paths = {Path(path) for path in shown if path and os.path.exists(path)} - {Path("/")}
@@ -79,29 +79,32 @@ def _visible(job: Job) -> list[Path]:
     return sorted(p for p in paths if not any(up in paths for up in p.parents)) + devices
 
 
-def _imported_from(job: Job) -> list[str]:
+def _imported_from(confinement: Confinement) -> list[str]:
     """Folders of the path, but never all of one that holds the checkout or this run, with results
     and secrets beside them. A folder of installed packages holds neither.
     """
-    holding = {folder for inner in (*OUR_PACKAGES, job.stage) for folder in inner.parents}
+    holding = {folder for inner in (*OUR_PACKAGES, confinement.stage) for folder in inner.parents}
     entries = [Path(entry) for entry in sys.path if os.path.isabs(entry)]
     return [str(entry) for entry in entries if entry not in holding or is_library(entry)]
 
 
-def _insisted_on(job: Job, root: Path) -> None:
+def _insisted_on(confinement: Confinement, root: Path) -> None:
     """The absolute paths that the script asks for, as folders of its stage."""
-    for path, folder in sorted(job.binds.items()):
+    for path, folder in sorted(confinement.binds.items()):
         at = Path(path)
         if not at.is_absolute() or ".." in at.parts or at == Path("/"):
             raise SandboxError(f"no folder can stand at {path!r}")
-        _bind(job.stage / folder, root, read_only=False, at=at)
+        shown = confinement.stage / folder
+        if not shown.is_dir() or shown.resolve() != confinement.stage.resolve() / folder:
+            raise SandboxError(f"the stage has no folder {folder!r} that could stand at {path!r}")
+        _bind(shown, root, read_only=False, at=at)
 
 
-def _private_places(job: Job, root: Path) -> None:
+def _private_places(confinement: Confinement, root: Path) -> None:
     for place in ("tmp", "dev/shm"):
         (root / place).mkdir(parents=True, exist_ok=True)
-        if f"/{place}" not in job.binds:
-            _tmpfs(root / place, f"size={job.quota.private_bytes},mode=1777")
+        if f"/{place}" not in confinement.binds:
+            _tmpfs(root / place, f"size={confinement.quota.private_bytes},mode=1777")
 
 
 def _links(root: Path) -> None:

@@ -24,7 +24,8 @@ import numpy as np
 
 from harness.inside.rank import Rank, say_last
 from harness.protocol import traceback_origin
-from harness.protocol.job import IsolationPart, Job, Outcome, RunState
+from harness.protocol.confinement import IsolationPart
+from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.message import EndMessage
 from harness.sandbox import syscalls
 from harness.sandbox.exit_status import Remains, Stopped, outcome_of

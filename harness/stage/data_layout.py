@@ -2,10 +2,13 @@
 
 Guarantees: every place under the stage that the configured script names (data folders, shard
 patterns, tokenizer files) holds the given tokens; the contest's usual layout is there as well; a
-path outside the stage is listed as a bind, absolute path -> folder in the stage.
+path outside the stage is listed as a bind, absolute path -> folder in the stage. A path is taken
+without its `.` and `..`; one that no folder can have here, or that leaves the stage, is not served.
 Does not cover: data in other formats than the contest's shards.
 """
 
+import os
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +21,7 @@ from harness.configure.vocabulary_choice import tokenizer_paths
 from harness.streams.vocabulary import Vocabulary
 from reference_model.data.shards import write_shard
 
+MAX_NAME, MAX_PATH = 255, 3_000  # bytes; Linux takes 4,095, and the stage lies above it
 OUTSIDE = "outside"  # folder of the stage that stands for absolute paths
 _SHARD_NAME = re.compile(r"\.bin$")
 _VALIDATION = re.compile(r"val", re.IGNORECASE)
@@ -56,6 +60,10 @@ class Layout:
                 self.pattern(path)
             elif _FOLDER.search(key.rpartition(".")[2]) or "fineweb10B" in PurePosixPath(path).name:
                 self.folder(path)
+        self.binds = {at: folder for at, folder in self.binds.items() if self._stands(folder)}
+
+    def _stands(self, folder: str) -> bool:
+        return (self.stage / folder).is_dir()
 
     def folder(self, path: str) -> None:
         """A data folder: training shards, the validation shard, and its bytes."""
@@ -74,7 +82,9 @@ class Layout:
         """A glob or a file name with its own idea of shard names."""
         name = PurePosixPath(pattern).name
         folder = self.place(str(PurePosixPath(pattern).parent))
-        if folder is None or "?" in name or "[" in name or any(folder.glob(name)):
+        if folder is None or folder.is_file() or any(c in name for c in "?["):
+            return
+        if any(folder.glob(name)):
             return
         folder.mkdir(parents=True, exist_ok=True)
         if "bytes" in name:
@@ -88,7 +98,7 @@ class Layout:
     def tokenizer(self, path: str) -> None:
         """A tokenizer file, in the form that its suffix asks for."""
         place = self.place(path)
-        if place is None:
+        if place is None or place.is_dir():
             return
         place.parent.mkdir(parents=True, exist_ok=True)
         vocabulary = self.vocabulary
@@ -103,7 +113,9 @@ class Layout:
 
     def place(self, path: str) -> Path | None:
         """The place in the stage; None where the script must not be served."""
-        pure = PurePosixPath(path)
+        pure = _normal(path)
+        if pure is None:
+            return None
         if pure.is_absolute():
             if f"{pure}/".startswith(_SYSTEM) or len(pure.parts) < 3:
                 return None
@@ -116,5 +128,20 @@ class Layout:
 
     def _inside(self, path: Path) -> Path | None:
         """The path without links and `..`; None where it leaves the stage."""
-        made = path.resolve()
-        return made if made.is_relative_to(self.stage.resolve()) else None
+        made, stage = path.resolve(), self.stage.resolve()
+        if not made.is_relative_to(stage):
+            return None
+        above = [up for up in made.parents if up.is_relative_to(stage)]
+        return None if any(up.exists() and not up.is_dir() for up in above) else made
+
+
+def _normal(path: str) -> PurePosixPath | None:
+    """Without `.`, `..` and doubled slashes; None for what the system takes for no path."""
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:
+        return None
+    if b"\0" in name or len(name) > MAX_PATH or any(len(n) > MAX_NAME for n in name.split(b"/")):
+        return None
+    normal = posixpath.normpath(path)
+    return PurePosixPath("/" + normal.lstrip("/") if normal.startswith("/") else normal)

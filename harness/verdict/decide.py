@@ -1,7 +1,8 @@
 """From rule statuses to one verdict, under a profile.
 
 VIOLATION   a rule failed and the profile's severity for it is `fail`
-CLEAN       no rule failed, none is undecided, and the six required rules each *pass*
+CLEAN       no rule failed, none is undecided, the six required rules each *pass*, and all of it ran
+            in whole isolation
 REVIEW      anything else that ran
 UNRUNNABLE  it could not be read or run; never printed as non-compliant
 """
@@ -39,8 +40,12 @@ def severity(rule: str, profile: str) -> str:
     return RULES[rule].severity[profile]
 
 
-def decide(rules: Mapping[str, RuleStatus], profile: str, ran: bool) -> Verdict:
-    """The verdict. `ran`: every phase came to its end."""
+def decide(
+    rules: Mapping[str, RuleStatus], profile: str, ran: bool, isolated: bool = True
+) -> Verdict:
+    """The verdict. `ran`: every phase came to its end; `isolated`: nothing started that was not
+    isolated as a whole.
+    """
     failed = [r for r, s in rules.items() if s.status is Status.FAIL]
     if any(severity(r, profile) == "fail" for r in failed):
         return Verdict.VIOLATION
@@ -49,4 +54,5 @@ def decide(rules: Mapping[str, RuleStatus], profile: str, ran: bool) -> Verdict:
     undecided = any(s.status is Status.UNKNOWN for s in rules.values())
     lawful = all(r in rules and rules[r].status is Status.PASS for r in REQUIRED_RULES)
     warned = any(severity(r, profile) == "warn" for r in failed)
-    return Verdict.CLEAN if lawful and not undecided and not warned else Verdict.REVIEW
+    clean = isolated and lawful and not undecided and not warned
+    return Verdict.CLEAN if clean else Verdict.REVIEW

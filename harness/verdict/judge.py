@@ -46,7 +46,7 @@ from harness.checks.uniform import check_uniform, refuted
 from harness.checks.weighing import Weighing, check_weighing, weighing
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
-from harness.protocol.job import IsolationPart
+from harness.protocol.confinement import IsolationPart
 from harness.protocol.schema import EventKind
 from harness.streams.pure import is_pure
 from harness.trace.printed_scores import Printed, kind

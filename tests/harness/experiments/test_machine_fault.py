@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.configure.run_spec import RunSpec
-from harness.errors import SandboxError, SubmissionError
+from harness.errors import NotIsolated, SandboxError, SubmissionError
 from harness.experiments.machine_fault import PROVIDED, require_machine
+from harness.protocol.confinement import NOT_WHOLE
 from harness.protocol.job import Outcome, RunState
 from harness.streams.vocabulary import Vocabulary
 
@@ -40,6 +41,14 @@ def test_what_is_ours_to_provide_is_not_the_scripts_fault(tmp_path: Path, outcom
     """The machine is named, with the cause."""
     with pytest.raises(SandboxError, match=r"brotli|torch|no memory"):
         require_machine(outcome, spec_of(tmp_path))
+
+
+def test_a_machine_that_isolates_in_part_is_told_what_can_be_done(tmp_path: Path) -> None:
+    """Nothing was started; the way to accept less is named."""
+    outcome = Outcome(RunState.NOT_STARTED, 0.0, f"{NOT_WHOLE}: this machine gives it no network")
+    with pytest.raises(NotIsolated, match="no network") as told:
+        require_machine(outcome, spec_of(tmp_path))
+    assert "--isolation partial" in told.value.cure
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ import subprocess
 from pathlib import Path
 
 import jsonschema
+import pytest
 
 from audits.tool import commit, version
+from harness.protocol.confinement import IsolationAsked
+from harness.report.markdown import render_markdown
 from harness.report.model import SCHEMA_PATH, Report
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,6 +26,19 @@ def test_a_report_names_the_tool_that_made_it() -> None:
     tool = report()["tool"]
     assert tool == {"name": "scorefirst", "version": version(), "commit": commit()}
     jsonschema.validate(report(), json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("asked", ["partial", "none"])
+def test_less_than_whole_isolation_is_said_in_the_first_line(asked: str) -> None:
+    """Of every rendering: they begin with the same line."""
+    submission = {"name": "toy", "folder": "toy", "kind": "unreadable"}
+    less = IsolationAsked(asked)
+    made = Report(submission, "strict", None, {}, False, {}, isolation=less).to_json()
+    jsonschema.validate(made, json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+    assert made["isolation"] == asked
+    assert f"under --isolation {asked}" in made["summary"]["lines"][0]
+    assert "isolation" in render_markdown(made).splitlines()[0]
+    assert "--isolation" not in report()["summary"]["lines"][0]
 
 
 def test_a_commit_is_that_of_the_code_that_runs(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed, processes_named
 
-from harness.protocol.job import IsolationPart, Outcome, Quota, RunState
+from harness.protocol.confinement import IsolationPart, Quota
+from harness.protocol.job import Outcome, RunState
 from harness.sandbox.exit_status import LEFT_EARLY
 from harness.sandbox.fork_server import ForkServer
 from harness.sandbox.quota import remove

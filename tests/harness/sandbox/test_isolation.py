@@ -1,4 +1,5 @@
-"""Isolation on machines that allow less: what they refuse is left out and said, the rest holds.
+"""Isolation on machines that allow less: nothing starts there, but for a caller who asked for less;
+then what they refuse is left out and said, and the rest holds.
 
 Three machines are played by taking rights away from a fork server: those of a user who may make a
 user namespace; of a user 0 who may make none that it is user 0 of; no namespace at all.
@@ -8,12 +9,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed
 
-from harness.protocol.job import IsolationPart, Quota, RunState
+from harness.protocol.confinement import NOT_WHOLE, IsolationAsked, IsolationPart, Quota
+from harness.protocol.job import RunState
 from harness.sandbox.fork_server import ForkServer
 from harness.trace.reader import load
 
@@ -86,8 +89,27 @@ def machine(request) -> Iterator[ForkServer]:
         yield one
 
 
+_lenient_job = partial(make_job, isolation=IsolationAsked.PARTIAL)
+
+
 def _mounts() -> str:
     return Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.parametrize(
+    "machine", ["user_namespace", "no_capability", "no_namespaces"], indirect=True
+)
+def test_nothing_starts_in_less_than_whole_isolation(machine, tmp_path):
+    """Unless the caller asked for less; the cause names what is missing and what was refused."""
+    job = make_job(tmp_path, "print('ran')")
+    outcome = machine.run(job)
+
+    whole = set(outcome.isolation) == set(IsolationPart)
+    assert (outcome.state == RunState.ENDED) == whole == (printed(job) == ["ran"])
+    if not whole:
+        assert outcome.state == RunState.NOT_STARTED and NOT_WHOLE in outcome.cause
+    assert not (machine.rights == "no_namespaces" and "network" not in outcome.cause)
+    assert not (job.out / "root").exists()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +124,7 @@ def test_the_parts_that_are_active_are_named(machine, tmp_path):
     {_SCORING}
     """
     before = _mounts()
-    job = make_job(tmp_path, text, capture=True)
+    job = _lenient_job(tmp_path, text, capture=True)
     outcome = machine.run(job)
     outside, capabilities, _ = printed(job)
 
@@ -118,7 +140,7 @@ def test_the_parts_that_are_active_are_named(machine, tmp_path):
 def test_no_process_is_left(machine, tmp_path, end):
     """With or without namespaces: children and daemons end with the run."""
     start = 'beat("child", "child"); beat("daemon", "daemon"); wait_for("child", "daemon")\n'
-    job = make_job(tmp_path, BEATING + start + end, time_limit_s=1.5)
+    job = _lenient_job(tmp_path, BEATING + start + end, time_limit_s=1.5)
     machine.run(job)
 
     assert is_silent([job.stage / name for name in ("child", "daemon")])
@@ -127,7 +149,7 @@ def test_no_process_is_left(machine, tmp_path, end):
 def test_a_fork_bomb_is_stopped(machine, tmp_path):
     """A tree that forks while it is being killed ends all the same."""
     text = BEATING + "while True:\n    beat(f'{os.getpid()}', 'daemon')"
-    job = make_job(tmp_path, text, quota=Quota(processes=30))
+    job = _lenient_job(tmp_path, text, quota=Quota(processes=30))
     outcome = machine.run(job)
 
     assert outcome.state == RunState.FAILED and "processes" in outcome.cause
@@ -136,9 +158,9 @@ def test_a_fork_bomb_is_stopped(machine, tmp_path):
 
 def test_a_folder_may_be_deleted_or_filled(machine, tmp_path):
     """Neither is the end of the supervisor."""
-    deleting = make_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
+    deleting = _lenient_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
     filling = "import time; open('x', 'wb').write(bytes(3 << 20)); time.sleep(9)"
-    filled = make_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
+    filled = _lenient_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
 
     assert machine.run(deleting).state == RunState.ENDED
     assert "more than 1,048,576 bytes" in machine.run(filled).cause
@@ -154,7 +176,7 @@ def test_two_ranks_meet(machine, tmp_path):
     print(x.item())
     dist.destroy_process_group()
     """
-    job = make_job(tmp_path, text, ranks=2)
+    job = _lenient_job(tmp_path, text, ranks=2)
 
     assert machine.run(job).state == RunState.ENDED
     assert printed(job).count("2.0") == 2
@@ -190,7 +212,7 @@ def test_half_a_root_is_none(failing, tmp_path, fail):
     {_SCORING}
     """
     before = _mounts()
-    job = make_job(tmp_path, text, capture=True, environment={"FAIL": fail})
+    job = _lenient_job(tmp_path, text, capture=True, environment={"FAIL": fail})
     outcome = failing.run(job)
 
     assert outcome.state == RunState.ENDED, outcome
@@ -203,11 +225,34 @@ def test_half_a_root_is_none(failing, tmp_path, fail):
 def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
     """Once inside, with the machine's own root still in reach: nothing of the script runs."""
     environment = {"FAIL": "unmount 2"}  # the first is of the capture's folder
-    job = make_job(tmp_path, "print('ran')", environment=environment)
+    job = _lenient_job(tmp_path, "print('ran')", environment=environment)
     outcome = failing.run(job)
 
     assert outcome.state == RunState.NOT_STARTED and "old root" in outcome.cause
     assert printed(job) == []
+
+
+def test_half_a_root_starts_nothing(failing, tmp_path):
+    """Where nobody asked for less."""
+    job = make_job(tmp_path, "print('ran')", environment={"FAIL": "set_read_only 9"})
+    outcome = failing.run(job)
+
+    assert outcome.state == RunState.NOT_STARTED and "no filesystem" in outcome.cause
+    assert printed(job) == []
+
+
+def test_limits_alone_where_no_isolation_is_asked_for(failing, tmp_path):
+    """And without a capability."""
+    text = """
+    import os
+    status = open("/proc/self/status").read()
+    print(os.path.exists("../stream.npy"), "CapEff:\\t0000000000000000" in status)
+    """
+    job = make_job(
+        tmp_path, text, environment={"FAIL": "mount 9999"}, isolation=IsolationAsked.NONE
+    )
+    assert failing.run(job).isolation == (IsolationPart.LIMITS,)
+    assert printed(job) == ["True True"]
 
 
 # --- Paths that a script insists on -------------------------------------------------------------
@@ -252,3 +297,15 @@ def test_a_path_where_no_folder_can_stand_starts_nothing(failing, tmp_path, path
     outcome = failing.run(job)
 
     assert outcome.state == RunState.NOT_STARTED and "no folder can stand" in outcome.cause
+
+
+@pytest.mark.parametrize("folder", ["absent", "file", "../outside", "link"])
+def test_a_folder_that_is_none_of_the_stage_starts_nothing(failing, tmp_path, folder):
+    """What stands for a path of the script is a folder of its stage, and no way out of that."""
+    job = make_job(tmp_path, "", binds={"/spare": folder}, environment={"FAIL": "mount 9999"})
+    (tmp_path / "outside").mkdir()
+    (job.stage / "file").touch()
+    (job.stage / "link").symlink_to("/etc")
+    outcome = failing.run(job)
+
+    assert outcome.state == RunState.NOT_STARTED and "the stage has no folder" in outcome.cause

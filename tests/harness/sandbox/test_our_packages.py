@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from driven_jobs import make_job, printed
 
-from harness.protocol.job import IsolationPart, RunState
+from harness.protocol.confinement import IsolationPart
+from harness.protocol.job import RunState
 from harness.sandbox.fork_server import ForkServer
 
 

@@ -109,6 +109,18 @@ def test_nothing_is_written_outside(tmp_path: Path, way: str) -> None:
     assert stage.binds == {}
 
 
+def test_a_path_is_taken_without_dots_and_what_is_none_is_not_served(tmp_path: Path) -> None:
+    """Each path that is bound has a folder in the stage, whatever a script calls a path."""
+    odd = ["/none/../spare/fineweb10B", "//srv//./fineweb10B", "/data/../proc/fineweb10B"]
+    odd += ["/" + "x" * 300 + "/fineweb10B", "/a/\0/fineweb10B", "/mnt/only/shard_?.bin"]
+    odd += ["/b/\ud800", "/c/" + "d/" * 2000 + "fineweb10B"]
+    odd += ["train_gpt.py/fineweb10B", "train_gpt.py/x_*.bin"]
+    script = "".join(f"data_path_{n} = {path!r}\n" for n, path in enumerate(odd))
+    stage = _stage(_folder(tmp_path, script), tmp_path / "stage")
+    assert stage.binds == {"/spare": "outside/spare", "/srv": "outside/srv"}
+    assert (stage.root / "outside/spare/fineweb10B/fineweb_val_000000.bin").is_file()
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads the grammar itself")
 def test_a_newer_grammar_is_lowered_and_says_the_same(tmp_path: Path) -> None:
     """Quotes reused inside f-strings, and `{x=}`; the evidence says that it was done."""

@@ -26,24 +26,26 @@ def rules_of(by_rule: dict[str, Status]) -> dict[str, RuleStatus]:
     return {r: RuleStatus(r, s, Level.REFEREE) for r, s in by_rule.items()}
 
 
-@given(st.dictionaries(st.sampled_from(RULES), statuses), st.booleans())
+@given(st.dictionaries(st.sampled_from(RULES), statuses), st.booleans(), st.booleans())
 def test_clean_means_the_law_passed_nothing_failed_and_nothing_is_open(
-    by_rule: dict[str, Status], ran: bool
+    by_rule: dict[str, Status], ran: bool, isolated: bool
 ) -> None:
-    """CLEAN exactly when it ran, all six rules pass, and no status is fail or unknown."""
-    verdict = decide(rules_of(by_rule), "strict", ran)
+    """CLEAN exactly when it ran in whole isolation, all six rules pass, and no status is fail or
+    unknown.
+    """
+    verdict = decide(rules_of(by_rule), "strict", ran, isolated)
 
     lawful = all(by_rule.get(rule) is Status.PASS for rule in REQUIRED_RULES)
     open_or_failed = {Status.FAIL, Status.UNKNOWN} & set(by_rule.values())
-    assert (verdict is Verdict.CLEAN) == (ran and lawful and not open_or_failed)
+    assert (verdict is Verdict.CLEAN) == (ran and isolated and lawful and not open_or_failed)
 
 
-@given(st.dictionaries(st.sampled_from(RULES), statuses), st.booleans())
+@given(st.dictionaries(st.sampled_from(RULES), statuses), st.booleans(), st.booleans())
 def test_a_violation_needs_a_failed_rule_whether_or_not_the_run_ended(
-    by_rule: dict[str, Status], ran: bool
+    by_rule: dict[str, Status], ran: bool, isolated: bool
 ) -> None:
     """What was proved before a crash stays proved; without proof a crash is UNRUNNABLE, no more."""
-    verdict = decide(rules_of(by_rule), "strict", ran)
+    verdict = decide(rules_of(by_rule), "strict", ran, isolated)
 
     failed = [r for r, s in by_rule.items() if s is Status.FAIL and severity(r, "strict") == "fail"]
     assert (verdict is Verdict.VIOLATION) == bool(failed)
