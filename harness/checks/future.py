@@ -12,6 +12,7 @@ beaten. Does not cover: leaks inside the changed half, and those shorter than th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,17 @@ class FutureChange:
     def nothing_moved(self) -> bool:
         """Scores were seen not to depend on later tokens."""
         return self.status is Status.PASS
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that report.json has published."""
+        return {
+            "compared": self.compared,
+            "moved": len(self.moved),
+            "largest_nats": self.largest_nats,
+            "threshold_nats": self.threshold_nats,
+            "edges": {edge.value: [n.compared, n.moved] for edge, n in self.by_edge.items()},
+            **(self.counterexample.as_json() if self.counterexample else {}),
+        }
 
 
 def downgrade_if_model_selection(result: FutureChange) -> FutureChange:
@@ -219,15 +231,7 @@ def _counterexample(
 def check_future(result: FutureChange, rule: str = "CAUSAL-1") -> Finding:
     """The status of the rule that a move breaks; `rule`: as named with the ledger's help."""
     text, detail = _text(result)
-    numbers = {
-        "compared": result.compared,
-        "moved": len(result.moved),
-        "largest_nats": result.largest_nats,
-        "threshold_nats": result.threshold_nats,
-        "edges": {edge.value: [n.compared, n.moved] for edge, n in result.by_edge.items()},
-        **(result.counterexample.as_json() if result.counterexample else {}),
-    }
-    return Finding(rule, result.status, Level.BLACK_BOX, text, (numbers,), detail=detail)
+    return Finding(rule, result.status, Level.BLACK_BOX, text, (result.as_json(),), detail=detail)
 
 
 def _text(result: FutureChange) -> tuple[str, str]:

@@ -89,6 +89,11 @@ class NativeProgram:
         """A program states its own settings: there is no other configuration."""
         return None
 
+    @property
+    def has_ranks(self) -> bool:
+        """The protocol is of one process."""
+        return False
+
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int
     ) -> Configuration:

@@ -24,6 +24,10 @@ from harness.protocol.asked import Way
 from harness.streams.vocabulary import Vocabulary
 
 _STEPS = re.compile(r"\.backward\(.*\.step\(", re.DOTALL)
+_RANKS = re.compile(
+    r"\b(all_reduce|all_gather|reduce_scatter|all_to_all|broadcast|broadcast_object_list|isend|irecv"
+    r"|init_process_group|WORLD_SIZE|get_world_size)\b"
+)
 CURE = "give the folder that holds the submission's script, or the script itself"
 
 
@@ -90,6 +94,11 @@ class RecordScript:
     def optimises(self) -> bool:
         """By its text."""
         return _STEPS.search(self.switches.text) is not None
+
+    @property
+    def has_ranks(self) -> bool:
+        """By its text."""
+        return _RANKS.search(self.switches.text) is not None
 
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int

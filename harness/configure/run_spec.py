@@ -75,6 +75,10 @@ class Subject(Protocol):
     def optimises(self) -> bool:
         """Its code takes gradients, and steps."""
 
+    @property
+    def has_ranks(self) -> bool:
+        """Its code hands something from one rank to another, or asks how many there are."""
+
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int
     ) -> Configuration:

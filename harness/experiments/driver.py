@@ -55,6 +55,7 @@ CUTS = re.compile(
 )
 SHAPES = re.compile(r"SEQ_?LEN|BATCH_TOKENS|CHUNK_TOKENS|BATCH_(SEQS|SIZE)|TTT_(STEPS|ITERS)", re.I)
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
+RANKS_SLACK, RANKS_S = 3.0, 20.0  # a run of several ranks may take so many times as long, and more
 MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
 
 SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon
@@ -182,12 +183,21 @@ class ScriptDriver:
         questions: tuple[Question, ...] = (),
         iterations: int = 0,
         louder: Loudness = USUAL,
+        ranks: int = 1,
     ) -> ScriptRun:
         """One more run in the configuration that the base run found; `iterations`: other training
-        steps, where the script can be told.
+        steps, where the script can be told; `ranks`: processes, if there are more than usual.
         """
-        longer = self._longer(iterations)
-        return self._run(name, stream, longer, training, questions, louder=louder)
+        longer, until = self._longer(iterations), None
+        if ranks > 1:  # they may wait for each other in vain
+            took_s = max(a.outcome.wall_s for a in self.tried if a.configuration is self.chosen)
+            until = min(self.limits.deadline, time.monotonic() + RANKS_SLACK * took_s + RANKS_S)
+        return self._run(
+            *(name, stream, longer, training, questions),
+            until=until,
+            louder=louder,
+            ranks=ranks,
+        )
 
     def _longer(self, iterations: int) -> Configuration:
         if not iterations:
@@ -247,6 +257,11 @@ class ScriptDriver:
         return self.subject.trains
 
     @property
+    def has_ranks(self) -> bool:
+        """By its text."""
+        return self.subject.has_ranks
+
+    @property
     def can_ask(self) -> bool:
         """A process that holds an accelerator, or waits for other ranks, cannot be copied."""
         return self.limits.device == "cpu" and self.limits.ranks == 1
@@ -277,6 +292,7 @@ class ScriptDriver:
         until: float | None = None,  # another end than that of the evaluation, monotonic s
         foreseen: Sequence[str] | None = None,  # it ends where it asks for other sizes
         louder: Loudness = USUAL,
+        ranks: int = 1,  # if there are more than usual
     ) -> ScriptRun:
         staged = self._staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
@@ -284,7 +300,7 @@ class ScriptDriver:
             limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
             known = None if foreseen is None else tuple(foreseen)
             job = replace(job, time_limit_s=limit_s, questions=questions, foreseen=known)
-            job = replace(job, louder=louder)
+            job = replace(job, louder=louder, ranks=max(job.ranks, ranks))
             outcome = self.pool.run(job)
             outcomes.append(outcome)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)

@@ -8,6 +8,7 @@ from harness.checks.first_row import FirstRow
 from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
 from harness.checks.mass_requery import MassEstimate
+from harness.checks.ranks import RankChange
 from harness.checks.source import source_test
 from harness.checks.status import Finding, Status
 from harness.checks.two_tokens import TwoTokens
@@ -73,6 +74,7 @@ class Evidence:
     fitted: Fitted | None = None  # scores under futures of another kind
     louder: LouderFuture | None = None
     rates: HigherRates | None = None
+    ranks: RankChange | None = None  # what ranks know of each other's tokens
     uncounted: Finding | None = None  # tokens that were proved never to count
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
@@ -116,7 +118,7 @@ class Evidence:
     @property
     def moved(self) -> bool:
         """Other futures proved that scores know them."""
-        found = (self.first_row, self.louder, self.rates)
+        found = (self.first_row, self.louder, self.rates, self.ranks)
         if any(one is not None and one.moved for one in found):
             return True
         return self.future is not None and self.future.status is Status.FAIL

@@ -6,6 +6,8 @@
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
+    ranks     two ranks, where the script hands anything from one to another; the changed future of
+              that run, where they told each other anything before the last score
     louder    the changed future with noise in the weights, where something is silent
     raw       text of known bytes, where the tokenizer counts more than it has
     coverage  tokens exchanged that seem never to count, where some do
@@ -49,6 +51,7 @@ from harness.experiments.requery import Requery
 from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
 from harness.experiments.runner import Driver, Runner, Runs
 from harness.experiments.swap import Swap
+from harness.experiments.two_ranks import TwoRanks
 from harness.streams.controls import other_beginnings, training_control
 from harness.streams.pure import is_pure, pure_stream
 from harness.trace.reconstruct import PLACES_OFF
@@ -138,6 +141,8 @@ class Rounds:
         self.compare()
         self.runner.make(self._second(evidence.future))
         self.compare()  # now also under another seed, or against a band
+        if not self._proved:
+            TwoRanks(self.driver, evidence, self.seed, self.runner).decide()
         if base.finished:
             OnRawText(self.driver, evidence, self.runner).decide()
         if base.finished and (evidence.cut is not None or not self._proved):

@@ -40,10 +40,11 @@ class Driver(Protocol):
         questions: tuple[Question, ...] = (),
         iterations: int = 0,
         louder: Loudness = USUAL,
+        ranks: int = 1,
     ) -> ScriptRun:
         """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
         scores that are re-queried, behind which it ends; `iterations`: training steps, where the
-        script can be told; `louder`: what is done so that a leak is heard.
+        script can be told; `louder`: what is done so that a leak is heard; `ranks`: processes.
         """
 
     def run_on(
@@ -70,6 +71,10 @@ class Driver(Protocol):
     @property
     def trains(self) -> bool:
         """Whether it is given training shards."""
+
+    @property
+    def has_ranks(self) -> bool:
+        """Whether the script hands anything from one rank to another."""
 
     @property
     def can_ask(self) -> bool:

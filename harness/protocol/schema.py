@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     PRINT = "print"  # text: a line that holds a number
     READ = "read"  # text: the path of a file that was opened
     SAVE = "save"  # the same, for writing
+    EXCHANGE = "exchange"  # ranks handed something to each other; text: the function
     NETWORK = "network"  # text: the address of an attempt
     ERROR = "error"  # text: how the capture itself failed, which is incomplete therefore
 
@@ -47,7 +48,8 @@ EVENTS = pa.schema(
         ("grad_mode", pa.bool_()),
         ("weights", pa.uint64()),  # fingerprint of all parameters; 0 where it was not taken
         ("text", pa.string()),
-        ("tokens", pa.int32()),  # of a `loss` or `backward`: positions of the stream; else 0
+        # of a `loss` or `backward`: positions of the stream; of an `exchange`: numbers; else 0
+        ("tokens", pa.int32()),
         ("loss", pa.int64()),  # of a `sum`: the event that its numbers come from; else -1
         ("softmax_width", pa.int32()),  # of a `sum` of cross-entropies: entries of their softmax; 0
         ("read_out", pa.bool_()),  # a `sum` of numbers that left torch or numpy there

@@ -43,7 +43,8 @@ class Capture:
     grad_mode: Column  # (E,) bool
     weights: Column  # (E,) uint64
     text: Column  # (E,) str
-    tokens: Column  # (E,) int32, stream positions of a `loss` or `backward`, else 0
+    # (E,) int32, positions of a `loss` or `backward`, numbers of an `exchange`, else 0
+    tokens: Column
     loss: Column  # (E,) int64, for a `sum`: the `loss` event its numbers come from, else -1
     softmax_width: Column  # (E,) int32, entries of the softmax that a `sum` is of, else 0
     read_out: Column  # (E,) bool, a `sum` of numbers that left torch or numpy

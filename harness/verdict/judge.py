@@ -32,6 +32,8 @@ from harness.checks.order import RULES as ORDER_RULES
 from harness.checks.order import OrderView, check_order, check_weights_still, order_view
 from harness.checks.places import scored_at, used_then_scored
 from harness.checks.power import CLASSES, Power, require_power
+from harness.checks.ranks import RULE as RANKS
+from harness.checks.ranks import check_ranks
 from harness.checks.raw_bytes import check_raw_bytes
 from harness.checks.source import (
     NOT_REBUILT,
@@ -98,6 +100,7 @@ def judge(
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
         *_given(check_fitted(evidence.fitted)),
+        *_given(check_ranks(evidence.ranks)),
         *check_louder(evidence),
         *_rates(evidence, tail),
         *_given(check_pair(evidence.pair)),
@@ -130,6 +133,9 @@ def _placed(finding: Finding, evidence: Evidence, proof: Proof) -> Finding:
     row, future = evidence.first_row, evidence.future
     if finding.rule == FIRST_ROW and row is not None and row.moved:
         return replace(finding, steps=scored_at(evidence.base, np.array([row.position])))
+    two, ranks = evidence.get(RunKind.RANKS), evidence.ranks
+    if finding.rule == RANKS and two is not None and ranks is not None and ranks.future is not None:
+        return replace(finding, steps=used_then_scored(two, ranks.future.moved))
     if finding.rule in FROM_FUTURE and future is not None and len(future.moved):
         return replace(finding, steps=scored_at(evidence.base, future.moved))
     return finding

@@ -32,6 +32,7 @@ from harness.inside.hooks.settings.asked_names import AskedNames
 from harness.inside.hooks.settings.environment import Environment
 from harness.inside.hooks.settings.options import Options
 from harness.inside.hooks.torch.compiled import Compiled
+from harness.inside.hooks.torch.exchanges import Exchanges
 from harness.inside.hooks.torch.mode import WatchMode
 from harness.inside.hooks.torch.module_skipper import ModuleSkipper
 from harness.inside.hooks.torch.updates import Updates
@@ -67,6 +68,7 @@ def watching(
         Updates(recorder, mode, louder.rate_times),
         NumpyHooks(recorder),
         Compiled(recorder, off),
+        Exchanges(recorder),
     ]
     hooks += [NumpyBridge(recorder), MathHooks(recorder), IoHooks(recorder, stage)]
     names = AskedNames(recorder, folder, foreseen)
