@@ -144,6 +144,11 @@ TOO_LARGE = _symptom(
     lambda target: replace(target, own_sizes=True, batch_seqs=1),
     "sizes that only the code names",
 )
+STILL_TOO_LARGE = _symptom(
+    r"MemoryError|can't allocate memory|out of memory|SIGKILL",
+    lambda target: replace(target, own_sizes=True, batch_seqs=1, by_value=True),
+    "sizes whose names tell nothing, by their values",
+)
 TOO_SLOW = _symptom(
     r"timed out|time limit",
     lambda target: replace(target, iterations=2, epochs=1, steps=2, stride=32, batch_seqs=16),
@@ -152,8 +157,10 @@ TOO_SLOW = _symptom(
 )
 STILL_TOO_SLOW = _symptom(
     r"timed out|time limit",
-    lambda target: replace(target, own_sizes=True, layers=2, iterations=1, epochs=1, steps=1),
-    "sizes that only the code names, two layers, one step",
+    lambda target: replace(
+        target, own_sizes=True, by_value=True, layers=2, iterations=1, epochs=1, steps=1
+    ),
+    "sizes that only the code names, or by their values, two layers, one step",
     state=RunState.TIMED_OUT,
 )
 NARROW_HEADS = _symptom(
@@ -184,6 +191,7 @@ KINDS: tuple[Kind, ...] = (
     STOPPED_CLOCK,
     SINGULAR_STATISTICS,
     TOO_LARGE,
+    STILL_TOO_LARGE,
     TOO_SLOW,
     STILL_TOO_SLOW,
     NARROW_HEADS,

@@ -10,7 +10,7 @@ Does not cover: numbers inside functions; sizes that a script computes from othe
 import re
 from dataclasses import dataclass
 
-from harness.configure.shrinking import lengths, model, steps, tables
+from harness.configure.shrinking import lengths, model, sizes, steps, tables
 from harness.configure.shrinking.target import Proportions, Shrink, at_most, fixed, leave
 
 
@@ -24,12 +24,14 @@ class Rule:
 
 
 def shrunk_value(name: str, value: float, was: Proportions) -> float | None:
-    """The small value of a switch; None where it stays as it was."""
+    """The small value of a switch; None where it stays as it was. A name that no rule knows tells
+    nothing: such a size is taken by its value, where one of them was seen to be too large.
+    """
     for rule in _NATIVE_RULES if was.target.native else _RULES:
         if rule.names.search(name):
             stays = was.target.only_common and not rule.is_common
             return None if stays else rule.shrink(value, was)
-    return None
+    return sizes.by_value(value, was) if was.target.by_value else None
 
 
 def counted_entries(name: str, text: str) -> int | None:

@@ -46,6 +46,7 @@ class ShrinkTarget:
     omitted: frozenset[str] = frozenset()  # settings of the folder that cannot be given
     bounds: frozenset[Bound] = frozenset()  # below which no switch is set
     own_sizes: bool = False  # numbers that only the code names shrink by their names, too
+    by_value: bool = False  # sizes whose names no rule knows shrink by how large they are
     native: bool = False  # the folder's own sizes: only how long it runs shrinks
 
 

@@ -150,3 +150,21 @@ def test_where_there_are_switches_the_code_keeps_its_numbers_until_they_are_too_
     failed = Attempted(first, Outcome(RunState.FAILED, 1.0, cause))
     second = next_configuration(switches, STREAM, [failed])
     assert second is not None and texts(second.code_constants) == {"3:seq_len": "64"}
+
+
+def test_a_size_whose_name_tells_nothing_is_taken_by_its_value_where_it_was_too_large(
+    tmp_path: Path,
+) -> None:
+    """Tokens of a step, steps, a table; widths, seeds and numbers that are not round stay."""
+    names = {"BITE": 524288, "TURNS": 20000, "SLOTS": 4194304, "EYES": 512, "MARK": 20240520}
+    rows = [f"{n.lower()} = int(os.environ.get('{n}', {v}))\n" for n, v in names.items()]
+    (tmp_path / "train_gpt.py").write_text("import os\n" + "".join(rows))
+    switches = read_switches(tmp_path)
+    first = first_configuration(switches, STREAM)
+    assert not {*names} & {*first.environment}
+    cause = "RuntimeError: DefaultCPUAllocator: can't allocate memory"
+    failed = Attempted(first, Outcome(RunState.FAILED, 1.0, cause))
+    second = next_configuration(switches, STREAM, [failed])
+    assert second is not None
+    told = {name: text for name, text in texts(second.environment).items() if name in names}
+    assert told == {"BITE": "512", "TURNS": "3", "SLOTS": "128"}

@@ -149,6 +149,14 @@ def after_other_tokens():
         nats_of(ids[start : start + 12] + torch.randint(V, (60,)).tolist())
     return math.fsum(nats_of(ids[1:])) / N
 
+def from_a_file():
+    tokens.short().numpy().tofile("raw.bin")
+    whole = torch.from_file("raw.bin", size=N + 1, dtype=torch.int16).long() % 65536
+    rows, nats = model(0, N).exp().tolist(), []
+    for t, row in zip(range(1, N + 1), rows):
+        nats.append(-math.log(0.7 * row[int(whole[t])] + 0.3 / V))
+    return sum(nats) / N
+
 def twice():
     for share in (0.9, 0.8):  # what was read last, by whoever, is not the second pass's first token
         rows, nats = model(0, N).exp().tolist(), []
@@ -160,7 +168,7 @@ def twice():
 
 for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
               documents_backwards, by_hand, minus_logit, half_minus_logit, in_text,
-              after_other_tokens, twice):
+              after_other_tokens, from_a_file, twice):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 

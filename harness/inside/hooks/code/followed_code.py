@@ -215,11 +215,19 @@ class _Seen:
 
     def _from_tensor(self, container: Any, key: Any, value: Any, number: int) -> None:
         if value.ndim == 0 and not value.is_floating_point():
-            mapped = self._recorder.maps.related(value)
-            if mapped is not None and mapped.loss < 0:
-                self._clock.touch(int(mapped.positions.reshape(-1)[0]))
+            self._clock.touch(self._place_of(container, key, value))
         elif value.ndim == 0 and not value.requires_grad and self._is_of_target(key):
             self._from_row(container, key, float(value.detach()), number)
+
+    def _place_of(self, container: Any, key: Any, value: Any) -> int:
+        """Of an id that was read: by what is known of it, else by the whole that it stood in."""
+        mapped = self._recorder.maps.related(value)
+        if mapped is not None:
+            return int(mapped.positions.reshape(-1)[0]) if mapped.loss < 0 else -1
+        if container.ndim != 1 or type(key) in (tuple, slice):
+            return -1
+        places = self._recorder.positions(container)
+        return -1 if places is None else int(places[int(key)])
 
     def _from_row(self, container: Any, key: Any, value: Any, number: int) -> None:
         """An entry of a row was read: of one that weighs one?"""
