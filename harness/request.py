@@ -79,6 +79,7 @@ _SWITCH = {"action": "store_const", "const": True}
 _PATHS = {"action": "append", "type": path, "metavar": "FILE"}
 _NUMBER = {"type": int, "metavar": "N"}
 _WALL = {"type": float, "metavar": "S"}
+USUAL_JOBS = 2
 OPTIONS = (
     Option(
         "--out", "out", ANY, None, "report folder (default reports/NAME-SEED)",
@@ -123,8 +124,8 @@ OPTIONS = (
         _SWITCH,
     ),
     Option(
-        "--jobs", "jobs", SCRIPTS, 1, "runs side by side, one core each; default 1",
-        _NUMBER, _count,
+        "--jobs", "jobs", SCRIPTS, None,
+        "runs side by side, one core each; default 2 where a CPU has two", _NUMBER, _count,
     ),
     Option(
         "--budget", "budget_s", SCRIPTS, 600.0,
@@ -227,7 +228,14 @@ class Request:
         values = {option.name: getattr(self, option.name) for option in OPTIONS}
         defaults = {option.name: option.default for option in OPTIONS}
         said = {name: value for name, value in values.items() if value is not None}
+        defaults["jobs"] = self._usual_jobs(said)
         return Settled(self.submission, **defaults | said)
+
+    @staticmethod
+    def _usual_jobs(said: Mapping[str, Any]) -> int:
+        """Runs of several processes, or on a GPU, have the machine for themselves."""
+        alone = said.get("device") == "cuda" or said.get("ranks", 1) > 1
+        return 1 if alone else min(USUAL_JOBS, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Switches:
     attributes: Mapping[str, Literal]  # "Hyperparameters.model_dim" or "MODEL_DIM": no switch
     paths: Mapping[str, str]  # the same kind of names: what leads to a file, as configured
     flags: Mapping[str, Flag] = field(default_factory=dict)
+    entries: Mapping[str, str] = field(default_factory=dict)  # of parsed files: "model.dim"
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def paths_under(self, environment: Mapping[str, str]) -> dict[str, str]:
@@ -52,7 +53,10 @@ class Switches:
         return None if switch is None else switch.default
 
     def with_asked(
-        self, environment: Mapping[str, str | None], options: Mapping[str, str | None]
+        self,
+        environment: Mapping[str, str | None],
+        options: Mapping[str, str | None],
+        entries: Mapping[str, str | None],
     ) -> Switches:
         """The same and what a run asked for: name -> default. What reading decided stays."""
         switches, flags = dict(self.switches), dict(self.flags)
@@ -66,7 +70,9 @@ class Switches:
         for name, default in options.items():
             if name not in flags or flags[name].default is None:
                 flags[name] = Flag(name, default)
-        return replace(self, switches=switches, flags=flags, settings=settings)
+        told = {name: text for name, text in entries.items() if text is not None}
+        told |= self.entries
+        return replace(self, switches=switches, flags=flags, settings=settings, entries=told)
 
     @property
     def text(self) -> str:

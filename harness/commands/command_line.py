@@ -13,7 +13,7 @@ EPILOG = """\
 examples:
   {prog} my_submission --data data/fineweb10B_sp1024 --device cuda
   {prog} my_submission --no-static --seed 7 --out /tmp/report
-  {prog} records/2026-03-23_LeakyReLU --jobs 2
+  {prog} records/2026-03-23_LeakyReLU --jobs 4
   {prog} train_gpt.py --quick
 
 exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable, 130 and 143

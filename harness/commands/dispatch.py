@@ -16,7 +16,7 @@ from audits.tool import NAME, version
 
 EPILOG = """\
 examples:
-  scorefirst evaluate records/2026-03-23_LeakyReLU --jobs 2   run it, and judge what it did
+  scorefirst evaluate records/2026-03-23_LeakyReLU --jobs 4   run it, and judge what it did
   scorefirst scan records/2026-03-23_LeakyReLU                read it; nothing is run
   scorefirst rules ORDER-2                                    what a rule says, with cases
   scorefirst COMMAND --help                                   options and exit codes

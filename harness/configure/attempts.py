@@ -5,8 +5,10 @@ Guarantees: at most `MAX_ATTEMPTS`, chosen by what the last run lacked and what 
 complained of, apart from `MAX_LEARNT` whose run only told more names; none is tried twice.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from audits.switches import Switches
 from harness.configure.attempted import Attempted, Lack
@@ -20,6 +22,7 @@ from harness.configure.complaints import (
 from harness.configure.configuration import (
     CLOCK_S,
     Configuration,
+    by_counted_clock,
     configured,
     first_configuration,
 )
@@ -31,6 +34,9 @@ MAX_LEARNT = 3
 COMPLAINT_CHARACTERS = 800  # at the end of a log, in which a complaint is looked for
 NAMES_SHOWN = 4
 NOTHING_NEW = "the same, to its end: nothing that it asked for has a size that could be told"
+_LOOKS_AT_CLOCK = re.compile(
+    r"\b(time|perf_counter|monotonic)\(\)[^\n]*[<>]|\b(elapsed|spent|seconds|t0|began)\w*\s*[<>]"
+)
 
 
 def next_configuration(
@@ -60,7 +66,15 @@ def next_configuration(
         return replace(last.configuration, arguments=words, why=why) if words else None
     idle = last.printed and last.outcome.state is RunState.ENDED
     answers = _to_lacks(last) if idle else answers_to(complaint, last.configuration)
+    if complaint.state is RunState.TIMED_OUT and _LOOKS_AT_CLOCK.search(switches.text):
+        answers = chain(_to_clock(last.configuration), answers)
     return _first_new(switches, stream, [one.configuration for one in tried], answers)
+
+
+def _to_clock(last: Configuration) -> Iterator[Answer]:
+    """A loop that nothing but the clock ends."""
+    why = "a clock that goes on by a second whenever the script looks at it"
+    yield Answer(by_counted_clock(last.target), why)
 
 
 def _told_more(

@@ -13,11 +13,17 @@ from audits.switches import SettingKind, Switches, as_number
 from harness.configure.setting import Origin, OriginKind, SettingValue, is_of_machine, texts
 from harness.configure.shrinking.target import Proportions, ShrinkTarget, StreamShape
 from harness.configure.shrunk_constants import shrunk_constants, shrunk_numbers
-from harness.configure.shrunk_settings import shrunk_arguments, shrunk_attributes, shrunk_switches
+from harness.configure.shrunk_settings import (
+    shrunk_arguments,
+    shrunk_attributes,
+    shrunk_entries,
+    shrunk_switches,
+)
 
 NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
 NATIVE_WHY = "as the folder says it ran, only shorter"
 RUN_ID = "scorefirst"
+COUNTED_S = 30  # looks at a counted clock: a step of a training needs one or two
 CLOCK_S = 100_000  # stops no training; seconds that are compared with 0 first need none
 
 _WIDTHS = ("MODEL_DIM", "D_MODEL", "N_EMBD", "HIDDEN_SIZE", "DIM", "WIDTH")
@@ -32,6 +38,8 @@ _NO_CLOCK_IS_ZERO = re.compile(
     r"|\bif (not )?[\w.]*(wall_?clock|seconds|secs|time_?(limit|budget|cap))\w*\s*(else|and|:)",
     re.IGNORECASE,
 )
+# `while time.time() - began < seconds`: no number of steps ends it, and without a clock nothing.
+_BY_CLOCK = re.compile(r"^\s*while\b[^\n]*\b(time|perf_counter|monotonic)\(\)", re.MULTILINE)
 _WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
 
 
@@ -43,6 +51,7 @@ class Configuration:
     environment: Mapping[str, SettingValue] = field(default_factory=dict)
     class_patches: Mapping[str, SettingValue] = field(default_factory=dict)  # "H.model_dim"
     code_constants: Mapping[str, SettingValue] = field(default_factory=dict)  # "51:BUCKETS"
+    entries: Mapping[str, SettingValue] = field(default_factory=dict)  # "model.dim 512"
     arguments: tuple[str, ...] = ()
     why: str = "small sizes over what the folder says it ran"
     stream_factor: int = 1  # the stream has to be this many times as long as usual
@@ -51,11 +60,12 @@ class Configuration:
     @property
     def settings(self) -> Mapping[str, SettingValue]:
         """Every value, of whatever kind."""
-        return {**self.environment, **self.class_patches, **self.code_constants}
+        return {**self.environment, **self.class_patches, **self.code_constants, **self.entries}
 
     def settings_key(self) -> tuple[object, ...]:
         """Another configuration with the same key ends the same."""
-        return texts(self.settings), self.arguments, self.stream_factor
+        clock = self.target.counted_clock
+        return texts(self.settings), self.arguments, self.stream_factor, clock
 
 
 def first_configuration(
@@ -66,8 +76,15 @@ def first_configuration(
     target = replace(target, omitted=target.omitted | _never_there(switches))
     if not _NO_CLOCK_IS_ZERO.search(switches.text):
         target = replace(target, wallclock_s=CLOCK_S)
+    if not target.native and _BY_CLOCK.search(switches.text):
+        target = by_counted_clock(target)
     first = configured(switches, stream, target)
     return replace(first, why=NATIVE_WHY) if target.native else first
+
+
+def by_counted_clock(target: ShrinkTarget) -> ShrinkTarget:
+    """A training that ends by the clock takes as many steps as it may look at it."""
+    return replace(target, counted_clock=True, wallclock_s=COUNTED_S)
 
 
 LONG_S = 100_000  # a clock that ends no training
@@ -78,15 +95,17 @@ def trained_longer(
 ) -> Configuration:
     """The same with more training steps, where a setting tells them."""
     grown = replace(stream, tokens=stream.tokens * configuration.stream_factor)
-    target = replace(
-        configuration.target, iterations=iterations, wallclock_s=LONG_S
-    )  # 0 may stop it
+    was = configuration.target
+    # 0 may stop it.
+    clock_s = 2 * iterations if was.counted_clock else LONG_S
+    target = replace(was, iterations=iterations, wallclock_s=clock_s)
     longer = configured(switches, grown, target)
     return replace(
         configuration,
         environment=longer.environment,
         class_patches=longer.class_patches,
         code_constants=longer.code_constants,
+        entries=longer.entries,
     )
 
 
@@ -105,9 +124,9 @@ def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) ->
     sizes, arguments = dict(shrunk_switches(switches, was)), tuple(shrunk_arguments(switches, was))
     environment = dict(_folder_settings(switches, target)) | sizes
     attributes, numbers = dict(shrunk_attributes(switches, was)), shrunk_constants(switches, was)
-    named = shrunk_numbers(switches, was)
+    named, entries = shrunk_numbers(switches, was), dict(shrunk_entries(switches, was))
     # Without a switch for any size, several numbers with the names of sizes are the configuration.
-    if target.own_sizes or (len(named) > 1 and not (sizes or arguments or attributes)):
+    if target.own_sizes or (len(named) > 1 and not (sizes or arguments or attributes or entries)):
         numbers = named | numbers
     if "RUN_ID" in switches.switches:
         environment["RUN_ID"] = SettingValue(RUN_ID, Origin(OriginKind.FIXED, "a fixed name"))
@@ -116,6 +135,7 @@ def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) ->
         environment=environment,
         class_patches=attributes,
         code_constants=numbers,
+        entries=entries,
         arguments=arguments,
     )
 
@@ -153,7 +173,8 @@ def _ran_with(switches: Switches, name: str, otherwise: float) -> float:
     """What the folder ran with: a switch, else an attribute of that name."""
     if number := as_number(switches.value(name)):
         return number
-    for key, value in switches.attributes.items():
+    numbers = {key: as_number(text) for key, text in switches.entries.items()}
+    for key, value in (*switches.attributes.items(), *numbers.items()):
         named = key.rpartition(".")[2].upper() == name
         if named and isinstance(value, int | float) and value > 0:
             return float(value)

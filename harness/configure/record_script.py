@@ -80,6 +80,7 @@ class RecordScript:
             self.switches = self.switches.with_asked(
                 {one.name: one.default for one in asked if one.way is Way.ENVIRONMENT},
                 {one.name: one.default for one in asked if one.way is Way.OPTION},
+                {one.name: one.default for one in asked if one.way is Way.ENTRY},
             )
         return next_configuration(self.switches, stream, tried)
 
@@ -88,7 +89,7 @@ class RecordScript:
         """What it is known to ask for, with a value, by reading it and by the runs so far."""
         switches = [one.name for one in self.switches.switches.values() if one.default]
         options = [flag.name for flag in self.switches.flags.values() if flag.default]
-        return [*self.switches.settings, *switches, *options]
+        return [*self.switches.settings, *switches, *options, *self.switches.entries]
 
     @property
     def optimises(self) -> bool:
@@ -124,6 +125,7 @@ class RecordScript:
             data_paths=data_paths(switches, texts(environment)),
             class_patches=configuration.class_patches,
             code_constants=configuration.code_constants,
+            entries=configuration.entries,
             arguments=(*configuration.arguments, *data_arguments(switches, vocabulary)),
             readable=switches.files,
             sidecar=SIDECAR in switches.text,

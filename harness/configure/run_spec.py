@@ -28,6 +28,7 @@ class RunSpec:
     data_paths: Mapping[str, str]  # name -> where the script looks for data or a tokenizer
     class_patches: Mapping[str, SettingValue] = field(default_factory=dict)
     code_constants: Mapping[str, SettingValue] = field(default_factory=dict)
+    entries: Mapping[str, SettingValue] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()  # Python files that the entry reaches
     beside: Mapping[str, Path] = field(default_factory=dict)  # place in the stage -> file

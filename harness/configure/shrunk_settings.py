@@ -57,6 +57,14 @@ def shrunk_arguments(switches: Switches, was: Proportions) -> Iterator[str]:
             yield text
 
 
+def shrunk_entries(switches: Switches, was: Proportions) -> Iterator[tuple[str, SettingValue]]:
+    """Numbers in configuration files, by the last part of their names."""
+    for path, old in switches.entries.items():
+        text = shrunk_text(path.rpartition(".")[2].upper(), old, was)
+        if text is not None and not is_of_machine(path.upper()):
+            yield f"{path} {old}", _shrunk(f"{text} for {old}, in a configuration file", text)
+
+
 def shrunk_text(name: str, old: str | None, was: Proportions) -> str | None:
     """The small value, written as the old one was; None where it stays."""
     if old is not None and (listed := _shrunk_schedule(name, old, was)) is not None:

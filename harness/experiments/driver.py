@@ -29,7 +29,7 @@ from harness.experiments.runner import USUAL
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
 from harness.protocol.confinement import IsolationAsked, Quota
-from harness.protocol.job import Job, Loudness
+from harness.protocol.job import Job, Loudness, RunState
 from harness.protocol.question import Question
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
@@ -57,6 +57,9 @@ SHAPES = re.compile(r"SEQ_?LEN|BATCH_TOKENS|CHUNK_TOKENS|BATCH_(SEQS|SIZE)|TTT_(
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 RANKS_SLACK, RANKS_S = 3.0, 20.0  # a run of several ranks may take so many times as long, and more
 MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
+
+# A script that takes longer is made smaller first: some ten runs have to fit into the budget.
+SHARE, SHORT_S, SHORT_ATTEMPTS = 1 / 6, 90.0, 2
 
 SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon
 
@@ -115,10 +118,13 @@ class ScriptDriver:
         configuration: Configuration | None = self.begin()
         best: Base | None = None
         since = 0  # attempts that have not done better than the base run
+        short_s = max(SHORT_S, SHARE * (self.limits.deadline - time.monotonic()))
         while configuration is not None:
             name = RunName.attempt(len(self.tried) + 1)
             stream, foreseen = self._base_stream(configuration), self.subject.foreseen
-            run = self._run(name, stream, configuration, None, foreseen=foreseen)
+            timed = [one for one in self.tried if one.outcome.state is RunState.TIMED_OUT]
+            most_s = short_s if len(timed) < SHORT_ATTEMPTS else float("inf")
+            run = self._run(name, stream, configuration, None, foreseen=foreseen, most_s=most_s)
             log = _log(self.out / str(name))
             attempt = self._attempted(configuration, run, log, foreseen)
             self.tried.append(attempt)
@@ -293,11 +299,12 @@ class ScriptDriver:
         foreseen: Sequence[str] | None = None,  # it ends where it asks for other sizes
         louder: Loudness = USUAL,
         ranks: int = 1,  # if there are more than usual
+        most_s: float = float("inf"),
     ) -> ScriptRun:
         staged = self._staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
             left_s = (self.limits.deadline if until is None else until) - time.monotonic()
-            limit_s = max(1.0, min(job.time_limit_s, left_s) if until is None else left_s)
+            limit_s = max(1.0, min(job.time_limit_s, left_s, most_s) if until is None else left_s)
             known = None if foreseen is None else tuple(foreseen)
             job = replace(job, time_limit_s=limit_s, questions=questions, foreseen=known)
             job = replace(job, louder=louder, ranks=max(job.ranks, ranks))
@@ -347,6 +354,7 @@ class ScriptDriver:
                 environment=texts(spec.environment),
                 class_patches=texts(spec.class_patches),
                 code_constants=texts(spec.code_constants),
+                entries=texts(spec.entries),
                 binds=stage.binds,
                 arguments=spec.arguments,
                 device=self.limits.device,
@@ -355,6 +363,7 @@ class ScriptDriver:
                 time_limit_s=self.plan.run_s,
                 quota=SMALL if configuration.target.shrink_model else Quota(),
                 rows=kept_positions(stream, self.vocabulary.size),
+                counted_clock=configuration.target.counted_clock,
             )
         finally:
             # What cannot be taken away is no reason to lose the run.

@@ -18,7 +18,7 @@ from harness.checks.future import compare
 from harness.experiments.altered import by_score, only_few
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
+from harness.experiments.runner import Driver, Runner, Runs
 from harness.trace.scored_positions import ScoredPass
 
 FEW = 4  # ids of such a future
@@ -41,8 +41,10 @@ class OtherFutures:
             return
         ids = by_score(base.source, base.scored)
         kinds = {RunKind.LIKELY: ids[:FEW], RunKind.UNLIKELY: ids[-FEW:]}
-        for kind, few in kinds.items():
-            self._run(RunName(kind), cut.changed, few)
+        likely, unlikely = (
+            self._future(RunName(kind), cut.changed, few) for kind, few in kinds.items()
+        )
+        self.runner.make({**likely, **unlikely})
         self.evidence.fitted = self._fitted()
         mover = next((kind for kind in kinds if self._moved(RunName(kind))), None)
         if mover is not None:
@@ -57,13 +59,14 @@ class OtherFutures:
             if found is None or found.outcomes != MOST_CHOICES:
                 return
             name, share = RunName(RunKind.BETWEEN, number), (still + moving) / 2
-            self._run(name, np.sort(order[: int(share * len(order))]), few)
+            part = np.sort(order[: int(share * len(order))])
+            self.runner.make(self._future(name, part, few))
             self.evidence.fitted = self._fitted()
             still, moving = (still, share) if self._moved(name) else (share, moving)
 
-    def _run(self, name: RunName, positions: Tokens, few: Tokens) -> None:
+    def _future(self, name: RunName, positions: Tokens, few: Tokens) -> Runs:
         stream = only_few(self.evidence.base.source, positions, few, self.seed)
-        self.runner.make({name: partial(self.driver.run, name, stream)})
+        return {name: partial(self.driver.run, name, stream)}
 
     def _moved(self, name: RunName) -> bool:
         scored = self._scored(name)

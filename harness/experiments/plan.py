@@ -1,8 +1,8 @@
 """Which runs a battery makes, cheapest first, and when it stops; `run_name` says what each is for.
 
-    uniform   uniform ids alone; a second draw where the first one refutes a number that was not
+    first     uniform ids alone, repeat, changed future 1, training
+    again     a second draw of uniform ids, where the first one refutes a number that was not
               reproduced
-    first     repeat, changed future 1, training
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
@@ -133,11 +133,10 @@ class Rounds:
             evidence.cut = choose_cut(base.scored, starts, witnesses=kept, places_off=off)
         if base.finished:
             evidence.unexplained = unexplained(base, evidence.declared)
-        self.runner.make(self._uniform(1), self.evidence.base.outcome.wall_s)  # twice as long
-        if self._draw_again:
-            self.runner.make(self._uniform(2), self.evidence.base.outcome.wall_s)
-        self.runner.make(self._first())
-        self.runner.make(self._spread())
+        # The longest first, so that the others go beside it.
+        self.runner.make({**self._uniform(1), **self._first()})
+        again = self._uniform(2) if self._draw_again else {}
+        self.runner.make({**again, **self._spread()})
         self.compare()
         self.runner.make(self._second(evidence.future))
         self.compare()  # now also under another seed, or against a band
@@ -176,6 +175,8 @@ class Rounds:
         base, driver = self.evidence.base, self.driver
         if not driver.trains or is_pure(base.source):
             return {}
+        if self.evidence.refuted and not self._everything:
+            return {}  # nothing is left to prove with the longest run of all
         in_bits = base.headline is not None and base.headline.nats_per_token is None
         ids = driver.longest(WHOLE_PIECE, driver.alphabet) if in_bits else None
         enough = ids is not None and len(ids) >= FEWEST_IDS

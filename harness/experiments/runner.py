@@ -14,7 +14,7 @@ from typing import Protocol
 from harness.arrays import Tokens
 from harness.experiments.announced import Announced
 from harness.experiments.evidence import Evidence
-from harness.experiments.run_name import RunName
+from harness.experiments.run_name import RunKind, RunName
 from harness.protocol.job import Loudness
 from harness.protocol.question import Question
 from harness.streams.distributions import Distribution
@@ -24,6 +24,7 @@ from harness.streams.stream import Stream
 from harness.trace.script_run import ScriptRun
 
 SLACK = 1.5  # a run may take so many times what the base run took
+LONGER = {RunKind.UNIFORM: 1.0}  # and these so much more: a longer stream
 
 USUAL = Loudness()
 Runs = Mapping[RunName, Callable[[], ScriptRun]]
@@ -121,13 +122,15 @@ class Runner:
     ) -> None:
         """Makes the runs that there is time for."""
         self.driver.announced.expect(len(wanted))
-        expected_s = SLACK * self.evidence.base.outcome.wall_s + more_s
+        base_s = self.evidence.base.outcome.wall_s
 
-        def in_time(run: Callable[[], ScriptRun]) -> ScriptRun | None:
+        def in_time(name: RunName, run: Callable[[], ScriptRun]) -> ScriptRun | None:
+            times = SLACK + LONGER.get(name.kind, 0.0)
+            expected_s = times * base_s + more_s
             return run() if time.monotonic() + expected_s <= self.deadline else None
 
         with ThreadPoolExecutor(self.jobs) as pool:
-            under_way = {name: pool.submit(in_time, run) for name, run in wanted.items()}
+            under_way = {name: pool.submit(in_time, name, run) for name, run in wanted.items()}
             try:
                 for name, future in under_way.items():
                     self._keep(name, future.result())

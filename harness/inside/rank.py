@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.inside import class_patches, imported_constants
+from harness.inside import class_patches, counted_clock, imported_constants, parsed_files
 from harness.protocol import code_constants, traceback_origin
 from harness.protocol.job import Job
 from harness.protocol.message import EndMessage
@@ -127,6 +127,12 @@ def _settle(rank: Rank) -> None:
     faulthandler.dump_traceback_later(max(left_s - DUMP_BEFORE_END_S, 0.1), file=rank.message_fd)
     _shim(job)
     class_patches.install(job.class_patches, traceback_origin.is_theirs)
+    theirs = traceback_origin.is_theirs
+    if job.counted_clock:
+        counted_clock.install(theirs)
+    if job.entries:
+        look = parsed_files.exchange(job.entries)
+        parsed_files.Parsers(look, lambda frame: theirs(frame.f_code.co_filename))
 
 
 def _shim(job: Job) -> None:

@@ -16,6 +16,7 @@ class Way(StrEnum):
 
     ENVIRONMENT = "environment"
     OPTION = "option"  # of the command line
+    ENTRY = "entry"  # of a configuration file that it parsed: "model.dim"
 
 
 @dataclass(frozen=True)

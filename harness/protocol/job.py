@@ -32,6 +32,7 @@ class Job(Confinement):
     environment: Mapping[str, str] = field(default_factory=dict)
     class_patches: Mapping[str, str] = field(default_factory=dict)  # "H.model_dim" -> value
     code_constants: Mapping[str, str] = field(default_factory=dict)  # "51:BUCKETS" -> number
+    entries: Mapping[str, str] = field(default_factory=dict)  # "model.dim 512" -> number
     arguments: tuple[str, ...] = ()
     ranks: int = 1
     capture: bool = True
@@ -39,6 +40,7 @@ class Job(Confinement):
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     louder: Loudness = Loudness()
+    counted_clock: bool = False  # the script's clock goes on by a second whenever it looks at it
     # Settings that were told or are known; a script that asks for another size ends where its work
     # begins. None: it goes on.
     foreseen: tuple[str, ...] | None = None

@@ -107,6 +107,8 @@ def _exchanged(spec: RunSpec) -> Iterator[str]:
     """What the script's process gets in place of what the file says; the file stays as it is."""
     for key, number in sorted(texts(spec.code_constants).items()):
         yield f"{place_of(key)} = {number}, exchanged while the script is compiled"
+    for key, text in sorted(texts(spec.entries).items()):
+        yield f"{key.partition(' ')[0]} = {text}, exchanged where a configuration file is parsed"
     for key, text in sorted(texts(spec.class_patches).items()):
         yield f"class attribute {key} = {text}, set while the class is built"
 

@@ -107,15 +107,18 @@ def test_an_option_that_the_kind_does_not_use_is_refused(flag: str, kind: Kind) 
     assert "leave it out" in said and all(used in said for used in USED[kind])
 
 
-def test_what_was_not_given_has_its_default() -> None:
+def test_what_was_not_given_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not refused anywhere."""
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
     request = Request(Path("folder"))
     for kind in USED:
         request.refuse_unused(kind)
     found = request.settled()
-    assert (found.jobs, found.ranks, found.budget_s, found.time_limit_s) == (1, 1, 600.0, 3600.0)
+    assert (found.jobs, found.ranks, found.budget_s, found.time_limit_s) == (2, 1, 600.0, 3600.0)
     assert (found.data, found.quick, found.all, found.tokenizers) == (None, False, False, ())
     assert (found.seed, found.device, found.profile) == (1337, "cpu", "strict")
+    for alone in (Request(Path("folder"), ranks=2), Request(Path("folder"), device="cuda")):
+        assert alone.settled().jobs == 1
 
 
 def test_every_option_of_the_command_is_one_of_a_request() -> None:

@@ -56,9 +56,14 @@ def _rare(names: str, shrink: Shrink) -> Rule:
 _DOCUMENTS = _common(r"PREFIX_DOCS|NUM_DOCS$|_DOCS$", lengths.documents)
 _RUN_LENGTH = (
     _common(
-        r"^(ITERATIONS|NUM_ITERATIONS|(MAX|TRAIN|NUM|N|TOTAL)_(STEPS|ITERS))$", steps.iterations
+        r"^(ITERATIONS|NUM_ITERATIONS|STEPS|ITERS|(MAX|TRAIN|TRAINING|NUM|N|TOTAL)_(STEPS|ITERS))$",
+        steps.iterations,
     ),
-    _common(r"^(MAX_)?(TRAIN_)?(WALLCLOCK|WALL_CLOCK).*(SECONDS|SECS|S)$", steps.seconds),
+    _common(
+        r"^(MAX_)?(TRAIN_)?(WALLCLOCK|WALL_CLOCK).*(SECONDS|SECS|S)$"
+        r"|^((MAX|TRAIN|TRAINING|TIME)_)*(SECONDS|SECS|TIME_(LIMIT|BUDGET)(_S)?)$",
+        steps.seconds,
+    ),
     _common(r"RESERVE_(SECONDS|MS|SECS|S)$", fixed(0)),
     _common(r"^(LR_)?WARMUP_(STEPS|ITERS)$", at_most(1)),
     _common(r"WARMDOWN_(ITERS|STEPS)|COOLDOWN_(ITERS|STEPS)", at_most(1)),

@@ -40,6 +40,7 @@ class ShrinkTarget:
     layers: int = 0  # 0: as the folder ran it; layer-indexed switches assume that depth
     shrink_model: bool = True
     wallclock_s: int = 0  # 0 means no cap in nearly all scripts; a few stop at once
+    counted_clock: bool = False  # a second a look: where a loop ends by the clock alone
     val_every: int = 0  # 0 means never in nearly all scripts; a few divide by it
     only_common: bool = False  # only the names that hundreds of scripts share
     only_commands: bool = False  # of the folder's settings, only those of its commands

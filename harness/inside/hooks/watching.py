@@ -29,6 +29,7 @@ from harness.inside.hooks.recording.silent_weights import NoiseBeforeFirstForwar
 from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery.requery import Requery
 from harness.inside.hooks.settings.asked_names import AskedNames
+from harness.inside.hooks.settings.entries import Entries
 from harness.inside.hooks.settings.environment import Environment
 from harness.inside.hooks.settings.options import Options
 from harness.inside.hooks.torch.compiled import Compiled
@@ -73,6 +74,7 @@ def watching(
     hooks += [NumpyBridge(recorder), MathHooks(recorder), IoHooks(recorder, stage)]
     names = AskedNames(recorder, folder, foreseen)
     hooks += [names, Environment(recorder, names), Options(recorder, names)]
+    hooks.append(Entries(recorder, names))
     if not native:
         followed = FollowedCode(recorder)
         recorder.compiled = followed.compiled

@@ -71,6 +71,9 @@ def _wrap(home: Any, name: str) -> None:
     setattr(home, name, placed)
 
 
+_NO_DEVICE = (torch.dtype, Tensor)
+
+
 def _moves() -> None:
     tensor: Any = Tensor
     to, cpu, clone = tensor.to, tensor.cpu, tensor.clone
@@ -83,7 +86,7 @@ def _moves() -> None:
 
     def move(self: Tensor, *arguments: Any, **options: Any) -> Tensor:
         wanted = options["device"] if "device" in options else next(iter(arguments), None)
-        if isinstance(wanted, torch.dtype | Tensor):
+        if isinstance(wanted, _NO_DEVICE):
             return _kept(self, to(self, *arguments, **options))
         if "device" in options:
             options["device"] = on_cpu(wanted)

@@ -92,7 +92,28 @@ def test_a_run_that_had_no_time_to_end_takes_fewer_steps(switches: Switches) -> 
     stopped = Outcome(RunState.TIMED_OUT, 600.0, "no end within its 600 s")
     second = next_configuration(switches, STREAM, [Attempted(first, stopped, "step 3 of 9")])
     assert second is not None and second.target.iterations < first.target.iterations
-    assert second.why == "fewer steps, larger batches"
+    assert second.why.startswith("fewer steps, larger batches")
+    tried = [first, second]
+    while found := next_configuration(
+        switches, STREAM, [Attempted(one, stopped, "step 3 of 9") for one in tried]
+    ):
+        tried.append(found)
+    # What took too long is never answered by the folder's own sizes.
+    assert all(one.target.shrink_model and one.target.width <= 64 for one in tried)
+
+
+def test_a_loop_that_the_clock_ends_gets_one_that_counts(tmp_path: Path) -> None:
+    """At once where a `while` looks at it, else where a run did not end; never elsewhere."""
+    script = tmp_path / "train_gpt.py"
+    stopped = Outcome(RunState.TIMED_OUT, 600.0, "no end within its 600 s")
+    script.write_text("import time\nwhile time.time() < 600:\n    pass\n")
+    assert first_configuration(read_switches(tmp_path), STREAM).target.counted_clock
+    script.write_text("import time\nfor step in steps():\n    if time.time() > 600: break\n")
+    switches = read_switches(tmp_path)
+    first = first_configuration(switches, STREAM)
+    second = next_configuration(switches, STREAM, [Attempted(first, stopped)])
+    assert not first.target.counted_clock
+    assert second is not None and second.target.counted_clock
 
 
 def test_attempts_end(switches: Switches) -> None:
@@ -130,13 +151,13 @@ def test_what_a_run_asked_for_is_told_to_the_next(switches: Switches) -> None:
     first = first_configuration(switches, STREAM)
     ended = Attempted(first, ENDED, printed=True)
     unread = {"TRAIN_BATCH_TOKENS": "524288", "VALUE_RESIDUAL": "1"}
-    more = switches.with_asked(unread, {"--model-dim": "768"})
+    more = switches.with_asked(unread, {"--model-dim": "768"}, {})
     second = next_configuration(more, STREAM, [ended])
     assert second is not None and second.learnt
     assert texts(second.environment) == texts(first.environment) | {"TRAIN_BATCH_TOKENS": "512"}
     assert second.arguments == ("--model-dim", "96")
     assert next_configuration(more, STREAM, [Attempted(second, ENDED, printed=True)]) is None
-    harmless = switches.with_asked({"VALUE_RESIDUAL": "1"}, {})
+    harmless = switches.with_asked({"VALUE_RESIDUAL": "1"}, {}, {})
     assert next_configuration(harmless, STREAM, [ended]) is None
 
 
@@ -165,7 +186,7 @@ def test_zero_is_no_clock_only_where_the_script_compares_it_with_zero(tmp_path: 
     (tmp_path / "train_gpt.py").write_text(
         "import os, time\n"
         "max_seconds = float(os.environ.get('MAX_WALLCLOCK_SECONDS', 600.0))\n"
-        "while time.time() < max_seconds:\n    pass\n"
+        "for step in steps():\n    if time.time() >= max_seconds:\n        break\n"
     )
     first = first_configuration(read_switches(tmp_path), STREAM)
     assert texts(first.environment)["MAX_WALLCLOCK_SECONDS"] == "100000.0"

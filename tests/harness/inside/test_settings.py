@@ -1,10 +1,13 @@
 """Laws of what is noted of a script's settings: every spelling, each name once."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.inside import parsed_files
 from harness.inside.hooks import watching
 from harness.protocol.asked import MOST_NAMES
 from harness.trace.reader import load, load_asked
@@ -27,7 +30,7 @@ os.getenv("GOT", 1.5)
 os.environ.setdefault("SET", "7")
 os.environ.pop("POPPED", None)
 os.environ.copy().get("COPIED", 3)
-dict(os.environ)
+dict(os.environ).get("HELD", 11)
 try:
     os.environ["NEEDED"]
 except KeyError:
@@ -43,8 +46,10 @@ assert type(os.environ).__name__ == "_Environ" and os.environ["SET"] == "7"
 def asked_by(folder: Path, text: str, **options: object) -> dict[str, str | None]:
     script = folder / "train_gpt.py"
     script.write_text(text)
-    with watching(np.arange(64), folder / "out" / "rank0", folder, **options):  # type: ignore[arg-type]
-        exec(compile(text, str(script), "exec"), {"__name__": "__main__"})
+    with watching(np.arange(64), folder / "out" / "rank0", folder, **options) as recorder:  # type: ignore[arg-type]
+        assert recorder.compiled is not None
+        code = recorder.compiled(text, str(script))
+        exec(code, {"__name__": "__main__", "__file__": str(script)})
     assert load(folder / "out").errors == []
     return {one.name: one.default for one in load_asked(folder / "out")}
 
@@ -66,6 +71,7 @@ def test_every_spelling_is_noted_with_its_default(
         "SET": "7",
         "POPPED": None,
         "COPIED": "3",
+        "HELD": "11",
         "NEEDED": None,
         "--model-dim": "256",
         "--fast": None,
@@ -76,6 +82,41 @@ def test_what_a_script_notes_is_bounded(tmp_path: Path) -> None:
     """A script that asks for a hundred thousand names fills no disk."""
     text = "import os\nfor i in range(100_000):\n    os.environ.get(f'N{i}' + 'x' * (i % 300))\n"
     assert len(asked_by(tmp_path, text)) <= MOST_NAMES
+
+
+CONFIGURED = """
+import configparser, json, tomllib, runpy
+from pathlib import Path
+held = json.loads('{"model": {"dim": 512, "rate": 0.5, "deep": true}, "name": "x"}')
+held["again"] = json.loads('{"model": {"dim": 64}}')
+held["toml"] = tomllib.loads("[train]\\nsteps = 900")
+ini = configparser.ConfigParser()
+ini.read_string("[data]\\nspan = 1024\\nwhere = here")
+held["ini"] = ini.getint("data", "span")
+here = Path(__file__).with_name("conf.py")
+here.write_text("width = 7 * 11")
+held["python"] = runpy.run_path(str(here))["width"]
+json.loads(json.dumps({str(i): i for i in range(9999)}))
+"""
+
+
+def test_numbers_of_configuration_files_are_noted_and_exchanged(tmp_path: Path) -> None:
+    """By their names, whatever parses them; a number that is another one by now stays, and so does
+    a vocabulary.
+    """
+    found = asked_by(tmp_path, CONFIGURED)
+    noted = {"model.dim": "512", "model.rate": "0.5", "train.steps": "900"}
+    assert found == noted | {"data.span": "1024", "width": "77"}
+    told = {"model.dim 512": "32", "train.steps 900": "3", "data.span 1024": "64", "width 77": "8"}
+    theirs = lambda frame: frame.f_code.co_filename == "<string>"  # noqa: E731
+    space: dict[str, Any] = {"__file__": str(tmp_path / "train_gpt.py")}
+    with contextlib.ExitStack() as stack:
+        for look in (parsed_files.exchange(told), lambda parsed: None):  # two, as in a watched run
+            stack.callback(parsed_files.Parsers(look, theirs).close)
+        exec(CONFIGURED, space)
+    held = space["held"]
+    assert held["model"]["dim"] == 32 and held["again"]["model"]["dim"] == 64
+    assert held["toml"]["train"]["steps"] == 3 and held["ini"] == 64 and held["python"] == 8
 
 
 @pytest.mark.parametrize("foreseen", [None, (), ("WIDTH",)])

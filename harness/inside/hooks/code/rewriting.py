@@ -4,6 +4,7 @@
     total += x; p = x; l.append(x); return x; [x for ...]      x becomes keep(n, x)
     for t in a; zip(a, b)     a becomes each(a)
     exec(text)                exec(rewritten(text))
+    dict(os.environ)          os.environ.copy(), whose look-ups are heard
 
 Each gives back what the code would have had there: same objects, same order, same exceptions.
 Lines and names stay. Does not cover: functions that another compiler reads (decorated with a
@@ -117,6 +118,9 @@ class Rewriter(ast.NodeTransformer):
         if name in ("super", "locals", "globals", "vars", "eval"):
             return node
         self.generic_visit(node)
+        if ast.unparse(node) in ("dict(os.environ)", "dict(environ)"):
+            node.func, node.args = ast.Attribute(node.args[0], "copy", ast.Load()), []
+            return ast.fix_missing_locations(node)
         if name in GOES_THROUGH:
             node.args = [a if isinstance(a, ast.Starred) else self._through(a) for a in node.args]
         elif name == "exec" and node.args and not isinstance(node.args[0], ast.Starred):

@@ -5,7 +5,8 @@ it answers: `get`, `[]`, `in`, `pop`, `setdefault`, `os.getenv`, and the same of
 `os.environ.copy()` made. Only look-ups by a line of the script count, not those of a library.
 Where a look-up gives no default, one that stands beside it is taken: a parameter of the function
 (`def env(key, default): raw = os.environ.get(key)`), or what the same line and the next one load.
-Does not cover: `dict(os.environ)` and what is looked up in it; programs that the script starts.
+So does `dict(os.environ)` where the script's code is rewritten (`hooks/code`). Does not cover:
+`{**os.environ}` and what is looked up in it; programs that the script starts.
 """
 
 import _collections_abc
@@ -14,6 +15,7 @@ import inspect
 import os
 import sys
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -21,9 +23,7 @@ from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.settings.asked_names import AskedNames
 from harness.protocol.asked import Way
 
-_BETWEEN = frozenset(
-    {os.__file__, _collections_abc.__file__, Recorder.guarded.__code__.co_filename, __file__}
-)
+_BETWEEN = (os.__file__, _collections_abc.__file__, str(Path(__file__).parents[1]), "<frozen")
 _MISSING = object()
 _LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST")
 
@@ -90,11 +90,10 @@ def _watched(own: Any, heard: Any) -> Any:
 
 
 def _asking() -> FrameType | None:
-    """Who asked, behind `os` and its mappings."""
+    """Who asked, behind `os`, its mappings and our own look-ups."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if file not in _BETWEEN and not file.startswith("<frozen"):
+        if not frame.f_code.co_filename.startswith(_BETWEEN):
             return frame
         frame = frame.f_back
     return None

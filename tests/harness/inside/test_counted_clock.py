@@ -1,0 +1,26 @@
+"""A clock that counts looks: the same for every run, and the machine's own for everybody else."""
+
+import time
+
+import pytest
+
+from harness.inside import counted_clock
+
+
+def test_a_script_sees_a_second_a_look_and_the_others_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under each name, also where it was imported by name; a loop ends after as many looks."""
+    for name in counted_clock.CLOCKS:
+        for one in (name, f"{name}_ns"):
+            monkeypatch.setattr(time, one, getattr(time, one))
+    before = time.perf_counter()
+    counted_clock.install(lambda file: file == "<script>")
+    space: dict[str, float] = {}
+    script = (
+        "from time import perf_counter, time\nbegan, steps = perf_counter(), 0\n"
+        "while perf_counter() - began < 30:\n    steps += 1\nspent = time() - time()\n"
+    )
+    exec(compile(script, "<script>", "exec"), space)
+    assert (space["steps"], space["spent"]) == (29, -1)
+    assert time.perf_counter() - before < 30
