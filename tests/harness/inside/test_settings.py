@@ -26,6 +26,14 @@ def env(key, default):
     return default if raw is None else type(default)(raw)
 depth = env("DEPTH", 9)
 os.getenv("GOT", 1.5)
+def rows(tokens, share=1.0, seen=None):
+    return [share] * (int(os.getenv("BITE") or 2048) // int(os.getenv("SPAN") or 128))
+rows(9)
+class Late:
+    def __getattr__(self, name):
+        word, usual = {"hop": ("HOP", 64)}[name]
+        return type(usual)(os.environ[word]) if word in os.environ else usual
+Late().hop
 "IN" in os.environ
 os.environ.setdefault("SET", "7")
 os.environ.pop("POPPED", None)
@@ -67,6 +75,9 @@ def test_every_spelling_is_noted_with_its_default(
         "LATE_DIM": "96",
         "DEPTH": "9",
         "GOT": "1.5",
+        "BITE": "2048",
+        "SPAN": "128",
+        "HOP": "64",
         "IN": None,
         "SET": "7",
         "POPPED": None,

@@ -4,9 +4,10 @@
 it answers: `get`, `[]`, `in`, `pop`, `setdefault`, `os.getenv`, and the same of what
 `os.environ.copy()` made. Only look-ups by a line of the script count, not those of a library.
 Where a look-up gives no default, one that stands beside it is taken: a parameter of the function
-(`def env(key, default): raw = os.environ.get(key)`), or what the same line and the next one load.
-So does `dict(os.environ)` where the script's code is rewritten (`hooks/code`). Does not cover:
-`{**os.environ}` and what is looked up in it; programs that the script starts.
+that was given the name (`def env(key, default): raw = os.environ.get(key)`), or what the same line
+and the next one load behind it (`int(os.getenv("DIM") or 512)`). `dict(os.environ)` does so where
+the script's code is rewritten (`hooks/code`). Does not cover: `{**os.environ}` and what is looked
+up in it; programs that the script starts.
 """
 
 import _collections_abc
@@ -26,6 +27,7 @@ from harness.protocol.asked import Way
 _BETWEEN = (os.__file__, _collections_abc.__file__, str(Path(__file__).parents[1]), "<frozen")
 _MISSING = object()
 _LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST")
+_CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT")
 
 
 class Environment:
@@ -107,16 +109,25 @@ def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
 def _default_beside(frame: FrameType, key: str) -> object:
     """The plain value that stands beside the name, a number rather than a word; else None."""
     code = frame.f_code
-    if code.co_flags & inspect.CO_NEWLOCALS:
-        wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    else:
-        lines = (frame.f_lineno, frame.f_lineno + 1)
-        wanted = tuple(
-            one.argval
-            for one in _instructions(code)
-            if one.opname in _LOADS and one.positions and one.positions.lineno in lines
-        )
-    values = [frame.f_locals.get(name) for name in wanted]
+    inside = code.co_flags & inspect.CO_NEWLOCALS
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if inside else ()
+    values = [frame.f_locals.get(name) for name in parameters]
+    if not any(type(value) is str and value == key for value in values):
+        values = _loaded_behind(frame)
     numbers = [value for value in values if isinstance(value, int | float)]
     words = [value for value in values if isinstance(value, str) and value != key]
     return next(iter([*numbers, *words]), None)
+
+
+def _loaded_behind(frame: FrameType) -> list[Any]:
+    """What this line and the next one load behind the look-up; numbers of this line, too."""
+    found = []
+    for one in _instructions(frame.f_code):
+        line = one.positions.lineno if one.positions else None
+        if one.offset <= frame.f_lasti or line not in (frame.f_lineno, frame.f_lineno + 1):
+            continue
+        if one.opname in _LOADS:
+            found.append(frame.f_locals.get(one.argval))
+        elif one.opname in _CONSTANTS and line == frame.f_lineno:
+            found.append(one.argval if type(one.argval) in (int, float) else None)
+    return found
