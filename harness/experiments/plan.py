@@ -1,15 +1,16 @@
 """Which runs a battery makes, cheapest first, and when it stops; `run_name` says what each is for.
 
-    first     uniform ids alone, repeat, changed future 1, training
-    again     a second draw of uniform ids, where the first one refutes a number that was not
-              reproduced
+    uniform   uniform ids alone, the longest run: on a core of its own beside the next four
+    first     repeat, changed future 1, training
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
+    raw       text of known bytes, where the tokenizer counts more than it has
+    again     a second draw of uniform ids, where the first one refutes a number that was not
+              reproduced
     ranks     two ranks, where the script hands anything from one to another; the changed future of
               that run, where they told each other anything before the last score
     louder    the changed future with noise in the weights, where something is silent
-    raw       text of known bytes, where the tokenizer counts more than it has
     coverage  tokens exchanged that seem never to count, where some do
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
@@ -133,17 +134,17 @@ class Rounds:
             evidence.cut = choose_cut(base.scored, starts, witnesses=kept, places_off=off)
         if base.finished:
             evidence.unexplained = unexplained(base, evidence.declared)
-        # The longest first, so that the others go beside it.
-        self.runner.make({**self._uniform(1), **self._first()})
-        again = self._uniform(2) if self._draw_again else {}
-        self.runner.make({**again, **self._spread()})
-        self.compare()
-        self.runner.make(self._second(evidence.future))
-        self.compare()  # now also under another seed, or against a band
+        with self.runner.beside(self._uniform(1)):
+            self.runner.make({**self._first(), **self._spread()})
+            self.compare()
+            self.runner.make(self._second(evidence.future))
+            self.compare()  # now also under another seed, or against a band
+            if base.finished:
+                OnRawText(self.driver, evidence, self.runner).decide()
+        if self._draw_again:
+            self.runner.make(self._uniform(2))
         if not self._proved:
             TwoRanks(self.driver, evidence, self.seed, self.runner).decide()
-        if base.finished:
-            OnRawText(self.driver, evidence, self.runner).decide()
         if base.finished and (evidence.cut is not None or not self._proved):
             Coverage(self.driver, evidence, self.seed, self.runner).decide()
         if not self._proved:

@@ -4,11 +4,12 @@ Guarantees: no run starts that the time left cannot hold, and one that was not m
 the reason; the evidence is filled in the order in which runs were asked for.
 """
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.arrays import Tokens
@@ -106,7 +107,7 @@ class Driver(Protocol):
         """Twice the longest sequence of the configuration."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Runner:
     """Fills the evidence."""
 
@@ -114,6 +115,7 @@ class Runner:
     evidence: Evidence
     deadline: float  # time.monotonic()
     jobs: int  # runs side by side
+    _taken: int = field(default=0, init=False)  # of those, by runs that others go beside
 
     def make(
         self,
@@ -121,6 +123,25 @@ class Runner:
         more_s: float = 0.0,  # than the base run took
     ) -> None:
         """Makes the runs that there is time for."""
+        with self._under_way(wanted, more_s):
+            pass
+
+    @contextlib.contextmanager
+    def beside(self, wanted: Runs) -> Iterator[None]:
+        """Makes a long run while the block makes others; where one core is all, in front of it."""
+        if self.jobs == 1 or not wanted:
+            self.make(wanted)
+            yield
+            return
+        with self._under_way(wanted):
+            self._taken = 1
+            try:
+                yield
+            finally:
+                self._taken = 0
+
+    @contextlib.contextmanager
+    def _under_way(self, wanted: Runs, more_s: float = 0.0) -> Iterator[None]:
         self.driver.announced.expect(len(wanted))
         base_s = self.evidence.base.outcome.wall_s
 
@@ -129,9 +150,10 @@ class Runner:
             expected_s = times * base_s + more_s
             return run() if time.monotonic() + expected_s <= self.deadline else None
 
-        with ThreadPoolExecutor(self.jobs) as pool:
+        with ThreadPoolExecutor(self.jobs - self._taken) as pool:
             under_way = {name: pool.submit(in_time, name, run) for name, run in wanted.items()}
             try:
+                yield
                 for name, future in under_way.items():
                     self._keep(name, future.result())
             except BaseException:  # also what a signal raises: nobody waits for the others
