@@ -15,7 +15,7 @@ from harness.trace.reconstruct import reconstruct
 
 TOKENS, V = 513, 64
 SCRIPT = '''
-import ast, collections, math, statistics
+import ast, collections, math, multiprocessing.pool, statistics
 from decimal import Decimal
 import numpy as np, torch, torch.nn.functional as F
 torch.manual_seed(0)
@@ -120,6 +120,10 @@ def minus_logit():
     nats = torch.logsumexp(z, -1) - z.gather(-1, y[:, None])[:, 0]
     return nats.double().mean().item()
 
+def as_double():
+    nats = F.cross_entropy(table[tokens[:-1]], tokens[1:], reduction="none")
+    return (torch.as_tensor(nats, dtype=torch.float64).cpu().sum() / N).item()
+
 def half_minus_logit():
     z, y = table[tokens[:-1]], tokens[1:]
     nats = 0.9 * torch.logsumexp(z, -1) - z.gather(-1, y[:, None])[:, 0]
@@ -157,6 +161,18 @@ def from_a_file():
         nats.append(-math.log(0.7 * row[int(whole[t])] + 0.3 / V))
     return sum(nats) / N
 
+def prices(row, token):
+    return -math.log(0.6 * row[token] + 0.4 / V)
+
+def in_a_pool():
+    rows, total = model(0, N).exp().tolist(), 0.0
+    with multiprocessing.pool.ThreadPool(2) as pool:
+        for start in range(0, N, 40):
+            piece = tokens[start + 1 : min(start + 41, N + 1)].tolist()
+            for v in pool.starmap(prices, list(zip(rows[start:], piece))):
+                total += v
+    return total / N
+
 def twice():
     for share in (0.9, 0.8):  # what was read last, by whoever, is not the second pass's first token
         rows, nats = model(0, N).exp().tolist(), []
@@ -167,8 +183,9 @@ def twice():
     return sum(nats) / N
 
 for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
-              documents_backwards, by_hand, minus_logit, half_minus_logit, in_text,
-              after_other_tokens, from_a_file, twice):
+              documents_backwards, by_hand, minus_logit, as_double, half_minus_logit, in_text,
+              after_other_tokens, from_a_file, in_a_pool,
+              twice):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 
@@ -228,7 +245,7 @@ def test_a_row_that_weighs_one_is_as_good_as_a_softmax(run):
         found = reconstruct(capture, printed, TOKENS)
         seen = int(capture.softmax_width[found.event].min())
         widths[printed.text.split()[0]] = found.row_width if found.inferred else seen
-    normalised = {"rows_fsum", "whole_row", "by_hand", "minus_logit"}
+    normalised = {"rows_fsum", "whole_row", "by_hand", "minus_logit", "as_double"}
 
     assert {name for name, width in widths.items() if width == V} == normalised
     assert {width for name, width in widths.items() if name not in normalised} == {0}

@@ -172,7 +172,7 @@ class _Seen:
         def each(values: Any) -> Any:
             kind = type(values)
             if kind is list:
-                places = self._clock.places_in(values) if self._recorder.active else None
+                places = self._places_of(values) if self._recorder.active else None
                 return values if places is None else self._touching(values, places)
             if kind is np.ndarray and values.ndim == 1 and values.dtype.kind in "iu":
                 known = self._clock.places(values) if self._recorder.active else None
@@ -181,6 +181,18 @@ class _Seen:
             return values
 
         return each
+
+    def _places_of(self, values: list[Any]) -> list[int] | None:
+        """Of ids by their content. Of as many numbers as ids were read together last, which other
+        processes may have made of them: the places of those; not of a row of the alphabet.
+        """
+        places = self._clock.places_in(values)
+        if places is not None:
+            self._clock.block_read(np.array(places, np.int32))
+        elif values and type(values[0]) in FLOATS and len(values) != self._last + 1:
+            block = self._clock.latest_block(len(values))
+            places = None if block is None else block.tolist()
+        return places
 
     def _touching(self, values: Any, places: list[int]) -> Iterator[Any]:
         touch, n = self._clock.touch, len(places)

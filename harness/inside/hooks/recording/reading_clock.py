@@ -68,6 +68,13 @@ class ReadingClock:
         fitting = [block for block in self._blocks if block.size == size]
         return max(fitting, key=lambda block: int(block.max()), default=None)
 
+    def latest_block(self, size: int) -> Positions | None:
+        """The same, where nothing behind it was read since."""
+        block = self.block_of(size)
+        if block is None or max(self.read[-BLOCKS:], default=0) > int(block.max()):
+            return None
+        return block
+
     # -- arrays ---------------------------------------------------------------------------------
 
     def places(self, array: Any) -> Positions:

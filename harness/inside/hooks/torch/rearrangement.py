@@ -57,10 +57,14 @@ class Rearrangement:
         self._transfer.give_moved(out, moved, mapped)
 
     def made(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
-        """A tensor was made of an array, a list or a number."""
+        """A tensor was made of an array, a list, a number or another tensor."""
+        first = args[0] if args else kwargs.get("data")
+        if isinstance(first, Tensor):
+            self.same(name, func, (first,), kwargs, out)
+            return
         if not isinstance(out, Tensor) or out.device.type != "cpu":
             return
-        mapped = getattr(args[0], "position_map", None) if args else None
+        mapped = getattr(first, "position_map", None)
         if mapped is not None and mapped.positions.shape == tuple(out.shape):
             self._maps.put(out, mapped)
         elif out.dtype in INTEGERS and out.numel() >= FEWEST_IDS:
