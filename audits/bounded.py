@@ -39,7 +39,7 @@ _NOTE: Final = mmap.mmap(-1, NOTE_BYTES)  # shared with children: the file that 
 class Bounds:
     """What one reading may take."""
 
-    wall_s: float = 60.0  # the longest of two thousand real folders takes 3
+    wall_s: float = 60.0  # finite; the longest of two thousand real folders takes 3
     memory_bytes: int = 2 << 30  # beyond what this process has
 
 
@@ -136,8 +136,10 @@ def _be_child(work: Callable[[], R], bounds: Bounds, out: int) -> NoReturn:
 def _answer(work: Callable[[], R]) -> bytes:
     try:
         return pickle.dumps((None, work()), protocol=pickle.HIGHEST_PROTOCOL)
-    except (MemoryError, RecursionError) as error:
-        return pickle.dumps((type(error), None))
+    except MemoryError:
+        return pickle.dumps((MemoryError, None))
+    except RecursionError:
+        return pickle.dumps((RecursionError, None))
     except Exception as error:  # noqa: BLE001 - raised again in the parent
         error.add_note("in the child that reads:\n" + traceback.format_exc())
         try:

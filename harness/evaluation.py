@@ -2,8 +2,8 @@
 
 Every phase adds to the evidence; a phase that breaks off because of the submission or the machine
 ends the running, not the report: what was proved stays proved, what was not reached is not passed.
-So does a signal, where the command turned it into `Interrupted`.
-Errors of ours (HarnessError) go up.
+So does a signal, where the command turned it into `Interrupted`, and an error of ours half-way:
+the report is there, and `broken` holds the error for the caller to raise.
 """
 
 import hashlib
@@ -14,7 +14,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audits.folder import NothingToScan, UsageError
+from audits.folder import NothingToScan
+from audits.folder import UsageError as NotReadable
 from audits.guarded import scan_guarded
 from audits.rules import CHECKS
 from harness.artifacts import reference_artifact, resolve_artifact
@@ -24,7 +25,7 @@ from harness.checks.static import check_static, first_lines
 from harness.checks.status import Finding
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
-from harness.errors import HarnessError, SandboxError, SubmissionError
+from harness.errors import HarnessError, SandboxError, SubmissionError, UsageError
 from harness.examination import Examination
 from harness.interrupts import Interrupted, held_back, within
 from harness.options import Options
@@ -52,6 +53,8 @@ from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
 JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
+JUDGE_BROKEN_S = 60.0  # the same where nobody waits: we broke down
+OUR_FAULT = "this is a fault of scorefirst, not of the submission: please report it with its log"
 
 
 @dataclass
@@ -73,20 +76,39 @@ class Evaluation:
     read: tuple[str, ...] = ()  # rules that the code was read for
     phase: str = ""  # that is under way
     interrupted: Interrupted | None = None
+    broken: Exception | None = None  # an error of ours, which ended it
 
     def run(self) -> Report:
-        """Every phase, then the report. Raises HarnessError only; an interruption by the command
-        ends the phases and is in the report, with what is known by then.
-        """
+        """Every phase, then the report, however they end. Raises UsageError only."""
         try:
             self._gather()
             with self._phase("judge"):
                 self.tables = self._judged(self.examination)
         except Interrupted as stop:
             self.interrupted = stop
-            self._conclude(stop)
+            self._conclude(str(stop), JUDGE_S)
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is in the report, and goes up behind it
+            self._broke(error)
+            self._conclude(_said(error), JUDGE_BROKEN_S)
         with held_back():
+            return self._reported()
+
+    def _broke(self, error: Exception) -> None:
+        self.broken, self.cure = error, "" if isinstance(error, HarnessError) else OUR_FAULT
+
+    def _reported(self) -> Report:
+        """Without what was run, where that cannot be told any more; what it proved is told."""
+        try:
+            report = self._report()
+            report.to_json()
+        except Exception as error:  # noqa: BLE001 - a report that says so is still a report
+            self._broke(error)
+            self.failure = f"{_said(error)} while the report was made"
+            self.examination = None
             return self._report()
+        return report
 
     def _gather(self) -> None:
         try:
@@ -97,9 +119,9 @@ class Evaluation:
                 hint = overlooked(self.options.folder)
                 self.failure += f"; {hint}" if hint else ""
 
-    def _conclude(self, stop: Interrupted) -> None:
+    def _conclude(self, why: str, limit_s: float) -> None:
         """Judges what there is, as far as nobody has to wait for it."""
-        self.failure = f"{stop} during {self.phase}"
+        self.failure = f"{why} during {self.phase}"
         known = copy(self.examination)  # judged beside, so that all of it counts or nothing
         if known is not None:
             known.clear()
@@ -112,12 +134,12 @@ class Evaluation:
             return self._judged(known)
 
         try:
-            self.tables = within(JUDGE_S, work)
+            self.tables = within(limit_s, work)
             self.examination = known
         except Exception as error:  # noqa: BLE001 - of evidence that is not whole
             self.tables = [Table(self.findings)]
-            why = str(error) or "there was no time left"
-            self.failure += f"; what had been run is not judged ({why})"
+            left = str(error) or "there was no time left"
+            self.failure += f"; what had been run is not judged ({left})"
 
     def _phases(self) -> None:
         if less := less_isolated(self.options.isolation):
@@ -186,8 +208,8 @@ class Evaluation:
             report = scan_guarded(self.options.folder, "strict", self.options.entry)
         except NothingToScan:
             return  # a declared engine: the code is ours
-        except UsageError as error:
-            raise HarnessError(str(error)) from error
+        except NotReadable as error:
+            raise UsageError(str(error)) from error
         found = check_static(report)
         self.findings += found
         self.options.observer.read([*first_lines(report, found, self.options.profile)])
@@ -299,6 +321,12 @@ class Evaluation:
             yield
         finally:
             self.seconds[name] = time.monotonic() - started
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, HarnessError):
+        return f"the harness failed ({error})"
+    return f"the harness itself failed ({type(error).__name__}: {error})"
 
 
 def _score_of(run: Run) -> Score:

@@ -24,6 +24,7 @@ from harness.report.model import Report
 from harness.report_folder import ReportFolder
 from harness.request import Request, Settled, replay_command
 from harness.request import path as given_path
+from harness.verdict.decide import Verdict
 from reference_model.data.cache import cache_folder
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
@@ -36,6 +37,7 @@ class Done:
 
     report: Report
     interrupted: Interrupted | None  # by a signal, where the caller turns signals into that
+    broken: Exception | None  # an error of ours, half-way
 
 
 def evaluate(
@@ -64,7 +66,9 @@ def evaluate(
     The keywords are the options of `scorefirst evaluate` by the same names but for four: `budget_s`
     is --budget, `time_limit_s` --time-limit, `tokenizers` every --tokenizer, and `static=False`
     --no-static. What the kind of folder does not use must be left out. Raises UsageError for wrong
-    use, HarnessError where we failed; a submission that fails is a report, UNRUNNABLE.
+    use, HarnessError where we failed; a submission that fails is a report, UNRUNNABLE. Where we
+    broke down half-way, the report is written all the same, and the error raised behind it, but
+    where a violation was proved: that is given.
     """
     request = Request(
         submission=given_path(path),
@@ -87,7 +91,10 @@ def evaluate(
     request.check()
     chosen = request.settled()
     with ReportFolder.chosen(chosen.out, chosen.submission, chosen.seed) as folder:
-        return carry_out(request, observer or Observer(), folder.path).report
+        done = carry_out(request, observer or Observer(), folder.path)
+    if done.broken is not None and done.report.verdict is not Verdict.VIOLATION:
+        raise done.broken
+    return done.report
 
 
 def carry_out(request: Request, observer: Observer, out: Path) -> Done:
@@ -99,10 +106,10 @@ def carry_out(request: Request, observer: Observer, out: Path) -> Done:
     evaluation = Evaluation(_options(chosen, out, data, replay_command(request), observer))
     report = evaluation.run()
     with held_back():
-        page = render_markdown(report.to_json())
         report.write(out)
+        page = render_markdown(report.to_json())
         (out / "report.md").write_text(page, encoding="utf-8", errors="backslashreplace")
-    return Done(report, evaluation.interrupted)
+    return Done(report, evaluation.interrupted, evaluation.broken)
 
 
 def _options(

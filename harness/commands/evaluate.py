@@ -1,6 +1,7 @@
 """The command `scorefirst evaluate`: a submission folder in, a verdict with evidence out.
 
-Exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable, 130 and 143
+Exit codes: 0 clean, 1 violation, also where we failed behind its proof, 2 the tool or its use
+failed, with a report where it failed half-way, 3 review, 4 unrunnable, 130 and 143
 interrupted by SIGINT and SIGTERM. What judges
 is imported once the arguments are known to be usable: help and refusals come at once.
 """
@@ -76,7 +77,7 @@ def _carry_out(request: Request, folder: ReportFolder) -> int:
     from harness.commands.progress import Shown
     from harness.library import carry_out
     from harness.report.terminal import render_terminal
-    from harness.verdict.decide import EXIT_CODES
+    from harness.verdict.decide import EXIT_CODES, Verdict
 
     try:
         with interruptible():
@@ -90,4 +91,9 @@ def _carry_out(request: Request, folder: ReportFolder) -> int:
     if done.interrupted:
         folder.close()
         leave(done.interrupted.exit_code)
+    if done.broken:
+        traceback.print_exception(done.broken)
+        print(f"scorefirst: the harness itself failed; see {folder.path}", file=sys.stderr)
+        if done.report.verdict is not Verdict.VIOLATION:
+            return EXIT_TOOL_FAILED
     return EXIT_CODES[done.report.verdict]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from audits.folder import NothingToScan, UsageError
+from audits.folder import NothingToScan
+from audits.folder import UsageError as NotReadable
 from audits.switches import Switches, as_number, read_switches
 from harness.configure.attempted import Attempted
 from harness.configure.attempts import next_configuration
@@ -19,7 +20,7 @@ from harness.configure.run_spec import RunSpec
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
-from harness.errors import HarnessError, SubmissionError
+from harness.errors import SubmissionError, UsageError
 from harness.protocol.asked import Way
 from harness.streams.vocabulary import Vocabulary
 
@@ -133,12 +134,12 @@ class RecordScript:
 
 
 def read_record(path: Path, entry: str | None = None) -> RecordScript:
-    """A folder or a lone script. Raises SubmissionError without a script, HarnessError where it is
+    """A folder or a lone script. Raises SubmissionError without a script, UsageError where it is
     not clear which one is meant.
     """
     try:
         return RecordScript(read_switches(path, entry))
     except NothingToScan as error:
         raise SubmissionError(str(error), CURE) from error
-    except UsageError as error:
-        raise HarnessError(str(error)) from error
+    except NotReadable as error:
+        raise UsageError(str(error)) from error

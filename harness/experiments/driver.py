@@ -41,6 +41,7 @@ from harness.streams.raw_text import RawText, raw_text
 from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
+from harness.trace.printed_log import read_log
 from harness.trace.printed_scores import DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
 from harness.trace.work_done import work_done
@@ -56,6 +57,8 @@ CUTS = re.compile(
 SHAPES = re.compile(r"SEQ_?LEN|BATCH_TOKENS|CHUNK_TOKENS|BATCH_(SEQS|SIZE)|TTT_(STEPS|ITERS)", re.I)
 LOG_TAIL = 4_000  # characters in which a script's complaint is looked for
 RANKS_SLACK, RANKS_S = 3.0, 20.0  # a run of several ranks may take so many times as long, and more
+READ_S = 20.0  # that reading what a run left may take, also at the end of the budget
+READ_MOST_S = 3600.0
 MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended well without it
 
 # A script that takes longer is made smaller first: some ten runs have to fit into the budget.
@@ -125,7 +128,7 @@ class ScriptDriver:
             timed = [one for one in self.tried if one.outcome.state is RunState.TIMED_OUT]
             most_s = short_s if len(timed) < SHORT_ATTEMPTS else float("inf")
             run = self._run(name, stream, configuration, None, foreseen=foreseen, most_s=most_s)
-            log = _log(self.out / str(name))
+            log = read_log(self.out / str(name) / "output.log")
             attempt = self._attempted(configuration, run, log, foreseen)
             self.tried.append(attempt)
             require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
@@ -303,7 +306,8 @@ class ScriptDriver:
     ) -> ScriptRun:
         staged = self._staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
-            left_s = (self.limits.deadline if until is None else until) - time.monotonic()
+            end = self.limits.deadline if until is None else until
+            left_s = end - time.monotonic()
             limit_s = max(1.0, min(job.time_limit_s, left_s, most_s) if until is None else left_s)
             known = None if foreseen is None else tuple(foreseen)
             job = replace(job, time_limit_s=limit_s, questions=questions, foreseen=known)
@@ -312,7 +316,8 @@ class ScriptDriver:
             outcomes.append(outcome)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)
         most = self.vocabulary.most_bytes(stream.tokens)
-        return read_run(job, outcome, stream, token_bytes, self._shards(), self.claim, most)
+        read_s = min(max(READ_S, end - time.monotonic()), READ_MOST_S)
+        return read_run(job, outcome, stream, token_bytes, self._shards(), self.claim, most, read_s)
 
     def _shards(self) -> tuple[Tokens, ...]:
         """The drawn training shards; none where the subject is given none."""
@@ -387,8 +392,3 @@ def kept_positions(stream: Stream, alphabet: int) -> tuple[int, ...]:
 def _training(plan: StreamPlan, vocabulary: Vocabulary, seed: int) -> tuple[Tokens, ...]:
     """Two shards of the same distributions; nothing shared with the validation stream."""
     return tuple(plan.drawn(vocabulary, seed, split).tokens for split in (1, 2))
-
-
-def _log(out: Path) -> str:
-    log = out / "output.log"
-    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""

@@ -34,6 +34,7 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
         "reconstruction": None,
         "coverage": None,
         "numbers": [],
+        "numbers_left_out": 0,
         "runs": {
             name: {"how": outcome.state, "wall_s": outcome.wall_s, "cause": outcome.cause}
             for name, outcome in examination.made.items()
@@ -116,7 +117,8 @@ def _judged(evidence: Evidence, judged: Judged) -> dict[str, Any]:
             for p in judged.powers
         ],
         "reads": [asdict(read) for read in reads_of(base)],
-        "capture_errors": base.capture.errors,
+        "capture_errors": base.faults,
+        "numbers_left_out": base.left_out,
     }
 
 

@@ -8,6 +8,7 @@ Does not cover: which tokens a number stands for; figures that no name, unit or 
 explains (`printed_words`).
 """
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,14 +19,19 @@ from harness.trace.printed_words import spelled_out
 
 _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
 # "val_loss:3.2", "val_loss=3.2", "'val_loss': 3.2", "XSA BPB:   1.03"; not "{val_loss:.4f}".
-_LOSS = re.compile(rf"(?P<name>\w*(?:loss|nll))['\"]?\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
-_BPB = re.compile(rf"(?P<name>\w*bpb)['\"]?\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
+# Every pattern here takes a time in proportion to the line: a script may print what it likes.
+_LOSS = re.compile(
+    rf"(?<!\w)(?P<name>\w*(?:loss|nll))['\"]?\s*(?:[:=]\s*)?{_NUMBER}", re.IGNORECASE
+)
+_BPB = re.compile(rf"(?<!\w)(?P<name>\w*bpb)['\"]?\s*(?:[:=]\s*)?{_NUMBER}", re.IGNORECASE)
 
 _TRAINING = re.compile(r"\btr(?:ain(?:ing)?)?[_ ]?(?:loss|nll|bpb)", re.IGNORECASE)
-_STEP = re.compile(r"^\W*(?:\[[^]]*\]\s*)?(?:step\b|iter\b|\d+\s*/\s*\d+\b)", re.IGNORECASE)
+_STEP = re.compile(
+    r"^\W{0,40}(?:\[[^]]{0,80}\]\s*)?(?:step\b|iter\b|\d+\s*/\s*\d+\b)", re.IGNORECASE
+)
 _PROGRESS = re.compile(
-    r"running|progress|\bep(?:och)?\b|chunk\b|batch|\[\s*[\d.]+\s*%?\s*(?:/\s*\d+)?\]"
-    r"|\d+\s*/\s*\d+\s*(?:windows|docs|seqs|\|)|sliding_eval:|phase\s*[:=]?\s*\d+\s*/",
+    r"running|progress|\bep(?:och)?\b|chunk\b|batch|\[\s*[\d.]+\s*(?:%\s*)?(?:/\s*\d+)?\]"
+    r"|(?<!\d)\d+\s*/\s*\d+\s*(?:windows|docs|seqs|\|)|sliding_eval:|phase\s*[:=]?\s*\d+\s*/",
     re.IGNORECASE,
 )
 _DIAGNOSTIC = re.compile(
@@ -41,6 +47,8 @@ _FIGURE = re.compile(r"\d+(?:\.\d+)?")
 _SEPARATOR = re.compile(r"^={60,}$")  # printed after the echo of the source
 _SOURCE = re.compile(r"^(?:import |from \w+ import |def main)", re.MULTILINE)
 
+LEAST_EXPONENT = -400  # below that of any float
+MOST_NUMBERS = 200  # that one log gives; small runs print tens
 CLEARLY = 0.95  # of the other's bits: beyond what quantising or a few steps change
 
 
@@ -67,6 +75,15 @@ def printed_numbers(log: str) -> list[Printed]:
     pairs = enumerate(zip(lines, spelled_out(lines), strict=True), 1)
     found = (_read(number, *both) for number, both in pairs if number > first)
     return [printed for printed in found if printed is not None]
+
+
+def most_telling(numbers: Sequence[Printed], head: Printed | None) -> list[Printed]:
+    """As many as are looked at, in the order of the log: the headline, then the last that may be
+    one, then the last diagnostics.
+    """
+    order = sorted(numbers, key=lambda n: (n is not head, n.diagnostic, -n.line))
+    kept = {id(number) for number in order[:MOST_NUMBERS]}
+    return [number for number in numbers if id(number) in kept]
 
 
 @dataclass(frozen=True)
@@ -181,6 +198,8 @@ def _read(number: int, printed: str, line: str) -> Printed | None:
     if bpb is None and (loss is None or not loss["name"].lower().startswith("val")):
         return None  # a training loss
     named = [match for match in (loss, bpb) if match is not None]
+    if any(_overflows(match[2]) for match in named):
+        return None
     start = min(match.start() for match in named)
     tag = line[:start].strip(" \t|:,({'\"-") or named[-1]["name"]
     loose = not any(match["name"].lower() in ("val_loss", "val_bpb") for match in named)
@@ -212,11 +231,16 @@ def _is_diagnostic(tag: str, line: str, *, loose: bool) -> bool:
     return loose and bool(_DIFFERENCE.search(line) or _PROGRESS.search(line))
 
 
+def _overflows(digits: str) -> bool:
+    """No float is printed so; nan and inf are, where a run broke down."""
+    return digits[0].isdigit() and not math.isfinite(float(digits))
+
+
 def _half_unit(digits: str) -> float:
     mantissa, _, exponent = digits.lower().partition("e")
     if "." not in mantissa:
         return 0.0  # nan or inf: no place was rounded
-    return 0.5 * 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+    return 0.5 * 10.0 ** (max(int(exponent or 0), LEAST_EXPONENT) - len(mantissa.partition(".")[2]))
 
 
 def _after_echo(lines: Sequence[str]) -> int:

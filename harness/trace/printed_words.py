@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _NUMBER = r"(?:\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
-_NAMED = re.compile(rf"(?:loss|nll|bpb)['\"]?\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
+_NAMED = re.compile(rf"(?:loss|nll|bpb)['\"]?\s*(?:[:=]\s*)?{_NUMBER}", re.IGNORECASE)
 _PER_BYTE = r"(?:bpb|bits?[ _-]*(?:per|/)[ _-]*byte)s?"
 _PER_TOKEN = r"nats?(?:[ _-]*(?:per|/)[ _-]*token)?s?"
 _UNITS = tuple(
     (re.compile(pattern, re.IGNORECASE), name)
     for unit, name in ((_PER_BYTE, "bpb"), (_PER_TOKEN, "nll"))
     for pattern in (
-        rf"({_NUMBER})\s*{unit}\b(?!['\"]?\s*[:=])",
-        rf"\b{unit}\b['\"]?\s*(?:[:=]|is|of)?\s*({_NUMBER})",
+        rf"(?<!\d)({_NUMBER})\s*{unit}\b(?!['\"]?\s*[:=])",
+        rf"\b{unit}\b['\"]?\s*(?:(?:[:=]|is|of)\s*)?({_NUMBER})",
     )
 )
-_COLUMN = re.compile(rf"\w*(?:loss|nll|bpb)|{_PER_BYTE}|{_PER_TOKEN}", re.IGNORECASE)
+_COLUMN = re.compile(rf"(?<!\w)\w*(?:loss|nll|bpb)|{_PER_BYTE}|{_PER_TOKEN}", re.IGNORECASE)
 _FIGURE = re.compile(r"[-+]?\d[\d.,]*(?:e[+-]?\d+)?%?|nan|inf", re.IGNORECASE)
 _DECIMAL = re.compile(rf"\b{_NUMBER}", re.IGNORECASE)
 _TRAINING = re.compile(r"\W*tr(?:ain(?:ing)?)?\b", re.IGNORECASE)
@@ -41,7 +41,7 @@ class _Table:
 
     def spelled(self, line: str) -> str | None:
         """A row with its names; None where it is none."""
-        cells = _cells(line, self.between)
+        cells = _cells(line, self.between) if len(line) <= 2_000 else []
         if len(cells) != len(self.names) or not self._is_row(cells):
             return None
         if any(_TRAINING.match(cell) for cell in cells if not _FIGURE.fullmatch(cell)):

@@ -1,8 +1,11 @@
 """Loads a capture: the columns of one rank, or of all ranks in the order of the clock.
 
 A stream that ends in the middle of a batch (a killed process) is read up to the batch before.
+Guarantees: columns are those of `schema`, whole, uncompressed, and what they point at is there, or
+BrokenCapture is raised. Does not cover: whether what they say is true.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +21,11 @@ from harness.protocol.asked import AskedSetting, Way
 from harness.protocol.schema import EventKind
 
 Column = npt.NDArray[Any]
+MAY_BE_NULL = frozenset({"default"})  # columns
+
+
+class BrokenCapture(ValueError):
+    """The files are none that our recorder writes; the text says which and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +69,12 @@ class Capture:
 
     rows: "KeptRows"
 
+    @cached_property
+    def printed_at(self) -> Mapping[str, int]:
+        """The last event that printed a line, by the line."""
+        prints = self.events(EventKind.PRINT)
+        return {str(self.text[event]).strip(): int(event) for event in prints}
+
     def events(self, *kinds: EventKind) -> Ints:
         """Numbers of the events of some kinds."""
         return np.flatnonzero(np.isin(self.kind, kinds))
@@ -76,12 +90,15 @@ class Capture:
         return [str(t) for t in self.text[self.events(EventKind.ERROR)]]
 
 
-def load(out: Path) -> Capture:
-    """All ranks of a run, merged by time."""
+def load(out: Path, stream_length: int | None = None) -> Capture:
+    """All ranks of a run, merged by time. Raises BrokenCapture; `stream_length`: of the stream that
+    positions are of.
+    """
     ranks = sorted(out.glob("rank*"), key=lambda p: int(p.name.removeprefix("rank")))
+    ranks = ranks or [out / "rank0"]  # nothing was recorded
     tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
-    if not tables:
-        tables = [[{f.name: [] for f in schema} for _, schema in _STREAMS]]
+    for rank, table in zip(ranks, tables, strict=True):
+        _require_whole(rank.name, table, stream_length)
     counts = [len(t[0]["event"]) for t in tables]
     at_s = np.concatenate([np.asarray(t[0]["at_s"], np.float64) for t in tables])
     order = np.argsort(at_s, kind="stable")
@@ -131,6 +148,33 @@ _STREAMS = (
 )
 
 
+def _require_whole(
+    rank: str, table: Sequence[Mapping[str, Column]], stream_length: int | None
+) -> None:
+    """What one rank recorded points at events and positions that there are."""
+    events, scores, uses, rows = table
+    count = len(events["event"])
+    most = np.inf if stream_length is None else stream_length
+    _require(rank, "events", np.array_equal(events["event"], np.arange(count)), "numbers have gaps")
+    _require(rank, "events", set(events["kind"]) <= set(EventKind), "kinds that there are not")
+    _require(rank, "events", _within(events["loss"], -1, count), "sums of no event")
+    for name, stream in (("scores", scores), ("uses", uses), ("rows", rows)):
+        _require(rank, name, _within(stream["event"], 0, np.inf), "of no event")
+    for name, stream in (("scores", scores), ("rows", rows)):
+        _require(rank, name, _within(stream["position"], -1, most), "positions beyond the stream")
+    _require(rank, "uses", _within(uses["start"], 0, most), "positions beyond the stream")
+    _require(rank, "uses", _within(uses["stop"], 0, most + 1), "positions beyond the stream")
+
+
+def _within(column: Column, least: float, below: float) -> bool:
+    return not len(column) or bool(column.min() >= least and column.max() < below)
+
+
+def _require(rank: str, name: str, well: bool, what: str) -> None:
+    if not well:
+        raise BrokenCapture(f"{rank}/{name}.arrow: {what}")
+
+
 def _losses(loss: Column, rank: Column, place: Column, starts: Column) -> Column:
     """The loss behind each sum, in the merged numbering."""
     out = np.full(len(loss), -1, np.int64)
@@ -174,14 +218,28 @@ def _numbered(
 
 
 def _read(path: Path, schema: pa.Schema) -> dict[str, Column]:
-    batches = []
-    if path.exists():
-        with path.open("rb") as file:
-            try:
-                reader = pa.ipc.open_stream(file)
-                while True:
-                    batches.append(reader.read_next_batch())
-            except (StopIteration, pa.ArrowInvalid, OSError):
-                pass  # the end, or what a killed process left of it: all whole batches were read
+    name = f"{path.parent.name}/{path.name}"
+    batches, left = [], path.stat().st_size if path.exists() else 0
+    for batch in _batches(path, name, schema) if left else ():
+        left -= batch.nbytes
+        if left < 0:
+            raise BrokenCapture(f"{name}: opens to more than its own length")
+        batches.append(batch)
     table = pa.Table.from_batches(batches, schema)
+    if holes := [n for n in schema.names if n not in MAY_BE_NULL and table[n].null_count]:
+        raise BrokenCapture(f"{name}: {', '.join(holes)} has no value in some rows")
     return {n: np.asarray(table[n].to_numpy()) for n in schema.names}
+
+
+def _batches(path: Path, name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """All whole ones."""
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with path.open("rb") as file:
+        try:
+            reader = pa.ipc.open_stream(file, options=options)
+            if not reader.schema.equals(schema):
+                raise BrokenCapture(f"{name}: other columns than the recorder's")
+            while True:
+                yield reader.read_next_batch()
+        except (StopIteration, pa.ArrowInvalid, OSError):
+            return  # the end, or what a killed process left of it

@@ -15,6 +15,7 @@ were mixed where no hook sees them (C extensions, byte-level mixers): then nothi
 says so.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -75,6 +76,9 @@ def reconstruct(
     token_bytes: npt.NDArray[np.int64] | None = None,  # (T,) bytes of each token in its context
 ) -> Pass | None:
     """The scores behind a printed number; None when nothing captured comes near it."""
+    shown = printed.bits_per_byte if printed.nats_per_token is None else printed.nats_per_token
+    if shown is None or not math.isfinite(shown):
+        return None  # nothing adds up to it
     end = print_event(capture, printed)
     best: _Fit | None = None
     part: _Fit | None = None
@@ -129,11 +133,7 @@ def _candidates(
 
 def print_event(capture: Capture, printed: Printed) -> int:
     """The last event that printed this line; the end of the capture if it was not heard."""
-    line = printed.text.strip()
-    for event in capture.events(EventKind.PRINT)[::-1]:
-        if str(capture.text[event]).strip() == line:
-            return int(event)
-    return len(capture.kind)
+    return capture.printed_at.get(printed.text.strip(), len(capture.kind))
 
 
 def _groups(capture: Capture, end: int) -> Iterator[Sums]:

@@ -1,17 +1,20 @@
 """One run of the script on one stream, read: what it printed, what was captured, what adds up.
 
-Guarantees: nothing is judged here. A number that could not be rebuilt has no pass; a run that
-broke off keeps what it had printed and captured. In every pass `event` is the forward that *fixed*
-a score, not the later sum that counted it.
+Guarantees: nothing is judged here. The bytes are read in a child with bounds: a capture that ends
+it, or is none of our recorder's, is an empty one, and `faults` says why. A number that could not be
+rebuilt has no pass; a run that broke off keeps what it had printed and captured. In every pass
+`event` is the forward that *fixed* a score, not the later sum that counted it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from audits.bounded import Bounds, Unfinished, in_child
 from harness.arrays import Tokens
 from harness.protocol.asked import AskedSetting
 from harness.protocol.job import Job, Outcome, RunState
@@ -20,17 +23,23 @@ from harness.streams.alignment import SAMPLED_FROM, Aligner, K
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.trace import first_use
+from harness.trace.printed_log import read_log
 from harness.trace.printed_scores import (
     UNDECLARED,
     DeclaredScore,
     Printed,
     headline,
     is_of_training,
+    most_telling,
     printed_numbers,
 )
-from harness.trace.reader import Capture, Column, load, load_answers, load_asked
+from harness.trace.reader import BrokenCapture, Capture, Column, load, load_answers, load_asked
 from harness.trace.reconstruct import Pass, reconstruct
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
+
+READ_S = 120.0  # for the log, and for the capture, of a run that is not small
+MEMORY_BYTES = 8 << 30
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,13 @@ class ScriptRun:
     training: Sequence[Tokens] = ()  # the drawn training shards; passages occur in both by chance
     answers: Mapping[str, Column] = field(default_factory=dict)  # to re-queries
     asked: tuple[AskedSetting, ...] = ()  # settings that the script asked for
+    left_out: int = 0  # printed numbers beyond those that are looked at
+    unread: tuple[str, ...] = ()  # what of its log and its capture could not be read, and why
+
+    @property
+    def faults(self) -> list[str]:
+        """Why the capture does not hold all that was there to see; empty: it does."""
+        return [*self.unread, *self.capture.errors]
 
     @property
     def source(self) -> SourceStream:
@@ -164,28 +180,101 @@ def read_run(
     training: Sequence[Tokens] = (),  # the drawn training shards
     declared: DeclaredScore = UNDECLARED,  # what the folder says of its numbers
     most_bytes: npt.NDArray[np.int64] | None = None,  # (T,) by the way that gives most, if known
+    wall_s: float = READ_S,
 ) -> ScriptRun:
     """Reads the log and the capture of a run."""
-    log = job.log.read_text(encoding="utf-8", errors="replace") if job.log.exists() else ""
-    numbers = tuple(printed_numbers(log))
-    capture = load(job.out)
+    ended, length = outcome.state is RunState.ENDED, len(stream.tokens)
+    bounds = Bounds(wall_s, MEMORY_BYTES)
+    said, unread = _bounded(lambda: _said(job, declared, ended), _Said((), None, 0), bounds)
+    nothing = _Recorded(load(job.out / "nothing"), {}, {}, {}, ())
+    seen, broken = _bounded(
+        lambda: _recorded(job, said.numbers, length, token_bytes), nothing, bounds
+    )
+    n_bytes = int(token_bytes[1:].sum())
+    return ScriptRun(
+        stream,
+        outcome,
+        said.numbers,
+        said.headline,
+        seen.capture,
+        {line: replace(found, printed=said.at(line)) for line, found in seen.passes.items()},
+        seen.widths,
+        n_bytes,
+        n_bytes if most_bytes is None else int(most_bytes[1:].sum()),
+        training,
+        seen.answers,
+        seen.asked,
+        said.left_out,
+        (*unread, *broken, *said.too_many),
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """The log, read."""
+
+    numbers: tuple[Printed, ...]
+    headline: Printed | None
+    left_out: int
+    claims_left_out: int = 0
+
+    @property
+    def too_many(self) -> tuple[str, ...]:
+        """Where one that was not looked at may be what the script claims."""
+        if not self.claims_left_out:
+            return ()
+        return (f"it printed {self.claims_left_out:,} scores more than are looked at",)
+
+    def at(self, line: int) -> Printed:
+        """The number of a line of the log."""
+        return next(number for number in self.numbers if number.line == line)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recorded:
+    """The capture, read."""
+
+    capture: Capture
+    passes: Mapping[int, Pass]
+    widths: Mapping[int, int]
+    answers: Mapping[str, Column]
+    asked: tuple[AskedSetting, ...]
+
+
+def _bounded(work: Callable[[], Read], otherwise: Read, bounds: Bounds) -> tuple[Read, list[str]]:
+    """What was read, or nothing and the cause: any error is that of what lay there."""
+    try:
+        return in_child(work, bounds), []
+    except Exception as error:  # noqa: BLE001 - the bytes are the script's, and so is what they do
+        own = isinstance(error, BrokenCapture | Unfinished)
+        return otherwise, [str(error) if own else f"{type(error).__name__}: {error}"]
+
+
+def _said(job: Job, declared: DeclaredScore, ended: bool) -> _Said:
+    found = printed_numbers(read_log(job.log))
+    head = headline(found, declared)
+    if head and not ended and is_of_training(head, found):
+        head = None  # it never came to its evaluation
+    numbers = [head if head and number.line == head.line else number for number in found]
+    kept = most_telling(numbers, head)
+    claims = sum(not n.diagnostic for n in numbers) - sum(not n.diagnostic for n in kept)
+    return _Said(tuple(kept), head, len(numbers) - len(kept), claims)
+
+
+def _recorded(
+    job: Job,
+    numbers: Sequence[Printed],
+    length: int,
+    token_bytes: npt.NDArray[np.int64],  # (T,)
+) -> _Recorded:
+    capture = load(job.out, length)
     passes, widths = {}, {}
     for number in numbers:
-        found = reconstruct(capture, number, len(stream.tokens), token_bytes)
+        found = reconstruct(capture, number, length, token_bytes)
         if found is not None:
             widths[number.line] = found.row_width or _softmax_width(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found))
-    head = headline(numbers, declared)
-    if head and outcome.state is not RunState.ENDED and is_of_training(head, numbers):
-        head = None  # it never came to its evaluation
-    numbers = tuple(head if head and number.line == head.line else number for number in numbers)
-    answers = load_answers(job.out)
-    n_bytes = int(token_bytes[1:].sum())
-    most = n_bytes if most_bytes is None else int(most_bytes[1:].sum())
-    read = ScriptRun(
-        stream, outcome, numbers, head, capture, passes, widths, n_bytes, most, training, answers
-    )
-    return replace(read, asked=load_asked(job.out))
+    return _Recorded(capture, passes, widths, load_answers(job.out), load_asked(job.out))
 
 
 def _fixed(capture: Capture, scored: Pass) -> npt.NDArray[np.int64]:

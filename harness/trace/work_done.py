@@ -8,7 +8,9 @@ Does not cover: updates by hand of a script that takes no gradient through torch
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -18,7 +20,9 @@ from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
 # "ngram: 0/0 improved", "0 of 0 windows": the technique before it met nothing.
-_NOTHING_MET = re.compile(r"^[^\n]*?[A-Za-z]\w*[^\n\d/]{0,40}\b0\s*(?:/|of)\s*0\b", re.MULTILINE)
+_NOTHING = re.compile(r"\b0\s{0,8}(?:/|of)\s{0,8}0\b")
+_MET_BY = re.compile(r"[A-Za-z]\w{0,60}[^\d/]{0,40}\Z")
+MOST_IDLE = 100  # lines
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,17 @@ def work_done(run: ScriptRun, log: str) -> WorkDone:
         training_s=first_s - start_s,
         scoring_s=float(at_s[last]) - first_s if last < every else 0.0,
         is_number=_is_number(run.headline),
-        idle=tuple(match[0].strip() for match in _NOTHING_MET.finditer(log)),
+        idle=tuple(islice(_idle(log), MOST_IDLE)),
     )
+
+
+def _idle(log: str) -> Iterator[str]:
+    """Lines that count 0 of 0, up to there."""
+    for line in log.split("\n") if _NOTHING.search(log) else ():
+        for match in _NOTHING.finditer(line):
+            if _MET_BY.search(line[: match.start()][-120:]):
+                yield line[: match.end()].strip()
+                break
 
 
 def _is_number(headline: Printed | None) -> bool:

@@ -301,7 +301,7 @@ def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:
         yield check_weights_still(base.batches, base.capture.events(EventKind.WRITE))
     head = proof.source
     rebuilt = head is not None and not head.inconclusive and base.scored is not None
-    if rebuilt and not base.capture.errors:
+    if rebuilt and not base.faults:
         assert proof.sums is not None
         rows = base.scored is not None and base.scored.inferred
         yield check_softmax(base.softmax_width, proof.refuted, proof.sums, rows)
@@ -309,7 +309,7 @@ def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:
 
 def broken_capture(base: ScriptRun) -> Iterator[Reason]:
     """Hooks that broke may not have seen what would have been there to see."""
-    for error in base.capture.errors[:1]:
+    for error in base.faults[:1]:
         for rule in (*ORDER_RULES, "ORDER-7"):
             why = f"but the recording broke: {error}"
             yield Reason(rule, Status.PASS, Status.UNKNOWN, why, Level.INSTRUMENTED)
