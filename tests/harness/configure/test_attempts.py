@@ -107,7 +107,11 @@ def test_a_loop_that_the_clock_ends_gets_one_that_counts(tmp_path: Path) -> None
     script = tmp_path / "train_gpt.py"
     stopped = Outcome(RunState.TIMED_OUT, 600.0, "no end within its 600 s")
     script.write_text("import time\nwhile time.time() < 600:\n    pass\n")
-    assert first_configuration(read_switches(tmp_path), STREAM).target.counted_clock
+    counted = first_configuration(read_switches(tmp_path), STREAM)
+    assert counted.target.counted_clock
+    broken = Attempted(counted, failed("queue.Empty"))
+    again = next_configuration(read_switches(tmp_path), STREAM, [broken])
+    assert again is not None and not again.target.counted_clock
     script.write_text("import time\nfor step in steps():\n    if time.time() > 600: break\n")
     switches = read_switches(tmp_path)
     first = first_configuration(switches, STREAM)
