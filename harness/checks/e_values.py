@@ -17,9 +17,10 @@ from harness.arrays import Floats
 from harness.tolerances import MASS_TOLERANCE
 
 ERROR_PROBABILITY = 1e-6  # for a whole evaluation
-# Who shares it: plain and mixture of the base run, the same on uniform ids alone, the claim as
-# printed there, and a token's probability spread over its bytes.
-N_TESTS = 6
+# Who shares it: plain and mixture of the base run, the same on uniform ids alone and on tokens of
+# unequal price, the claim as printed on both, what was left out there by price and by kind, and a
+# token's probability spread over its bytes.
+N_TESTS = 11
 THRESHOLD_NATS = math.log(N_TESTS / ERROR_PROBABILITY)
 BETS = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 41)])  # l
 

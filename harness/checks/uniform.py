@@ -1,4 +1,5 @@
-"""SOURCE-1 on uniform ids alone, where a theft has little honest waste to hide behind.
+"""SOURCE-1 on pure laws: uniform ids alone, where a theft has little honest waste to hide behind,
+and tokens of unequal price in documents whose ends are drawn.
 
     reproduced      both e-values of the recorded scores, as on the base run
     not reproduced  the claim as printed (`printed_claim`); two draws must both refute, as a script
@@ -83,6 +84,22 @@ def refuted(tests: Sequence[PureTest]) -> PureTest | None:
     return one if one.reproduced or len(tests) >= DRAWS else None
 
 
+UNIFORM = "uniform ids, of which nothing can be known"
+UNEVEN = "tokens of unequal price, in documents whose ends were drawn"
+
+
+def check_uneven(tests: Sequence[PureTest]) -> Finding | None:
+    """SOURCE-1; None where nothing is refuted."""
+    one = refuted(tests)
+    return None if one is None else _failed(one, UNEVEN)
+
+
+def _failed(one: PureTest, of: str) -> Finding:
+    evidence = (numbers(one.test, one.run.source, headline=True),)
+    text = _refuted(one, of)
+    return Finding("SOURCE-1", Status.FAIL, Level.BLACK_BOX, text, evidence, detail=_of(one))
+
+
 def check_uniform(
     tests: Sequence[PureTest],
     rebuilt: bool,  # the base run's headline was
@@ -91,10 +108,9 @@ def check_uniform(
     one = deciding(tests)
     if one is None:
         return None
-    evidence = (numbers(one.test, one.run.source, headline=True),)
     if refuted(tests):
-        text = _refuted(one)
-        return Finding("SOURCE-1", Status.FAIL, Level.BLACK_BOX, text, evidence, detail=_of(one))
+        return _failed(one, UNIFORM)
+    evidence = (numbers(one.test, one.run.source, headline=True),)
     if not rebuilt:  # a printed number that honest code can reach is no pass: nothing bounds it
         text = one.test.inconclusive or f"on uniform ids alone it costs {one.test.cost}"
         return Finding("SOURCE-1", Status.UNKNOWN, Level.BLACK_BOX, text, evidence)
@@ -104,11 +120,11 @@ def check_uniform(
     return Finding("SOURCE-1", Status.PASS, Level.BLACK_BOX, text, evidence)
 
 
-def _refuted(one: PureTest) -> str:
+def _refuted(one: PureTest, of: str) -> str:
     test = one.test
     by = "its recorded scores are" if one.reproduced else "the printed number is"
     return (
-        f"on {test.tokens:,.0f} uniform ids, of which nothing can be known, {by} better than any"
+        f"on {test.tokens:,.0f} {of}, {by} better than any"
         f" code can be: log e-value {test.log_e:.1f}, and honest code exceeds"
         f" {test.threshold:.1f} at most once in a million runs"
     )
@@ -116,7 +132,8 @@ def _refuted(one: PureTest) -> str:
 
 def _of(one: PureTest) -> str:
     test = one.test
-    text = f"{test.printed.tag}: {test.cost} (seed {one.run.source.seed}; uniform)"
+    text = f"{test.printed.tag}: {test.cost} (seed {one.run.source.seed};"
+    text += f" {', '.join(one.run.source.distributions)})"
     if not one.reproduced:
         text += (
             f", {test.allowance:.1f} of them taken off for rounding; it was not reproduced from"

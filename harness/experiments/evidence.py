@@ -7,6 +7,7 @@ from harness.checks.cut import Cut
 from harness.checks.first_row import FirstRow
 from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
+from harness.checks.left_out import LeftOut, check_left_out, left_out
 from harness.checks.mass_requery import MassEstimate
 from harness.checks.ranks import RankChange
 from harness.checks.source import source_test
@@ -114,6 +115,25 @@ class Evidence:
     def pure_refuted(self) -> bool:
         """The headline beats uniform ids."""
         return refuted(self.pure) is not None
+
+    @property
+    def drawn_refuted(self) -> bool:
+        """The headline beats uniform ids, or tokens of unequal price; or it leaves out dear ones."""
+        if self.pure_refuted or refuted(self.uneven) is not None:
+            return True
+        return bool(check_left_out(self.left_out))
+
+    @property
+    def uneven(self) -> list[PureTest]:
+        """The headline on tokens of unequal price, draw by draw."""
+        runs = self.all_of(RunKind.UNEVEN).values()
+        return [test for run in runs if (test := pure_test(run, self.base)) is not None]
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """What the headline does not count there, draw by draw, where it was reproduced."""
+        runs = (one.run for one in self.uneven if one.reproduced)
+        return [found for run in runs if (found := left_out(run, self.reach)) is not None]
 
     @property
     def moved(self) -> bool:

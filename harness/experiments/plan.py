@@ -1,6 +1,8 @@
 """Which runs a battery makes, cheapest first, and when it stops; `run_name` says what each is for.
 
     uniform   uniform ids alone, the longest run: on a core of its own beside the next four
+    uneven    rare tokens among common ones in documents whose ends are drawn; another draw where
+              tokens are left out, or a number that was not reproduced is refuted
     first     repeat, changed future 1, training
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
@@ -35,6 +37,7 @@ from harness.checks.byte_spread import spread_distributions, unexplained
 from harness.checks.cut import choose_cut
 from harness.checks.first_row import FirstRow, compare_rows
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
+from harness.checks.left_out import undecided
 from harness.checks.power import adaptation_effect, majority_moved
 from harness.checks.source import NOT_REBUILT
 from harness.experiments.altered import (
@@ -55,6 +58,7 @@ from harness.experiments.swap import Swap
 from harness.experiments.two_ranks import TwoRanks
 from harness.streams.controls import other_beginnings, training_control
 from harness.streams.pure import is_pure, pure_stream
+from harness.streams.uneven import uneven_stream
 from harness.trace.reconstruct import PLACES_OFF
 from harness.trace.script_run import ScriptRun
 
@@ -66,6 +70,7 @@ FEWEST_IDS = 64
 # Training steps on uniform ids: untrained scores are all alike, so that a choice among them hardly
 # gains; here the better of two gained 60 nats on 4,096 tokens after 40 steps and none after 3.
 ITERATIONS = 40
+MOST_DRAWS = 3  # of tokens of unequal price
 
 
 FIRST_ROUND = (RunName(RunKind.REPEAT), RunName(RunKind.FUTURE, 1), RunName(RunKind.TRAINING))
@@ -144,6 +149,8 @@ class Rounds:
         if self._draw_again:
             self.runner.make(self._uniform(2))
         if not self._proved:
+            self._unequal()
+        if not self._proved:
             TwoRanks(self.driver, evidence, self.seed, self.runner).decide()
         if base.finished and (evidence.cut is not None or not self._proved):
             Coverage(self.driver, evidence, self.seed, self.runner).decide()
@@ -164,7 +171,7 @@ class Rounds:
 
     @property
     def _proved(self) -> bool:
-        return self.evidence.refuted or self.evidence.moved or self.evidence.pure_refuted
+        return self.evidence.refuted or self.evidence.moved or self.evidence.drawn_refuted
 
     @property
     def _draw_again(self) -> bool:
@@ -181,11 +188,34 @@ class Rounds:
         in_bits = base.headline is not None and base.headline.nats_per_token is None
         ids = driver.longest(WHOLE_PIECE, driver.alphabet) if in_bits else None
         enough = ids is not None and len(ids) >= FEWEST_IDS
-        shard_tokens = max((len(shard) for shard in base.training), default=len(base.stream.tokens))
         seed = self.seed + number
-        drawn = pure_stream(base.source, seed, shard_tokens, ids if enough else None)
+        drawn = pure_stream(base.source, seed, self._shard_tokens, ids if enough else None)
         name = RunName(RunKind.UNIFORM, number)
         return {name: partial(driver.run, name, drawn.stream, drawn.shard, iterations=ITERATIONS)}
+
+    def _unequal(self) -> None:
+        """As long as what was left out, or refuted by the printed number alone, is undecided."""
+        for number in range(1, MOST_DRAWS + 1):
+            self.runner.make(self._uneven(number), self.evidence.base.outcome.wall_s)
+            alone = [t for t in self.evidence.uneven if t.test.refuted and not t.reproduced]
+            if len(alone) != number and not undecided(self.evidence.left_out):
+                return
+
+    def _uneven(self, number: int) -> Runs:
+        """Of the same scripts as uniform ids."""
+        base, driver, seed = self.evidence.base, self.driver, self.seed + number
+        if not driver.trains or is_pure(base.source):
+            return {}
+        drawn = uneven_stream(base.source, seed, self._shard_tokens)
+        if drawn is None:
+            return {}
+        name = RunName(RunKind.UNEVEN, number)
+        return {name: partial(driver.run, name, drawn.stream, drawn.shard, iterations=ITERATIONS)}
+
+    @property
+    def _shard_tokens(self) -> int:
+        base = self.evidence.base
+        return max((len(shard) for shard in base.training), default=len(base.stream.tokens))
 
     def _first(self) -> Runs:
         stream, repeat = self.evidence.base.source, RunName(RunKind.REPEAT)

@@ -22,6 +22,7 @@ class RunKind(StrEnum):
     TEXT = "text", "text of no known source, which gives a score and no proof"
     BASE = "base", "a stream that mixes known sources by document"
     UNIFORM = "uniform", "uniform ids alone, where a theft has no waste to hide behind"
+    UNEVEN = "unequal tokens", "rare ones among common ones, and drawn ends: what is left out?"
     REPEAT = "repeat", "the same again: are two runs bit-identical?"
     FUTURE = "changed future", "other tokens behind a cut: do scores before it move?"
     LIKELY = "likely future", "behind a cut the tokens that score best: was anything fitted?"

@@ -25,6 +25,7 @@ from harness.checks.first_row import RULE as FIRST_ROW
 from harness.checks.first_row import check_first_row
 from harness.checks.fitted import check_fitted
 from harness.checks.future import check_future
+from harness.checks.left_out import check_left_out
 from harness.checks.mass_bound import mass_bound
 from harness.checks.mass_requery import check_sums
 from harness.checks.mass_softmax import check_softmax
@@ -44,7 +45,7 @@ from harness.checks.source import (
 )
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
-from harness.checks.uniform import check_uniform, refuted
+from harness.checks.uniform import PureTest, check_uneven, check_uniform, refuted
 from harness.checks.weighing import Weighing, check_weighing, weighing
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
@@ -86,15 +87,20 @@ def judge(
     decides = base.headline if base.finished else None
     head = next((t for t in tests if t.printed is decides), None)
     proof = _proof(evidence, head, tail)
-    pure = _pure_proof(evidence, tail)
+    pure = (refuted(evidence.pure), refuted(evidence.uneven))
+    found_pure = next((one for one in pure if one is not None), None)
     named = name_violations(proof)
+    if not named and found_pure is not None:
+        named = name_violations(_pure_proof(evidence, found_pure, tail))
     powers = measured_power(evidence)
     long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
     spread = check_spread(long, short, evidence.unexplained)
     found = (
         check_source(tests, lambda number: number is decides, base.source),
         *_given(check_uniform(evidence.pure, rebuilt=head is not None and not head.inconclusive)),
-        *(named or ([] if pure is None else name_violations(pure))),
+        *_given(check_uneven(evidence.uneven)),
+        *check_left_out(evidence.left_out),
+        *named,
         *_weighings(evidence),
         *_given(evidence.uncounted),
         _future(evidence),
@@ -161,11 +167,8 @@ def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
     return Proof(head, evidence.future, order, mass, softmax, sums, weighed, by_hand, depend)
 
 
-def _pure_proof(evidence: Evidence, tail: int) -> Proof | None:
-    """What names a number that beats uniform ids: the record of that very run."""
-    found = refuted(evidence.pure)
-    if found is None:
-        return None
+def _pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
+    """What names a number that beats a pure law: the record of that very run."""
     run, test = found.run, found.test
     if not found.reproduced:
         return Proof(test, None, None, softmax=None, sums=_sums(evidence))

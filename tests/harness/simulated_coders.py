@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,6 +45,11 @@ def stream(
 ) -> SourceStream:
     plan = schedule(n, [1] * len(laws), 64, seed)
     return draw(laws, plan, ORDINARY, BOS, seed)
+
+
+def wide(seed: int, ids: int = 512) -> SourceStream:
+    """A longer stream that says it has so many ids."""
+    return replace(stream(seed, n=4097), ordinary=np.arange(4, 4 + ids))
 
 
 REPEATS = (Repeats(0.5, (8, 16)),)
