@@ -77,6 +77,7 @@ class Evidence:
     rates: HigherRates | None = None
     ranks: RankChange | None = None  # what ranks know of each other's tokens
     uncounted: Finding | None = None  # tokens that were proved never to count
+    remembered: Finding | None = None  # a number that no forward pass behind the artifact made
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards
@@ -118,7 +119,7 @@ class Evidence:
 
     @property
     def drawn_refuted(self) -> bool:
-        """The headline beats uniform ids, or tokens of unequal price; or it leaves out dear ones."""
+        """The headline beats uniform ids or tokens of unequal price, or leaves out dear ones."""
         if self.pure_refuted or refuted(self.uneven) is not None:
             return True
         return bool(check_left_out(self.left_out))

@@ -12,6 +12,7 @@
               reproduced
     ranks     two ranks, where the script hands anything from one to another; the changed future of
               that run, where they told each other anything before the last score
+    replayed  noise behind the first print of a number that is printed again
     louder    the changed future with noise in the weights, where something is silent
     coverage  tokens exchanged that seem never to count, where some do
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
@@ -51,6 +52,7 @@ from harness.experiments.higher_rates import RaiseRates
 from harness.experiments.louder import Louder
 from harness.experiments.other_futures import OtherFutures
 from harness.experiments.raw_text import OnRawText
+from harness.experiments.replayed import Replayed
 from harness.experiments.requery import Requery
 from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
 from harness.experiments.runner import Driver, Runner, Runs
@@ -155,6 +157,8 @@ class Rounds:
         if base.finished and (evidence.cut is not None or not self._proved):
             Coverage(self.driver, evidence, self.seed, self.runner).decide()
         if not self._proved:
+            Replayed(self.driver, evidence, self.seed, self.runner).decide()
+        if not self._proved:
             Louder(self.driver, evidence, self.seed, self.runner).decide()
         if evidence.mixed:
             self._swap()
@@ -171,7 +175,8 @@ class Rounds:
 
     @property
     def _proved(self) -> bool:
-        return self.evidence.refuted or self.evidence.moved or self.evidence.drawn_refuted
+        found = self.evidence
+        return found.refuted or found.moved or found.drawn_refuted or found.remembered is not None
 
     @property
     def _draw_again(self) -> bool:

@@ -20,6 +20,7 @@ class Loudness:
     """What a run does so that a leak is heard; by itself, nothing."""
 
     noise: int | None = None  # seed of what is added to trained weights; None: they stay
+    behind: int = 0  # noise only behind so many printed lines with numbers and opened files
     rate_times: float = 1.0  # learning rates of steps that learn from the stream
 
 

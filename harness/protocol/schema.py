@@ -28,9 +28,11 @@ class EventKind(StrEnum):
     STEP = "step"  # an optimiser stepped; text: its class
     WRITE = "write"  # weights differ from the last fingerprint and no step was seen
     PRINT = "print"  # text: a line that holds a number
+    LINE = "line"  # text: another line, with a number of many places
     READ = "read"  # text: the path of a file that was opened
     SAVE = "save"  # the same, for writing
     EXCHANGE = "exchange"  # ranks handed something to each other; text: the function
+    CHILD = "child"  # text: how another process was started
     NETWORK = "network"  # text: the address of an attempt
     ERROR = "error"  # text: how the capture itself failed, which is incomplete therefore
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.arrays import Bools, Nats, Tokens
+from harness.arrays import Bools, Tokens
 from harness.streams.distributions import Document
 from harness.streams.drawn import SHORTEST, Schedule, SourceStream, draw
 
@@ -105,10 +105,7 @@ def _priced(stream: SourceStream) -> SourceStream:
     begun = stream.starts[np.searchsorted(stream.starts, at, side="left") - 1]  # before `at`
     may_end: Bools = (at - begun >= SHORTEST) & (at <= len(at) - SHORTEST)
     ends, log_q, drawn = np.isin(at, stream.starts[1:]), stream.log_q.copy(), stream.drawn.copy()
-    log_q[may_end] += _log_goes_on(ends[may_end])
+    log_q[may_end & ends] += np.log(END)
+    log_q[may_end & ~ends] += np.log1p(-END)
     drawn[ends] = True
     return replace(stream, log_q=log_q, drawn=drawn)
-
-
-def _log_goes_on(ends: Bools) -> Nats:
-    return np.where(ends, np.log(END), np.log1p(-END))

@@ -36,6 +36,7 @@ from harness.checks.power import CLASSES, Power, require_power
 from harness.checks.ranks import RULE as RANKS
 from harness.checks.ranks import check_ranks
 from harness.checks.raw_bytes import check_raw_bytes
+from harness.checks.replayed import check_read_later
 from harness.checks.source import (
     NOT_REBUILT,
     SourceTest,
@@ -103,6 +104,7 @@ def judge(
         *named,
         *_weighings(evidence),
         *_given(evidence.uncounted),
+        *_given(evidence.remembered or check_read_later(base)),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
         *_given(check_fitted(evidence.fitted)),

@@ -25,9 +25,11 @@ NUMBER = re.compile(
 )
 COLUMN = re.compile(r"loss|nll|bpb|(nats?|bits?)[ _-]*(per|/)", re.IGNORECASE)
 DECIMAL = re.compile(r"\b\d+\.\d")
+LONG = re.compile(r"\d\.\d{5}")  # a number that two evaluations do not share by chance
 CODE = (".py", ".pyc", ".so", ".h", ".cpp", ".cu")
 CACHES = ("/torchinductor_", "/.triton/", "/.nv/")  # of compilers: hundreds of files a model
 MACHINE = (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", "/dev", "/etc")
+STARTS_A_PROCESS = ("subprocess.Popen", "os.posix_spawn", "os.system", "os.fork", "os.forkpty")
 PARTIAL = 4_096  # characters of an unfinished line that are kept
 
 
@@ -39,6 +41,7 @@ class IoHooks:
         self._roots = tuple(f"{root}/" for root in {str(stage), str(stage.resolve())})
         self._last = ""
         self._columns = False  # the last line without a decimal number names columns
+        self.noted = 0  # lines and files that were written down
         self._partial: dict[str, str] = {}
         self._save: Any = torch.save
         self._writes = {name: getattr(sys, name).write for name in ("stdout", "stderr")}
@@ -66,8 +69,14 @@ class IoHooks:
         self._partial[name] = lines.pop()[-PARTIAL:]
         for line in lines:
             if self._may_score(line):
-                self._recorder.event(EventKind.PRINT, line)
+                self._note(EventKind.PRINT, line)
                 self._recorder.flush()
+            elif LONG.search(line):
+                self._note(EventKind.LINE, line)
+
+    def _note(self, kind: EventKind, text: str) -> None:
+        self._recorder.event(kind, text)
+        self.noted += 1
 
     def _may_score(self, line: str) -> bool:
         """It names a number, or stands in a table that names its columns."""
@@ -85,15 +94,20 @@ class IoHooks:
         return self._save(thing, target, *args, **kwargs)
 
     def _named(self, path: str) -> None:
-        self._recorder.event(EventKind.SAVE, self._cited(path) or path)
+        self._note(EventKind.SAVE, self._cited(path) or path)
 
     def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "open":
             self._recorder.guarded("open", self._opened, *arguments)
+        elif name in STARTS_A_PROCESS and self._recorder.listener is None:  # no copy of ours
+            self._recorder.guarded("child", self._started, name)
         elif name == "socket.connect":
             self._recorder.guarded("network", self._reached, arguments[-1])
         elif name == "socket.getaddrinfo":
             self._recorder.guarded("network", self._reached, arguments[0])
+
+    def _started(self, how: str) -> None:
+        self._recorder.event(EventKind.CHILD, how)
 
     def _reached(self, address: Any) -> None:
         self._recorder.event(EventKind.NETWORK, repr(address))
@@ -109,7 +123,7 @@ class IoHooks:
         if cited is None or key == self._last:
             return
         self._last = key
-        self._recorder.event(EventKind.SAVE if writes else EventKind.READ, cited)
+        self._note(EventKind.SAVE if writes else EventKind.READ, cited)
 
     def _cited(self, path: str) -> str | None:
         """The path as seen from the stage; None for the machine's own files."""

@@ -24,6 +24,7 @@ from harness.inside.hooks.io_hooks import IoHooks
 from harness.inside.hooks.numpy.bridge import NumpyBridge
 from harness.inside.hooks.numpy.entrances import NumpyHooks
 from harness.inside.hooks.python.math_hooks import MathHooks
+from harness.inside.hooks.recording.noise_behind import NoiseBehind
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.silent_weights import NoiseBeforeFirstForward
 from harness.inside.hooks.recording.writer import AnswerWriter
@@ -63,7 +64,10 @@ def watching(
     off = hooks[0].off if native else partial(mode_off, mode)
     if questions:
         hooks.append(Requery(recorder, questions, AnswerWriter(folder)))
-    if louder.noise is not None:
+    io_hooks = IoHooks(recorder, stage)
+    if louder.behind:
+        hooks.append(NoiseBehind(louder, recorder.weights.parameters, lambda: io_hooks.noted))
+    elif louder.noise is not None:
         hooks.append(NoiseBeforeFirstForward(louder, recorder.weights.parameters))
     hooks += [
         Updates(recorder, mode, louder.rate_times),
@@ -71,7 +75,7 @@ def watching(
         Compiled(recorder, off),
         Exchanges(recorder),
     ]
-    hooks += [NumpyBridge(recorder), MathHooks(recorder), IoHooks(recorder, stage)]
+    hooks += [NumpyBridge(recorder), MathHooks(recorder), io_hooks]
     names = AskedNames(recorder, folder, foreseen)
     hooks += [names, Environment(recorder, names), Options(recorder, names)]
     hooks.append(Entries(recorder, names))

@@ -43,6 +43,15 @@ def loud_parts(parameter: Tensor) -> Iterator[Tensor]:
         yield parameter.detach()
 
 
+def add_noise(parameter: Tensor, generator: torch.Generator) -> None:
+    """As loud as the tensor is, or as a layer is at its beginning."""
+    with torch.no_grad():
+        for part in loud_parts(parameter):
+            std = part.shape[-1] ** -0.5 if part.ndim > 1 else VECTOR_STD
+            std = max(std, float(part.float().square().mean().sqrt()))
+            part.add_((torch.randn(part.shape, generator=generator) * std).to(part.dtype))
+
+
 class NoiseBeforeFirstForward:
     """Fills them once while installed."""
 
@@ -61,10 +70,5 @@ class NoiseBeforeFirstForward:
         self._done = True
         # The script's own generator is not touched.
         generator = torch.Generator().manual_seed(self._louder.noise or 0)
-        with torch.no_grad():
-            for parameter in self._parameters():
-                for part in loud_parts(parameter):
-                    std = part.shape[-1] ** -0.5 if part.ndim > 1 else VECTOR_STD
-                    std = max(std, float(part.float().square().mean().sqrt()))
-                    noise = torch.randn(part.shape, generator=generator) * std
-                    part.add_(noise.to(part.dtype))
+        for parameter in self._parameters():
+            add_noise(parameter, generator)

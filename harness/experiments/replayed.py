@@ -1,0 +1,37 @@
+"""Noise in the weights behind the first print of a number that is printed again later.
+
+Guarantees: no run is made where no number is printed twice, nor where a repeat prints another one.
+Does not cover: what it means (`checks/replayed`).
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from harness.checks.coverage import read_exchange
+from harness.checks.replayed import check_repeated, repeated
+from harness.experiments.evidence import Evidence
+from harness.experiments.run_name import RunKind, RunName
+from harness.experiments.runner import Driver, Runner
+from harness.protocol.job import Loudness
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the run needs of the battery."""
+
+    driver: Driver
+    evidence: Evidence
+    seed: int
+    runner: Runner
+
+    def decide(self) -> None:
+        """Fills `evidence.remembered`."""
+        evidence, base = self.evidence, self.evidence.base
+        found, again = repeated(base), evidence.get(RunKind.REPEAT)
+        same = read_exchange("nothing", base, again)
+        if found is None or same is None or not same.same:
+            return
+        name, louder = RunName(RunKind.NOISE_BEHIND), Loudness(self.seed, behind=found.noted)
+        self.runner.make({name: partial(self.driver.run, name, base.source, louder=louder)})
+        noisy = evidence.get(RunKind.NOISE_BEHIND)
+        evidence.remembered = check_repeated(found, base, noisy)
