@@ -25,6 +25,7 @@ class RunKind(StrEnum):
     UNEVEN = "unequal tokens", "rare ones among common ones, and drawn ends: what is left out?"
     REPEAT = "repeat", "the same again: are two runs bit-identical?"
     FUTURE = "changed future", "other tokens behind a cut: do scores before it move?"
+    NOISY = "noisy base", "noise in the weights and more training: something to choose from"
     LIKELY = "likely future", "behind a cut the tokens that score best: was anything fitted?"
     UNLIKELY = "unlikely future", "behind a cut the tokens that score worst: was anything fitted?"
     BETWEEN = "future between", "a part of those tokens: is it more than a choice between two?"

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from harness.inside.hooks.recording.noise_behind import NoiseBehind
 from harness.inside.hooks.recording.silent_weights import NoiseBeforeFirstForward, silent_parts
 from harness.inside.hooks.recording.weights import Weights
 from harness.protocol.job import Loudness
@@ -73,3 +74,26 @@ def test_a_look_counts_what_is_silent() -> None:
     weights.close()
 
     assert (before, again, after) == (3, 3, 0)
+
+
+def test_noise_behind_a_moment_comes_again_with_every_write() -> None:
+    """Not before it; once, while nobody writes; again behind a load or a step."""
+    weights, noted = Weights(), [0]
+    net, x = Net(), torch.ones(1, 4)
+    own = {name: value.clone() for name, value in net.state_dict().items()}
+    hook = NoiseBehind(Loudness(1, behind=2), weights.parameters, lambda: noted[0])
+
+    def changed() -> bool:
+        net(x)
+        return not torch.equal(net.bank, own["bank"])
+
+    noted[0] = 1
+    assert not changed()
+    noted[0] = 2
+    assert changed()
+    once = net.bank.clone()
+    assert changed() and torch.equal(net.bank, once)
+    net.load_state_dict(own)
+    assert changed() and not net.mask.any() and not torch.equal(net.bank, once)
+    hook.close()
+    weights.close()
