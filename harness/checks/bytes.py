@@ -2,8 +2,9 @@
 
 From the printed pair, loss in nats a token and bits per byte, follows a number of bytes a token;
 the canonical table says how many there are. A larger denominator would lower the claim without
-lowering the loss. Allowed: what rounding of both numbers explains; one token more or less at either
-end; one byte a document (the space after a boundary). A smaller denominator only hurts its author.
+lowering the loss; where it is that of all targets, and fewer have a loss in the number, that is
+BYTES-5. Allowed: what rounding of both numbers explains; one token more or less at either end; one
+byte a document (the space after a boundary). A smaller denominator only hurts its author.
 One that counts the characters of "<0x0A>" and "<s>" instead of a byte and nothing is *unknown*:
 text has few of them, our streams a quarter (#1553: 38 % here, little there).
 Where bits alone were printed, the loss that was captured takes its place; it fails nothing.
@@ -13,6 +14,7 @@ Does not cover scripts that print no bits, or another loss than nats a token: *u
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from harness.trace.scored_positions import ScoredPass
 BYTE_SPELT = 5  # characters of "<0x0A>" beyond the byte that it stands for
 BOS_SPELT = 3  # of "<s>", which stands for none
 RULE = "BYTES-1"
+OF_ALL = "BYTES-5"  # bytes of tokens without a loss
 NUMBER = re.compile(r"\d+\.\d+")
 
 
@@ -50,7 +53,21 @@ def check_bytes(
     if printed.nats_per_token:
         rounding += printed.half_unit / nats
     edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
-    return _status(printed, nats, (implied, ours, ours * rounding + edges, spelt), len(once))
+    allowed = ours * rounding + edges
+    found = _status(printed, nats, (implied, ours, allowed, spelt), len(once))
+    every = float(bytes_of[1:].sum()) / max(1, len(once))  # of all targets, a counted token
+    if found.status is Status.FAIL and abs(implied - every) <= allowed:
+        return _of_all(found, len(once), len(bytes_of) - 1)
+    return found
+
+
+def _of_all(found: Finding, tokens: int, targets: int) -> Finding:
+    """The count is right, and not that of the tokens whose losses were added up."""
+    text = (
+        f"{found.message}: it is that of all {targets:,} targets, {targets - tokens:,} of which"
+        " have no loss in the number"
+    )
+    return replace(found, rule=OF_ALL, message=text)
 
 
 def bytes_per_token(

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.checks.byte_spread import check_spread
+from harness.checks.bytes import OF_ALL, check_bytes
 from harness.checks.bytes import RULE as BYTES
-from harness.checks.bytes import check_bytes
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.file_reads import check_reads
 from harness.checks.first_row import RULE as FIRST_ROW
@@ -212,10 +212,12 @@ def _other_bits(evidence: Evidence, spread: Finding | None) -> Iterator[Reason]:
     base = evidence.base
     if spread and spread.status is Status.FAIL and base.headline in evidence.unexplained:
         why = "but the bits are those of a mixture over bytes (NORM-5)"
-        yield Reason(BYTES, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
     elif not base.finished:
         why = "but the run broke off, and the number that it stands for may come later"
-        yield Reason(BYTES, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
+    else:
+        return
+    for rule in (BYTES, OF_ALL):
+        yield Reason(rule, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
 
 
 def _rival(evidence: Evidence) -> Iterator[Reason]:

@@ -40,6 +40,22 @@ def test_bytes(factor, status):
     assert check_bytes(line, None, bytes_of, law.starts, is_byte).status is Status.UNKNOWN
 
 
+def test_the_bytes_of_tokens_without_a_loss():
+    """The denominator of all targets under the losses of some is BYTES-5; an incomplete end of a
+    few tokens is rounding.
+    """
+    law = stream(8)
+    scores = score(law)
+    bytes_of = 1 + law.tokens % 5
+    is_byte = np.zeros(len(law.tokens), bool)
+    for left_out, rule in ((300, "BYTES-5"), (2, "BYTES-1")):
+        kept = Scores(*(a[left_out:] for a in (scores.position, scores.nats, scores.event)))
+        bits = kept.nats.sum() / math.log(2) / bytes_of[1:].sum()
+        line = Printed(1, "final", f"bits {bits:.8f}", kept.mean, bits, 5e-9, False)
+        found = check_bytes(line, kept, bytes_of, law.starts, is_byte)
+        assert (found.rule, found.status) == (rule, Status.FAIL if left_out > 2 else Status.PASS)
+
+
 @pytest.mark.parametrize("times", [1, 32])
 @pytest.mark.parametrize(("more", "status"), [(0, Status.UNKNOWN), (1, Status.FAIL)])
 def test_byte_pieces_spelt_out(more, status, times):
