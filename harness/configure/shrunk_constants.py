@@ -8,7 +8,7 @@ attempt, and a size that fits the device, leave the code alone.
 import ast
 from collections.abc import Iterable, Mapping
 
-from audits.source import Outcome
+from audits.source import Outcome, Source
 from audits.switches import Switches
 from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.rules import counted_entries, shrunk_value
@@ -18,6 +18,7 @@ from harness.protocol.code_constants import (
     AVERAGE,
     MODULUS,
     NUMEL,
+    PACKED,
     CodeConstant,
     constants_in,
     named_numbers_in,
@@ -29,11 +30,11 @@ def shrunk_constants(switches: Switches, was: Proportions) -> dict[str, SettingV
     tree = _entry_tree(switches)
     if tree is None or was.target.only_common or was.target.native:
         return {}
-    found = list(constants_in(tree))
+    found, packed = list(constants_in(tree)), _is_packed(switches.sources[switches.target.entry])
     tables = _table_sizes(found, was)
     small = {one.key: (one.value, _in_its_place(one, tables, was)) for one in found}
     return {
-        key: SettingValue(text, _origin(f"{text} for {value}"))
+        f"{PACKED}:{key}" if packed else key: SettingValue(text, _origin(f"{text} for {value}"))
         for key, (value, text) in small.items()
         if text is not None
     }
@@ -49,12 +50,22 @@ def shrunk_numbers(switches: Switches, was: Proportions) -> dict[str, SettingVal
     return {
         key: SettingValue(text, _origin(f"{text} for {one.value}"))
         for file, source in switches.sources.items()
-        if source.tree is not None and source.wrapper_line is None
+        if source.tree is not None
         for one in named_numbers_in(source.tree)
         if (name := one.name.upper()) not in read
         and (text := shrunk_text(name, str(one.value), was)) is not None
-        for key in [one.key if file == switches.target.entry else f"{file}:{one.key}"]
+        for key in [_key(one, "" if file == switches.target.entry else file, source)]
     }
+
+
+def _key(one: CodeConstant, file: str, source: Source) -> str:
+    """With the file that it stands in, but for the entry's own."""
+    place = PACKED if _is_packed(source) else file
+    return f"{place}:{one.key}" if place else one.key
+
+
+def _is_packed(source: Source) -> bool:
+    return source.wrapper_line is not None
 
 
 def _plain(flag: str) -> str:
@@ -63,7 +74,8 @@ def _plain(flag: str) -> str:
 
 def _entry_tree(switches: Switches) -> ast.AST | None:
     source = switches.sources.get(switches.target.entry)
-    return None if source is None or source.outcome is not Outcome.PARSED else source.tree
+    read = source is not None and source.outcome in (Outcome.PARSED, Outcome.UNPACKED)
+    return source.tree if source is not None and read else None
 
 
 def _origin(change: str) -> Origin:

@@ -11,8 +11,8 @@ report.
 
 Guarantees: only whole numbers of at least `MIN_ENTRIES` that have a name or are used as one of the
 nameless, rates of averages, and, where they are asked for, all numbers that have a name, in the
-files that the entry imports too. Does not cover: packed scripts; sizes that are computed; which of
-them are exchanged, and for what.
+files that the entry imports too, and in text that it unpacks and executes. Does not cover: sizes
+that are computed; which of them are exchanged, and for what.
 """
 
 import ast
@@ -21,6 +21,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+PACKED = "<string>"  # the file of a key that stands in text which the script executes
+TEXT_FUNCTIONS = ("__as__", "__tree__")  # that rewritten code gives such text to
 MIN_ENTRIES = 32_768  # trained tables that stand in code are smaller
 MIN_NUMEL = 4_096  # of a matrix that a quantiser leaves alone: 8,192 and 65,536 are usual
 AVERAGE = re.compile(r"(^|_)ema_decay$", re.IGNORECASE)
@@ -55,6 +57,7 @@ def place_of(key: str) -> str:
     """A constant's key for people: "line 51: BUCKETS"."""
     place, _, name = key.rpartition(":")
     file, _, line = place.rpartition(":")
+    file = "packed text" if file == PACKED else file
     return f"{file} line {line}: {name}" if file else f"line {line}: {name}"
 
 
@@ -117,7 +120,7 @@ def of_file(values: Mapping[str, str], name: str) -> dict[str, str]:
     }
 
 
-def parsed_with(text: bytes, file: str, values: Mapping[str, str]) -> ast.Module:
+def parsed_with(text: bytes | str, file: str, values: Mapping[str, str]) -> ast.Module:
     """The tree of a script with other numbers in it; lines stay what they are.
 
     Raises SyntaxError where the script does not parse.

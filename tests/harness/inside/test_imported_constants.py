@@ -50,3 +50,24 @@ def test_the_hooks_rewrite_what_came_of_it(tmp_path: Path, monkeypatch: pytest.M
     assert found.DIM == 64
     capture = load(tmp_path / "out")
     assert sorted({*capture.position.tolist()}) == list(range(1, 513))
+
+
+@pytest.mark.parametrize("way", ["exec(text)", 'exec(compile(text, "it.py", "exec"))'])
+def test_a_number_of_executed_text_is_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Of the key's line and name; text that is no Python fails as it would have."""
+    stream = np.random.default_rng(5).integers(0, 64, 513)
+    space: dict[str, object] = {}
+    with watching(stream, tmp_path / "out" / "rank0", tmp_path) as recorder:
+        imported_constants.install({"<string>:2:DIM": "64"}, tmp_path)
+        script = f"""text = "import math\\nDIM = 768\\nOTHER = 768"
+{way}
+try:
+    exec("no python")
+except SyntaxError as error:
+    broken = error
+"""
+        exec(recorder.compiled(script, str(tmp_path / "train_gpt.py")), space)
+    assert (space["DIM"], space["OTHER"]) == (64, 768)
+    assert isinstance(space["broken"], SyntaxError)

@@ -9,6 +9,7 @@ code.
 
 import ast
 import builtins
+import copy
 import importlib.machinery
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,7 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.inside.hooks.code.rewriting import EACH, KEEP, READ, REWRITTEN, SLICE, Rewriter
+from harness.inside.hooks.code.rewriting import (
+    EACH,
+    KEEP,
+    READ,
+    REWRITTEN,
+    SLICE,
+    TREE,
+    Rewriter,
+)
 from harness.inside.hooks.code.seen_rows import numbers_in, row_width
 from harness.inside.hooks.numpy.picks import picked_by_key
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of
@@ -28,12 +37,14 @@ from harness.inside.hooks.python.tracked_floats import TrackedFloat, TrackedNump
 from harness.inside.hooks.recording.kept_values import LineOfValues
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.sites import Site
+from harness.protocol.code_constants import PACKED
 
 # What is looked at here needs no watch: a property costs 0.3 us for 1.5 us.
 Unwatched: Any = torch._C.DisableTorchFunction
 Loader: Any = importlib.machinery.SourceFileLoader
 NUMBERS = {float, np.float64, np.float32, TrackedFloat, TrackedNumpyFloat, Decimal}
 FLOATS = NUMBERS - {Decimal}
+TEXTS = {str, bytes, ast.Module}
 ARRAYS = {np.ndarray, TrackedArray, Tensor}
 READ_LATELY = 8  # tokens: the target, and its context
 INTEGERS = {np.int64, np.int32, np.int16, np.uint16, np.uint32, np.uint8}
@@ -57,23 +68,29 @@ class FollowedCode:
 
     def compiled(self, source: Any, file: str) -> CodeType:
         """A text, or a tree, of the script."""
+        tree = self._tree(source, file)
+        return compile(source if tree is None else tree, file, "exec", dont_inherit=True)
+
+    def _tree(self, source: Any, file: str) -> ast.Module | None:
+        """The same, rewritten; None where it cannot be."""
         try:
-            tree = source if isinstance(source, ast.Module) else ast.parse(source, file)
-            plain = compile(tree, file, "exec", dont_inherit=True)
-        except SyntaxError:
-            return compile(source, file, "exec", dont_inherit=True)
+            given = isinstance(source, ast.Module)
+            tree: ast.Module = copy.deepcopy(source) if given else ast.parse(source, file)
+        except (SyntaxError, ValueError):
+            return None
         try:
             rewriter = Rewriter(len(self._lines))
-            code = compile(rewriter.visit(tree), file, "exec", dont_inherit=True)
+            rewriter.visit(tree)
+            compile(tree, file, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, TypeError, RecursionError, AttributeError) as error:
             self._recorder.missed("rewriting", error)
-            return plain
+            return None
         name = self._recorder.sites.name_of(file) or Path(file).name
         clock = self._recorder.clock
         for place in rewriter.places:
             site = Site(f"{name}:{place.line}", place.function)
             self._lines.append(LineOfValues(site, str(place.number), clock))
-        return code
+        return tree
 
     def _source_to_code(self) -> Any:
         theirs, to_code = self._recorder.sites.name_of, self._to_code
@@ -97,13 +114,18 @@ class FollowedCode:
         seen = _Seen(self._recorder, self._lines)
 
         def rewritten(text: Any) -> Any:
-            return self.compiled(text, "<string>") if type(text) in (str, bytes) else text
+            return self.compiled(text, PACKED) if type(text) in TEXTS else text
+
+        def tree(text: Any) -> Any:
+            found = self._tree(text, PACKED) if type(text) in TEXTS else None
+            return text if found is None else found
 
         return {
             READ: seen.reader(),
             KEEP: seen.keeper(),
             EACH: seen.goer(),
             REWRITTEN: rewritten,
+            TREE: tree,
             SLICE: slice,
         }
 

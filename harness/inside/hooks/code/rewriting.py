@@ -3,7 +3,7 @@
     a[i]                      read(a, i, n)
     total += x; p = x; l.append(x); return x; [x for ...]      x becomes keep(n, x)
     for t in a; zip(a, b)     a becomes each(a)
-    exec(text)                exec(rewritten(text))
+    exec(text)                exec(rewritten(text)); the tree of it in compile(text, name, "exec")
     dict(os.environ)          os.environ.copy(), whose look-ups are heard
 
 Each gives back what the code would have had there: same objects, same order, same exceptions.
@@ -14,7 +14,10 @@ Lines and names stay. Does not cover: functions that another compiler reads (dec
 import ast
 from typing import NamedTuple
 
-READ, KEEP, EACH, REWRITTEN, SLICE = "__at__", "__of__", "__in__", "__as__", "__to__"
+from harness.protocol.code_constants import TEXT_FUNCTIONS
+
+READ, KEEP, EACH, SLICE = "__at__", "__of__", "__in__", "__to__"
+REWRITTEN, TREE = TEXT_FUNCTIONS
 APPENDS = ("append", "appendleft", "add", "put")
 GOES_THROUGH = ("zip", "enumerate", "map", "iter", "list", "tuple", "sum")
 FOREIGN_COMPILERS = ("jit", "compile", "kernel", "script", "njit", "vectorize")
@@ -125,6 +128,8 @@ class Rewriter(ast.NodeTransformer):
             node.args = [a if isinstance(a, ast.Starred) else self._through(a) for a in node.args]
         elif name == "exec" and node.args and not isinstance(node.args[0], ast.Starred):
             node.args[0] = self._call(REWRITTEN, node.args[0], node.args[0])
+        elif name == "compile" and _makes_a_module(node):
+            node.args[0] = self._call(TREE, node.args[0], node.args[0])
         elif getattr(node.func, "attr", "") in APPENDS and len(node.args) == 1:
             node.args[0] = self._kept(node.args[0])
         return node
@@ -221,6 +226,12 @@ class _Slices(ast.NodeTransformer):
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node
+
+
+def _makes_a_module(node: ast.Call) -> bool:
+    """`compile(text, name, "exec")`."""
+    mode = node.args[2] if len(node.args) == 3 else None
+    return isinstance(mode, ast.Constant) and mode.value == "exec" and not node.keywords
 
 
 def _names(node: ast.expr) -> list[str]:
