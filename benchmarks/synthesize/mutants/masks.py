@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -19,7 +21,7 @@ class DropMask(Operator):
 
 
 class BigramOffByOne(Operator):
-    """`out[..., 1:] = hash(t[..., 1:], t[..., :-1])` is written to `out[..., :-1]`."""
+    """`out[..., 1:] = hash(t[..., 1:], t[..., :-1])` hashes each token with the next one."""
 
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         target, value = original_node.targets[0].target, code(original_node.value)
@@ -30,8 +32,7 @@ class BigramOffByOne(Operator):
             and ("xor" in value or "^" in value or "*" in value)
             and self.is_chosen()
         ):
-            moved = cst.parse_expression(
-                f"{code(cst.ensure_type(target, cst.Subscript).value)}[..., :-1]"
-            )
-            return updated_node.with_changes(targets=[cst.AssignTarget(moved)])
+            ahead = re.sub(r"(\w+)\[\.\.\., ?1:\]", r"torch.roll(\1, -1, -1)[..., 1:]", value)
+            both = re.sub(r"(\w+)\[\.\.\., ?:-1\]", r"\1[..., 1:]", ahead)
+            return updated_node.with_changes(value=cst.parse_expression(both))
         return updated_node
