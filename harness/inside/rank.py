@@ -132,7 +132,7 @@ def _settle(rank: Rank) -> None:
         counted_clock.install(theirs)
     if job.entries:
         look = parsed_files.exchange(job.entries)
-        parsed_files.Parsers(look, lambda frame: theirs(frame.f_code.co_filename))
+        parsed_files.Parsers(look, lambda frame: theirs(frame.f_code.co_filename), job.stage)
 
 
 def _shim(job: Job) -> None:

@@ -78,7 +78,7 @@ def watching(
     hooks += [NumpyBridge(recorder), MathHooks(recorder), io_hooks]
     names = AskedNames(recorder, folder, foreseen)
     hooks += [names, Environment(recorder, names), Options(recorder, names)]
-    hooks.append(Entries(recorder, names))
+    hooks.append(Entries(recorder, names, stage))
     if not native:
         followed = FollowedCode(recorder)
         recorder.compiled = followed.compiled

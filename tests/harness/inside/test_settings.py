@@ -1,6 +1,7 @@
 """Laws of what is noted of a script's settings: every spelling, each name once."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,35 +99,41 @@ def test_what_a_script_notes_is_bounded(tmp_path: Path) -> None:
 CONFIGURED = """
 import configparser, json, tomllib, runpy
 from pathlib import Path
+here = Path(__file__).parent
 held = json.loads('{"model": {"dim": 512, "rate": 0.5, "deep": true}, "name": "x"}')
-held["again"] = json.loads('{"model": {"dim": 64}}')
-held["toml"] = tomllib.loads("[train]\\nsteps = 900")
+held["toml"] = tomllib.loads((here / "run.toml").read_text())
 ini = configparser.ConfigParser()
-ini.read_string("[data]\\nspan = 1024\\nwhere = here")
+ini.read(here / "run.ini")
 held["ini"] = ini.getint("data", "span")
-here = Path(__file__).with_name("conf.py")
-here.write_text("width = 7 * 11")
-held["python"] = runpy.run_path(str(here))["width"]
-json.loads(json.dumps({str(i): i for i in range(9999)}))
+held["python"] = runpy.run_path(str(here / "conf.py"))["width"]
+with open(here / "run.json") as file:
+    held["json"] = json.load(file)
+(here / "meta.json").write_text(json.dumps(dict(model=dict(dim=512))))
+held["own"] = json.loads((here / "meta.json").read_text())
+json.loads((here / "words.json").read_text())
 """
 
 
 def test_numbers_of_configuration_files_are_noted_and_exchanged(tmp_path: Path) -> None:
-    """By their names, whatever parses them; a number that is another one by now stays, and so does
-    a vocabulary.
-    """
-    found = asked_by(tmp_path, CONFIGURED)
+    """By their names, whatever parses them; not a vocabulary, and nothing that the script wrote."""
+    (tmp_path / "run.toml").write_text("[train]\nsteps = 900")
+    (tmp_path / "run.ini").write_text("[data]\nspan = 1024\nwhere = here")
+    (tmp_path / "conf.py").write_text("width = 7 * 11")
+    (tmp_path / "run.json").write_text('{"late": {"bite": 4096}}')
+    (tmp_path / "words.json").write_text(json.dumps({f"w{i}": i for i in range(9999)}))
     noted = {"model.dim": "512", "model.rate": "0.5", "train.steps": "900"}
-    assert found == noted | {"data.span": "1024", "width": "77"}
+    noted |= {"data.span": "1024", "width": "77", "late.bite": "4096"}
+    assert asked_by(tmp_path, CONFIGURED) == noted
+    (tmp_path / "meta.json").unlink()
     told = {"model.dim 512": "32", "train.steps 900": "3", "data.span 1024": "64", "width 77": "8"}
     theirs = lambda frame: frame.f_code.co_filename == "<string>"  # noqa: E731
     space: dict[str, Any] = {"__file__": str(tmp_path / "train_gpt.py")}
     with contextlib.ExitStack() as stack:
         for look in (parsed_files.exchange(told), lambda parsed: None):  # two, as in a watched run
-            stack.callback(parsed_files.Parsers(look, theirs).close)
+            stack.callback(parsed_files.Parsers(look, theirs, tmp_path).close)
         exec(CONFIGURED, space)
     held = space["held"]
-    assert held["model"]["dim"] == 32 and held["again"]["model"]["dim"] == 64
+    assert held["model"]["dim"] == 32 and held["own"]["model"]["dim"] == 512
     assert held["toml"]["train"]["steps"] == 3 and held["ini"] == 64 and held["python"] == 8
 
 

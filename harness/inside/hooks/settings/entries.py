@@ -2,6 +2,7 @@
 
 from collections.abc import MutableMapping
 from itertools import islice
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,9 +15,9 @@ from harness.protocol.asked import Way
 class Entries:
     """Hears parsers while installed."""
 
-    def __init__(self, recorder: Recorder, names: AskedNames) -> None:
+    def __init__(self, recorder: Recorder, names: AskedNames, stage: Path) -> None:
         self._recorder, self._names = recorder, names
-        self._parsers = Parsers(self._heard, self._is_theirs)
+        self._parsers = Parsers(self._heard, self._is_theirs, stage)
 
     def close(self) -> None:
         """Takes everything back."""
