@@ -5,10 +5,10 @@ together, cut where a position comes again (a pass) or where a number was printe
 in four ways (by the captured weights, every token alike, every sum alike: a mean of batch means,
 and with the factors as part of the scores: `0.98 * loss`). The first candidate that agrees within
 the printed rounding is taken, in the order latest pass, earlier passes, other cuts, one score a
-token; failing that, plain numbers that a line kept (`value_lines`); failing that, the closest, with
-its gap. A number that may be a claim stands for the stream: there, a candidate that holds a part of
-it is taken only where none holds nearly all, and only where so many were tried that none would have
-agreed by chance.
+token; failing that, plain numbers that a line kept (`value_lines`); scores of a part, divided by
+all targets; the closest, with its gap. A number that may be a claim stands for the stream: there, a
+candidate that holds a part of it is taken only where none holds nearly all, and only where so many
+were tried that none would have agreed by chance.
 
 Guarantees: what is returned was captured before the line was printed. Does not cover: scores that
 were mixed where no hook sees them (C extensions, byte-level mixers): then nothing fits, or the gap
@@ -17,7 +17,7 @@ says so.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -36,6 +36,8 @@ WORST_GAP = 5e-3  # relative; anything further off explains nothing
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 PLACES_OFF = 8  # an inferred place is that of what was read, which may end before the target
 SITES = 6  # call sites nearest to the line that are combined
+LEAST_PART = 0.25  # of the targets, that may stand for all
+FINE = 5e-6  # half a unit of a number that a part comes to by no chance
 LN2 = float(np.log(2.0))
 
 
@@ -53,6 +55,7 @@ class Pass:
     coverage: float  # share of the stream's targets (all but the first token) that were scored
     inferred: bool = False  # places are those of the tokens that were read before (`value_lines`)
     unit: str = "nats"  # in which the lines of inferred scores keep them
+    divided_by: int = 0  # tokens, where they are more than were added up; else 0
     row_width: int = 0  # entries of the rows, where inferred scores were seen to be entries of rows
 
     @property
@@ -104,7 +107,27 @@ def reconstruct(
         return _inferred(printed, by_value, stream_length)
     if part is not None:
         return _as_pass(capture, printed, part, stream_length)
+    if (thinned := _thinned(capture, printed, end, stream_length)) is not None:
+        return thinned
     return None if best is None else _as_pass(capture, printed, best, stream_length)
+
+
+def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -> Pass | None:
+    """Scores of a part of the stream, divided by all of its targets."""
+    wanted, targets = printed.nats_per_token, stream_length - 1
+    if wanted is None or printed.half_unit > FINE or wanted <= 0:
+        return None
+    for window in _candidates(capture, end, windows):
+        count = int(window.count.sum())
+        if not LEAST_PART * targets <= count < targets:
+            continue
+        off = abs(float(window.nats.sum()) / targets - wanted)
+        if off <= printed.half_unit * 1.01 + FLOAT32 * wanted:
+            fit = _Fit(window, Weighing.TOKENS, 0.0, exact=True)
+            found = _as_pass(capture, printed, fit, stream_length)
+            once = len(np.unique(found.position)) == len(found.position)
+            return replace(found, divided_by=targets) if once else None
+    return None
 
 
 def _is_whole(capture: Capture, window: Window, stream_length: int) -> bool:

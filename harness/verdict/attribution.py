@@ -1,5 +1,6 @@
 """From what was refuted to the rule that was broken.
 
+    divided by more than was added  BYTES-5: tokens without a loss count
     as printed, not as scored       PASS-3: unequal weights make the number what it is
     an order break explains it      ORDER-1, ORDER-2, CAUSAL-3, PASS-1, PASS-2
     scores moved with later tokens  CAUSAL-1 within a step; between steps PASS-1 where tables were
@@ -36,6 +37,7 @@ class Proof:
     softmax: bool | None = None  # every score is a whole softmax's; None: not known
     sums: Finding | None = None  # NORM-1 from sums over the alphabet, where they were taken
     weighed: bool = False  # unequal weights, and not its scores, make the number refuted
+    uncounted: int = 0  # tokens that the number was divided by, and no score of which is in it
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     weights_depend_on_future: bool = False  # those that scored first were others under each
 
@@ -81,6 +83,11 @@ def _broken(rule: str, why: str, proof: Proof, evidence: Evidence = ()) -> Findi
 
 
 def _rule(proof: Proof) -> tuple[str, str]:
+    if proof.uncounted and proof.refuted:
+        return "BYTES-5", (
+            f"its scores come to the number only where they are divided by {proof.uncounted:,} more"
+            " tokens than they are of: those have no loss in it"
+        )
     if proof.weighed:
         return "PASS-3", (
             "its scores, each counted once, are none too good; it is by unequal weights that the"

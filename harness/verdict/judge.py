@@ -166,7 +166,8 @@ def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
     found = _weighing(base, pure=is_pure(base.source))
     weighed = found is not None and found.proof is not None
     sums = _sums(evidence)
-    return Proof(head, evidence.future, order, mass, softmax, sums, weighed, by_hand, depend)
+    none = _uncounted(base)
+    return Proof(head, evidence.future, order, mass, softmax, sums, weighed, none, by_hand, depend)
 
 
 def _pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
@@ -178,7 +179,14 @@ def _pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
     order, softmax = _order(run, tail), bool(run.softmax_width)
     found_weighing = _weighing(run, pure=True)
     weighed = found_weighing is not None and found_weighing.proof is not None
-    return Proof(test, evidence.future, order, mass, softmax, _sums(evidence), weighed)
+    none = _uncounted(run)
+    return Proof(test, evidence.future, order, mass, softmax, _sums(evidence), weighed, none)
+
+
+def _uncounted(run: ScriptRun) -> int:
+    """Tokens that the headline was divided by, beyond those whose scores add up to it."""
+    scored = run.scored
+    return scored.divided_by - len(scored.position) if scored and scored.divided_by else 0
 
 
 def _weighing(run: ScriptRun, *, pure: bool) -> Weighing | None:

@@ -230,6 +230,24 @@ def test_a_number_that_nothing_supports_is_not_rebuilt(run):
     assert reconstruct(load(stage / "out"), invented, TOKENS) is None
 
 
+def test_scores_of_a_part_that_all_targets_divide(tmp_path):
+    """The dear half without its losses, and with its place in the mean: what is in the number is
+    told, and by how many tokens it was divided. The mean of the half alone is a mean.
+    """
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    with watching(stream, tmp_path / "rank0", tmp_path):
+        tokens, rows = torch.from_numpy(stream), torch.randn(TOKENS - 1, 64)
+        nll = F.cross_entropy(rows, tokens[1:], reduction="none").double()
+        cheap = nll < nll.median()
+        total, kept = nll[cheap].sum().item(), int(cheap.sum())
+    lines = [f"final val_loss:{total / n:.8f}" for n in (TOKENS - 1, kept)]
+    found = [
+        reconstruct(load(tmp_path), number, TOKENS) for number in printed_numbers("\n".join(lines))
+    ]
+    assert [len(one.position) for one in found] == [kept] * 2
+    assert [one.divided_by for one in found] == [TOKENS - 1, 0]
+
+
 def test_a_killed_process_leaves_what_was_written(run, tmp_path):
     stage, _, logs = run
     for path in (stage / "out" / "rank0").iterdir():

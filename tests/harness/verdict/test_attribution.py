@@ -16,11 +16,11 @@ from harness.verdict.attribution import Proof, name_violations
 UNUSED = np.full(1024, NEVER)
 
 
-def proof_of(law, scores, flipped, first_used=UNUSED, sums=None) -> list[Finding]:
+def proof_of(law, scores, flipped, first_used=UNUSED, sums=None, uncounted=0) -> list[Finding]:
     view = order_view(scores, Uses(first_used), np.arange(1, 1024))
     mass = mass_bound(scores, law, THRESHOLD_NATS)
     source = source_test(printed(scores.mean), scores, law)
-    return name_violations(Proof(source, flipped, view, mass, sums=sums))
+    return name_violations(Proof(source, flipped, view, mass, sums=sums, uncounted=uncounted))
 
 
 def test_an_early_use_of_its_own_token_moves_no_other_score():
@@ -45,7 +45,8 @@ def test_an_early_use_of_its_own_token_moves_no_other_score():
 
 def test_names():
     """Mass where a sum was taken, beside what the ledger explains too; undecided otherwise: that
-    nothing moved and nothing was used early is no sum.
+    nothing moved and nothing was used early is no sum. Tokens without a loss, which the number was
+    divided by, come first.
     """
     law = stream(7)
     still, moved = flip(law, honest)[1], flip(law, all_first)[1]
@@ -60,6 +61,8 @@ def test_names():
         return [named.rule for named in proof_of(*args, **kwargs)]
 
     assert names(law, score(law), still) == []
+    assert names(law, score(law), still, uncounted=99) == []
+    assert names(law, twin, still, uncounted=99) == ["BYTES-5"]
     assert names(law, score(law), still, sums=sums) == []  # a sum alone accuses nobody
     assert names(law, twin, still, sums=sums) == ["NORM-1"]
     assert names(law, twin, still, sums=open_) == ["SOURCE-1"]
