@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from audits.bounded import Bounds
 from audits.folder import NothingToScan
 from audits.folder import UsageError as NotReadable
 from audits.guarded import scan_guarded
@@ -52,6 +53,7 @@ from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
+MAX_HASHED_BYTES = 1 << 30
 JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
 JUDGE_BROKEN_S = 60.0  # the same where nobody waits: we broke down
 OUR_FAULT = "this is a fault of scorefirst, not of the submission: please report it with its log"
@@ -151,7 +153,7 @@ class Evaluation:
                 self._scan()
         if self.submission.kind is Kind.RECORD:
             with self._phase("drive"), self._pool() as pool:
-                record = read_record(self.options.folder, self.options.entry)
+                record = read_record(self.options.folder, self.options.entry, self._bounds)
                 self.examination = Examination(self.options, record, pool)
                 self.examination.run()
             return
@@ -205,7 +207,8 @@ class Evaluation:
     def _scan(self) -> None:
         """Always under `strict`: the catalogue's severities make the other profile's verdict."""
         try:
-            report = scan_guarded(self.options.folder, "strict", self.options.entry)
+            options = self.options
+            report = scan_guarded(options.folder, "strict", options.entry, bounds=self._bounds)
         except NothingToScan:
             return  # a declared engine: the code is ours
         except NotReadable as error:
@@ -214,6 +217,12 @@ class Evaluation:
         self.findings += found
         self.options.observer.read([*first_lines(report, found, self.options.profile)])
         self.read = () if report.unjudged else tuple(CHECKS)
+
+    @property
+    def _bounds(self) -> Bounds:
+        """Of reading the submission's files."""
+        usual = Bounds()
+        return replace(usual, wall_s=min(usual.wall_s, self.options.budget_s))
 
     def _score(self, setup: Setup, run: Run) -> None:
         self.main = run
@@ -342,6 +351,9 @@ def _named(data: DataFolder | None) -> dict[str, str] | None:
     return {"folder": str(data.root), "hash": data.fingerprint()} if data else None
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path) -> str | None:
+    """None of one that is far beyond what may be submitted: its size is a finding."""
+    if path.stat().st_size > MAX_HASHED_BYTES:
+        return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from audits.bounded import Bounds, Unfinished, in_child
 from audits.folder import NothingToScan
 from audits.folder import UsageError as NotReadable
 from audits.switches import Switches, as_number, read_switches
@@ -29,6 +30,8 @@ _RANKS = re.compile(
     r"\b(all_reduce|all_gather|reduce_scatter|all_to_all|broadcast|broadcast_object_list|isend|irecv"
     r"|init_process_group|WORLD_SIZE|get_world_size)\b"
 )
+READ = Bounds()
+READ_CURE = "make its code and its papers plain: nothing that a reader drowns in"
 CURE = "give the folder that holds the submission's script, or the script itself"
 
 
@@ -133,12 +136,18 @@ class RecordScript:
         )
 
 
-def read_record(path: Path, entry: str | None = None) -> RecordScript:
-    """A folder or a lone script. Raises SubmissionError without a script, UsageError where it is
-    not clear which one is meant.
+def read_record(path: Path, entry: str | None = None, bounds: Bounds = READ) -> RecordScript:
+    """A folder or a lone script. Raises SubmissionError without a script, or where it cannot be
+    read, UsageError where it is not clear which one is meant.
+
+    A child does it first: what it survives, within its bounds, this process does again, since what
+    is read is more than can be sent.
     """
     try:
+        in_child(lambda: bool(read_switches(path, entry)), bounds)
         return RecordScript(read_switches(path, entry))
+    except Unfinished as why:
+        raise SubmissionError(f"{path}: cannot be read: {why}", READ_CURE) from why
     except NothingToScan as error:
         raise SubmissionError(str(error), CURE) from error
     except NotReadable as error:

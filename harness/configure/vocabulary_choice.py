@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from audits.bounded import Bounds, Unfinished, in_child
 from audits.switches import Switches, as_number
 from harness.errors import SubmissionError
 from harness.streams.vocabulary import Vocabulary
@@ -19,6 +20,8 @@ from reference_model.data.errors import DataError
 from reference_model.data.tokenizer import load_tokenizer, train_tokenizer
 
 DEFAULT_SIZE = 1_024
+MAX_MODEL_BYTES = 16 << 20  # one of 65,536 entries has 1.2 MB
+MODEL = Bounds(wall_s=30.0, memory_bytes=1 << 30)  # of opening one
 BYTE_SPECIALS = 4  # pad, bos, eos, unk; then the 256 bytes
 BYTE_SIZE = BYTE_SPECIALS + 256
 _NAMED_SIZE = re.compile(r"(?:sp|bpe_|fineweb_)(\d{3,5})(?!\d)")
@@ -36,7 +39,8 @@ def vocabulary_of(
     if size <= BYTE_SIZE + 8 and not any(path.endswith(".model") for path in wanted):
         return Vocabulary(size, "plain bytes", None)
     names = [Path(path).name for path in wanted]
-    inside = sorted(switches.target.root.rglob("*.model"), key=lambda path: path.name not in names)
+    found = sorted(switches.target.root.rglob("*.model"), key=lambda path: path.name not in names)
+    inside = [path for path in found if _opens(path)]
     for path in [*inside, *given]:
         if (model := _model_of(path, size)) is not None:
             place = "the folder" if path in inside else "the user"
@@ -101,6 +105,16 @@ def trained_model(size: int) -> bytes:
 
 def _texts() -> Iterable[str]:
     return (text for source in read_sources() for text in source.documents)
+
+
+def _opens(path: Path) -> bool:
+    """Whether a file of the folder is a tokenizer: a child tries it first."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_MODEL_BYTES:
+        return False
+    try:
+        return in_child(lambda: load_tokenizer(path).vocab_size() > 0, MODEL)
+    except (DataError, Unfinished):
+        return False
 
 
 def _model_of(path: Path, size: int) -> bytes | None:

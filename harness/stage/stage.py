@@ -3,7 +3,8 @@
 Guarantees: the script's text is the submission's, byte for byte, unless this Python cannot read its
 grammar; then f-strings are lowered. `changes` says so, and names every number in the code and every
 attribute of a class that gets another value while the script is compiled and run. Nothing of the
-folder that lies elsewhere (links) is followed, nothing larger than `MAX_FILE_BYTES` is copied, and
+folder that lies elsewhere (links) is followed, nothing that is no file or larger than
+`MAX_FILE_BYTES` is copied, as `changes` says too, and
 its logs stay behind, so that what is in them afterwards is the run's own.
 Does not cover: packages and programs that the script expects of its machine.
 """
@@ -24,6 +25,8 @@ from harness.stage.data_layout import Layout, StageData
 
 MAX_FILE_BYTES = 100 << 20  # an artifact has at most 16 MB
 MAX_FOLDER_BYTES = 1 << 30
+MAX_FILES = 20_000
+MAX_NAMED = 10  # of files that stay behind
 _LEFT_BEHIND = (".git", "__pycache__", "logs", "wandb", ".venv", "node_modules")
 
 
@@ -40,51 +43,62 @@ class Stage:
 def build_stage(spec: RunSpec, data: StageData, into: Path) -> Stage:
     """Copies the folder, and writes the data where the script looks for it."""
     into.mkdir(parents=True, exist_ok=True)
-    _copy_folder(spec, into)
+    left = _copy_folder(spec, into)
     for place, file in spec.beside.items():
         (into / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, into / place)
     lowered_files = _lower_grammar(spec, into)
     layout = Layout(into, data, spec.vocabulary, spec.sidecar)
     layout.fill(spec.data_paths)
-    return Stage(into, spec, layout.binds, (*lowered_files, *_exchanged(spec)))
+    return Stage(into, spec, layout.binds, (*left, *lowered_files, *_exchanged(spec)))
 
 
 # -------------------------------------------------------------------------------------------------
 # the copy
 
 
-def _copy_folder(spec: RunSpec, into: Path) -> None:
+def _copy_folder(spec: RunSpec, into: Path) -> list[str]:
+    """What was left behind though a script may look for it, a sentence each."""
     if spec.files is not None:
         for name in spec.files:
             (into / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(spec.root / name, into / name)
-        return
-    copied = 0
+        return []
+    copied = count = 0
+    left: list[str] = []
     for folder, names, files in os.walk(spec.root):
         names[:] = [name for name in names if name not in _LEFT_BEHIND]
         names[:] = [name for name in names if not (Path(folder) / name).is_symlink()]
         place = into / Path(folder).relative_to(spec.root)
         place.mkdir(exist_ok=True)
         for name in files:
-            copied += _copy_file(Path(folder) / name, place / name)
-            if copied > MAX_FOLDER_BYTES:
-                raise SubmissionError(
-                    f"{spec.root}: more than {MAX_FOLDER_BYTES >> 20} MB of files"
-                )
+            source = Path(folder) / name
+            if why := _unfit(source):
+                left.append(f"{source.relative_to(spec.root)}: {why}, left behind")
+            elif source.suffix != ".log":
+                copied, count = copied + source.stat().st_size, count + 1
+                shutil.copyfile(source, place / name)
+            _require_small(spec.root, count, copied)
+    more = len(left) - MAX_NAMED
+    return [*sorted(left)[:MAX_NAMED], *([f"{more} more files: left behind"] if more > 0 else [])]
 
 
-def _copy_file(source: Path, place: Path) -> int:
-    """Bytes copied; a log, a link, a device, a huge or an unreadable file stays behind."""
-    if source.is_symlink() or not source.is_file() or source.suffix == ".log":
-        return 0
+def _require_small(root: Path, count: int, copied: int) -> None:
+    if count > MAX_FILES:
+        raise SubmissionError(f"{root}: more than {MAX_FILES:,} files")
+    if copied > MAX_FOLDER_BYTES:
+        raise SubmissionError(f"{root}: more than {MAX_FOLDER_BYTES >> 20} MB of files")
+
+
+def _unfit(source: Path) -> str:
+    """Why a file stays behind; empty: it does not."""
+    if source.is_symlink():
+        return "a link"
+    if not source.is_file():
+        return "no regular file"
     if not os.access(source, os.R_OK):
-        return 0
-    size = source.stat().st_size
-    if size > MAX_FILE_BYTES:
-        return 0
-    shutil.copyfile(source, place)
-    return size
+        return "not readable"
+    return f"more than {MAX_FILE_BYTES >> 20} MB" if source.stat().st_size > MAX_FILE_BYTES else ""
 
 
 def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:

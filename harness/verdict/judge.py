@@ -10,7 +10,7 @@ Guarantees: only a black-box proof fails a rule; what the hooks saw names it, or
 *unknown*. A pass whose class showed no power on this script is *unknown*, with the number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,7 +121,7 @@ def judge(
     )
     findings = tuple(_placed(finding, evidence, proof) for finding in found)
     reasons = (
-        *_rival(evidence),
+        *_rival(evidence, tests),
         *broken_capture(base),
         *_powerless(powers, base),
         *undone(evidence.lacks),
@@ -228,16 +228,18 @@ def _other_bits(evidence: Evidence, spread: Finding | None) -> Iterator[Reason]:
         yield Reason(rule, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
 
 
-def _rival(evidence: Evidence) -> Iterator[Reason]:
+def _rival(evidence: Evidence, tests: Sequence[SourceTest]) -> Iterator[Reason]:
     """A lower number that is no diagnostic may be the claim, unless submission.json names the
     headline; where nobody rebuilt it, it was not examined. (#2098 prints its byte mixture's score
-    in front of the plain one.)
+    in front of the plain one.) One that is printed last, in words of its own, and that no honest
+    code can have, is the claim or a curiosity: only a person can tell.
     """
     base = evidence.base
     if base.headline is not None and kind(base.headline) in evidence.declared:
         return
     rival = next((n for n in base.numbers if _rivals(n, base)), None)
     if rival is None:
+        yield from _impossible_last(base, tests)
         return
     why = (
         f"but {rival.tag} is printed too, is lower than the headline and was not rebuilt from"
@@ -246,15 +248,34 @@ def _rival(evidence: Evidence) -> Iterator[Reason]:
     yield Reason("SOURCE-1", Status.PASS, Status.UNKNOWN, why, Level.BLACK_BOX)
 
 
-def _rivals(number: Printed, base: ScriptRun) -> bool:
+def _impossible_last(base: ScriptRun, tests: Sequence[SourceTest]) -> Iterator[Reason]:
     head = base.headline
-    if head is None or number.diagnostic or not inconclusive_reason(base.passes.get(number.line)):
-        return False
+    if head is None:
+        return
+    for test in tests:
+        last = test.printed
+        if last.line > head.line and not last.diagnostic and test.refuted and _lower(last, head):
+            why = (
+                f"but {last.tag} is printed behind it, and no honest code has such a score: which"
+                " of them is claimed is not known"
+            )
+            yield Reason("SOURCE-1", Status.PASS, Status.UNKNOWN, why, Level.BLACK_BOX)
+            return
+
+
+def _lower(number: Printed, head: Printed) -> bool:
     pairs = (
         (number.bits_per_byte, head.bits_per_byte),
         (number.nats_per_token, head.nats_per_token),
     )
     return any(a and b and a < b * (1 - LOWER) for a, b in pairs)
+
+
+def _rivals(number: Printed, base: ScriptRun) -> bool:
+    head = base.headline
+    if head is None or number.diagnostic or not inconclusive_reason(base.passes.get(number.line)):
+        return False
+    return _lower(number, head)
 
 
 def _rates(evidence: Evidence, tail: int) -> Iterator[Finding]:

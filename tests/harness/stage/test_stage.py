@@ -1,6 +1,7 @@
 """The stage: the folder as it was, and data where the script looks for it."""
 
 import base64
+import os
 import subprocess
 import sys
 import zlib
@@ -13,6 +14,7 @@ from audits.switches import Switches, read_switches
 from harness.configure.record_script import RecordScript
 from harness.configure.run_spec import RunSpec
 from harness.configure.shrinking.target import StreamShape
+from harness.errors import SubmissionError
 from harness.stage.data_layout import StageData
 from harness.stage.stage import Stage, build_stage
 from harness.streams.vocabulary import Vocabulary
@@ -52,7 +54,29 @@ def test_the_script_is_the_submissions_own(tmp_path: Path) -> None:
     assert (stage.root / "helper.py").exists()
     assert not (stage.root / "train.log").exists()
     assert not (stage.root / "hosts").exists()
-    assert stage.changes == ()
+    assert stage.changes == ("hosts: a link, left behind",)
+
+
+def test_what_is_no_plain_file_stays_behind_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe is waited for by nobody, a sparse file fills no disk; too many are refused."""
+    folder = _folder(tmp_path, "import helper\n")
+    os.mkfifo(folder / "helper.py")
+    with (folder / "sparse.bin").open("wb") as file:
+        file.truncate(10 << 30)
+    stage = _stage(folder, tmp_path / "stage")
+    assert stage.changes == (
+        "helper.py: no regular file, left behind",
+        "sparse.bin: more than 100 MB, left behind",
+    )
+    assert not (stage.root / "helper.py").exists() and not (stage.root / "sparse.bin").exists()
+    for number in range(30):
+        (folder / f"link{number:02}").symlink_to("/dev/zero")
+    assert len(_stage(folder, tmp_path / "links").changes) == 11
+    monkeypatch.setattr("harness.stage.stage.MAX_FILES", 1)
+    with pytest.raises(SubmissionError, match="more than 1 files"):
+        _stage(folder, tmp_path / "many")
 
 
 THROUGH = """\
