@@ -163,6 +163,11 @@ STILL_TOO_SLOW = _symptom(
     "sizes that only the code names, or by their values, two layers, one step",
     state=RunState.TIMED_OUT,
 )
+TOO_SHALLOW = _symptom(
+    r"index .*out of (range|bounds)|list index|KeyError: \d",
+    lambda target: replace(target, layers=0),
+    "as many layers as the folder ran: something names one by its number",
+)
 NARROW_HEADS = _symptom(
     r"divisible|must divide|% ?num_heads|head_dim|multiple of|even head|rotary|rope",
     lambda target: replace(target, width=128, heads=4),
@@ -194,6 +199,7 @@ KINDS: tuple[Kind, ...] = (
     STILL_TOO_LARGE,
     TOO_SLOW,
     STILL_TOO_SLOW,
+    TOO_SHALLOW,
     NARROW_HEADS,
     SHORT_STREAM,
     MISMATCHED_SHAPES,

@@ -63,6 +63,7 @@ MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended wel
 
 # A script that takes longer is made smaller first: some ten runs have to fit into the budget.
 SHARE, SHORT_S, SHORT_ATTEMPTS = 1 / 6, 90.0, 2
+UNHURRIED = "the same as the last one that took too long, with all the time of a run"
 
 SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon
 
@@ -139,13 +140,22 @@ class ScriptDriver:
             if late or (best and since >= MORE_ATTEMPTS and best.run.finished):
                 break
             shape = self._shape(self.vocabulary.size)
-            configuration = self.subject.next(shape, self.tried)
+            configuration = self.subject.next(shape, self.tried) or self._unhurried()
             if configuration is not None:
                 self.vocabulary = self._vocabulary(configuration)
         if best is None:
             raise unrunnable(self.subject.entry, run.outcome, len(self.tried))
         self.vocabulary, self.lacks = self._vocabulary(self.chosen), best.attempt.lacks
         return best.run
+
+    def _unhurried(self) -> Configuration | None:
+        """The last one that was ended early, for a machine on which nothing is quick: once."""
+        if any(one.is_complete or one.configuration.why == UNHURRIED for one in self.tried):
+            return None
+        late = [one for one in self.tried if one.outcome.state is RunState.TIMED_OUT]
+        if not 0 < len(late) <= SHORT_ATTEMPTS:
+            return None
+        return replace(late[-1].configuration, why=UNHURRIED)
 
     def _attempted(
         self,

@@ -1,11 +1,17 @@
 """What comes next: chosen by what the script complained of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from audits.switches import Switches, read_switches
 from harness.configure.attempted import Attempted, Lack
 from harness.configure.attempts import MAX_ATTEMPTS, next_configuration
-from harness.configure.configuration import Configuration, first_configuration, native_target
+from harness.configure.configuration import (
+    Configuration,
+    configured,
+    first_configuration,
+    native_target,
+)
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import StreamShape
 from harness.protocol.job import Outcome, RunState
@@ -100,6 +106,16 @@ def test_a_run_that_had_no_time_to_end_takes_fewer_steps(switches: Switches) -> 
         tried.append(found)
     # What took too long is never answered by the folder's own sizes.
     assert all(one.target.shrink_model and one.target.width <= 64 for one in tried)
+
+
+def test_a_model_too_shallow_for_its_own_layer_numbers_gets_them_back(switches: Switches) -> None:
+    """Made two layers deep for want of time, it fails at layer 4 however often it is tried."""
+    first = first_configuration(switches, STREAM)
+    target = replace(first.target, layers=2, own_sizes=True)
+    shallow = configured(switches, STREAM, target)
+    broken = Attempted(shallow, failed("IndexError: index 4 is out of bounds for dimension 0"))
+    again = next_configuration(switches, STREAM, [Attempted(first, ENDED), broken])
+    assert again is not None and again.target.layers == 0 and again.target.own_sizes
 
 
 def test_a_loop_that_the_clock_ends_gets_one_that_counts(tmp_path: Path) -> None:
