@@ -110,7 +110,7 @@ class OtherFutures:
         names += [RunName(RunKind.BETWEEN, number) for number in range(1, MOST_BETWEEN + 1)]
         scores = only or [scored for name in names if (scored := self._scored(name)) is not None]
         changes = [compare(base, [again], [(self.seed, s)], cut) for s in scores]
-        return fitted(base, scores, changes)
+        return fitted(base, scores, changes, cut)
 
 
 def looked_ahead(run: ScriptRun) -> bool:

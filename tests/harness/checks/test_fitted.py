@@ -1,5 +1,7 @@
 """What is fitted or chosen on later tokens: a temperature, a model, nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulated_coders import Scores, score, stream
@@ -37,6 +39,35 @@ def test_a_choice_of_two_is_undecided_and_a_fitted_number_is_not(choices, status
     futures = [tempered(law, choices, only_few(law, p, few, 7).tokens) for p in parts]
     changes = [compare(base, [base], [(7, scored)], cut) for scored in futures]
 
-    found = check_fitted(fitted(base, futures, changes))
+    found = check_fitted(fitted(base, futures, changes, cut))
 
     assert (None if found is None else found.status) == status
+
+
+def by_parts(law: SourceStream, tokens: np.ndarray, batch: int) -> Scores:
+    """The better of two temperatures for each batch."""
+    honest = score(law, batch=batch, tokens=tokens)
+    nats = honest.nats.copy()
+    common = np.bincount(law.tokens).argmax()
+    for step in np.unique(honest.event):
+        here = honest.event == step
+        nats[here] *= 1.5 if np.mean(tokens[honest.position[here]] == common) > 0.3 else 0.9
+    return Scores(honest.position, nats, honest.event)
+
+
+@pytest.mark.parametrize(("futures", "rule"), [(3, "PASS-2"), (1, "CAUSAL-5")])
+def test_a_choice_for_each_part_is_proved_where_two_futures_show_it(futures, rule):
+    """Earlier parts stand still, which no choice for all of the stream explains."""
+    law = stream(3)
+    base = by_parts(law, law.tokens, 48)
+    cut = choose_cut(base, law.starts)
+    cut = replace(cut, compared=np.arange(1, cut.first_changed))
+    common = np.bincount(law.tokens).argmax()
+    few = np.array([common])
+    runs = [by_parts(law, only_few(law, cut.changed, few, k).tokens, 48) for k in range(futures)]
+    changes = [compare(base, [base], [(7, scored)], cut) for scored in runs]
+
+    found = check_fitted(fitted(base, runs, changes, cut))
+
+    assert found is not None and found.rule == rule
+    assert found.status is (Status.FAIL if rule == "PASS-2" else Status.UNKNOWN)
