@@ -1,8 +1,6 @@
 """Which runs a battery makes, cheapest first, and when it stops; `run_name` says what each is for.
 
     uniform   uniform ids alone, the longest run: on a core of its own beside the next four
-    uneven    rare tokens among common ones in documents whose ends are drawn; another draw where
-              tokens are left out, or a number that was not reproduced is refuted
     first     repeat, changed future 1, training
     spread    multi-byte and single-byte tokens, where no captured score explains a claim
     second    changed future 2, which repeats a move under another seed; three more identical runs
@@ -10,11 +8,13 @@
     raw       text of known bytes, where the tokenizer counts more than it has
     again     a second draw of uniform ids, where the first one refutes a number that was not
               reproduced
+    uneven    rare tokens among common ones in documents whose ends are drawn, beside the next four;
+              another draw where tokens are left out, or a number that was not reproduced is refuted
     ranks     two ranks, where the script hands anything from one to another; the changed future of
               that run, where they told each other anything before the last score
+    coverage  tokens exchanged that seem never to count, where some do
     replayed  noise behind the first print of a number that is printed again
     louder    the changed future with noise in the weights, where something is silent
-    coverage  tokens exchanged that seem never to count, where some do
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
     rates     higher learning rates, where no control of adaptation showed anything
@@ -150,16 +150,9 @@ class Rounds:
                 OnRawText(self.driver, evidence, self.runner).decide()
         if self._draw_again:
             self.runner.make(self._uniform(2))
-        if not self._proved:
-            self._unequal()
-        if not self._proved:
-            TwoRanks(self.driver, evidence, self.seed, self.runner).decide()
-        if base.finished and (evidence.cut is not None or not self._proved):
-            Coverage(self.driver, evidence, self.seed, self.runner).decide()
-        if not self._proved:
-            Replayed(self.driver, evidence, self.seed, self.runner).decide()
-        if not self._proved:
-            Louder(self.driver, evidence, self.seed, self.runner).decide()
+        with self.runner.beside({} if self._proved else self._uneven(1)):
+            self._look_closer()
+        self._unequal()
         if evidence.mixed:
             self._swap()
             self._requery()
@@ -168,6 +161,18 @@ class Rounds:
             RaiseRates(self.driver, evidence, self.seed, self.runner).decide()
         if not self._proved and evidence.future and evidence.future.nothing_moved:
             OtherFutures(self.driver, evidence, self.seed, self.runner).decide()
+
+    def _look_closer(self) -> None:
+        """Where nothing was proved, and tokens that never count in any case."""
+        parts = self.driver, self.evidence, self.seed, self.runner
+        if not self._proved:
+            TwoRanks(*parts).decide()
+        if self.evidence.base.finished and (self.evidence.cut is not None or not self._proved):
+            Coverage(*parts).decide()
+        if not self._proved:
+            Replayed(*parts).decide()
+        if not self._proved:
+            Louder(*parts).decide()
 
     @property
     def _everything(self) -> bool:
@@ -199,12 +204,14 @@ class Rounds:
         return {name: partial(driver.run, name, drawn.stream, drawn.shard, iterations=ITERATIONS)}
 
     def _unequal(self) -> None:
-        """As long as what was left out, or refuted by the printed number alone, is undecided."""
-        for number in range(1, MOST_DRAWS + 1):
-            self.runner.make(self._uneven(number), self.evidence.base.outcome.wall_s)
-            alone = [t for t in self.evidence.uneven if t.test.refuted and not t.reproduced]
-            if len(alone) != number and not undecided(self.evidence.left_out):
+        """More draws, while what was left out, or refuted by the printed number alone, is open."""
+        for number in range(2, MOST_DRAWS + 1):
+            drawn = self.evidence.uneven
+            alone = [t for t in drawn if t.test.refuted and not t.reproduced]
+            is_open = len(alone) == number - 1 or undecided(self.evidence.left_out)
+            if not drawn or not is_open:
                 return
+            self.runner.make(self._uneven(number))
 
     def _uneven(self, number: int) -> Runs:
         """Of the same scripts as uniform ids."""

@@ -25,7 +25,8 @@ from harness.streams.stream import Stream
 from harness.trace.script_run import ScriptRun
 
 SLACK = 1.5  # a run may take so many times what the base run took
-LONGER = {RunKind.UNIFORM: 1.0}  # and these so much more: a longer stream
+# And these so much more: a longer stream.
+LONGER = {RunKind.UNIFORM: 1.0, RunKind.UNEVEN: 1.0}
 
 USUAL = Loudness()
 Runs = Mapping[RunName, Callable[[], ScriptRun]]
