@@ -44,6 +44,7 @@ class LineOfValues:
     def place(self) -> int:
         """Of the number that is kept now; -1: none that counts."""
         read = self._clock.read
+        self._clock.kept_at = len(read)
         if self._forgotten != self._clock.forgotten:
             self._at, self._forgotten = 0, self._clock.forgotten
         if self._at < 0:

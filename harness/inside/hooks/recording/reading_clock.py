@@ -44,6 +44,8 @@ class ReadingClock:
         self._align = align
         self.read: list[int] = []
         self.forgotten = 0  # how often all of it was dropped
+        self.kept_at = 0  # reads until the last number that was kept,
+        self._block_at = 0  # and until the last block
         self._blocks: deque[Positions] = deque(maxlen=BLOCKS)
         self._arrays: WeakIdentityMap[Positions] = WeakIdentityMap()
         self._lists: dict[int, _KnownList] = {}
@@ -60,6 +62,7 @@ class ReadingClock:
         """Many tokens were read at once."""
         if places.size >= FEWEST:
             self._blocks.append(places)
+            self._block_at = len(self.read)
 
     def block_of(self, size: int) -> Positions | None:
         """The slice of so many ids that was read lately and reaches furthest: targets, as the
@@ -69,8 +72,11 @@ class ReadingClock:
         return max(fitting, key=lambda block: int(block.max()), default=None)
 
     def latest_block(self, size: int) -> Positions | None:
-        """The same, where nothing behind it was read since."""
-        block = self.block_of(size)
+        """The same, where since then nothing behind it was read, and no number was kept, nor a part
+        of it read: a script that goes from token to token goes through vectors of any length.
+        """
+        part = 0 < len(self.read) - self._block_at < size
+        block = None if part or self.kept_at > self._block_at else self.block_of(size)
         if block is None or max(self.read[-BLOCKS:], default=0) > int(block.max()):
             return None
         return block
