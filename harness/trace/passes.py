@@ -5,7 +5,7 @@ passes, then everything between two cuts, a cut being the start of a pass or a l
 number, and between two such lines: a script may count some tokens twice in one evaluation, and
 print its number again behind another one (as the script of #778). Where a script scores every epoch
 of an adaptation into the same accumulators, only the last score of a token counts, and where it
-keeps the better of two, the smaller one.
+keeps the better of two, the smaller one; where it looks at a score before it keeps it, the second.
 """
 
 from collections.abc import Iterator
@@ -112,6 +112,23 @@ def one_a_token(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
         for order in (np.lexsort((-rows, places)), np.lexsort((capture.nats[rows], places))):
             first = np.unique(places[order], return_index=True)[1]
             yield _of_rows(capture, events, np.sort(rows[order[first]]))
+
+
+def read_again(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
+    """Since each line that held a number: scores that were read a second time at once, as where one
+    is looked at before it is kept. (`[float(v) for v in nats if float(v) < line]`) Of one line.
+    """
+    if len(np.unique(capture.counter[sums.events])) != 1:
+        return
+    prints = capture.events(EventKind.PRINT)
+    prints = prints[prints < end]
+    for cut in np.unique(np.append(np.searchsorted(sums.events, prints), 0))[::-1][:PASSES]:
+        events = sums.events[cut:]
+        rows = np.flatnonzero(np.isin(capture.score_event, events))
+        places = capture.position[rows]
+        again = np.append(False, places[1:] == places[:-1]) if len(rows) else np.zeros(0, bool)
+        if again.any():
+            yield _of_rows(capture, events, rows[again])
 
 
 def _of_rows(capture: Capture, events: Events, kept: npt.NDArray[np.int64]) -> Window:

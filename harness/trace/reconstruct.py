@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.protocol.schema import EventKind
-from harness.trace.passes import Sums, Weighing, Window, one_a_token, windows
+from harness.trace.passes import Sums, Weighing, Window, one_a_token, read_again, windows
 from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
 from harness.trace.value_lines import Rebuilt, rebuilt_by_value
@@ -86,7 +86,7 @@ def reconstruct(
     best: _Fit | None = None
     part: _Fit | None = None
     tried = 0
-    for candidates in (windows, one_a_token):
+    for candidates in (windows, one_a_token, read_again):
         for window in _candidates(capture, end, candidates):
             if window.count.sum() < FEWEST_SHARE * stream_length:
                 continue

@@ -248,6 +248,20 @@ def test_scores_of_a_part_that_all_targets_divide(tmp_path):
     assert [one.divided_by for one in found] == [TOKENS - 1, 0]
 
 
+def test_scores_that_are_looked_at_before_they_are_kept(tmp_path):
+    """Those that a comprehension keeps are the second of two readings: they are the number's."""
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    with watching(stream, tmp_path / "rank0", tmp_path):
+        nll = F.cross_entropy(
+            torch.randn(TOKENS - 1, 64), torch.from_numpy(stream)[1:], reduction="none"
+        )
+        line = nll.quantile(0.9).item()
+        kept = [v.item() for v in nll if v.item() <= line]
+    (printed,) = printed_numbers(f"final val_loss:{sum(kept) / len(kept):.8f}")
+    found = reconstruct(load(tmp_path), printed, TOKENS)
+    assert found.gap < 1e-7 and len(np.unique(found.position)) == len(found.position) == len(kept)
+
+
 def test_a_killed_process_leaves_what_was_written(run, tmp_path):
     stage, _, logs = run
     for path in (stage / "out" / "rank0").iterdir():
