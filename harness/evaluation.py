@@ -30,6 +30,7 @@ from harness.errors import HarnessError, SandboxError, SubmissionError, UsageErr
 from harness.examination import Examination
 from harness.interrupts import Interrupted, held_back, within
 from harness.options import Options
+from harness.protocol.confinement import IsolationPart
 from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
@@ -72,6 +73,7 @@ class Evaluation:
     artifact: Path | None = None
     main: Run | None = None
     source: SourceRun | None = None
+    active: list[tuple[IsolationPart, ...]] = field(default_factory=list)  # around each predictor
     examination: Examination | None = None
     failure: str | None = None
     cure: str = ""
@@ -272,6 +274,7 @@ class Evaluation:
             cure=self.cure or None,
             interrupted=self.interrupted.by.name if self.interrupted else None,
             isolation=self.options.isolation,
+            worker_isolation=[p for p in IsolationPart if all(p in one for one in self.active)],
             read=self.read,
             folder=str(self.options.out),
             replay=self.options.replay,
@@ -309,6 +312,8 @@ class Evaluation:
             o.time_limit_s,
             o.out,
             o.observer,
+            o.isolation,
+            self.active,
         )
 
     def _opened(self) -> DataFolder:

@@ -1,14 +1,17 @@
 """What an untrusted process is given to live in, whatever it runs: its folders, its quota, and how
 much isolation there has to be before it starts.
 
-Plain data that crosses a process boundary. Paths are absolute. Does not cover: how isolation is
-made (`sandbox/`).
+Plain data that crosses a process boundary as JSON. Paths are absolute. Does not cover: how
+isolation is made (`sandbox/`).
 """
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Self
 
 NOT_WHOLE = "its isolation is not whole"  # begins the cause of a run that therefore did not start
 
@@ -49,8 +52,25 @@ class Confinement:
 
     stage: Path  # working directory, and the one place it may write
     out: Path  # our results of it, out of its reach by path
+    given: tuple[Path, ...] = ()  # files of ours that it may read, at their own paths
     binds: Mapping[str, str] = field(default_factory=dict)  # absolute path -> folder in the stage
     device: str = "cpu"
     time_limit_s: float = 600.0
     quota: Quota = Quota()
     isolation: IsolationAsked = IsolationAsked.WHOLE
+
+    def as_json(self) -> str:
+        """One line."""
+        return json.dumps(dataclasses.asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `as_json`."""
+        return cls(**cls._fields(json.loads(text)))
+
+    @classmethod
+    def _fields(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """Each with its own type again."""
+        own: dict[str, Any] = {name: Path(raw[name]) for name in ("stage", "out")}
+        own |= {"given": tuple(map(Path, raw["given"])), "quota": Quota(**raw["quota"])}
+        return raw | own | {"isolation": IsolationAsked(raw["isolation"])}

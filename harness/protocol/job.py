@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.protocol.confinement import Confinement, IsolationAsked, IsolationPart, Quota
+from harness.protocol.confinement import Confinement, IsolationPart
 from harness.protocol.question import Question
 
 
@@ -51,21 +51,14 @@ class Job(Confinement):
         """Everything the script printed, stdout and stderr together."""
         return self.out / "output.log"
 
-    def as_json(self) -> str:
-        """One line."""
-        return json.dumps(dataclasses.asdict(self), default=str)
-
     @classmethod
-    def from_json(cls, text: str) -> "Job":
-        """The inverse of `as_json`."""
-        raw: dict[str, Any] = json.loads(text)
-        paths = {key: Path(raw[key]) for key in ("stage", "stream", "out")}
-        plain: dict[str, Any] = {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
-        plain |= {"isolation": IsolationAsked(raw["isolation"])}
-        plain |= {"quota": Quota(**raw["quota"]), "louder": Loudness(**raw["louder"])}
-        questions = tuple(map(Question.from_plain, raw["questions"]))
+    def _fields(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        own: dict[str, Any] = {"stream": Path(raw["stream"])}
+        own |= {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
+        own |= {"questions": tuple(map(Question.from_plain, raw["questions"]))}
+        own |= {"louder": Loudness(**raw["louder"])}
         foreseen = None if raw["foreseen"] is None else tuple(raw["foreseen"])
-        return cls(**{**raw, **paths, **plain, "questions": questions, "foreseen": foreseen})
+        return super()._fields(raw) | own | {"foreseen": foreseen}
 
 
 class RunState(StrEnum):

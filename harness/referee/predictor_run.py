@@ -11,7 +11,7 @@ from harness.referee.ledger import Mark, Moment
 from harness.referee.referee import Referee
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
-from harness.referee.worker.process import WorkerProcess
+from harness.referee.worker.process import WorkerProcess, Workplace
 from harness.submission import DEFAULTS
 
 
@@ -26,16 +26,24 @@ def predictor_worker(
 ) -> Iterator[tuple[WorkerProcess, str]]:
     """A worker that holds the predictor, and the fingerprint of its weights as loaded."""
     kind, target = strategy or (setup.submission.kind, setup.submission.target)
-    with WorkerProcess(
-        setup.submission.folder, setup.out / f"{log_name}.log", setup.time_limit_s
-    ) as worker:
+    workplace = Workplace(
+        setup.submission.folder,
+        setup.artifact,
+        setup.tokenizer,
+        setup.out / f"{log_name}.log",
+        setup.time_limit_s,
+        setup.device,
+        setup.isolation,
+    )
+    with WorkerProcess(workplace) as worker:
+        setup.active.append(worker.begin())
         loaded = worker.ask(
             "load",
             {
                 "kind": kind,
                 "target": target,
-                "artifact": str(setup.artifact.resolve()),
-                "tokenizer": str(setup.tokenizer.resolve()),
+                "artifact": str(worker.artifact),
+                "tokenizer": str(worker.tokenizer),
                 "geometry": asdict(geometry(settings, stream_tokens)),
                 "settings": {k: v for k, v in settings.items() if k not in DEFAULTS},
                 "device": setup.device,

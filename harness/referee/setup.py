@@ -1,12 +1,13 @@
 """What every refereed run needs to know."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.observer import Observer
 from harness.predictor import Geometry
+from harness.protocol.confinement import IsolationAsked, IsolationPart
 from harness.submission import DEFAULTS, Submission
 
 
@@ -22,6 +23,8 @@ class Setup:
     time_limit_s: float  # per run
     out: Path  # where logs and ledgers go
     observer: Observer
+    isolation: IsolationAsked = IsolationAsked.WHOLE
+    active: list[tuple[IsolationPart, ...]] = field(default_factory=list)  # of it, a worker
 
 
 def geometry(settings: Mapping[str, Any], stream_tokens: int) -> Geometry:

@@ -1,12 +1,13 @@
 """What no check of a run looked at, said in every report.
 
-Each kind of folder leaves other gaps: a predictor's worker is not isolated; a program's run on
-drawn tokens is short; a record's own artifact is never loaded.
+Each kind of folder leaves other gaps: a program's run on drawn tokens is short; a record's own
+artifact is never loaded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.protocol.confinement import IsolationPart
 from harness.submission import Kind
 
 _TRAINED_ON = (
@@ -15,8 +16,8 @@ _TRAINED_ON = (
 _ALWAYS = "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging"
 REFEREED = (
     _TRAINED_ON,
-    "isolation: the worker is a process of its own, not kept from files and network (DATA-2,"
-    " DATA-6)",
+    "text that every Python installation carries, of which the embedded data are made: the worker"
+    " could read it (with --data it is scored on what it cannot reach)",
     "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
 )
 PROGRAM = (
@@ -42,28 +43,35 @@ SCORING = "the scoring of the text"
 BROKEN_OFF = "everything that further runs would have shown: of all runs, only these came to an end"
 
 
-def gaps(kind: str, driven: Mapping[str, Any] | None, ran: bool, scored: bool = False) -> list[str]:
+def gaps(
+    kind: str,
+    driven: Mapping[str, Any] | None,
+    ran: bool,
+    scored: bool = False,
+    worker: Sequence[str] = tuple(IsolationPart),
+) -> list[str]:
     """One sentence a gap. `kind`: of the submission; `driven`: that part of the report; `ran`:
-    every phase came to its end; `scored`: that of scoring did.
+    every phase came to its end; `scored`: that of scoring did; `worker`: parts of the isolation
+    that were active around a predictor.
     """
     if not ran:
         ended = [*driven["runs"]] if driven else [SCORING] if scored else []
         if not ended:
             return [NOTHING_RAN, _ALWAYS]
-        return [f"{BROKEN_OFF}: {', '.join(ended)}", *_of_kind(kind, driven)]
-    return _of_kind(kind, driven)
+        return [f"{BROKEN_OFF}: {', '.join(ended)}", *_of_kind(kind, driven, worker)]
+    return _of_kind(kind, driven, worker)
 
 
-def _of_kind(kind: str, driven: Mapping[str, Any] | None) -> list[str]:
+def _of_kind(kind: str, driven: Mapping[str, Any] | None, worker: Sequence[str]) -> list[str]:
     if driven is None:
-        return [*REFEREED, _ALWAYS]
+        return [*REFEREED, *_not_isolated(worker), _ALWAYS]
     own = PROGRAM if kind == Kind.PROGRAM else RECORD
     return [*own, *_not_isolated(driven["walls"]), *_powerless(driven), _ALWAYS]
 
 
-def _not_isolated(active: list[str]) -> list[str]:
+def _not_isolated(active: Sequence[str]) -> list[str]:
     reach = ", ".join(what for part, what in ISOLATION.items() if part not in active)
-    return [f"isolation that was not active: the script was not kept from {reach}"] if reach else []
+    return [f"isolation that was not active: it was not kept from {reach}"] if reach else []
 
 
 def _powerless(driven: Mapping[str, Any]) -> list[str]:

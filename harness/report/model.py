@@ -16,7 +16,7 @@ from typing import Any
 from audits.catalogue import PROFILES, RULES
 from audits.tool import NAME, commit, version
 from harness.checks.status import Finding
-from harness.protocol.confinement import IsolationAsked
+from harness.protocol.confinement import IsolationAsked, IsolationPart
 from harness.report.gaps import gaps
 from harness.report.summary import summarise
 from harness.score import Score
@@ -42,6 +42,7 @@ class Report:
     cure: str | None = None  # what to do about that
     interrupted: str | None = None  # by which signal
     isolation: IsolationAsked = IsolationAsked.WHOLE  # what there had to be, or nothing started
+    worker_isolation: Sequence[IsolationPart] = tuple(IsolationPart)  # active around a predictor
     read: Sequence[str] = ()  # rules that the code was read for
     folder: str = "."  # where report and evidence are
     replay: str = ""  # the command that repeats the evaluation
@@ -81,6 +82,7 @@ class Report:
                     self.extra.get("driven"),
                     self.ran,
                     self.score is not None,
+                    self.worker_isolation,
                 ),
                 *_unexamined(self.rules, self.read),
             ],

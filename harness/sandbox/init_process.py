@@ -1,4 +1,4 @@
-"""The init process of a run: isolated like its ranks, above them.
+"""The init process of a run: isolated like its ranks (or its one worker), above them.
 
 It forks the ranks, takes in orphans, and ends when all ranks have ended, or shortly after one has
 failed, as torchrun does. Where there is a process namespace it is process 1 there: no process
@@ -10,17 +10,25 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
-from harness.inside.rank import Rank, become_script
 from harness.sandbox import syscalls
 
 OTHER_RANKS_GRACE_S = 2.0  # once one has failed
 WAIT_INTERVAL_S = 0.02
 
 
-def become_init_process(ranks: Sequence[Rank], output_fd: int, status_fd: int) -> NoReturn:
+@dataclass(frozen=True)
+class Untrusted:
+    """A process to be."""
+
+    descriptors: Sequence[int]  # that stay open in it, besides the standard three
+    become: Callable[[], NoReturn]
+
+
+def become_init_process(ranks: Sequence[Untrusted], output_fd: int, status_fd: int) -> NoReturn:
     """Runs the ranks. `output_fd` becomes their stdout and stderr."""
     syscalls.hide_memory()
     processes = [_fork_rank(rank, output_fd) for rank in ranks]
@@ -29,22 +37,22 @@ def become_init_process(ranks: Sequence[Rank], output_fd: int, status_fd: int) -
     os._exit(0)
 
 
-def _fork_rank(rank: Rank, output_fd: int) -> int:
+def _fork_rank(rank: Untrusted, output_fd: int) -> int:
     process = os.fork()
     if process == 0:
         _become_rank(rank, output_fd)
     return process
 
 
-def _become_rank(rank: Rank, output_fd: int) -> NoReturn:
+def _become_rank(rank: Untrusted, output_fd: int) -> NoReturn:
     syscalls.die_with_parent()
     os.setsid()  # no terminal, and a group of its own for scripts that signal theirs
     null = os.open(os.devnull, os.O_RDONLY)
     for descriptor, source in ((0, null), (1, output_fd), (2, output_fd)):
         os.dup2(source, descriptor)
-    _close_all_but(0, 1, 2, rank.message_fd, rank.out_fd)
+    _close_all_but(0, 1, 2, *rank.descriptors)
     try:
-        become_script(rank)
+        rank.become()
     finally:
         os._exit(1)  # whatever the script did to the code that ends it: never back into ours
 

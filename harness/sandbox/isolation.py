@@ -4,7 +4,8 @@
                 writable; no home folders, no other files of this machine
     network     loopback only
     processes   sees and reaches none but its own
-    limits      size of a file, memory (CPU runs), threads, no core dumps; no capability
+    limits      size of a file, memory (CPU runs), threads, no core dumps; no capability, and none
+                of the system calls that reach past all this
 
 As root the namespaces are made directly, else inside a user namespace. Where this machine refuses a
 part, nothing starts (`NotIsolated`, with what was refused) unless the caller asked for less; then
@@ -18,7 +19,7 @@ import os
 import resource
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from pathlib import Path
 from harness.closing import Closing
 from harness.errors import NotIsolated
 from harness.protocol.confinement import NOT_WHOLE, Confinement, IsolationAsked, IsolationPart
-from harness.sandbox import syscalls
+from harness.sandbox import syscall_filter, syscalls
 from harness.sandbox.rootfs import enter_root
 
 MAX_TASKS = 4096  # of the user, with threads; the kernel lets user 0 pass, the supervisor does not
@@ -76,10 +77,15 @@ class Isolation(Closing):
         if {"processes", "ipc"} <= self._made:
             active.append(IsolationPart.PROCESSES)
         os.chdir(self._confinement.stage)
-        if self._tried(lambda: _limit(self._confinement)) and self._tried(syscalls.drop_privileges):
+        if all(self._tried(step) for step in self._bounds()):
             active.append(IsolationPart.LIMITS)
         self._require_whole(active)
         return Entered(tuple(active), folders)
+
+    def _bounds(self) -> Iterator[Callable[[], object]]:
+        yield lambda: _limit(self._confinement)
+        yield syscalls.drop_privileges
+        yield lambda: syscall_filter.install(self._confinement.device)
 
     def _require_whole(self, active: Sequence[IsolationPart]) -> None:
         missing = [part.name.lower() for part in IsolationPart if part not in active]

@@ -73,7 +73,8 @@ def _visible(confinement: Confinement) -> list[Path]:
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     python = [sys.prefix, sys.base_prefix, *_imported_from(confinement), *libraries]
     settings = [f"/etc/{name}" for name in SETTINGS]
-    shown = (*SYSTEM, *settings, *python, *map(str, OUR_PACKAGES))
+    ours = map(str, (*OUR_PACKAGES, *confinement.given))
+    shown = (*SYSTEM, *settings, *python, *ours)
     paths = {Path(path) for path in shown if path and os.path.exists(path)} - {Path("/")}
     devices = [Path("/dev") / name for name in DEVICES] + sorted(Path("/dev").glob("nvidia*"))
     return sorted(p for p in paths if not any(up in paths for up in p.parents)) + devices

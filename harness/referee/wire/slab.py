@@ -1,11 +1,13 @@
 """A slab: one block of shared memory, at most 64 MB, for the arrays of one message.
 
 Anonymous (a memfd on Linux, an unlinked temporary file elsewhere): no name another process could
-open, nothing left behind by a crash. Readers get a private copy, so a writer cannot change a number
-after it was sent. Whole chunks never fit on purpose: 32,768 rows of an 8,192-entry alphabet are 1
-GB.
+open, nothing left behind by a crash. A memfd is sealed: it keeps its size whoever holds it, since a
+page that is gone would end the process that reads it. Readers get a private copy, so a writer
+cannot change a number after it was sent. Whole chunks never fit on purpose: 32,768 rows of an
+8,192-entry alphabet are 1 GB.
 """
 
+import fcntl
 import math
 import mmap
 import os
@@ -34,10 +36,13 @@ class Slab:
     def create(cls) -> "Slab":
         """A fresh, anonymous slab; pages cost nothing until they are written."""
         if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("scorefirst")
-        else:
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
+            descriptor = os.memfd_create("slab", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            os.ftruncate(descriptor, SLAB_BYTES)
+            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+            return cls(descriptor)
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
         os.ftruncate(descriptor, SLAB_BYTES)
         return cls(descriptor)
 

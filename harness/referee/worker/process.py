@@ -1,9 +1,10 @@
 """The harness's handle on a worker: spawn it, ask it, give it up when it hangs.
 
-The worker is a process group of its own, started on a private copy of the files that were counted,
-with a short environment; its stdout and stderr go to a file, its only way to be heard is the
-channel. Guarantees: no call outlives `time_limit_s`; whatever it printed last is in the error. Does
-not cover: isolation from files, network and other processes.
+The worker runs isolated as a script does (`sandbox/`), in a private copy of the files that were
+counted, with artifact and tokenizer beside it, alone and read-only, and a short environment; its
+stdout and stderr go to a file, its only way to be heard is the channel. Guarantees: no call
+outlives `time_limit_s`; whatever it printed last is in the error. Does not cover: text that every
+Python carries, from which the embedded data are made, is there to be read inside.
 """
 
 import contextlib
@@ -14,42 +15,69 @@ import socket
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy.typing as npt
 
 from harness import child_python
 from harness.closing import Closing
-from harness.errors import ContractError, SandboxError, SubmissionError, WorkerDied
+from harness.errors import ContractError, NotIsolated, SandboxError, SubmissionError, WorkerDied
+from harness.protocol.confinement import NOT_WHOLE, Confinement, IsolationAsked, IsolationPart
 from harness.referee.wire.channel import Channel, ChannelClosed, Message
 from harness.referee.wire.slab import Slab
+from harness.referee.worker.answers import End, Start
 from harness.submission import code_files
 
 # All that a worker inherits: enough to find Python, its libraries and a device.
 INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
 LOG_TAIL_LINES = 20
+END_LIMIT_S = 40.0  # its processes are killed and waited for meanwhile
+LAST_WORDS_S = 5.0  # for one that closed its channel, until it is ended
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a worker is given. Paths are the harness's own; it gets copies."""
+
+    folder: Path  # of the submission
+    artifact: Path
+    tokenizer: Path
+    log: Path
+    time_limit_s: float
+    device: str = "cpu"
+    isolation: IsolationAsked = IsolationAsked.WHOLE
 
 
 class WorkerProcess(Closing):
-    """A running worker. Use as a context manager: leaving it ends the process group."""
+    """A running worker. Use as a context manager: leaving it ends all of its processes.
 
-    def __init__(
-        self,
-        folder: Path,
-        log: Path,
-        time_limit_s: float,
-    ) -> None:
-        self.log = log
-        self._time_limit_s = time_limit_s
-        self._deadline = time.monotonic() + time_limit_s
-        self._scratch = Path(tempfile.mkdtemp(prefix="scorefirst-"))
-        self.folder = self._scratch / "submission"
-        for file in code_files(folder):
-            copy = self.folder / file.relative_to(folder)
+    Raises SandboxError where the machine does not let it start.
+    """
+
+    def __init__(self, given: Workplace) -> None:
+        self._given = given
+        self._deadline = time.monotonic() + given.time_limit_s
+        self._scratch = Path(tempfile.mkdtemp()).resolve()
+        self.artifact = self._copied(given.artifact, "artifact")
+        self.tokenizer = self._copied(given.tokenizer, "tokenizer")
+        self._stage = self._scratch / "submission"
+        self._stage.mkdir()
+        for file in code_files(given.folder):
+            copy = self._stage / file.relative_to(given.folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, copy)
-        self._channel, self._process = self._spawn()
+        self._channel, self._process, self._answers = self._spawn()
+
+    def begin(self) -> tuple[IsolationPart, ...]:
+        """Waits until it runs; the parts of the isolation that are active."""
+        start = Start.of(self._answers.readline().decode())
+        if start.refused:
+            never = f"the predictor was never started: {start.refused}"
+            raise (NotIsolated if NOT_WHOLE in start.refused else SandboxError)(never)
+        self._deadline = time.monotonic() + self._given.time_limit_s
+        return tuple(start.isolation)
 
     def ask(
         self,
@@ -75,42 +103,48 @@ class WorkerProcess(Closing):
             raise self._died() from error
         if message.op == "error":
             cause = message.fields.get("message")
+            self._end(LAST_WORDS_S)
             raise SubmissionError(f"{cause}; the worker printed last:\n{self.log_tail()}")
         if message.op == "contract":
             raise ContractError(str(message.fields.get("message")))
         return message
 
     def log_tail(self) -> str:
-        """The last lines that the worker printed."""
-        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        """The last lines that the worker printed; all of them once it has ended."""
+        log = self._given.log
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
 
     def close(self) -> None:
-        """Ends the whole process group and removes the private copy."""
-        self._kill_group()
-        self._process.wait()
+        """Ends all of its processes and removes what it was given."""
+        self._end()
         self._channel.close()
+        self._answers.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _spawn(self) -> tuple[Channel, "subprocess.Popen[bytes]"]:
+    def _copied(self, file: Path, name: str) -> Path:
+        """Alone in a folder, under a name that says nothing."""
+        copy = self._scratch / name / f"{name}{file.suffix}"
+        copy.parent.mkdir()
+        shutil.copyfile(file, copy)
+        return copy
+
+    def _spawn(self) -> tuple[Channel, "subprocess.Popen[bytes]", BinaryIO]:
         ours, theirs = socket.socketpair()
         to_worker, from_worker = Slab.create(), Slab.create()
-        passed = (theirs.fileno(), from_worker.descriptor, to_worker.descriptor)
-        environment = {k: os.environ[k] for k in INHERITED if k in os.environ}
-        environment |= child_python.environment()
-        environment["PYTHONDONTWRITEBYTECODE"] = environment["PYTHONUNBUFFERED"] = "1"
-        # Waiting threads that spin slow everything else on a small machine several times over.
-        environment["OMP_WAIT_POLICY"] = "PASSIVE"
-        environment["HOME"] = environment["TMPDIR"] = str(self._scratch)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        answers, answering = os.pipe()
+        passed = (theirs.fileno(), from_worker.descriptor, to_worker.descriptor, answering)
+        log = self._given.log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = (self._confinement().as_json(), str(log.resolve()), *map(str, passed))
         try:
-            with self.log.open("wb") as log:
+            with log.open("wb") as errors:  # until it has a log of its own
                 process = subprocess.Popen(
-                    child_python.command("harness.referee.worker", *map(str, passed)),
-                    cwd=self.folder,
-                    env=environment,
+                    child_python.command("harness.referee.worker", *command),
+                    cwd=self._stage,
+                    env=self._environment(),
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=errors,
                     stderr=subprocess.STDOUT,
                     pass_fds=passed,
                     start_new_session=True,
@@ -118,17 +152,42 @@ class WorkerProcess(Closing):
         except OSError as error:
             raise SandboxError(f"could not start a worker process: {error}") from error
         theirs.close()
-        return Channel(ours, to_worker, from_worker), process
+        os.close(answering)
+        return Channel(ours, to_worker, from_worker), process, os.fdopen(answers, "rb")
+
+    def _confinement(self) -> Confinement:
+        given, out = self._given, self._scratch / "out"
+        out.mkdir()
+        return Confinement(
+            stage=self._stage,
+            out=out,
+            given=(self.artifact, self.tokenizer),
+            device=given.device,
+            time_limit_s=given.time_limit_s + END_LIMIT_S,  # ours ends it, with its last words
+            isolation=given.isolation,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        environment = {k: os.environ[k] for k in INHERITED if k in os.environ}
+        environment |= child_python.environment()
+        environment["PYTHONDONTWRITEBYTECODE"] = environment["PYTHONUNBUFFERED"] = "1"
+        # Waiting threads that spin slow everything else on a small machine several times over.
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+        environment["HOME"] = environment["TMPDIR"] = str(self._stage)
+        return environment
 
     def _died(self, *, hung: bool = False) -> WorkerDied:
-        self._kill_group()
-        code = self._process.wait()
-        late = f"gave no answer within its {self._time_limit_s:.0f} s"
+        self._end(0.0 if hung else LAST_WORDS_S)
+        end = End.of(self._answers.readline().decode())
+        late = f"gave no answer within its {self._given.time_limit_s:.0f} s"
         tail = self.log_tail()
-        how = late if hung else f"ended (exit {code})"
-        return WorkerDied(f"the worker {how}; it printed last:\n{tail}", tail)
+        return WorkerDied(f"the worker {late if hung else end}; it printed last:\n{tail}", tail)
 
-    def _kill_group(self) -> None:
-        """Also when the worker itself is gone: its children are in the group and may live on."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+    def _end(self, patience_s: float = 0.0) -> None:
+        """Also when the worker itself is gone: its children may live on."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_s)
+        for by in (signal.SIGTERM, signal.SIGKILL):
+            self._process.send_signal(by)  # of a process that has ended: nothing
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_LIMIT_S)

@@ -2,16 +2,19 @@
 
 import json
 import os
-import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from driven_jobs import processes_named
 from toy_predictors import uniform_with
 
 from harness.checks.status import Status
-from harness.errors import ContractError, SubmissionError, WorkerDied
+from harness.errors import ContractError, SandboxError, SubmissionError, WorkerDied
+from harness.protocol.confinement import Confinement
 from harness.referee.run import Run
+from harness.referee.worker import process
 
 BROKEN = {
     "float64": ("        return self.rows(windows, scored).double()", "float64.*torch.float32"),
@@ -59,33 +62,20 @@ def test_a_crash_and_a_hang_end_as_a_dead_worker_with_its_last_words(native, run
     assert "going to sleep" in raised.value.log_tail
 
 
-def test_a_worker_that_died_takes_its_children_with_it(native, run_native, tmp_path):
+def test_a_worker_that_died_takes_its_children_with_it(native, run_native):
     """Nothing that a submission started outlives its run, also when the worker itself is gone."""
-    pid_file = tmp_path / "pid"
+    word = f"300.{os.getpid()}"  # in the command line of the child
     body = f"""
         import subprocess
-        child = subprocess.Popen(["sleep", "300"])
-        open({str(pid_file)!r}, "w").write(str(child.pid))
+        subprocess.Popen(["sleep", "{word}"])
+        print("started")
         os._exit(3)
 """
-    with pytest.raises(WorkerDied, match="exit 3"):
+    with pytest.raises(WorkerDied, match="exit 3") as raised:
         run_native(native("predictor", uniform_with(body)), 100)
-    pid = int(pid_file.read_text())
-    deadline = time.monotonic() + 2
-    while _alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    survived = _alive(pid)
-    if survived:
-        os.kill(pid, 9)
 
-    assert not survived
-
-
-def _alive(pid: int) -> bool:
-    state = subprocess.run(
-        ["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return state not in ("", "Z")
+    assert "started" in raised.value.log_tail
+    assert [line for line in processes_named(word) if "sleep" in line] == []
 
 
 def test_printing_does_no_harm(native, run_native, judged):
@@ -155,6 +145,56 @@ def test_the_worker_sees_only_what_was_counted(native, run_native):
 
     with pytest.raises(SubmissionError, match=r"\['submission.json', 'toy.py'\]"):
         run_native(folder, 100)
+
+
+def test_the_worker_reads_no_validation_text_and_writes_nothing_of_ours(
+    native, run_native, data_folder
+):
+    """Artifact and tokenizer lie alone in their folders and cannot be changed; no other file of the
+    machine is there, no other process, no way out by the network.
+    """
+    body = f"""
+        import socket
+        given = (self.context.artifact, self.context.tokenizer)
+        found = [os.listdir(path.parent) for path in given]
+        found.append(os.path.exists({str(data_folder.root)!r}))
+        for path in (*given, "/proc/1/mem", __import__("harness").__file__, "/usr/made"):
+            try:
+                found.append(open(path, "ab").name)
+            except OSError:
+                pass
+        try:
+            socket.create_connection(("192.0.2.1", 9), timeout=1)  # of documentation: nobody's
+        except OSError as error:
+            found.append(error.errno in (101, 113))
+        raise RuntimeError(found, sorted(p for p in os.listdir("/proc") if p.isdigit()))
+"""
+    code = uniform_with(body).replace("self.w =", "self.context = context; self.w =")
+    alone = r"\['artifact.bin'\], \['tokenizer.model'\]"
+    with pytest.raises(SubmissionError, match=alone + r", False, True\], \['1', '2'\]"):
+        run_native(native("predictor", code), 100)
+
+
+def test_a_worker_takes_the_channel_away_from_nobody(native, run_native):
+    """Shared memory keeps its size: shrinking it is refused, and the referee reads on."""
+    body = """
+        for descriptor in map(int, __import__("sys").argv[2:4]):
+            for size in (0, 1 << 40):
+                try:
+                    os.ftruncate(descriptor, size)
+                except OSError:
+                    continue
+                raise SystemExit
+        return self.rows(windows, scored)
+"""
+    assert run_native(native("predictor", uniform_with(body)), 100).complete
+
+
+def test_a_predictor_starts_in_whole_isolation_or_not_at_all(native, run_native, monkeypatch):
+    """The machine is named as the cause, and the way to accept less as the cure."""
+    monkeypatch.setattr(process, "Confinement", partial(Confinement, binds={"/": "x"}))
+    with pytest.raises(SandboxError, match="never started"):
+        run_native(native("predictor", uniform_with("        pass")), 100)
 
 
 def test_the_worker_inherits_no_secrets(native, run_native, monkeypatch):
