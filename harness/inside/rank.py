@@ -58,7 +58,7 @@ class Rank:
 
 def become_script(rank: Rank) -> NoReturn:
     """Runs the script to its end and ends the process."""
-    started = False
+    started, process = False, os.getpid()
     try:
         _settle(rank)
         with _watched(rank) as compiled:
@@ -70,7 +70,10 @@ def become_script(rank: Rank) -> NoReturn:
         _print_error()
         where = traceback_origin.where_of(error, rank.job.stage)
         message = EndMessage(started, 1, traceback_origin.cause_of(error), where)
-    say_last(rank.message_fd, message)
+    if os.getpid() == process:
+        say_last(rank.message_fd, message)
+    else:  # a child that the script forked has come to its end: nobody asks how
+        _flush()
     os._exit(message.exit_code)
 
 
@@ -225,8 +228,12 @@ def _print_error() -> None:
 
 def say_last(descriptor: int, message: EndMessage) -> None:
     """The last word of a process, after all that it printed."""
-    faulthandler.cancel_dump_traceback_later()
+    faulthandler.cancel_dump_traceback_later()  # which waits for a thread: not in a forked child
+    _flush()
+    message.send(descriptor)
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed or replaced by the script
             stream.flush()
-    message.send(descriptor)

@@ -28,6 +28,7 @@ from harness.sandbox import syscalls
 from harness.sandbox.exit_status import Stopped
 from harness.sandbox.init_process import Untrusted, become_init_process
 from harness.sandbox.isolation import Entered, Isolation
+from harness.sandbox.memory import most_memory, resident_bytes
 from harness.sandbox.output_log import OutputLog
 from harness.sandbox.quota import DiskWatch, keep_plain_files
 
@@ -123,7 +124,8 @@ def _enter(
     isolation: Isolation, inner: Inner, outs: Sequence[Path], output_fd: int, status_fd: int
 ) -> NoReturn:
     syscalls.die_with_parent()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for ending in (signal.SIGTERM, signal.SIGINT):  # from inside they do nothing to a process 1
+        signal.signal(ending, signal.SIG_DFL)
     try:
         entered = isolation.enter(outs)
         os.write(status_fd, (" ".join(entered.active) + "\n").encode())
@@ -157,10 +159,17 @@ def _watch(confinement: Confinement, disk: DiskWatch, log: OutputLog, init: int)
         if now > deadline:
             return Stopped(RunState.TIMED_OUT, f"no end within its {limit_s:.0f} s")
         if now > next_look:
-            if overrun := disk.overrun() or _too_many(confinement.quota.processes):
+            if overrun := _overrun(confinement, disk):
                 return Stopped(RunState.FAILED, overrun)
             next_look = time.monotonic() + WATCH_INTERVAL_S
 
 
-def _too_many(most: int) -> str:
-    return f"started more than {most:,} processes" if len(syscalls.descendants()) > most else ""
+def _overrun(confinement: Confinement, disk: DiskWatch) -> str:
+    """The limit that is passed; empty while there is none."""
+    processes, most = syscalls.descendants(), confinement.quota.processes
+    if len(processes) > most:
+        return f"started more than {most:,} processes"
+    memory = most_memory(confinement)
+    if memory is not None and any(resident_bytes(one) > memory for one in processes):
+        return f"a process took more than {memory:,} bytes of memory"
+    return disk.overrun(processes)

@@ -46,6 +46,7 @@ def _fork_rank(rank: Untrusted, output_fd: int) -> int:
 
 def _become_rank(rank: Untrusted, output_fd: int) -> NoReturn:
     syscalls.die_with_parent()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in any Python
     os.setsid()  # no terminal, and a group of its own for scripts that signal theirs
     null = os.open(os.devnull, os.O_RDONLY)
     for descriptor, source in ((0, null), (1, output_fd), (2, output_fd)):

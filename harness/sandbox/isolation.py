@@ -28,10 +28,10 @@ from harness.closing import Closing
 from harness.errors import NotIsolated
 from harness.protocol.confinement import NOT_WHOLE, Confinement, IsolationAsked, IsolationPart
 from harness.sandbox import syscall_filter, syscalls
+from harness.sandbox.memory import most_memory
 from harness.sandbox.rootfs import enter_root
 
 MAX_TASKS = 4096  # of the user, with threads; the kernel lets user 0 pass, the supervisor does not
-MEMORY_SHARE = 0.8  # of the machine's, a process
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 _SPACES = {
@@ -156,9 +156,8 @@ def _limit(confinement: Confinement) -> None:
     quota = confinement.quota
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: quota.file_bytes}
     limits[resource.RLIMIT_NPROC] = MAX_TASKS
-    if confinement.device == "cpu":  # CUDA reserves address space by the terabyte
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        limits[resource.RLIMIT_DATA] = min(int(memory * MEMORY_SHARE), quota.memory_bytes)
+    if (memory := most_memory(confinement)) is not None:
+        limits[resource.RLIMIT_DATA] = memory
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)

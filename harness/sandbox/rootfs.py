@@ -105,7 +105,9 @@ def _private_places(confinement: Confinement, root: Path) -> None:
     for place in ("tmp", "dev/shm"):
         (root / place).mkdir(parents=True, exist_ok=True)
         if f"/{place}" not in confinement.binds:
-            _tmpfs(root / place, f"size={confinement.quota.private_bytes},mode=1777")
+            quota = confinement.quota
+            most = f"size={quota.private_bytes},nr_inodes={quota.stage_files}"
+            _tmpfs(root / place, f"{most},mode=1777")
 
 
 def _links(root: Path) -> None:

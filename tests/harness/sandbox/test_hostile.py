@@ -2,7 +2,10 @@
 fork server serves the next job.
 """
 
+import mmap
+import os
 import sysconfig
+import textwrap
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from harness.protocol.confinement import IsolationPart, Quota
 from harness.protocol.job import Outcome, RunState
 from harness.sandbox.exit_status import LEFT_EARLY
 from harness.sandbox.fork_server import ForkServer
+from harness.sandbox.memory import resident_bytes
 from harness.sandbox.quota import remove
 from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
@@ -427,6 +431,93 @@ def test_a_private_folder_that_is_filled_refuses_more(server, isolation, tmp_pat
         place = tmp_path / folder.replace("/", "_")
         outcome, _ = _run(server, place, text, quota=quota, arguments=(folder,))
         assert outcome.state == RunState.FAILED and "No space left" in outcome.cause
+
+
+def test_memory_that_is_shared_is_counted() -> None:
+    """As that of a process's own is; a process that is gone has none."""
+    before = resident_bytes(os.getpid())
+    with mmap.mmap(-1, 32 << 20) as shared:
+        shared.write(b"x" * (32 << 20))
+        assert resident_bytes(os.getpid()) - before > 24 << 20
+    assert resident_bytes(1 << 30) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            """
+            import os, time
+            for n in range(30):
+                held = open(f"{n}", "wb", buffering=0)
+                globals()[f"held_{n}"] = held
+                os.unlink(f"{n}")
+                held.write(bytes(2 << 20))
+            """,
+            "more than 20,971,520 bytes",
+        ),
+        (
+            """
+            import os, time
+            for n in range(30):
+                os.mkdir("x" * 200)
+                os.chdir("x" * 200)
+            """,
+            "a path of more than 3,800 bytes",
+        ),
+    ],
+    ids=["files without a name", "a long path"],
+)
+def test_what_no_walk_finds_is_counted(server, tmp_path, text, cause):
+    """Files that are unlinked and open, and folders too deep to name."""
+    if "held" in text and os.geteuid() != 0:
+        pytest.skip("another process's descriptors are for user 0 to see")
+    text = textwrap.dedent(text) + "time.sleep(60)"
+    quota = Quota(stage_bytes=20 << 20)
+    outcome, _ = _run(server, tmp_path, text, quota=quota, time_limit_s=20.0)
+
+    assert outcome.state == RunState.FAILED and cause in outcome.cause
+
+
+def test_a_private_folder_holds_so_many_files(server, isolation, tmp_path):
+    """And no more, however small they are."""
+    _need(isolation, IsolationPart.FILESYSTEM)
+    text = "for n in range(900):\n    open(f'/tmp/{n}', 'w').close()\n"
+    outcome, _ = _run(server, tmp_path, text, quota=Quota(stage_files=500))
+
+    assert outcome.state == RunState.FAILED and "No space left" in outcome.cause
+
+
+# --- Honest scripts -----------------------------------------------------------------------------
+
+
+def test_a_forked_child_that_comes_to_its_end_keeps_nobody_waiting(server, tmp_path):
+    """And what was recorded is that of its parent, whatever bytes the names of files hold."""
+    text = """
+    import os
+    import numpy as np, torch
+    open(b"n\\xff\\xfe", "w").close()
+    tokens = torch.from_numpy(np.load("stream.npy"))
+    logits = torch.zeros(len(tokens) - 1, 64)
+    print("val_loss:", torch.nn.functional.cross_entropy(logits, tokens[1:]).item())
+    child = os.fork()
+    if child:
+        print("child", os.waitpid(child, 0)[1])
+    """
+    outcome, lines = _run(server, tmp_path, text, capture=True)
+    capture = load(tmp_path / "out")
+
+    assert outcome.state == RunState.ENDED and lines[-1] == "child 0", (outcome, lines)
+    assert capture.errors == [] and len(capture.nats) == TOKENS - 1
+
+
+def test_an_interrupt_from_inside_is_the_script_s_own(server, isolation, tmp_path):
+    """Python's usual end by it; the process above the script takes no notice."""
+    _need(isolation, IsolationPart.PROCESSES)
+    text = "import os, signal\nfor who in (1, os.getpid()):\n    os.kill(who, signal.SIGINT)\n"
+    outcome, _ = _run(server, tmp_path, text)
+
+    assert outcome.state == RunState.FAILED and "KeyboardInterrupt" in outcome.cause
 
 
 # --- The world outside --------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,9 +88,6 @@ def machine(request) -> Iterator[ForkServer]:
         yield one
 
 
-_lenient_job = partial(make_job, isolation=IsolationAsked.PARTIAL)
-
-
 def _mounts() -> str:
     return Path("/proc/self/mountinfo").read_text()
 
@@ -101,7 +97,7 @@ def _mounts() -> str:
 )
 def test_nothing_starts_in_less_than_whole_isolation(machine, tmp_path):
     """Unless the caller asked for less; the cause names what is missing and what was refused."""
-    job = make_job(tmp_path, "print('ran')")
+    job = make_job(tmp_path, "print('ran')", isolation=IsolationAsked.WHOLE)
     outcome = machine.run(job)
 
     whole = set(outcome.isolation) == set(IsolationPart)
@@ -124,7 +120,7 @@ def test_the_parts_that_are_active_are_named(machine, tmp_path):
     {_SCORING}
     """
     before = _mounts()
-    job = _lenient_job(tmp_path, text, capture=True)
+    job = make_job(tmp_path, text, capture=True)
     outcome = machine.run(job)
     outside, capabilities, _ = printed(job)
 
@@ -140,7 +136,7 @@ def test_the_parts_that_are_active_are_named(machine, tmp_path):
 def test_no_process_is_left(machine, tmp_path, end):
     """With or without namespaces: children and daemons end with the run."""
     start = 'beat("child", "child"); beat("daemon", "daemon"); wait_for("child", "daemon")\n'
-    job = _lenient_job(tmp_path, BEATING + start + end, time_limit_s=1.5)
+    job = make_job(tmp_path, BEATING + start + end, time_limit_s=1.5)
     machine.run(job)
 
     assert is_silent([job.stage / name for name in ("child", "daemon")])
@@ -149,7 +145,7 @@ def test_no_process_is_left(machine, tmp_path, end):
 def test_a_fork_bomb_is_stopped(machine, tmp_path):
     """A tree that forks while it is being killed ends all the same."""
     text = BEATING + "while True:\n    beat(f'{os.getpid()}', 'daemon')"
-    job = _lenient_job(tmp_path, text, quota=Quota(processes=30))
+    job = make_job(tmp_path, text, quota=Quota(processes=30))
     outcome = machine.run(job)
 
     assert outcome.state == RunState.FAILED and "processes" in outcome.cause
@@ -158,9 +154,9 @@ def test_a_fork_bomb_is_stopped(machine, tmp_path):
 
 def test_a_folder_may_be_deleted_or_filled(machine, tmp_path):
     """Neither is the end of the supervisor."""
-    deleting = _lenient_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
+    deleting = make_job(tmp_path / "a", "import os, shutil; shutil.rmtree(os.getcwd(), True)")
     filling = "import time; open('x', 'wb').write(bytes(3 << 20)); time.sleep(9)"
-    filled = _lenient_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
+    filled = make_job(tmp_path / "b", filling, quota=Quota(stage_bytes=1 << 20))
 
     assert machine.run(deleting).state == RunState.ENDED
     assert "more than 1,048,576 bytes" in machine.run(filled).cause
@@ -176,7 +172,7 @@ def test_two_ranks_meet(machine, tmp_path):
     print(x.item())
     dist.destroy_process_group()
     """
-    job = _lenient_job(tmp_path, text, ranks=2)
+    job = make_job(tmp_path, text, ranks=2)
 
     assert machine.run(job).state == RunState.ENDED
     assert printed(job).count("2.0") == 2
@@ -212,7 +208,7 @@ def test_half_a_root_is_none(failing, tmp_path, fail):
     {_SCORING}
     """
     before = _mounts()
-    job = _lenient_job(tmp_path, text, capture=True, environment={"FAIL": fail})
+    job = make_job(tmp_path, text, capture=True, environment={"FAIL": fail})
     outcome = failing.run(job)
 
     assert outcome.state == RunState.ENDED, outcome
@@ -225,7 +221,7 @@ def test_half_a_root_is_none(failing, tmp_path, fail):
 def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
     """Once inside, with the machine's own root still in reach: nothing of the script runs."""
     environment = {"FAIL": "unmount 2"}  # the first is of the capture's folder
-    job = _lenient_job(tmp_path, "print('ran')", environment=environment)
+    job = make_job(tmp_path, "print('ran')", environment=environment)
     outcome = failing.run(job)
 
     assert outcome.state == RunState.NOT_STARTED and "old root" in outcome.cause
@@ -234,7 +230,8 @@ def test_a_root_that_cannot_be_left_starts_nothing(failing, tmp_path):
 
 def test_half_a_root_starts_nothing(failing, tmp_path):
     """Where nobody asked for less."""
-    job = make_job(tmp_path, "print('ran')", environment={"FAIL": "set_read_only 9"})
+    fail, whole = {"FAIL": "set_read_only 9"}, IsolationAsked.WHOLE
+    job = make_job(tmp_path, "print('ran')", environment=fail, isolation=whole)
     outcome = failing.run(job)
 
     assert outcome.state == RunState.NOT_STARTED and "no filesystem" in outcome.cause

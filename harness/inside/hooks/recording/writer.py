@@ -179,5 +179,12 @@ class AskedWriter:
 
 
 def _write(stream: Any, schema: pa.Schema, columns: list[Any]) -> None:
-    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    arrays = [pa.array(_said(c, f), type=f.type) for c, f in zip(columns, schema, strict=True)]
     stream.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _said(column: Any, field: pa.Field) -> Any:
+    """Texts without what UTF-8 has no bytes for: the name of a file may hold any byte."""
+    if not pa.types.is_string(field.type):
+        return column
+    return [text.encode(errors="backslashreplace").decode() for text in column]
