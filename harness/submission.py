@@ -91,13 +91,16 @@ class Submission:
 def code_files(folder: Path) -> list[Path]:
     """Files that count as code, the manifest among them: its settings reach the worker too.
 
-    Nothing else is copied to a worker, so a file that was not counted is not there to be read.
+    Nothing else is copied to a worker, so a file that was not counted is not there to be read; nor
+    is one that lies elsewhere, behind a link.
     """
+    home = folder.resolve()
     return [
         path
         for path in sorted(folder.rglob("*"))
         if (path.suffix in CODE_SUFFIXES or path == folder / MANIFEST)
         and path.is_file()
+        and path.resolve().is_relative_to(home)
         and "__pycache__" not in path.parts
     ]
 

@@ -76,7 +76,6 @@ class WorkerProcess(Closing):
         if start.refused:
             never = f"the predictor was never started: {start.refused}"
             raise (NotIsolated if NOT_WHOLE in start.refused else SandboxError)(never)
-        self._deadline = time.monotonic() + self._given.time_limit_s
         return tuple(start.isolation)
 
     def ask(

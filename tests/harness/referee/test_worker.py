@@ -138,10 +138,13 @@ def test_a_file_that_cannot_be_loaded_is_the_submissions_error(native, run_nativ
 
 
 def test_the_worker_sees_only_what_was_counted(native, run_native):
-    """The worker's folder holds code and manifest; a data file beside them is not there to read."""
+    """The worker's folder holds code and manifest; a data file beside them, and one behind a link,
+    are not there to read.
+    """
     body = "        raise RuntimeError(sorted(os.listdir()))"
     folder = native("predictor", uniform_with(body))
     (folder / "table.npy").write_bytes(b"not counted")
+    (folder / "elsewhere.py").symlink_to(__file__)
 
     with pytest.raises(SubmissionError, match=r"\['submission.json', 'toy.py'\]"):
         run_native(folder, 100)
