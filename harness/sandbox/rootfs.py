@@ -122,7 +122,7 @@ def _processes(root: Path) -> None:
     proc = root / "proc"
     proc.mkdir()
     quiet = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("proc", str(proc), "proc", quiet)
+    syscalls.mount("proc", str(proc), "proc", quiet, "hidepid=4")  # only what may be read
     for name in KEPT_FROM_WRITING:
         if (proc / name).exists():
             syscalls.mount(str(proc / name), str(proc / name), None, syscalls.MS_BIND)
