@@ -209,7 +209,7 @@ class Rounds:
             drawn = self.evidence.uneven
             alone = [t for t in drawn if t.test.refuted and not t.reproduced]
             is_open = len(alone) == number - 1 or undecided(self.evidence.left_out)
-            if not drawn or not is_open:
+            if not drawn or not is_open or self.evidence.drawn_refuted:
                 return
             self.runner.make(self._uneven(number))
 
