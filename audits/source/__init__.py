@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import io
-import re
 import threading
 import tokenize
 from collections.abc import Mapping
@@ -23,8 +22,6 @@ from audits.source.unpack import find_payload
 
 MAX_BYTES = 8_000_000  # the largest real script is 1.4 MB
 MAX_LAYERS = 4
-MAX_NESTED = 1_000  # brackets in brackets; CPython takes 200, and LibCST dies near 3,000
-MAX_NESTED_BLOCKS = 100  # the same of indentation
 TOO_DEEP = "nested too deeply"
 # CPython 3.11 counts how deep a tree is for the whole interpreter: where the garbage collector lets
 # a second thread parse meanwhile, the first one ends in a SystemError ("depth mismatch").
@@ -116,9 +113,10 @@ def _parse(text: str, wrapper: ast.Module | None = None) -> Source:
         problem = str(error)
     except (RecursionError, MemoryError):  # the latter is how its parser says it
         return Source(Outcome.UNREADABLE, text, None, note=TOO_DEEP)
-    if _is_deep(text):  # LibCST would end the process
+    from audits.source.grammar import is_deep, lowered  # LibCST takes 0.1 s to load; few need it
+
+    if is_deep(text):
         return Source(Outcome.UNREADABLE, text, None, note=f"{TOO_DEEP}: {problem}")
-    from audits.source.grammar import lowered  # LibCST takes 0.1 s to load; few files need it
 
     if (rewritten := lowered(text)) is not None:
         try:
@@ -132,18 +130,6 @@ def _parse(text: str, wrapper: ast.Module | None = None) -> Source:
         or _beginning(text)
         or Source(Outcome.UNREADABLE, text, None, note=f"not Python: {problem}")
     )
-
-
-def _is_deep(text: str) -> bool:
-    """By its brackets, those in strings and comments too, and its indentation: what is too much to
-    count so is too much for a program.
-    """
-    depth = deepest = 0
-    for bracket in re.finditer(r"[][(){}]", text):
-        depth = depth + 1 if bracket[0] in "([{" else max(depth - 1, 0)
-        deepest = max(deepest, depth)
-    margins = {len(line) - len(line.lstrip()) for line in text.split("\n") if line.strip()}
-    return deepest > MAX_NESTED or len(margins) > MAX_NESTED_BLOCKS
 
 
 def _bundle(text: str, wrapper: ast.Module) -> Source | None:

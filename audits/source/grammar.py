@@ -15,11 +15,27 @@ import libcst as cst
 
 # Golfed code such as `a-(b)for x in y` is Python, but not to LibCST: it wants a space there.
 _GLUED = re.compile(r"""([\d)\]}'"])(for|if|else|and|or|in|is|not)\b""")
+MAX_NESTED = 1_000  # brackets in brackets; CPython takes 200, and LibCST dies near 3,000
+MAX_NESTED_BLOCKS = 200  # margins of lines; CPython takes 100 of indentation
 _CONVERSIONS = {"r": "repr", "s": "str", "a": "ascii"}
+
+
+def is_deep(text: str) -> bool:
+    """By its brackets, those in strings and comments too, and its indentation: what is too much to
+    count so is too much for a program.
+    """
+    depth = deepest = 0
+    for bracket in re.finditer(r"[][(){}]", text):
+        depth = depth + 1 if bracket[0] in "([{" else max(depth - 1, 0)
+        deepest = max(deepest, depth)
+    margins = {len(line) - len(line.lstrip()) for line in text.split("\n") if line.strip()}
+    return deepest > MAX_NESTED or len(margins) > MAX_NESTED_BLOCKS
 
 
 def lowered(text: str) -> str | None:
     """The text with every f-string rewritten; None when LibCST cannot read it either."""
+    if is_deep(text):
+        return None  # LibCST would overflow its stack, and end the process
     for attempt in (text, _GLUED.sub(r"\1 \2", text)):
         try:
             return cst.parse_module(attempt).visit(_Lowering()).code

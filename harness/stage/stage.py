@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from audits.bounded import Unfinished, in_child
 from audits.source import read_source
 from audits.source.grammar import lowered
 from harness.configure.run_spec import RunSpec
@@ -108,13 +109,28 @@ def _lower_grammar(spec: RunSpec, into: Path) -> list[str]:
         path = into / name
         if not path.is_file() or _compiles((source := read_source(path)).text):
             continue
-        if (older := lowered(source.text)) is not None and _compiles(older):
+        if (older := _older(source.text)) is not None:
             packed = "" if source.wrapper_line is None else "unpacked, and its "
             path.write_text(older, encoding="utf-8")
             notes.append(
                 f"{name}: {packed}f-strings lowered to this Python's grammar before the run"
             )
     return notes
+
+
+def _older(text: str) -> str | None:
+    """The same for this Python; None where there is no such text, or looking for it does not end
+    well.
+    """
+
+    def found() -> str | None:
+        older = lowered(text)
+        return older if older is not None and _compiles(older) else None
+
+    try:
+        return in_child(found)
+    except Unfinished:
+        return None
 
 
 def _exchanged(spec: RunSpec) -> Iterator[str]:

@@ -79,6 +79,14 @@ def test_what_is_no_plain_file_stays_behind_and_is_named(
         _stage(folder, tmp_path / "many")
 
 
+def test_a_helper_that_no_parser_survives_is_copied_as_it_is(tmp_path: Path) -> None:
+    """It is looked at for newer grammar, and that ends nothing."""
+    folder = _folder(tmp_path, "try:\n    import helper\nexcept Exception:\n    pass\n")
+    (folder / "helper.py").write_text("x = " + "(" * 5_000 + ")" * 5_000)
+    stage = _stage(folder, tmp_path / "stage")
+    assert stage.changes == () and (stage.root / "helper.py").exists()
+
+
 THROUGH = """\
 def _e(k, d, t=str):  # of #641
     v = os.environ.get(k, str(d))
