@@ -65,7 +65,12 @@ def _run(options: argparse.Namespace, prog: str) -> int:
         return NOTHING
     store = Store(options.out, options.profile, rules)
     try:
-        _scan(submissions, store, Settings(repository.path, options.profile, rules), options)
+        _scan(
+            submissions,
+            store,
+            Settings(repository.path, options.profile, rules, options.limit),
+            options,
+        )
         records = [store.records[one.identity] for one in submissions]
     finally:
         store.close()

@@ -1,8 +1,9 @@
 """Reads one submission's content: its small files go to a private folder, and are scanned there.
 
-Guarantees: an exception of the scanner comes back as a result with its traceback; nothing outside
+Guarantees: an exception of the scanner comes back as a result with its traceback; content that ends
+its reader, by its bounds or by a signal, is unreadable; nothing outside
 the private folder is written; a result is what `python -m audits.scan FOLDER` would say.
-Does not cover: endless loops and dead processes; the pool looks after these.
+Does not cover: a worker that dies or hangs itself; the pool looks after these.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from audits.bounded import Bounds
 from audits.corpus.repository import Blob, BlobReader, MissingObject
 from audits.findings import Role
 from audits.folder import NothingToScan
-from audits.judge import scan_path
+from audits.guarded import scan_guarded
 from audits.source import MAX_BYTES, Outcome
 
 MAX_OTHER_BYTES: Final = 2_000_000  # README, logs, run scripts; artifacts of 16 MB are left out
+TO_ANSWER_S: Final = 2.0  # of a job's limit: a reading that ends before is a result
 MEMORY_BYTES: Final = 4 << 30  # a worker that needs more fails alone, not the machine
 
 Result = dict[str, Any]  # what becomes a line of results.jsonl
@@ -43,6 +46,7 @@ class Settings:
     repository: Path
     profile: str
     rules: tuple[str, ...]
+    limit_s: float = 60.0  # for one job
 
 
 def serve(connection: Connection, settings: Settings) -> None:
@@ -102,7 +106,8 @@ def _write_one(blob: Blob, folder: Path, reader: BlobReader) -> str | None:
 
 def _scan(folder: Path, settings: Settings) -> Result:
     try:
-        report = scan_path(folder, settings.profile, rules=settings.rules)
+        bounds = Bounds(max(settings.limit_s - TO_ANSWER_S, 1.0))
+        report = scan_guarded(folder, settings.profile, None, settings.rules, bounds)
     except NothingToScan as nothing:
         return {"status": "nothing", "note": _without(folder, nothing), "files": []}
     read = [asdict(file) for file in report.files if file.outcome != Outcome.SKIPPED]

@@ -202,14 +202,14 @@ def serve_with_a_bug(connection: object, settings: object) -> None:
     """The real worker, with a scanner that fails on some code."""
     from audits.corpus import worker
 
-    real = worker.scan_path
+    real = worker.scan_guarded
 
     def scan(path: Path, *words: object, **named: object) -> object:
         if (path / "train_gpt.py").read_text() == ILLEGAL:
             raise RuntimeError("a bug")
         return real(path, *words, **named)  # type: ignore[arg-type]
 
-    worker.scan_path = scan  # type: ignore[assignment]
+    worker.scan_guarded = scan  # type: ignore[assignment]
     worker.serve(connection, settings)  # type: ignore[arg-type]
 
 

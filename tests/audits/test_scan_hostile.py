@@ -15,6 +15,9 @@ import pytest
 
 from audits import guarded, scan
 from audits.bounded import Bounds, Unfinished, at_file, in_child
+from audits.corpus.summary import verdict
+from audits.corpus.worker import Settings
+from audits.corpus.worker import _scan as scan_content
 from audits.facts import folding
 from audits.facts.documented import papers
 from audits.facts.values import UNKNOWN
@@ -175,7 +178,10 @@ def test_no_manifest_keeps_the_script_from_being_judged(manifest: str, folder: F
 
 
 def test_a_path_that_cannot_be_read_keeps_no_other_from_being_read(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Folder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It is unreadable, with the cause; the exit code is the failures' of the others."""
     bad, dies, good = (
@@ -195,4 +201,6 @@ def test_a_path_that_cannot_be_read_keeps_no_other_from_being_read(
     assert "dies: unreadable (the reader was killed by SIGSEGV" in shown
     assert f"{bad}/train_gpt.py" in shown and f"{good}/train_gpt.py" in shown
     assert scan.main([str(dies), str(good)]) == 4
+    settings = Settings(tmp_path, "strict", tuple(CHECKS))
+    assert verdict(scan_content(dies, settings)) == "unreadable"
     assert scan.main([str(good)]) == 0
