@@ -139,11 +139,13 @@ def _is_whole(capture: Capture, window: Window, stream_length: int) -> bool:
 
 
 def _is_no_chance(capture: Capture, fit: _Fit, printed: Printed, tried: int) -> bool:
-    """Means of other tokens lie so far apart that of so many candidates none agrees by chance."""
+    """Means of other tokens lie so far apart that of so many candidates none comes so close by
+    chance.
+    """
     nats = capture.nats[fit.window.rows(capture)]
     wanted = printed.nats_per_token or printed.bits_per_byte or 0.0
     apart = float(np.std(nats)) / float(np.mean(nats)) / max(len(nats), 1) ** 0.5  # relative
-    width = 2 * (printed.half_unit / wanted + FLOAT32)
+    width = 2 * (printed.half_unit / wanted + fit.gap)
     return bool(tried * len(Weighing) * width <= CHANCE * apart)
 
 

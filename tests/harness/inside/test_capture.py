@@ -1,6 +1,7 @@
 """Laws of the capture: it changes nothing, and what it captured adds up to what was printed."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -322,3 +323,34 @@ def test_what_an_event_means_stands_in_its_columns(tmp_path):
     assert capture.loss[sums].tolist() == [losses[1]] * 2
     assert capture.softmax_width[sums].tolist() == [64, 64]
     assert capture.read_out[sums].tolist() == [False, True]
+
+
+HALF = """
+import numpy as np, torch, torch.nn.functional as F
+tokens = torch.from_numpy(np.load("stream.npy"))
+table = 0.05 * torch.randn(64, 64, generator=torch.Generator().manual_seed(3))
+scores = []
+for start in range(0, 1024, 32):
+    x, y = tokens[start : start + 32], tokens[start + 1 : start + 33]
+    nats = F.cross_entropy(table[x], y, reduction="none").double()
+    scores.append(nats.sum().item())
+print(f"coarse val_loss:{COARSE:.3f}")
+print(f"half val_loss:{sum(scores[:16]) / 512:.8f}")
+"""
+
+
+def test_a_part_of_the_stream_is_behind_a_number_beyond_chance_alone(tmp_path):
+    """A model that knows nothing scores all tokens alike: some part comes to any coarse number.
+    One half that comes to eight digits is what was counted.
+    """
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    np.save(tmp_path / "stream.npy", stream)
+    whole = "sum(scores) / 1024 - 0.0015"
+    (tmp_path / "train_gpt.py").write_text(HALF.replace("COARSE", whole))
+    log = _run(tmp_path, stream, watched=True)
+    coarse, half = printed_numbers(log)
+    capture = load(tmp_path / "out")
+
+    assert reconstruct(capture, replace(coarse, diagnostic=False), TOKENS) is None
+    found = reconstruct(capture, half, TOKENS)
+    assert found is not None and found.gap < 1e-8 and found.coverage == pytest.approx(0.5)

@@ -2,6 +2,7 @@
 
     a[i]                      read(a, i, n)
     total += x; p = x; l.append(x); return x; [x for ...]      x becomes keep(n, x)
+    x.sum(), np.mean(x)       x becomes keep(n, x)
     for t in a; zip(a, b)     a becomes each(a)
     exec(text)                exec(rewritten(text)); the tree of it in compile(text, name, "exec")
     dict(os.environ)          os.environ.copy(), whose look-ups are heard
@@ -19,6 +20,7 @@ from harness.protocol.code_constants import TEXT_FUNCTIONS
 READ, KEEP, EACH, SLICE = "__at__", "__of__", "__in__", "__to__"
 REWRITTEN, TREE = TEXT_FUNCTIONS
 APPENDS = ("append", "appendleft", "add", "put")
+ADDS_UP = ("sum", "mean", "average", "nansum", "nanmean", "fsum", "fmean", "dot")
 GOES_THROUGH = ("zip", "enumerate", "map", "iter", "list", "tuple", "sum")
 FOREIGN_COMPILERS = ("jit", "compile", "kernel", "script", "njit", "vectorize")
 NO_NUMBER = (
@@ -132,7 +134,17 @@ class Rewriter(ast.NodeTransformer):
             node.args[0] = self._call(TREE, node.args[0], node.args[0])
         elif getattr(node.func, "attr", "") in APPENDS and len(node.args) == 1:
             node.args[0] = self._kept(node.args[0])
+        elif isinstance(node.func, ast.Attribute) and node.func.attr in ADDS_UP:
+            self._added_up(node, node.func)
         return node
+
+    def _added_up(self, node: ast.Call, function: ast.Attribute) -> None:
+        """What is added up has a number a token, which no line may keep otherwise."""
+        if node.args and not isinstance(node.args[0], ast.Starred):
+            node.args[0] = self._kept(node.args[0])
+        if not node.args or not isinstance(function.value, ast.Name | ast.Attribute):
+            place = self._place(function.value)
+            function.value = self._call(KEEP, function.value, place, function.value)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
         """`[x for ...]`."""

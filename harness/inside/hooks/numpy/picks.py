@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.inside.hooks.numpy.tracked_array import plain, tracked
 from harness.inside.hooks.recording.picked_rows import picked_from
-from harness.inside.hooks.recording.position_maps import merged
+from harness.inside.hooks.recording.position_maps import merged, mostly_known
 from harness.inside.hooks.recording.recorder import Recorder
 
 
@@ -25,7 +25,7 @@ def picked(
     found = [recorder.clock.places(i) for i in indices]
     for places in sorted(found, key=lambda p: -int(p.max(initial=-1))):
         positions = merged(out.shape, [recorder.ids(places)]) if places.size else None
-        if positions is None or not (positions >= 0).any():
+        if positions is None or not mostly_known(positions):
             continue
         mapped = recorder.loss(positions)
         if of_pick is not None:

@@ -45,6 +45,17 @@ class PositionMap:
         return PositionMap(positions, self.loss, self.weights, factor, width)
 
 
+LEAST_KNOWN = (
+    0.125  # of an index; digits of ids and other small numbers coincide with a few of them
+)
+
+
+def mostly_known(positions: Positions) -> bool:
+    """They are of the stream, and not some of them by chance."""
+    known = np.count_nonzero(positions >= 0)
+    return bool(known and known >= LEAST_KNOWN * positions.size)
+
+
 UNRELATED = PositionMap(np.empty(0, np.int32))  # looked up, and not of this stream
 
 

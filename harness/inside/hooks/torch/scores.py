@@ -15,7 +15,13 @@ from torch import Tensor
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
 from harness.inside.hooks.recording.picked_rows import picked_from
-from harness.inside.hooks.recording.position_maps import UNRELATED, PositionMap, Positions, merged
+from harness.inside.hooks.recording.position_maps import (
+    UNRELATED,
+    PositionMap,
+    Positions,
+    merged,
+    mostly_known,
+)
 from harness.inside.hooks.recording.recorder import FEWEST_IDS, INTEGERS, Recorder
 from harness.inside.hooks.recording.unfinished import AwaitedTotal
 from harness.inside.hooks.torch.transfer import on_host
@@ -59,7 +65,7 @@ class Scores:
         # Of a token and its predecessor, the token: its score is fixed when both are known.
         for index, mapped in sorted(found, key=lambda f: -int(f[1].positions.max(initial=-1))):
             positions = merged(tuple(out.shape), [mapped])
-            if positions is not None and (positions >= 0).any():
+            if positions is not None and mostly_known(positions):
                 picked = self._picked(source, out, positions, of_pick)
                 self._maps.put(out, picked)
                 if picked.softmax_width:
