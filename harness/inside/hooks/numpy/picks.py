@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,14 @@ def picked(
     """What was picked, with its places."""
     if not isinstance(out, np.ndarray) or out.dtype.kind != "f" or not out.size:
         return out
-    found = [recorder.clock.places(i) for i in indices]
-    for places in sorted(found, key=lambda p: -int(p.max(initial=-1))):
+    found = [(recorder.clock.places(i), i) for i in indices]
+    for places, ids in sorted(found, key=lambda f: -int(f[0].max(initial=-1))):
         positions = merged(out.shape, [recorder.ids(places)]) if places.size else None
-        if positions is None or not mostly_known(positions):
+        if positions is None or not mostly_known(places, partial(plain, ids)):
             continue
         mapped = recorder.loss(positions)
         if of_pick is not None:
+            recorder.rows_picked(plain(source), of_pick, positions)
             seen = picked_from(plain(source), of_pick, positions, len(recorder.stream))
             mapped = replace(
                 mapped,

@@ -25,3 +25,6 @@ class Listener(Protocol):
 
     def row_read(self, numbers: Callable[[], Any]) -> None:
         """An entry of a row of numbers, (V,) or None, was read by the id of the latest token."""
+
+    def rows_picked(self, positions: Positions, row_at: Callable[[int], Any]) -> None:
+        """Of rows of numbers, one entry each was picked; `row_at` a place of the positions."""

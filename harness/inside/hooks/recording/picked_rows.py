@@ -93,3 +93,11 @@ def picked_from(
     with np.errstate(invalid="ignore"):
         off[positions[known][np.abs(off[positions[known]] - each[known]) > ROUNDING]] = np.nan
     return PickedFrom(normaliser=Normaliser(width, off, 1.0, bool(low >= 0)))
+
+
+def row_behind(rows: Any, of_pick: Any, positions: Positions, place: int) -> Any:
+    """(V,) the row of which an element was picked; `place` in reading order of the positions."""
+    width = rows.shape[-1]
+    numbers = np.arange(int(np.prod(rows.shape[:-1]))).reshape(rows.shape[:-1])
+    each = np.broadcast_to(of_pick(numbers), positions.shape).reshape(-1)
+    return rows.reshape(-1, width)[int(each[place])]

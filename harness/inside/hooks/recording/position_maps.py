@@ -5,6 +5,7 @@ score (or probability) each number is.
 Maps are numpy arrays because tensors made in inference mode may not be written to outside of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,15 +46,16 @@ class PositionMap:
         return PositionMap(positions, self.loss, self.weights, factor, width)
 
 
-LEAST_KNOWN = (
-    0.125  # of an index; digits of ids and other small numbers coincide with a few of them
-)
+LEAST_KNOWN = 0.5  # of an index, but for its padding: digits of ids coincide with some of them
 
 
-def mostly_known(positions: Positions) -> bool:
-    """They are of the stream, and not some of them by chance."""
+def mostly_known(positions: Positions, ids: Callable[[], Any]) -> bool:
+    """They are of the stream, and not some of them by chance. The commonest id may be padding."""
     known = np.count_nonzero(positions >= 0)
-    return bool(known and known >= LEAST_KNOWN * positions.size)
+    if not known or known >= LEAST_KNOWN * positions.size:
+        return bool(known)
+    commonest = np.unique(ids(), return_counts=True)[1].max(initial=0)
+    return bool(known >= LEAST_KNOWN * (positions.size - commonest))
 
 
 UNRELATED = PositionMap(np.empty(0, np.int32))  # looked up, and not of this stream

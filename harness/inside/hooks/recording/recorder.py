@@ -8,6 +8,7 @@ incomplete, and the report must say so.
 import collections
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -24,6 +25,7 @@ from harness.inside.hooks.recording.kept_rows import KeptRows
 from harness.inside.hooks.recording.kept_values import LineOfValues
 from harness.inside.hooks.recording.listener import Listener
 from harness.inside.hooks.recording.log_softmaxes import LogSoftmaxes
+from harness.inside.hooks.recording.picked_rows import row_behind
 from harness.inside.hooks.recording.position_maps import (
     UNRELATED,
     PositionMap,
@@ -251,7 +253,8 @@ class Recorder:
 
     def kept_block(self, line: LineOfValues, values: Any) -> None:
         """A line keeps an array with a number for each token of a slice that was read."""
-        places = self.clock.block_of(values.size)
+        size = values.numel() if isinstance(values, Tensor) else values.size
+        places = self.clock.block_of(size)
         if places is None or not line.takes_block(places):
             return
         self._close_line(line)
@@ -293,6 +296,11 @@ class Recorder:
         self.writer.scores(number, places, self.stream[places], np.array(values), ones)
         if self.listener is not None:
             self.listener.noted(number)
+
+    def rows_picked(self, rows: Any, of_pick: Callable[[Any], Any], positions: Positions) -> None:
+        """Whoever asks again may want the row behind a score."""
+        if self.listener is not None:
+            self.listener.rows_picked(positions, partial(row_behind, rows, of_pick, positions))
 
     def read_awaited(self, loss: Any) -> None:
         """A mean that carries a gradient is read: only now does it enter a total."""

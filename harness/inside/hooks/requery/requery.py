@@ -27,7 +27,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
+from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AnswerWriter
@@ -97,9 +99,18 @@ class ForkedCopy:
     def row_read(self, numbers: Callable[[], Any], latest: list[int]) -> None:
         """Of the latest places that were read, one is the position in question."""
         if self.keeps_rows and self.question.position in latest:
-            row = numbers()
-            if row is not None and row.size > 1 and np.isfinite(row).all():
-                self.rows.append(row.copy())
+            self._keep(numbers())
+
+    def rows_picked(self, positions: Positions, row_at: Callable[[int], Any]) -> None:
+        """One of the rows may be that of the position in question."""
+        if self.keeps_rows:
+            for place in np.flatnonzero(positions.reshape(-1) == self.question.position)[:1]:
+                row = row_at(int(place))
+                self._keep(numbers_of(row) if isinstance(row, Tensor) else row)
+
+    def _keep(self, row: Any) -> None:
+        if row is not None and row.size > 1 and np.isfinite(row).all():
+            self.rows.append(np.array(row, np.float64))
 
     def _nats(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if self.question.unit == "probability":
@@ -158,6 +169,11 @@ class Requery:
         """A copy keeps what a score is made of."""
         if self._copy is not None:
             self._copy.row_read(numbers, self._recorder.clock.read[-READ_LATELY:])
+
+    def rows_picked(self, positions: Positions, row_at: Callable[[int], Any]) -> None:
+        """The same of rows that a score was picked out of."""
+        if self._copy is not None:
+            self._copy.rows_picked(positions, row_at)
 
     def _breakpoint_reached(self, question: Question) -> None:
         """Copies are made until every token was asked for, the mass is large enough, or the time

@@ -6,6 +6,7 @@ products with a vector of weights; a total that carries a gradient counts only o
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
+from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.picked_rows import picked_from
 from harness.inside.hooks.recording.position_maps import (
     UNRELATED,
@@ -65,7 +67,7 @@ class Scores:
         # Of a token and its predecessor, the token: its score is fixed when both are known.
         for index, mapped in sorted(found, key=lambda f: -int(f[1].positions.max(initial=-1))):
             positions = merged(tuple(out.shape), [mapped])
-            if positions is not None and mostly_known(positions):
+            if positions is not None and mostly_known(mapped.positions, partial(numbers_of, index)):
                 picked = self._picked(source, out, positions, of_pick)
                 self._maps.put(out, picked)
                 if picked.softmax_width:
@@ -81,6 +83,8 @@ class Scores:
     ) -> PositionMap:
         known = self._recorder.log_softmaxes
         width = known.width(source, out.numel()) if of_pick else 0
+        if of_pick is not None:
+            self._recorder.rows_picked(source, of_pick, positions)
         mapped = self._recorder.loss(positions, width)
         if width or of_pick is None or source.device.type != "cpu":
             return mapped
@@ -114,6 +118,7 @@ class Scores:
         mapped = self._recorder.loss(positions, width)
         if width:
             self._recorder.rows.look(mapped, logits.movedim(1, -1), target)
+            self._recorder.rows_picked(logits.movedim(1, -1), lambda rows: rows, positions)
         if out.numel() == target.numel() and call.get("reduction", "mean") == "none":
             self._maps.put(out, mapped)
             return
