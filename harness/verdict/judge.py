@@ -27,6 +27,7 @@ from harness.checks.fitted import check_fitted
 from harness.checks.future import check_future
 from harness.checks.left_out import check_left_out
 from harness.checks.mass_bound import mass_bound
+from harness.checks.mass_cause import cause_of
 from harness.checks.mass_requery import check_sums
 from harness.checks.mass_softmax import check_softmax
 from harness.checks.order import RULES as ORDER_RULES
@@ -166,21 +167,22 @@ def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
     found = _weighing(base, pure=is_pure(base.source))
     weighed = found is not None and found.proof is not None
     sums = _sums(evidence)
-    none = _uncounted(base)
-    return Proof(head, evidence.future, order, mass, softmax, sums, weighed, none, by_hand, depend)
+    none, cause = _uncounted(base), cause_of(evidence.sums)
+    order_and_mass = order, mass, softmax, sums, cause
+    return Proof(head, evidence.future, *order_and_mass, weighed, none, by_hand, depend)
 
 
 def _pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
     """What names a number that beats a pure law: the record of that very run."""
-    run, test = found.run, found.test
+    run, test, cause = found.run, found.test, cause_of(evidence.sums)
     if not found.reproduced:
-        return Proof(test, None, None, softmax=None, sums=_sums(evidence))
+        return Proof(test, None, None, softmax=None, sums=_sums(evidence), cause=cause)
     mass = mass_bound(run.scored, run.source, THRESHOLD_NATS)
     order, softmax = _order(run, tail), bool(run.softmax_width)
     found_weighing = _weighing(run, pure=True)
     weighed = found_weighing is not None and found_weighing.proof is not None
-    none = _uncounted(run)
-    return Proof(test, evidence.future, order, mass, softmax, _sums(evidence), weighed, none)
+    none, sums = _uncounted(run), _sums(evidence)
+    return Proof(test, evidence.future, order, mass, softmax, sums, cause, weighed, none)
 
 
 def _uncounted(run: ScriptRun) -> int:

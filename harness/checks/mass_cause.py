@@ -1,0 +1,157 @@
+"""Why a distribution weighs more than one, as far as the answers of copies and the row of the
+network behind a score tell: p(v), asked for token by token, against the network's own m(v).
+
+    NORM-4   p = m for most tokens, and a few raised by one factor: a boost that nothing divides;
+             or p = a m + share, where the shares weigh the same too much at each position:
+             weights that do not add up to one
+    NORM-2   p = a m for most, a < 1, and what the others gained is more than 1 - a, another amount
+             at each position: quotients of counts, which nobody normalised
+    NORM-6   ln p = b ln m + c for all, where b and c are not 1 and 0: the score itself was changed
+
+Guarantees: it names the cause of a mass that is proved (`mass_requery`), and nothing else; what
+fits none of these forms is not named. Does not cover: scores of which no row was seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.arrays import Bools, Floats
+from harness.checks.mass_requery import MassEstimate
+
+ROUNDING = 1e-4  # relative; rows of float32 give what they make by less
+FEWEST = 8  # tokens that lie on a line, and a tenth of those asked
+SHARE = 0.1
+RAISED = 0.01  # relative; by less nobody gains
+ONE_FACTOR = 0.9  # of the raised tokens share it
+ALIKE = 0.02  # relative; weights that do not add up to one do so everywhere alike
+TRIALS = 300
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The rule behind a mass above one."""
+
+    rule: str
+    why: str
+    times: float = 0.0  # what is mixed in, over the weight that was left for it
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """p = weight * m + floor, of tokens that nothing was added to."""
+
+    weight: float
+    floor: float
+    raised: Bools  # (k,) of those asked
+    factor: Floats  # (k,) p over what the line says
+    gained: float  # of all raised ones
+
+
+def cause_of(sums: Sequence[MassEstimate]) -> Cause | None:
+    """By every position that weighs more than one; nothing where they do not agree."""
+    found = [cause for one in sums if one.mass_above_one and (cause := _cause(one)) is not None]
+    above = sum(one.mass_above_one for one in sums)
+    if not found or len(found) < above or len({cause.rule for cause in found}) > 1:
+        return None
+    times = np.array([cause.times for cause in found])
+    if len(found) > 1 and times.min() > 0 and np.ptp(times) < ALIKE * times.mean():
+        why = f"what is mixed in has {times.mean():.4g} times the weight that the network leaves"
+        return Cause("NORM-4", f"{why}, at each of {len(found)} positions")
+    return found[0]
+
+
+def _cause(one: MassEstimate) -> Cause | None:
+    for model in _models(one):
+        own = np.log(model[one.tokens])
+        if (patched := _patched(one, own)) is not None:
+            return patched
+        line = _line(model[one.tokens], np.exp(-one.nats))
+        if line is None or not line.raised.any():
+            continue
+        if abs(line.weight - 1.0) < ROUNDING and line.floor < ROUNDING / one.alphabet:
+            if (boosted := _boosted(line)) is not None:
+                return boosted
+        elif line.weight < 1.0 - ROUNDING:
+            return _mixed(line, one)
+    return None
+
+
+def _models(one: MassEstimate) -> list[Floats]:
+    """(V,) distributions that rows may hold: probabilities, their logarithms, logits."""
+    found = []
+    for row in () if one.rows is None else one.rows:
+        if row.min() >= 0:
+            if abs(row.sum() - 1.0) < ROUNDING:
+                found.append(row)
+            continue
+        exponentials = np.exp(row - row.max())
+        found.append(exponentials / exponentials.sum())
+    return [row for row in found if (row > 0).all()]
+
+
+def _patched(one: MassEstimate, own: Floats) -> Cause | None:
+    """All tokens lie on one straight line of logarithms that is not the diagonal."""
+    slope, shift = np.polyfit(own, -one.nats, 1)
+    off = np.abs(slope * own + shift + one.nats)
+    still = abs(slope - 1.0) < RAISED and abs(shift) < RAISED
+    if len(own) < FEWEST or np.ptp(own) < RAISED or off.max() > ROUNDING or still:
+        return None
+    return Cause(
+        "NORM-6",
+        f"the score of every token is {slope:.4g} times the network's"
+        + (f" and {-shift:.3g} nats more" if abs(shift) > RAISED else "")
+        + ": it was changed after the softmax",
+    )
+
+
+def _line(model: Floats, weights: Floats) -> _Line | None:
+    """The one that most tokens lie on, and none below."""
+    rng, best = np.random.default_rng(len(model)), np.zeros(len(model), bool)
+    for _ in range(TRIALS):
+        i, k = rng.choice(len(model), 2, replace=False)
+        if abs(model[i] - model[k]) < ROUNDING * model[i]:
+            continue
+        weight = (weights[i] - weights[k]) / (model[i] - model[k])
+        on = _on(weight, weights[i] - weight * model[i], model, weights)
+        best = on if on.sum() > best.sum() else best
+    if best.sum() < max(FEWEST, SHARE * len(model)):
+        return None
+    weight, floor = np.polyfit(model[best], weights[best], 1)
+    expected = weight * model + floor
+    if not (weight > 0 and (expected > 0).all() and (weights > expected * (1 - RAISED)).all()):
+        return None
+    factor = weights / expected
+    raised = factor > 1 + RAISED
+    return _Line(
+        float(weight), float(floor), raised, factor, float((weights - expected)[raised].sum())
+    )
+
+
+def _on(weight: float, floor: float, model: Floats, weights: Floats) -> Bools:
+    return np.asarray(np.abs(weight * model + floor - weights) < ROUNDING * weights)
+
+
+def _boosted(line: _Line) -> Cause | None:
+    factors = line.factor[line.raised]
+    usual = float(np.median(factors))
+    same = np.abs(factors - usual) < RAISED * usual
+    if len(factors) < 2 or same.mean() < ONE_FACTOR:
+        return None
+    return Cause(
+        "NORM-4",
+        f"{same.sum():,} of {len(line.factor):,} tokens were given {usual:.4g} times the network's"
+        " probability and the others all of it: nothing divides by what the boost added",
+    )
+
+
+def _mixed(line: _Line, one: MassEstimate) -> Cause:
+    given = 1.0 - line.weight
+    return Cause(
+        "NORM-2",
+        f"the network has a weight of {line.weight:.4g}, and {line.raised.sum():,} of"
+        f" {len(one.tokens):,} tokens got {line.gained:.4g} beside it, where {given:.4g} was left:"
+        " what is mixed in was not normalised",
+        (one.estimate - line.weight) / given,
+    )

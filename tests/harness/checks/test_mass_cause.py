@@ -1,0 +1,49 @@
+"""Why a distribution weighs more than one: by what copies answered, against the network's row."""
+
+import numpy as np
+
+from harness.checks.mass_cause import cause_of
+from harness.checks.mass_requery import MassEstimate
+
+V = 512
+RNG = np.random.default_rng(2)
+LOGITS = RNG.normal(0.0, 0.4, (3, V))
+MODEL = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+COUNTS = np.where(RNG.random((3, V)) < 0.1, RNG.integers(1, 9, (3, V)), 0)
+TABLE = COUNTS / COUNTS.sum(1, keepdims=True)
+
+
+def rule(probabilities: np.ndarray, rows: np.ndarray = LOGITS) -> str | None:
+    """Of three positions, each asked for two hundred tokens."""
+    sums = []
+    for k in range(3):
+        tokens = np.random.default_rng(k).permutation(V)[:200]
+        nats = -np.log(probabilities[k, tokens])
+        one = MassEstimate(k, tokens, nats, V, confirmed=0.0, rows=rows[k][None])
+        sums.append(one)
+    assert any(one.mass_above_one for one in sums)
+    found = cause_of(sums)
+    return None if found is None else found.rule
+
+
+def test_each_cause_has_its_rule():
+    """A boost and weights are NORM-4, quotients of counts NORM-2, a changed score NORM-6; whatever
+    the row holds, logits, logarithms or probabilities.
+    """
+    boosted = MODEL * np.where(COUNTS > 0, 40.0, 1.0)
+    quotients = 0.7 * MODEL + 0.3 * np.minimum(1.0, 5.0 * COUNTS / np.array([[2.0], [5.0], [9.0]]))
+    lifted = 0.7 * MODEL + 1.9 * np.maximum(TABLE, 0)
+
+    assert rule(boosted) == rule(boosted, np.log(MODEL)) == rule(boosted, MODEL) == "NORM-4"
+    assert rule(quotients) == "NORM-2"
+    assert rule(5.0 * MODEL**0.9) == "NORM-6"
+    assert rule(lifted, np.log(MODEL)) in ("NORM-2", "NORM-4")
+
+
+def test_what_has_none_of_the_forms_is_not_named():
+    """The better of two scores is hindsight; a row of something else says nothing."""
+    better = 6.0 * np.maximum(MODEL, MODEL[:, ::-1])
+
+    assert rule(better) is None
+    assert rule(np.maximum(8.0 * MODEL[:, ::-1], MODEL)) is None
+    assert rule(MODEL * np.where(COUNTS > 0, 40.0, 1.0), RNG.normal(size=(3, V))) is None
