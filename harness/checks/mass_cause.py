@@ -18,9 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.arrays import Bools, Floats
-from harness.checks.mass_requery import MassEstimate
+from harness.checks.mass_requery import DEVIATIONS, ENOUGH, MassEstimate
 
 ROUNDING = 1e-4  # relative; rows of float32 give what they make by less
+NEAR = 1e-5  # of the network's probability, and
+FLOAT32 = 2e-7  # of the whole one: off a line by less
+MOST_TIMES = 10.0  # larger weights for what is normalised are none of an author's
 FEWEST = 8  # tokens that lie on a line, and a tenth of those asked
 SHARE = 0.1
 RAISED = 0.01  # relative; by less nobody gains
@@ -44,22 +47,30 @@ class _Line:
 
     weight: float
     floor: float
-    raised: Bools  # (k,) of those asked
     factor: Floats  # (k,) p over what the line says
-    gained: float  # of all raised ones
 
 
 def cause_of(sums: Sequence[MassEstimate]) -> Cause | None:
-    """By every position that weighs more than one; nothing where they do not agree."""
-    found = [cause for one in sums if one.mass_above_one and (cause := _cause(one)) is not None]
-    above = sum(one.mass_above_one for one in sums)
-    if not found or len(found) < above or len({cause.rule for cause in found}) > 1:
+    """By every position that weighs more than one, or seems to; nothing where they disagree."""
+    if not any(one.mass_above_one for one in sums):
+        return None
+    heavy = [one for one in sums if one.mass_above_one or _seems_heavy(one)]
+    causes = [_cause(one) for one in heavy]
+    found = [cause for cause in causes if cause is not None]
+    if len(found) < len(heavy) or len({cause.rule for cause in found}) > 1:
         return None
     times = np.array([cause.times for cause in found])
-    if len(found) > 1 and times.min() > 0 and np.ptp(times) < ALIKE * times.mean():
+    alike = times.min() > 0 and np.ptp(times) < ALIKE * times.mean()
+    if len(found) > 1 and alike and times.mean() < MOST_TIMES:
         why = f"what is mixed in has {times.mean():.4g} times the weight that the network leaves"
         return Cause("NORM-4", f"{why}, at each of {len(found)} positions")
     return found[0]
+
+
+def _seems_heavy(one: MassEstimate) -> bool:
+    """By the estimate of what was not asked for."""
+    speaks = not one.inconclusive and one.agrees
+    return speaks and one.estimate - DEVIATIONS * one.deviation > ENOUGH
 
 
 def _cause(one: MassEstimate) -> Cause | None:
@@ -67,8 +78,8 @@ def _cause(one: MassEstimate) -> Cause | None:
         own = np.log(model[one.tokens])
         if (patched := _patched(one, own)) is not None:
             return patched
-        line = _line(model[one.tokens], np.exp(-one.nats))
-        if line is None or not line.raised.any():
+        line = _line(model[one.tokens], np.exp(-one.nats)) or _through_counts(one, model)
+        if line is None:
             continue
         if abs(line.weight - 1.0) < ROUNDING and line.floor < ROUNDING / one.alphabet:
             if (boosted := _boosted(line)) is not None:
@@ -120,24 +131,39 @@ def _line(model: Floats, weights: Floats) -> _Line | None:
         return None
     weight, floor = np.polyfit(model[best], weights[best], 1)
     expected = weight * model + floor
-    if not (weight > 0 and (expected > 0).all() and (weights > expected * (1 - RAISED)).all()):
+    kept = weight * model  # of the network's
+    if not (weight > 0 and floor > -ROUNDING * kept.min() and (weights > kept * 0.99).all()):
         return None
-    factor = weights / expected
-    raised = factor > 1 + RAISED
-    return _Line(
-        float(weight), float(floor), raised, factor, float((weights - expected)[raised].sum())
-    )
+    return _Line(float(weight), max(0.0, float(floor)), weights / expected)
 
 
 def _on(weight: float, floor: float, model: Floats, weights: Floats) -> Bools:
-    return np.asarray(np.abs(weight * model + floor - weights) < ROUNDING * weights)
+    off = np.abs(weight * model + floor - weights)
+    return np.asarray(off < NEAR * model + FLOAT32 * weights)
+
+
+def _through_counts(one: MassEstimate, model: Floats) -> _Line | None:
+    """A row of quotients beside the network's, which an entry above one would be clipped to."""
+    weights, mine = np.exp(-one.nats), model[one.tokens]
+    for row in () if one.rows is None else one.rows:
+        below = row[one.tokens] < 1.0
+        if row.min() < 0 or np.ptp(row) == 0 or row.sum() <= 1 + RAISED or below.sum() < FEWEST:
+            continue
+        columns = np.stack([mine, row[one.tokens], np.ones(len(mine))], axis=1)[below]
+        found = np.linalg.lstsq(columns, weights[below], rcond=None)[0]
+        off = np.abs(columns @ found - weights[below])
+        if (off < NEAR * mine[below] + FLOAT32 * weights[below]).all() and found[1] > 0:
+            return _Line(float(found[0]), 0.0, weights / (found[0] * mine))
+    return None
 
 
 def _boosted(line: _Line) -> Cause | None:
-    factors = line.factor[line.raised]
+    factors = line.factor[line.factor > 1 + RAISED]
+    if len(factors) < 2 or line.factor.min() < 1 - RAISED:
+        return None
     usual = float(np.median(factors))
     same = np.abs(factors - usual) < RAISED * usual
-    if len(factors) < 2 or same.mean() < ONE_FACTOR:
+    if same.mean() < ONE_FACTOR:
         return None
     return Cause(
         "NORM-4",
@@ -147,11 +173,10 @@ def _boosted(line: _Line) -> Cause | None:
 
 
 def _mixed(line: _Line, one: MassEstimate) -> Cause:
-    given = 1.0 - line.weight
+    given, gained = 1.0 - line.weight, one.estimate - line.weight
     return Cause(
         "NORM-2",
-        f"the network has a weight of {line.weight:.4g}, and {line.raised.sum():,} of"
-        f" {len(one.tokens):,} tokens got {line.gained:.4g} beside it, where {given:.4g} was left:"
-        " what is mixed in was not normalised",
-        (one.estimate - line.weight) / given,
+        f"the network has a weight of {line.weight:.4g}, and what is mixed in weighs {gained:.4g}"
+        f" where {given:.4g} was left for it: quotients that nobody normalised",
+        gained / given,
     )

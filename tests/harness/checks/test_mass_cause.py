@@ -19,7 +19,7 @@ def rule(probabilities: np.ndarray, rows: np.ndarray = LOGITS) -> str | None:
     for k in range(3):
         tokens = np.random.default_rng(k).permutation(V)[:200]
         nats = -np.log(probabilities[k, tokens])
-        one = MassEstimate(k, tokens, nats, V, confirmed=0.0, rows=rows[k][None])
+        one = MassEstimate(k, tokens, nats, V, confirmed=0.0, rows=np.atleast_2d(rows[k]))
         sums.append(one)
     assert any(one.mass_above_one for one in sums)
     found = cause_of(sums)
@@ -32,12 +32,18 @@ def test_each_cause_has_its_rule():
     """
     boosted = MODEL * np.where(COUNTS > 0, 40.0, 1.0)
     quotients = 0.7 * MODEL + 0.3 * np.minimum(1.0, 5.0 * COUNTS / np.array([[2.0], [5.0], [9.0]]))
-    lifted = 0.7 * MODEL + 1.9 * np.maximum(TABLE, 0)
+    lifted = 0.7 * MODEL + 1.9 * TABLE
 
     assert rule(boosted) == rule(boosted, np.log(MODEL)) == rule(boosted, MODEL) == "NORM-4"
     assert rule(quotients) == "NORM-2"
+    every = np.stack([0.6 + 0.4 * k + COUNTS[k] / 3.0 for k in range(3)])
+    assert (
+        rule(0.7 * MODEL + 0.3 * np.minimum(1.0, every), np.stack([LOGITS, every], 1)) == "NORM-2"
+    )
+    full = np.where(COUNTS > 6, 0.1, 1.0) * np.array([[0.4], [0.3], [0.35]])
+    assert rule(0.6 * MODEL + full) == "NORM-2"
     assert rule(5.0 * MODEL**0.9) == "NORM-6"
-    assert rule(lifted, np.log(MODEL)) in ("NORM-2", "NORM-4")
+    assert rule(lifted, np.stack([LOGITS, COUNTS], 1)) == "NORM-4"
 
 
 def test_what_has_none_of_the_forms_is_not_named():

@@ -40,7 +40,7 @@ from harness.streams.alignment import Aligner, K
 COPY_S = 20.0  # one batch of a small run takes well under a second
 LN2 = float(np.log(2.0))
 READ_LATELY = 8  # places
-FEWEST = 16  # answers before a mass that is large enough ends a question
+FEWEST = 48  # answers before a mass that is large enough ends a question: they tell its cause
 ANSWER = struct.Struct("<dd?ii")  # an `Answer`; of its rows the shape, they follow
 MOST_ROWS = 4  # latest
 
