@@ -131,8 +131,9 @@ def _enter(
         os.write(status_fd, (" ".join(entered.active) + "\n").encode())
         become_init_process(inner.processes(entered), output_fd, status_fd)
     except BaseException as error:  # noqa: BLE001 - never back into the supervisor's code
-        traceback.print_exc(file=sys.stderr)
-        inner.refused(traceback_origin.cause_of(error))
+        with contextlib.suppress(OSError):  # of a pipe that nobody reads any more
+            traceback.print_exc(file=sys.stderr)
+            inner.refused(traceback_origin.cause_of(error))
         os._exit(1)
 
 

@@ -37,7 +37,7 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 _SPACES = {
     "network": syscalls.CLONE_NEWNET,
     "processes": syscalls.CLONE_NEWPID,
-    "ipc": syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS,
+    "ipc": syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP,
 }
 
 

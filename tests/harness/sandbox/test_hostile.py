@@ -543,6 +543,24 @@ def test_no_network_but_loopback(server, isolation, tmp_path):
     assert outcome.state == RunState.ENDED and lines == ["OSError", "gaierror", "b'x'"]
 
 
+def test_names_of_the_machine_around_are_not_there(server, isolation, tmp_path):
+    """Neither in which control groups the harness is, nor what System V objects there are; a host
+    name may not be changed, and no new space of any kind is given.
+    """
+    _need(isolation, IsolationPart.PROCESSES)
+    text = """
+    import ctypes, socket
+    print({line.rpartition(":")[2].strip() for line in open("/proc/self/cgroup")})
+    print([len(open(f"/proc/sysvipc/{kind}").readlines()) for kind in ("shm", "sem", "msg")])
+    libc = ctypes.CDLL(None)
+    print(libc.sethostname(b"x", 1), *(libc.unshare(flag) for flag in (1 << 28, 1 << 17, 1 << 25)))
+    """
+    outcome, lines = _run(server, tmp_path, text)
+
+    assert outcome.state == RunState.ENDED
+    assert lines == ["{'/'}", "[1, 1, 1]", "-1 -1 -1 -1"]
+
+
 def test_a_package_is_installed_for_nobody_else(server, isolation, tmp_path):
     """`pip install`, of a package that is at hand, changes no Python but the run's own."""
     _need(isolation, IsolationPart.FILESYSTEM)
