@@ -4,20 +4,21 @@
                 model and the best of many states of it a choice is seldom, between these it is not
     likely      behind the cut only tokens that this model scores best
     unlikely    behind the cut only those that it scores worst
-    between     where one of the two moved scores, a part of it: a third outcome is no choice of two
+    between     where one of the two moved scores, a part of it, and other tokens that score
+                poorly: a third outcome is no choice of two
 
 Made where the script looked at tokens of the stream, as the hooks saw, other than to count them.
 Guarantees: runs that are compared have the same noise; at most `MOST_BETWEEN` runs beyond the two,
 and a repeat where something moved. Does not cover: judging (`checks/fitted`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from harness.arrays import Tokens
-from harness.checks.cut import Cut, holds
+from harness.checks.cut import holds
 from harness.checks.fitted import MOST_CHOICES, Fitted, fitted
 from harness.checks.future import compare
 from harness.experiments.altered import by_score, only_few
@@ -31,9 +32,15 @@ from harness.trace.scored_positions import ScoredPass
 from harness.trace.script_run import ScriptRun
 
 FEW = 4  # ids of such a future
-MOST_BETWEEN = 2  # runs that look for a third outcome
+POOR = (0.1, 0.25, 0.4)  # of the ids score worse than the first of these
+MOST_BETWEEN = 1 + len(POOR)  # runs that look for a third outcome
 ITERATIONS = 40  # training steps, so that there are states of the model to choose from
 LOOKED = 32  # tokens of the stream that were scored, and not for the number
+FUTURES = (
+    RunName(RunKind.LIKELY),
+    RunName(RunKind.UNLIKELY),
+    *(RunName(RunKind.BETWEEN, number) for number in range(1, MOST_BETWEEN + 1)),
+)
 BASE, REPEAT = RunName(RunKind.NOISY), RunName(RunKind.NOISY, 2)
 
 
@@ -64,23 +71,36 @@ class OtherFutures:
         mover = next((kind for kind in kinds if self._moved(RunName(kind))), None)
         if mover is not None:
             self.runner.make(self._as(REPEAT, base.source))
-            if self._scored(REPEAT) is None:
-                return
-            self._look_between(cut, kinds[mover])
-        self.evidence.fitted = self._fitted()
+            self._look_between(cut.changed, kinds[mover], ids)
+        self.evidence.fitted = self._sure(self._fitted())
 
-    def _look_between(self, cut: Cut, few: Tokens) -> None:
-        """Halves the share of such tokens between what moves scores and what does not."""
-        order = np.random.default_rng([self.seed, 0xB37]).permutation(cut.changed)
-        still, moving = 0.0, 1.0
-        for number in range(1, MOST_BETWEEN + 1):
+    def _sure(self, found: Fitted | None) -> Fitted | None:
+        """Without a repeat nothing is proved, nor by runs that took other numbers of steps, which a
+        clock may have ended.
+        """
+        base = self.evidence.get(BASE.kind, BASE.number)
+        if found is None or base is None or not len(found.moved):
+            return found
+        runs = [self.evidence.get(name.kind, name.number) for name in FUTURES]
+        alike = [run for run in runs if run is not None and _steps(run) == _steps(base)]
+        scores: list[ScoredPass] = [run.scored for run in alike if run.scored is not None]
+        sure = self._fitted(scores) if scores and self._scored(REPEAT) is not None else None
+        if sure is not None and len(sure.moved):
+            return sure
+        return replace(found, outcomes=MOST_CHOICES, movers=0)
+
+    def _look_between(self, changed: Tokens, few: Tokens, ids: Tokens) -> None:
+        """Half of what moved scores; then tokens that score poorly, though not worst: of many
+        states of a model others are the best for them.
+        """
+        half = np.random.default_rng([self.seed, 0xB37]).permutation(changed)[: len(changed) // 2]
+        poor = (ids[-int(share * len(ids)) :][:FEW] for share in POOR)
+        parts = [(np.sort(half), few), *((changed, some) for some in poor)]
+        for number, (positions, some) in enumerate(parts, 1):
             found = self._fitted()
-            if found is None or found.outcomes != MOST_CHOICES:
+            if found is None or found.outcomes != MOST_CHOICES or self._scored(REPEAT) is None:
                 return
-            name, share = RunName(RunKind.BETWEEN, number), (still + moving) / 2
-            part = np.sort(order[: int(share * len(order))])
-            self.runner.make(self._future(name, part, few))
-            still, moving = (still, share) if self._moved(name) else (share, moving)
+            self.runner.make(self._future(RunName(RunKind.BETWEEN, number), positions, some))
 
     def _future(self, name: RunName, positions: Tokens, few: Tokens) -> Runs:
         stream = only_few(self.evidence.base.source, positions, few, self.seed)
@@ -106,11 +126,14 @@ class OtherFutures:
         if base is None or cut is None:
             return None
         again = self._scored(REPEAT) or base  # what moved nothing needs no repeat
-        names = [RunName(RunKind.LIKELY), RunName(RunKind.UNLIKELY)]
-        names += [RunName(RunKind.BETWEEN, number) for number in range(1, MOST_BETWEEN + 1)]
-        scores = only or [scored for name in names if (scored := self._scored(name)) is not None]
+        known = (self._scored(name) for name in FUTURES)
+        scores = only or [scored for scored in known if scored is not None]
         changes = [compare(base, [again], [(self.seed, s)], cut) for s in scores]
         return fitted(base, scores, changes, cut)
+
+
+def _steps(run: ScriptRun) -> int:
+    return len(run.capture.events(EventKind.STEP))
 
 
 def looked_ahead(run: ScriptRun) -> bool:

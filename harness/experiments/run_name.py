@@ -28,7 +28,7 @@ class RunKind(StrEnum):
     NOISY = "noisy base", "noise in the weights and more training: something to choose from"
     LIKELY = "likely future", "behind a cut the tokens that score best: was anything fitted?"
     UNLIKELY = "unlikely future", "behind a cut the tokens that score worst: was anything fitted?"
-    BETWEEN = "future between", "a part of those tokens: is it more than a choice between two?"
+    BETWEEN = "future between", "a part of them, or others: is it more than a choice between two?"
     EXCHANGED = "exchanged tokens", "other tokens where none seems to count: does the number stay?"
     BAND = "band", "the same again where two runs were not bit-identical: five make a band"
     TRAINING = "training", "the validation stream given as the training shards"
