@@ -84,7 +84,12 @@ def environment(job: Job, rank: int, port: int) -> dict[str, str]:
     # A GPU's machine has its own tools, and the caller's path leads to them.
     tools = [ours, *tools] if job.device == "cpu" else [*tools, os.environ.get("PATH", ""), ours]
     home = str(job.stage / ".home")
-    basic = {"PATH": os.pathsep.join(tools), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
+    basic = {
+        "PATH": os.pathsep.join(tools),
+        "HOME": home,
+        "TMPDIR": f"{home}/tmp",
+        "LANG": "C.UTF-8",
+    }
     inherited = {name: os.environ[name] for name in INHERITED_BY_SCRIPT if name in os.environ}
     if libraries := _libraries():
         inherited["PYTHONPATH"] = os.pathsep.join(libraries)
@@ -115,7 +120,7 @@ def _settle(rank: Rank) -> None:
     settings = environment(job, rank.rank, rank.port)
     os.environ.clear()
     os.environ.update(settings)
-    Path(settings["HOME"]).mkdir(exist_ok=True)
+    Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     for stream in (sys.stdout, sys.stderr):  # whole lines, or those of two ranks get mixed
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     tempfile.tempdir = None  # the fork server may have looked its own up already

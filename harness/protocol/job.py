@@ -71,6 +71,20 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Left:
+    """What a run left, as it was seen from outside of its ranks."""
+
+    processes: tuple[str, ...] = ()  # names of those that still ran when every rank had ended well
+    unreachable: int = 0  # packets for which its network had no way out
+    most_bytes: int = 0  # that its folders held at any time
+
+    @classmethod
+    def from_plain(cls, raw: Mapping[str, Any]) -> "Left":
+        """The inverse of `dataclasses.asdict`, through JSON."""
+        return cls(**{**raw, "processes": tuple(raw["processes"])})
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a run ended. Whatever it had printed and captured until then is kept."""
 
@@ -80,6 +94,7 @@ class Outcome:
     where: str = ""  # "train_gpt.py:123", the innermost line of the submission's own files
     exit_code: int | None = None
     isolation: tuple[IsolationPart, ...] = ()  # the parts that were active
+    left: Left = Left()
 
     def as_json(self) -> str:
         """One line."""
@@ -90,4 +105,5 @@ class Outcome:
         """The inverse of `as_json`."""
         raw: dict[str, Any] = json.loads(text)
         parts = tuple(map(IsolationPart, raw["isolation"]))
-        return cls(**{**raw, "state": RunState(raw["state"]), "isolation": parts})
+        left = Left.from_plain(raw["left"])
+        return cls(**{**raw, "state": RunState(raw["state"]), "isolation": parts, "left": left})

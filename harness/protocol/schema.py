@@ -33,7 +33,13 @@ class EventKind(StrEnum):
     SAVE = "save"  # the same, for writing
     EXCHANGE = "exchange"  # ranks handed something to each other; text: the function
     CHILD = "child"  # text: how another process was started
-    NETWORK = "network"  # text: the address of an attempt
+    NETWORK = "network"  # text: the address of an attempt, or a name that was looked up
+    SOCKET = "socket"  # the same, by the script's own call of a socket
+    OUTSIDE = "outside"  # text: a path outside its folder that was to be written
+    SIGNAL = "signal"  # text: the process, which is none of its own, and the signal
+    PEEK = "peek"  # text: a path of /proc that tells of another process
+    REPLACED = "replaced"  # text: a function of a library in whose place stands the script's own
+    DISTORTED = "distorted"  # the same, where the script's own gives other numbers
     ERROR = "error"  # text: how the capture itself failed, which is incomplete therefore
 
 

@@ -10,6 +10,7 @@ nothing of the run is alive then.
 """
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -17,13 +18,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from harness.protocol import traceback_origin
 from harness.protocol.confinement import Confinement, IsolationPart
-from harness.protocol.job import RunState
+from harness.protocol.job import Left, RunState
 from harness.sandbox import syscalls
 from harness.sandbox.exit_status import Stopped
 from harness.sandbox.init_process import Untrusted, become_init_process
@@ -79,6 +80,7 @@ class Ended:
     isolation: tuple[IsolationPart, ...]  # that was active
     stopped: Stopped | None  # None: it ended by itself
     statuses: Sequence[str]  # one a process: wait status, or "-"
+    left: Left
 
 
 def run_confined(
@@ -108,7 +110,9 @@ def run_confined(
     for out in outs:
         keep_plain_files(out)
     active, *ended = statuses.content().split("\n")[:-1] or [""]
-    return Ended(wall_s, tuple(map(IsolationPart, active.split())), stopped, ended)
+    seen = Left.from_plain(json.loads(ended.pop())) if ended else Left()
+    left = replace(seen, most_bytes=disk.most_bytes)
+    return Ended(wall_s, tuple(map(IsolationPart, active.split())), stopped, ended, left)
 
 
 @contextlib.contextmanager

@@ -3,21 +3,28 @@
 It forks the ranks, takes in orphans, and ends when all ranks have ended, or shortly after one has
 failed, as torchrun does. Where there is a process namespace it is process 1 there: no process
 inside can kill it, and its end is the end of all of them. It tells the supervisor the ranks'
-exit statuses.
+exit statuses, and what they left running.
 """
 
 import contextlib
+import dataclasses
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
+from harness.protocol.job import Left
 from harness.sandbox import syscalls
 
 OTHER_RANKS_GRACE_S = 2.0  # once one has failed
 WAIT_INTERVAL_S = 0.02
+HELPERS_GRACE_S = 2.0  # in which helpers of Python and of compilers see that their parent is gone
+MOST_NAMES = 16  # processes that are named; a pipe holds no more than 64 KiB
+NAME_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,10 @@ def become_init_process(ranks: Sequence[Untrusted], output_fd: int, status_fd: i
     syscalls.hide_memory()
     processes = [_fork_rank(rank, output_fd) for rank in ranks]
     os.close(output_fd)
-    os.write(status_fd, _statuses(processes).encode())
+    statuses = _statuses(processes)
+    ended_well = all(line == "0" for line in statuses.split())
+    left = Left(_still_running() if ended_well else (), _unreachable())
+    os.write(status_fd, f"{statuses}{json.dumps(dataclasses.asdict(left))}\n".encode())
     os._exit(0)
 
 
@@ -81,3 +91,40 @@ def _statuses(processes: list[int]) -> str:
             for other in set(processes) - statuses.keys():
                 os.kill(other, signal.SIGTERM)
     return "".join(f"{statuses.get(process, '-')}\n" for process in processes)
+
+
+def _still_running() -> tuple[str, ...]:
+    """Names of the processes below this one, a while after the ranks; none where it is not alone
+    with them.
+    """
+    if os.getpid() != 1:
+        return ()
+    deadline = time.monotonic() + HELPERS_GRACE_S
+    while (alive := _others()) and time.monotonic() < deadline:
+        time.sleep(WAIT_INTERVAL_S)
+    return tuple(map(_name, alive[:MOST_NAMES]))
+
+
+def _others() -> list[int]:
+    """Those that have not ended; the ends of orphans are taken in."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            continue
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and entry != "1"]
+
+
+def _name(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()[:NAME_CHARACTERS]
+    except OSError:  # it has just ended
+        return ""
+
+
+def _unreachable() -> int:
+    """Packets that had no way out of this network: the kernel counts them."""
+    try:
+        lines = Path("/proc/self/net/snmp").read_text().splitlines()
+        names, numbers = [line.split() for line in lines if line.startswith("Ip:")]
+        return int(numbers[names.index("OutNoRoutes")])
+    except (OSError, ValueError):
+        return 0

@@ -31,6 +31,7 @@ class DiskWatch:
             stage.parent
         )  # not the stage: where isolation does not keep it, a script may delete that
         self._device = os.stat(stage).st_dev
+        self.most_bytes = 0  # that the folders held at any look
         self._least_free = min(FREE_BYTES, _free(self._disk) // 2)
 
     def overrun(self, processes: Sequence[int]) -> str:
@@ -38,6 +39,7 @@ class DiskWatch:
         most_bytes, most_files = self._quota.stage_bytes, self._quota.stage_files
         n_bytes, n_files, longest = _usage(self._folders, most_files)
         n_bytes += _nameless(processes, self._device)
+        self.most_bytes = max(self.most_bytes, n_bytes)
         if longest > LONGEST_PATH:
             return f"made a path of more than {LONGEST_PATH:,} bytes in its folder"
         if n_bytes > most_bytes:

@@ -7,6 +7,7 @@ What the ranks say of their ends is read once all are dead. Guarantees: those of
 
 import socket
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -41,9 +42,8 @@ def supervise(job: Job) -> Outcome:
     outs = [job.out / f"rank{rank}" for rank in range(job.ranks)]
     ended = run_confined(job, inner, job.log, outs)
     said = [pipe.content() for pipe in messages]
-    return outcome_of(
-        job, Remains(ended.wall_s, ended.isolation, ended.stopped, ended.statuses, said)
-    )
+    remains = Remains(ended.wall_s, ended.isolation, ended.stopped, ended.statuses, said)
+    return replace(outcome_of(job, remains), left=ended.left)
 
 
 def _ranks(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from harness.checks.byte_spread import check_spread
 from harness.checks.bytes import OF_ALL, check_bytes
 from harness.checks.bytes import RULE as BYTES
+from harness.checks.conduct import check_conduct
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.file_reads import check_reads
 from harness.checks.first_row import RULE as FIRST_ROW
@@ -51,7 +52,6 @@ from harness.checks.uniform import PureTest, check_uneven, check_uniform, refute
 from harness.checks.weighing import Weighing, check_weighing, weighing
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
-from harness.protocol.confinement import IsolationPart
 from harness.protocol.schema import EventKind
 from harness.streams.pure import is_pure
 from harness.trace.printed_scores import Printed, kind
@@ -118,7 +118,7 @@ def judge(
         *_bytes(base, token_bytes, is_byte),
         *_given(check_raw_bytes(evidence.get(RunKind.RAW_TEXT), evidence.raw_text)),
         *check_reads(base),
-        *_network(base),
+        *check_conduct(_runs(evidence), evidence.refuted or pure is not None),
     )
     findings = tuple(_placed(finding, evidence, proof) for finding in found)
     reasons = (
@@ -148,6 +148,11 @@ def _placed(finding: Finding, evidence: Evidence, proof: Proof) -> Finding:
     if finding.rule in FROM_FUTURE and future is not None and len(future.moved):
         return replace(finding, steps=scored_at(evidence.base, future.moved))
     return finding
+
+
+def _runs(evidence: Evidence) -> list[ScriptRun]:
+    """All that were made, the base run first."""
+    return [evidence.base, *(run for run in evidence.runs.values() if run is not evidence.base)]
 
 
 def _given(finding: Finding | None) -> tuple[Finding, ...]:
@@ -360,13 +365,3 @@ def _powerless(powers: dict[str, Power], base: ScriptRun) -> Iterator[Reason]:
         applies = power is None or power.applies
         if applies and (name != "adaptation" or base.adapts):
             yield require_power(rule, power)
-
-
-def _network(base: ScriptRun) -> Iterator[Finding]:
-    capture = base.capture
-    tried = sorted({str(t) for t in capture.text[capture.events(EventKind.NETWORK)]})
-    if tried:
-        refused = IsolationPart.NETWORK in base.outcome.isolation
-        end = "the isolation refused it" if refused else "no isolation kept it from there"
-        text = f"tried to reach {', '.join(tried[:5])}; {end}"
-        yield Finding("DATA-6", Status.UNKNOWN, Level.INSTRUMENTED, text)

@@ -101,16 +101,9 @@ class IoHooks:
             self._recorder.guarded("open", self._opened, *arguments)
         elif name in STARTS_A_PROCESS and self._recorder.listener is None:  # no copy of ours
             self._recorder.guarded("child", self._started, name)
-        elif name == "socket.connect":
-            self._recorder.guarded("network", self._reached, arguments[-1])
-        elif name == "socket.getaddrinfo":
-            self._recorder.guarded("network", self._reached, arguments[0])
 
     def _started(self, how: str) -> None:
         self._recorder.event(EventKind.CHILD, how)
-
-    def _reached(self, address: Any) -> None:
-        self._recorder.event(EventKind.NETWORK, repr(address))
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> None:
         if isinstance(path, bytes):

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.inside.hooks.code.followed_code import FollowedCode
+from harness.inside.hooks.conduct.attempts import Conduct
+from harness.inside.hooks.conduct.replaced import Replaced
 from harness.inside.hooks.dynamo_compat import load_dynamo, mode_off
 from harness.inside.hooks.io_hooks import IoHooks
 from harness.inside.hooks.numpy.bridge import NumpyBridge
@@ -75,7 +77,7 @@ def watching(
         Compiled(recorder, off),
         Exchanges(recorder),
     ]
-    hooks += [NumpyBridge(recorder), MathHooks(recorder), io_hooks]
+    hooks += [NumpyBridge(recorder), MathHooks(recorder), io_hooks, Conduct(recorder, stage)]
     names = AskedNames(recorder, folder, foreseen)
     hooks += [names, Environment(recorder, names), Options(recorder, names)]
     hooks.append(Entries(recorder, names, stage))
@@ -83,6 +85,7 @@ def watching(
         followed = FollowedCode(recorder)
         recorder.compiled = followed.compiled
         hooks.append(followed)
+    hooks.append(Replaced(recorder))
     try:
         with mode:
             yield recorder

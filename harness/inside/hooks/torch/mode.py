@@ -17,6 +17,7 @@ from harness.inside.hooks.torch.compiled import place_by_shape
 from harness.inside.hooks.torch.flow import TorchFlow
 from harness.inside.hooks.torch.handler import Handler
 
+WRITTEN_IN_PYTHON = (torch.nn.functional, torch.functional)
 PROPERTIES = ("T", "mT", "data", "H", "mH")
 
 
@@ -26,6 +27,7 @@ class Chosen(NamedTuple):
     name: str
     handler: Handler | None
     follows: bool  # of no use where no argument has a map
+    called: Any  # in its place, where the script put a function of its own under its name
 
 
 class WatchMode(TorchFunctionMode):
@@ -37,12 +39,13 @@ class WatchMode(TorchFunctionMode):
         self._flow = TorchFlow(recorder)
         self._chosen: dict[Any, Chosen] = {}
         self._names = _public_names(self._flow.handlers)
+        self._written = [(home, dict(vars(home))) for home in WRITTEN_IN_PYTHON]
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # the signature is torch's
-        out = func(*args, **kwargs) if kwargs else func(*args)
-        name, handler, follows = self._chosen.get(func) or self._choose(func)
+        name, handler, follows, called = self._chosen.get(func) or self._choose(func)
+        out = called(*args, **kwargs) if kwargs else called(*args)
         if handler is None or not self._recorder.active:
             return out
         are_new = self._recorder.are_new
@@ -57,20 +60,30 @@ class WatchMode(TorchFunctionMode):
         return out
 
     def _choose(self, func: Any) -> Chosen:
-        name, handler, follows = self._found(func)
+        name, handler, follows, called = self._found(self._meant(func))
         usable = self._recorder.usable(name)
-        chosen = self._chosen[func] = Chosen(name, handler if usable else None, follows)
+        chosen = self._chosen[func] = Chosen(name, handler if usable else None, follows, called)
         return chosen
+
+    def _meant(self, func: Any) -> Any:
+        """torch's own function: it names itself by what stands in its module now, which may be a
+        wrapper of the script around it, and would be run twice.
+        """
+        for home, was in self._written:
+            for name, now in vars(home).items():
+                if now is func and was.get(name, func) is not func:
+                    return was[name]
+        return func
 
     def _found(self, func: Any) -> Chosen:
         name = self._names.get(func, getattr(func, "__name__", ""))
         if isinstance(func, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
-            return Chosen("custom op", self._opaque, follows=False)
+            return Chosen("custom op", self._opaque, follows=False, called=func)
         if name == "__get__":
             name = getattr(func.__self__, "__name__", "")
             if name not in PROPERTIES:
-                return Chosen(name, None, follows=False)
-        return Chosen(name, self._flow.handlers.get(name), name in self._flow.followers)
+                return Chosen(name, None, follows=False, called=func)
+        return Chosen(name, self._flow.handlers.get(name), name in self._flow.followers, func)
 
     def _opaque(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         place_by_shape(self._recorder, args, kwargs, out)

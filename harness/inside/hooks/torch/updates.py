@@ -26,7 +26,7 @@ from harness.inside.hooks.torch.louder_steps import LouderSteps
 from harness.protocol.position_runs import position_runs
 from harness.protocol.schema import EventKind
 
-KEY = "scorefirst.positions"
+KEY = "positions"
 NODES = 5_000  # autograd nodes looked at before a root counts as having no known loss
 
 
