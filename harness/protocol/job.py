@@ -74,14 +74,9 @@ class RunState(StrEnum):
 class Left:
     """What a run left, as it was seen from outside of its ranks."""
 
-    processes: tuple[str, ...] = ()  # names of those that still ran when every rank had ended well
+    running: bool = False  # a process, when every rank had ended well
     unreachable: int = 0  # packets for which its network had no way out
     most_bytes: int = 0  # that its folders held at any time
-
-    @classmethod
-    def from_plain(cls, raw: Mapping[str, Any]) -> "Left":
-        """The inverse of `dataclasses.asdict`, through JSON."""
-        return cls(**{**raw, "processes": tuple(raw["processes"])})
 
 
 @dataclass(frozen=True)
@@ -105,5 +100,5 @@ class Outcome:
         """The inverse of `as_json`."""
         raw: dict[str, Any] = json.loads(text)
         parts = tuple(map(IsolationPart, raw["isolation"]))
-        left = Left.from_plain(raw["left"])
+        left = Left(**raw["left"])
         return cls(**{**raw, "state": RunState(raw["state"]), "isolation": parts, "left": left})

@@ -110,7 +110,7 @@ def run_confined(
     for out in outs:
         keep_plain_files(out)
     active, *ended = statuses.content().split("\n")[:-1] or [""]
-    seen = Left.from_plain(json.loads(ended.pop())) if ended else Left()
+    seen = Left(**json.loads(ended.pop())) if ended else Left()
     left = replace(seen, most_bytes=disk.most_bytes)
     return Ended(wall_s, tuple(map(IsolationPart, active.split())), stopped, ended, left)
 

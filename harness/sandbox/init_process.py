@@ -23,8 +23,6 @@ from harness.sandbox import syscalls
 OTHER_RANKS_GRACE_S = 2.0  # once one has failed
 WAIT_INTERVAL_S = 0.02
 HELPERS_GRACE_S = 2.0  # in which helpers of Python and of compilers see that their parent is gone
-MOST_NAMES = 16  # processes that are named; a pipe holds no more than 64 KiB
-NAME_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def become_init_process(ranks: Sequence[Untrusted], output_fd: int, status_fd: i
     os.close(output_fd)
     statuses = _statuses(processes)
     ended_well = all(line == "0" for line in statuses.split())
-    left = Left(_still_running() if ended_well else (), _unreachable())
+    left = Left(ended_well and _still_running(), _unreachable())
     os.write(status_fd, f"{statuses}{json.dumps(dataclasses.asdict(left))}\n".encode())
     os._exit(0)
 
@@ -93,31 +91,26 @@ def _statuses(processes: list[int]) -> str:
     return "".join(f"{statuses.get(process, '-')}\n" for process in processes)
 
 
-def _still_running() -> tuple[str, ...]:
-    """Names of the processes below this one, a while after the ranks; none where it is not alone
-    with them.
+def _still_running() -> bool:
+    """Whether a process lives on, a while after the ranks; not known where orphans are not taken in
+    here.
     """
     if os.getpid() != 1:
-        return ()
+        return False
     deadline = time.monotonic() + HELPERS_GRACE_S
-    while (alive := _others()) and time.monotonic() < deadline:
+    while (alive := _has_children()) and time.monotonic() < deadline:
         time.sleep(WAIT_INTERVAL_S)
-    return tuple(map(_name, alive[:MOST_NAMES]))
+    return alive
 
 
-def _others() -> list[int]:
-    """Those that have not ended; the ends of orphans are taken in."""
-    with contextlib.suppress(ChildProcessError):
+def _has_children() -> bool:
+    """Of those that have ended, the ends are taken in."""
+    try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             continue
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and entry != "1"]
-
-
-def _name(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/comm").read_text().strip()[:NAME_CHARACTERS]
-    except OSError:  # it has just ended
-        return ""
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _unreachable() -> int:

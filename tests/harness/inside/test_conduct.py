@@ -45,8 +45,7 @@ with tempfile.NamedTemporaryFile() as file:
     file.write(b"weights")
 open("/proc/self/status").read()
 child = subprocess.Popen(["sleep", "60"])
-open(f"/proc/{child.pid}/status").read()
-child.terminate()
+os.kill(child.pid, 15)
 child.wait()
 here = socket.socket()
 try:
@@ -130,7 +129,9 @@ def test_what_no_honest_script_does_is_evidence_with_its_line(server, tmp_path):
     places = _text(said["DATA-7"])
     assert all(name in places for name in ("/beside", "/.kept", "/dev/shm/kept"))
     assert "process 1, signal 10" in _text(said["MISC-1"])
-    assert "/proc/1/environ" in _text(said["MISC-1"]) and "1 processes" in _text(said["MISC-1"])
+    assert "/proc/1/environ" in _text(said["MISC-1"]) and "left a process running" in _text(
+        said["MISC-1"]
+    )
     assert "cross_entropy" in _text(said["NORM-6"]) and "perf_counter" in _text(said["BUDGET-3"])
     assert all(step.place.startswith("train_gpt.py:") for f in found for step in f.steps)
 

@@ -151,7 +151,7 @@ def _of_another(process: str) -> bool:
     if not process.isdigit() or int(process) == os.getpid():
         return False
     try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        os.waitid(os.P_PID, int(process), os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
         return True
-    return int(stat.rpartition(")")[2].split()[1]) != os.getpid()
+    return False
