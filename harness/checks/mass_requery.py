@@ -34,7 +34,8 @@ from harness.trace.scored_positions import nats_at, per_position, scored_once
 from harness.trace.script_run import ScriptRun
 
 POSITIONS = 3
-FOLLOWERS = 32  # tokens that are re-queried first
+FOLLOWERS = 32  # tokens that are chosen
+AT_FIRST = 8  # of them, before any other
 DRAWN = 48  # tokens drawn at random, from which on the others' mass is believed
 EXACT = 1e-6  # deviation below which rows were seen to make the score: half of them will do
 DEVIATIONS = 3.0  # of an estimate
@@ -151,7 +152,7 @@ def questions_for(
             continue
         order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
         tokens, limit_s = order[: asking.most], asking.limit_s
-        chosen = len(_followers(base.source.tokens, position))
+        chosen = min(AT_FIRST, len(_followers(base.source.tokens, position)))
         found.append(
             Question(place[0], position, place[1], tokens, ENOUGH, limit_s, chosen, scored.unit)
         )
@@ -219,10 +220,15 @@ def _counters(capture: Capture, scored: Pass, since: int) -> tuple[Counter, ...]
 
 
 def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:
-    """First those that a table may know here; then all others, at random."""
-    first = _followers(tokens, position)
+    """The latest of those that a table may know here; then others at random and the rest of them
+    by turns, so that whatever is asked before the time is over holds both.
+    """
+    known = _followers(tokens, position)
     others = np.random.default_rng([*seed, 0xA5C]).permutation(alphabet)
-    return (*first, *others[~np.isin(others, first)].tolist())
+    drawn = others[~np.isin(others, known)].tolist()
+    rest = known[AT_FIRST:]
+    turns = [token for pair in zip(drawn, rest, strict=False) for token in pair]
+    return (*known[:AT_FIRST], *turns, *rest[len(drawn) :], *drawn[len(rest) :])
 
 
 def _followers(tokens: Ints, position: int) -> list[int]:

@@ -31,7 +31,7 @@ class Question:
     tokens: tuple[int, ...]  # in the order in which they are asked; first the one that stands there
     enough: float  # mass at which the asking ends
     limit_s: float
-    chosen: int = 1  # of those, the first: not drawn at random
+    chosen: int = 1  # of those, the first, which are asked before what rows tell of
     unit: str = "nats"  # of what its counters keep: nats, bits or probability
 
     @classmethod
