@@ -177,7 +177,7 @@ def _place(
 ) -> tuple[int, tuple[Counter, ...]] | None:
     """(event behind which the run stands still, what may count the position after it)."""
     if scored.inferred:
-        return _place_on_a_line(capture, scored, position)
+        return _place_on_a_line(capture, scored, position, early)
     fixed = int(scored.event[scored.position == position].min())
     sums = np.unique(capture.score_event[capture.position == position])
     mine = [int(e) for e in sums if e >= fixed and capture.site[e] in scored.sites]
@@ -195,10 +195,11 @@ def _place(
 
 
 def _place_on_a_line(
-    capture: Capture, scored: Pass, position: int
+    capture: Capture, scored: Pass, position: int, early: bool
 ) -> tuple[int, tuple[Counter, ...]] | None:
-    """The same of plain numbers: behind the run of numbers before. The first of a run was kept when
-    the run before it was written down.
+    """The same of plain numbers: behind the run of numbers before; early: before the losses of a
+    model that they may be mixed from. The first of a run was kept when the run before it was
+    written down.
     """
     event = int(scored.event[scored.position == position].min())
     mine = capture.position[capture.score_event == event]
@@ -206,6 +207,11 @@ def _place_on_a_line(
     same = (capture.site == line[0]) & (capture.text == line[1]) & (capture.kind == EventKind.VALUE)
     before = np.flatnonzero(same)
     before = before[before < event]
+    if early and len(before):
+        losses = capture.events(EventKind.LOSS)
+        losses = losses[losses < before[-1]]
+        # A copy is made at the event behind the one that it stands at.
+        before = before[before < losses.max(initial=-1)][:-1]
     if not len(before) or mine[0] == position:
         return None
     return int(before[-1]), (Counter(f"{line[0]}#{line[1]}", read_out=False),)

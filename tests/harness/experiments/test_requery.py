@@ -77,12 +77,14 @@ def run(
     return read_run(job, outcome, law, np.ones(len(law.tokens), np.int64))
 
 
-def asked(server: ForkServer, folder: Path, text: str, ask_s: float = 60.0) -> list[MassEstimate]:
+def asked(
+    server: ForkServer, folder: Path, text: str, ask_s: float = 60.0, early: bool = False
+) -> list[MassEstimate]:
     """Base run, the same questions, and a whole run for one of the answers."""
     law = stream(SEED)
     base = run(server, folder / "base", text, law)
     assert base.scored is not None and base.scored.gap < 1e-6
-    questions = questions_for(base, VOCAB, SEED, Asking(ask_s))
+    questions = questions_for(base, VOCAB, SEED, Asking(ask_s, early=early))[: 1 if early else None]
     assert questions
     again = run(server, folder / "asked", text, law, questions)
     assert again.capture.errors == [] and again.finished
@@ -101,6 +103,33 @@ def test_an_exact_mixture_weighs_one(server, tmp_path):
     assert len(sums) == 3 and all(one.whole and not one.inconclusive for one in sums)
     assert [one.mass for one in sums] == pytest.approx([1.0] * 3, abs=1e-3)
     assert check_sums(sums).status is Status.PASS
+
+
+# The same in plain numbers, behind the losses of a whole chunk: longer than a run of them.
+PLAIN = """
+import math
+import numpy as np, torch, torch.nn.functional as F
+tokens, rows = torch.from_numpy(np.load("stream.npy")), {}
+torch.manual_seed(1)
+table, every = torch.randn(68, 68), []
+for start in range(0, 1023, 99):
+    x, y = tokens[start : start + 99][:1023 - start], tokens[start + 1 : start + 100]
+    nll = F.cross_entropy(table[x], y, reduction="none").double().numpy()
+    for t, v in zip(range(start + 1, start + 1 + len(y)), nll):
+        row = rows.setdefault(int(tokens[t - 1]), {})
+        share = (row.get(int(tokens[t]), 0) + math.exp(-float(v))) / (sum(row.values()) + 1)
+        every.append(-math.log(share))
+        row[int(tokens[t])] = row.get(int(tokens[t]), 0) + 1
+print(f"final val_loss:{sum(every) / len(every):.8f} val_bpb:1.00000000")
+"""
+
+
+def test_plain_numbers_are_asked_before_the_losses_that_they_are_mixed_from(server, tmp_path):
+    """Behind those the model's share stays the old token's, and an exact mixture looks heavy."""
+    sums = asked(server, tmp_path, PLAIN, early=True)
+
+    assert sums and not stale(sums)
+    assert [one.mass for one in sums] == pytest.approx([1.0] * len(sums), abs=1e-3)
 
 
 def test_an_unnormalised_twin_is_heavy(server, tmp_path):
