@@ -5,7 +5,7 @@ it answers: `get`, `[]`, `in`, `pop`, `setdefault`, `os.getenv`, and the same of
 `os.environ.copy()` made. Only look-ups by a line of the script count, not those of a library.
 Where a look-up gives no default, one that stands beside it is taken: a parameter of the function
 that was given the name (`def env(key, default): raw = os.environ.get(key)`), or what the same line
-and the next one load behind it (`int(os.getenv("DIM") or 512)`). `dict(os.environ)` does so where
+and the next one load behind it (`int(os.getenv("DIM") or 512)`). `dict(os.environ)` is heard where
 the script's code is rewritten (`hooks/code`). Does not cover: `{**os.environ}` and what is looked
 up in it; programs that the script starts.
 """
