@@ -125,6 +125,7 @@ class Examination:
         for place in (*self.options.runs.glob("*/stage"), *self.options.runs.glob("*/root")):
             with contextlib.suppress(OSError):
                 quota.remove(place)
+                place.parent.rmdir()  # of a stage; a run's own folder is not empty
 
     def _on_text(self) -> list[Table]:
         if self.text is None or self.text_vocabulary is None:

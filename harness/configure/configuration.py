@@ -5,7 +5,9 @@ folder itself says it ran, so a technique that only the README switches on is on
 its origin. Does not cover: where the data lies (`data_places`), seeds, ranks, devices.
 """
 
+import hashlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +24,6 @@ from harness.configure.shrunk_settings import (
 
 NATIVE_ITERATIONS = 10  # 786,432 tokens each in the largest lineage: 8 s on one H100
 NATIVE_WHY = "as the folder says it ran, only shorter"
-RUN_ID = "8f14e45f-ceea-467f-a0e6-1b6b9f0b5d2c"  # as scripts name their runs themselves
 COUNTED_S = 30  # looks at a counted clock: a step of a training needs one or two
 CLOCK_S = 100_000  # stops no training; seconds that are compared with 0 first need none
 
@@ -129,7 +130,7 @@ def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) ->
     if target.own_sizes or (len(named) > 1 and not (sizes or arguments or attributes or entries)):
         numbers = named | numbers
     if "RUN_ID" in switches.switches:
-        environment["RUN_ID"] = SettingValue(RUN_ID, Origin(OriginKind.FIXED, "a fixed name"))
+        environment["RUN_ID"] = SettingValue(_run_id(switches), Origin(OriginKind.FIXED, "a name"))
     return Configuration(
         target=target,
         environment=environment,
@@ -138,6 +139,12 @@ def configured(switches: Switches, stream: StreamShape, target: ShrinkTarget) ->
         entries=entries,
         arguments=arguments,
     )
+
+
+def _run_id(switches: Switches) -> str:
+    """As scripts name their runs themselves: the same in every run, another for each script."""
+    digest = hashlib.sha256(switches.text.encode(errors="replace")).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def _never_there(switches: Switches) -> frozenset[str]:

@@ -7,6 +7,7 @@ is asked for; every configuration that was tried is kept with its outcome. Does 
 
 import contextlib
 import re
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -356,7 +357,8 @@ class ScriptDriver:
         shards = self._shards() if training is None or not self.subject.trains else (training,)
         data = StageData(stream.tokens, shards)
         spec = self.subject.spec(configuration, self.vocabulary)
-        place = out / "stage"
+        # Where it runs says nothing to a script of what the run is for.
+        place = self.out / secrets.token_hex(6) / "stage"
         try:
             stage = build_stage(spec, data, place)
             self.changes[name] = stage.changes
@@ -383,7 +385,7 @@ class ScriptDriver:
         finally:
             # What cannot be taken away is no reason to lose the run.
             with contextlib.suppress(OSError):
-                quota.remove(place)
+                quota.remove(place.parent)
 
 
 def kept_positions(stream: Stream, alphabet: int) -> tuple[int, ...]:
