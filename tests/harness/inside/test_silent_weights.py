@@ -61,6 +61,25 @@ def test_the_same_seed_gives_the_same_noise() -> None:
     assert not torch.equal(one["out.weight"], other["out.weight"])
 
 
+def test_weights_that_a_script_puts_back_behind_its_warm_up_get_the_noise_again() -> None:
+    """All records of the main lineage do that: trained from there, the noise would be gone."""
+    weights, net, x = Weights(), Net(), torch.ones(1, 4)
+    kept = {name: value.clone() for name, value in net.state_dict().items()}
+    hook = NoiseBeforeFirstForward(Loudness(1), weights.parameters)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.0)
+    for _ in range(2):
+        net(x).sum().backward()
+        optimiser.step()
+    noisy = net.out.weight.detach().clone()
+    net.load_state_dict(kept)
+    net(x).sum().backward()
+    optimiser.step()
+    hook.close()
+    weights.close()
+    assert noisy.all() and torch.equal(net.out.weight, noisy)
+    assert torch.equal(net.lower, kept["lower"])
+
+
 def test_a_look_counts_what_is_silent() -> None:
     """Three parts: the matrix, the gate, a matrix of the stack; none once they have moved."""
     weights = Weights()

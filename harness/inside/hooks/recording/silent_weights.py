@@ -11,12 +11,14 @@ gets noise, so that no pattern is filled; only what is trained, so that no mask 
 in all runs of one seed. Not covered: buffers, and tensors that no module registers.
 """
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from harness.protocol.job import Loudness
 
@@ -52,23 +54,46 @@ def add_noise(parameter: Tensor, generator: torch.Generator) -> None:
             part.add_((torch.randn(part.shape, generator=generator) * std).to(part.dtype))
 
 
+class Noised(NamedTuple):
+    """A tensor that got noise."""
+
+    parameter: "weakref.ref[Tensor]"
+    before: Tensor
+    behind: Tensor
+
+
 class NoiseBeforeFirstForward:
-    """Fills them once while installed."""
+    """Fills them while installed: once, and again where the script puts back what it had kept."""
 
     def __init__(self, louder: Loudness, parameters: Callable[[], Iterable[Tensor]]) -> None:
         self._louder, self._parameters = louder, parameters
-        self._hook = register_module_forward_pre_hook(self._forward)
-        self._done = False
+        self._hooks = [
+            register_module_forward_pre_hook(self._forward),
+            register_optimizer_step_pre_hook(self._step),
+        ]
+        self._noised: list[Noised] | None = None
 
     def close(self) -> None:
         """Stops listening."""
-        self._hook.remove()
+        for hook in self._hooks:
+            hook.remove()
 
     def _forward(self, module: Any, args: Any) -> None:
-        if self._done:
+        if self._noised is not None:
             return
-        self._done = True
+        self._noised = []
         # The script's own generator is not touched.
         generator = torch.Generator().manual_seed(self._louder.noise or 0)
         for parameter in self._parameters():
+            before = parameter.detach().clone()
             add_noise(parameter, generator)
+            behind = parameter.detach().clone()
+            self._noised.append(Noised(weakref.ref(parameter), before, behind))
+
+    def _step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """A script that warms up keeps its weights in front of that, and trains from them."""
+        with torch._C.DisableTorchFunction(), torch.no_grad():
+            for one in self._noised or ():
+                parameter = one.parameter()
+                if parameter is not None and torch.equal(parameter, one.before):
+                    parameter.copy_(one.behind)
