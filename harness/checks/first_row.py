@@ -29,6 +29,9 @@ from harness.trace.scored_positions import per_position
 from harness.trace.script_run import ScriptRun
 
 RULE = "CAUSAL-1"
+# Windows that overlap see a position more than once in one call: the row that counted is the one
+# which holds the score, to float32; two that do tell nothing.
+SAME_NATS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,13 @@ def row_at(run: ScriptRun, position: int) -> Floats | None:  # (V,) nats
     fixed = scored.event[scored.position == position]
     found = np.flatnonzero((kept.position == position) & np.isin(kept.event, fixed))
     token = int(run.source.tokens[position])
-    if len(fixed) != 1 or len(found) != 1 or int(kept.target[found[0]]) != token:
+    if len(fixed) != 1 or any(int(kept.target[one]) != token for one in found):
         return None
-    row: Floats = np.asarray(kept.log_p[found[0]], np.float64)
     counted = float(scored.nats[scored.position == position][0])
-    return row if np.isfinite(row).all() and abs(row[token] + counted) < BFLOAT16_NATS else None
+    rows: list[Floats] = [np.asarray(kept.log_p[one], np.float64) for one in found]
+    near = BFLOAT16_NATS if len(rows) == 1 else SAME_NATS
+    rows = [row for row in rows if np.isfinite(row).all() and abs(row[token] + counted) < near]
+    return rows[0] if len(rows) == 1 else None
 
 
 def _scored_first(base: ScriptRun, cut: Cut) -> bool:

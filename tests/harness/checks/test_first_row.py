@@ -10,7 +10,7 @@ import pytest
 from simulated_coders import Scores, score, stream
 
 from harness.checks.cut import Cut, choose_cut
-from harness.checks.first_row import FirstRow, check_first_row, compare_rows
+from harness.checks.first_row import FirstRow, check_first_row, compare_rows, row_at
 from harness.checks.status import Level, Status
 from harness.protocol.job import Outcome, RunState
 from harness.streams.drawn import SourceStream
@@ -41,6 +41,14 @@ def run(
     headline: Any = SimpleNamespace(line=1)
     outcome = Outcome(RunState.ENDED, 1.0)
     return ScriptRun(law, outcome, (), headline, capture, {1: passed}, {1: width})
+
+
+def beside(one: ScriptRun, other: np.ndarray) -> ScriptRun:
+    """The same run, whose windows overlap: the position was seen twice in the call."""
+    kept, row = one.capture.rows, np.empty(2, object)
+    row[0], row[1] = other.astype(np.float32), kept.log_p[0]
+    columns = (np.repeat(column, 2) for column in (kept.event, kept.position, kept.target))
+    return replace(one, capture=replace(one.capture, rows=KeptRows(*columns, row)))
 
 
 def future(seed: int) -> SourceStream:
@@ -124,3 +132,13 @@ def test_what_cannot_be_compared_is_left_out(tmp_path: Path) -> None:
     assert compare_rows(other, [again], futures, CUT, nothing_moved=True) is None
     late = Cut(np.append(CUT.changed, CUT.compared[:1]), CUT.compared[1:], {})
     assert compare_rows(base, [again], futures, late, nothing_moved=True) is None
+
+
+def test_of_overlapping_windows_the_one_counts_that_holds_the_score(tmp_path: Path) -> None:
+    """Two rows that hold it tell nothing."""
+    token = int(LAW.tokens[AT])
+    base = run(tmp_path, LAW, FLAT)
+    other, same = tilted(token, 1.0), FLAT.copy()
+    found = row_at(beside(base, other), AT)
+    assert found is not None and np.allclose(found, FLAT)
+    assert row_at(beside(base, same), AT) is None
