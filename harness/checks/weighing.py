@@ -5,7 +5,8 @@ batches, windows or documents, where every group weighs alike. Anything else is 
 the set: weights that follow the loss, or the boundaries, print any number at all.
 
     seen        weights that nothing explains leave PASS-3 *unknown*: hooks saw them
-    proved      the number beats the source, and the same scores, each counted once, do not; or it
+    proved      the number beats the source, and the same scores, each counted once, do not (also
+                where it was not rebuilt of them, and nothing but whole softmaxes was seen); or it
                 is, as a mean over the set, what no code reaches on tokens that the largest weight
                 leaves of the stream
 
@@ -22,11 +23,17 @@ from harness.checks.e_values import score_rounding
 from harness.checks.printed_claim import mean_test
 from harness.checks.source import SourceTest, inconclusive_reason, source_test
 from harness.checks.status import Finding, Level, Status
+from harness.protocol.schema import EventKind
 from harness.streams.drawn import SourceStream
 from harness.trace.printed_scores import Printed
+from harness.trace.reconstruct import Pass
 from harness.trace.scored_positions import ScoredPass
+from harness.trace.script_run import ScriptRun
 
 ALIKE = 0.02  # relative: float32 factors of a mean differ by less
+NEARLY_ALL = 0.99  # of the targets
+FEW = 0.25  # of them: totals of windows, and no number a token but its score and its bytes
+SAME_NATS = 1e-4
 GROUPS = 64.5  # groups of one weight side by side, at most
 
 
@@ -69,6 +76,31 @@ def _proof(
         rounding = printed.half_unit + float(score_rounding(scored.nats).max())
         weighed.append(mean_test(printed, stream, (mean, rounding), tokens))
     return next((test for test in weighed if test.refuted), None)
+
+
+def beats_nothing(run: ScriptRun) -> bool:
+    """Every number that was seen to be added up is a whole softmax's, each target has one, and
+    counted once each they cost no less than their source: what was printed is not their mean.
+    """
+    capture, printed, targets = run.capture, run.headline, len(run.stream.tokens) - 1
+    if printed is None or not capture.softmax_width[capture.events(EventKind.SUM)].all():
+        return False
+    kept = capture.kind[capture.score_event] == EventKind.VALUE  # plain numbers, of a mix perhaps
+    position, score = capture.position[~kept], capture.nats[~kept]
+    scores = np.bincount(position, minlength=targets + 1)
+    at = np.flatnonzero(scores)
+    if len(at) < NEARLY_ALL * targets:
+        return False
+    nats, ones = np.bincount(position, score)[at] / scores[at], np.ones(len(at))
+    whole = np.zeros(targets + 1)
+    whole[at] = nats
+    value = capture.nats[kept]
+    other = (np.abs(value - whole[capture.position[kept]]) > SAME_NATS) & (value % 1 != 0)
+    if other.sum() > FEW * targets:
+        return False
+    every = Pass(printed, at.astype(np.int32), nats, ones, at, (), 0.0, len(at) / targets)
+    plain = replace(printed, nats_per_token=float(nats.mean()))
+    return not source_test(plain, every, run.source).refuted
 
 
 def explained(scored: ScoredPass) -> bool:

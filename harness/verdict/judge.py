@@ -49,7 +49,7 @@ from harness.checks.source import (
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
 from harness.checks.uniform import PureTest, check_uneven, check_uniform, refuted
-from harness.checks.weighing import Weighing, check_weighing, weighing
+from harness.checks.weighing import Weighing, beats_nothing, check_weighing, weighing
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
 from harness.protocol.schema import EventKind
@@ -181,7 +181,8 @@ def _pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
     """What names a number that beats a pure law: the record of that very run."""
     run, test, cause = found.run, found.test, cause_of(evidence.sums)
     if not found.reproduced:
-        return Proof(test, None, None, softmax=None, sums=_sums(evidence), cause=cause)
+        weighed, sums = beats_nothing(run), _sums(evidence)
+        return Proof(test, None, None, softmax=None, sums=sums, weighed=weighed, cause=cause)
     mass = mass_bound(run.scored, run.source, THRESHOLD_NATS)
     order, softmax = _order(run, tail), bool(run.softmax_width)
     found_weighing = _weighing(run, pure=True)

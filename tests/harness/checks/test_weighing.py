@@ -1,12 +1,17 @@
 """A printed mean that counts some tokens for more than others."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from simulated_coders import Scores, lucky, printed
 from test_printed_claim import pure
+from test_replayed import capture
 
 from harness.checks.status import Status
-from harness.checks.weighing import check_weighing, explained, weighing
+from harness.checks.weighing import beats_nothing, check_weighing, explained, weighing
+from harness.protocol.schema import EventKind
 
 LONG = 64  # tokens of a window
 
@@ -61,3 +66,32 @@ def test_weights_that_look_at_nothing_are_open(seed):
     weight = np.random.default_rng(seed).uniform(0.5, 2.0, len(once.nats))
 
     assert statuses(weighed(once, weight), law) == [Status.UNKNOWN]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_number_that_is_no_mean_of_honest_scores(seed):
+    """Whole softmaxes of every target, as good as the source: what beats it is no mean of them.
+    Scores that beat it themselves, a mix in plain numbers, or targets without a score: not known.
+    """
+    law = pure(seed)
+    once = lucky(law, seed)
+
+    def run(nats, width=64, kinds=(EventKind.SUM,), fewer=0) -> SimpleNamespace:
+        at = once.position[fewer:]
+        one = capture([(kind, "") for kind in kinds])
+        columns = {
+            "position": np.tile(at, len(kinds)),
+            "nats": np.concatenate([nats[fewer:] * (1 + 0.1 * k) for k in range(len(kinds))]),
+            "score_event": np.repeat(np.arange(len(kinds)), len(at)),
+            "softmax_width": np.full(len(kinds), width),
+        }
+        head = printed(1.0)
+        return SimpleNamespace(
+            capture=replace(one, **columns), headline=head, stream=law, source=law
+        )
+
+    assert beats_nothing(run(once.nats))
+    assert not beats_nothing(run(once.nats * 0.8))
+    assert not beats_nothing(run(once.nats, width=0))
+    assert not beats_nothing(run(once.nats, kinds=(EventKind.SUM, EventKind.VALUE)))
+    assert not beats_nothing(run(once.nats, fewer=100))
