@@ -19,8 +19,10 @@ from harness.checks.mass_requery import (
     to_confirm,
 )
 from harness.checks.status import Status
+from harness.inside.hooks.requery.requery import ExchangingAligner
 from harness.protocol.question import Question
 from harness.sandbox.fork_server import ForkServer
+from harness.streams.alignment import Aligner
 from harness.streams.drawn import SourceStream
 from harness.streams.perturb import with_token
 from harness.trace.script_run import ScriptRun, read_run
@@ -207,3 +209,20 @@ def test_a_sample_bounds_the_mass_where_it_is_flat():
     assert status(sampled(flat), sampled(lone)) is Status.UNKNOWN
     assert status(sampled(flat), sampled(flat, 30)) is Status.UNKNOWN
     assert status(sampled(flat)) is Status.UNKNOWN
+
+
+def test_ids_that_are_read_behind_the_fork_get_the_other_token():
+    """Where they are seen first, in place; read-only memory and other passages stay as they are."""
+    tokens = np.random.default_rng(4).integers(0, 500, 200)
+    other = tokens.copy()
+    other[90] = 501
+    aligner = ExchangingAligner(other, Aligner(tokens), 90)
+    passage, kept, elsewhere = tokens[60:140].copy(), tokens[60:140].copy(), tokens[100:150].copy()
+    kept.flags.writeable = False
+
+    assert aligner.positions(passage)[30] == 90 and passage[30] == 501
+    assert list(aligner.positions(passage)) == list(range(60, 140))
+    aligner.positions(kept)
+    assert kept[30] == tokens[90]
+    assert list(aligner.positions(elsewhere)) == list(range(100, 150))
+    assert (elsewhere == tokens[100:150]).all()

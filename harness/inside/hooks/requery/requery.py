@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from harness.arrays import Tokens
 from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
@@ -308,4 +309,26 @@ def _exchange(recorder: Recorder, position: int, holders: list[Holder], token: i
     stream[position] = token
     recorder.stream = stream
     if len(stream) >= K:
-        recorder.aligner = Aligner(stream.astype(np.int64))
+        recorder.aligner = ExchangingAligner(stream.astype(np.int64), recorder.aligner, position)
+
+
+class ExchangingAligner(Aligner):
+    """Of a copy: ids that the script reads only now get the other token where they are seen."""
+
+    def __init__(self, stream: Tokens, before: Aligner, position: int) -> None:
+        super().__init__(stream)
+        self._before, self._position = before, position
+
+    def positions(self, ids: npt.NDArray[np.integer]) -> Positions | None:
+        """As ever, after the exchange."""
+        found = super().positions(ids)
+        if found is not None and (found == self._position).any():
+            return found
+        was = self._before.positions(ids)
+        if was is None or not ids.flags.writeable:
+            return found
+        places = np.flatnonzero(was.reshape(-1) == self._position)
+        if not len(places):
+            return found
+        np.put(ids, places, self.stream[self._position])
+        return was
