@@ -187,4 +187,4 @@ def _said(column: Any, field: pa.Field) -> Any:
     """Texts without what UTF-8 has no bytes for: the name of a file may hold any byte."""
     if not pa.types.is_string(field.type):
         return column
-    return [text.encode(errors="backslashreplace").decode() for text in column]
+    return [text and text.encode(errors="backslashreplace").decode() for text in column]
