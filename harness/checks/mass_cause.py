@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.arrays import Bools, Floats
-from harness.checks.mass_requery import DEVIATIONS, ENOUGH, MassEstimate
+from harness.checks.mass_estimate import DEVIATIONS, ENOUGH, MassEstimate
 
 ROUNDING = 1e-4  # relative; rows of float32 give what they make by less
 NEAR = 1e-5  # of the network's probability, and

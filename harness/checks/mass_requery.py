@@ -1,247 +1,32 @@
 """NORM-1 by re-query: the sum over the alphabet at chosen positions, at one state of the script.
 
-    questions_for   the positions at which the base run saved most, each with the whole alphabet
     read_sums       what the copies scored, and why a position tells nothing
     check_sums      the finding of NORM-1; only with an answer that a confirmation run confirmed
 
-Per position sum exp(-score(v)) over the tokens v re-queried: more than one is a mass above
-one, however few they were; a pass needs all of them. Told nothing: the token that stands there got
-another score than in the base run; scores of earlier positions moved with the token; an update used
-the token before it was scored (then the score follows its target, not the mass). A copy inherits
-what was computed from the stream before it was forked, so one answer, drawn by its probability, is
-compared with a confirmation run: the whole script on the stream that holds that token. Where time
-was short, a sample bounds the mass: the tokens that a table may know, and others at random.
+Told nothing: the token that stands there got another score than in the base run; scores of earlier
+positions moved with the token; an update used the token before it was scored (then the score
+follows its target, not the mass). A copy inherits what was computed from the stream before it was
+forked, so one answer, drawn by its probability, is compared with a confirmation run: the whole
+script on the stream that holds that token.
 
-Does not cover: positions that were not chosen; scripts that add up outside of the main thread.
+Does not cover: positions that were not chosen (`mass_questions`).
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 
-from harness.arrays import Bools, Floats, Ints
-from harness.checks.e_values import MASS_NATS, score_rounding
-from harness.checks.mass_others import OthersMass, others_mass
+from harness.arrays import Floats, Ints
+from harness.checks.mass_estimate import MassEstimate
+from harness.checks.mass_questions import followers
 from harness.checks.status import Finding, Level, Status
-from harness.protocol.question import Counter, Question, heaviest
-from harness.protocol.schema import UPDATES, EventKind
-from harness.trace.reader import Capture
-from harness.trace.reconstruct import Pass
-from harness.trace.scored_positions import nats_at, per_position, scored_once
+from harness.protocol.question import heaviest
+from harness.trace.scored_positions import nats_at
 from harness.trace.script_run import ScriptRun
 
-POSITIONS = 3
-FOLLOWERS = 32  # tokens that are chosen
-AT_FIRST = 8  # of them, before any other
-DRAWN = 48  # tokens drawn at random, from which on the others' mass is believed
-EXACT = 1e-6  # deviation below which rows were seen to make the score: half of them will do
-DEVIATIONS = 3.0  # of an estimate
-ENOUGH = 1.05  # mass at which a position needs no further re-query
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
-CONFIRMED_NATS = (
-    0.25  # a confirmation run also trains on the token, where a copy's weights are fixed
-)
-STANDS = (  # events behind which a run may stop
-    *(EventKind.SUM, EventKind.STEP, EventKind.WRITE),
-    *(EventKind.PRINT, EventKind.READ, EventKind.SAVE),
-)
-
-
-@dataclass(frozen=True, eq=False)
-class MassEstimate:
-    """One position."""
-
-    position: int
-    tokens: Ints  # (k,) re-queried; the first is the one that stands there
-    nats: Floats  # (k,) the score of each
-    alphabet: int  # tokens there are
-    inconclusive: str = ""  # why it tells nothing
-    drawn: Bools | None = None  # (k,) at random; None: all but the one that stands there
-    confirmed: float | None = None  # nats by which a confirmation run differed, where one was made
-    rows: Floats | None = None  # (r, V) numbers that the script read its token's entry of
-
-    @property
-    def mass(self) -> float:
-        """Of the tokens re-queried, rounding taken off: a lower bound of the whole."""
-        resolution = score_rounding(self.nats) + MASS_NATS
-        return float(np.exp(-self.nats - resolution).sum())
-
-    @property
-    def whole(self) -> bool:
-        """Every token was re-queried."""
-        return len(self.tokens) == self.alphabet
-
-    @property
-    def estimate(self) -> float:
-        """Of the whole: tokens not re-queried weigh what those drawn at random do."""
-        return float(np.exp(-self.nats).sum()) + self._others.weight
-
-    @property
-    def mass_above_one(self) -> bool:
-        """Weighs more than one, and a confirmation run agrees."""
-        return not self.inconclusive and self.mass > 1 and self.agrees
-
-    @property
-    def mass_at_most_one(self) -> bool:
-        """Weighs one or less over the whole alphabet, and a confirmation run agrees."""
-        return not self.inconclusive and self.whole and self.mass <= 1 and self.agrees
-
-    @property
-    def deviation(self) -> float:
-        """Of the estimate; infinite where too few were drawn at random."""
-        return self._others.deviation
-
-    @cached_property
-    def _others(self) -> OthersMass:
-        return others_mass(self.tokens, np.exp(-self.nats), self._drawn, self.alphabet, self.rows)
-
-    @property
-    def _drawn(self) -> Bools:
-        if self.drawn is not None:
-            return self.drawn
-        return np.arange(len(self.tokens)) > 0
-
-    @property
-    def bounded(self) -> bool:
-        """Weighs about one, by a sample, and a confirmation run agrees."""
-        most = self.estimate + DEVIATIONS * self.deviation
-        needed = DRAWN if self.deviation > EXACT else DRAWN // 2
-        enough = self.whole or int(np.count_nonzero(self._drawn)) >= needed
-        return not self.inconclusive and enough and most <= ENOUGH and self.agrees
-
-    @property
-    def agrees(self) -> bool:
-        """A confirmation run gave the same score to the token of an answer."""
-        return self.confirmed is not None and abs(self.confirmed) <= CONFIRMED_NATS
-
-
-@dataclass(frozen=True)
-class Asking:
-    """How much is asked at a position."""
-
-    limit_s: float
-    most: int | None = None  # tokens; None: the alphabet
-    early: bool = False  # from an earlier event on
-
-
-def questions_for(
-    base: ScriptRun, alphabet: int, seed: int, asking: Asking
-) -> tuple[Question, ...]:
-    """Positions whose score can be re-queried: where most was saved, and one scored first in its
-    sum, which no table that is filled before it is read can confuse with its neighbours.
-
-    Copies are forked behind the last event before the forward that fixed the score; early: before
-    the forward over the position that came before it with the same weights, for scripts that keep
-    the scores of one pass and mix them in another.
-    """
-    scored, capture = base.scored, base.capture
-    if scored is None or len(np.unique(capture.rank)) != 1:
-        return ()
-    view = per_position(scored)
-    saved = view.log_p - base.source.log_q[view.position]
-    # What is scored twice has no one score to give again.
-    eligible = np.flatnonzero(base.source.drawn[view.position] & scored_once(scored, view))
-    found: list[Question] = []
-    by_saved = view.position[eligible[np.argsort(-saved[eligible])]]
-    for position in _first_in_a_sum_third(capture, by_saved):
-        place = _place(capture, scored, position, asking.early)
-        if place is None:
-            continue
-        order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
-        tokens, limit_s = order[: asking.most], asking.limit_s
-        chosen = min(AT_FIRST, len(_followers(base.source.tokens, position)))
-        found.append(
-            Question(place[0], position, place[1], tokens, ENOUGH, limit_s, chosen, scored.unit)
-        )
-        if len(found) == POSITIONS:
-            break
-    return tuple(found)
-
-
-def _first_in_a_sum_third(capture: Capture, positions: Ints) -> list[int]:
-    """The positions in their order, but for the third place."""
-    order = np.lexsort((capture.position, capture.score_event))
-    starts = np.unique(capture.score_event[order], return_index=True)[1]
-    places: list[int] = positions.tolist()
-    leading = np.flatnonzero(np.isin(positions, capture.position[order][starts]))
-    if len(leading) and leading[0] >= POSITIONS:
-        places.insert(POSITIONS - 1, places.pop(int(leading[0])))
-    return places
-
-
-def _place(
-    capture: Capture, scored: Pass, position: int, early: bool
-) -> tuple[int, tuple[Counter, ...]] | None:
-    """(event behind which the run stands still, what may count the position after it)."""
-    if scored.inferred:
-        return _place_on_a_line(capture, scored, position, early)
-    fixed = int(scored.event[scored.position == position].min())
-    sums = np.unique(capture.score_event[capture.position == position])
-    mine = [int(e) for e in sums if e >= fixed and capture.site[e] in scored.sites]
-    if early:
-        changes = capture.events(*UPDATES)
-        changes = changes[changes < fixed]
-        forwards = capture.loss[sums]
-        same = forwards[(forwards > changes.max(initial=-1)) & (forwards < fixed)]
-        fixed = int(same.max()) if len(same) else fixed
-    before = capture.events(*STANDS)
-    before = before[before < fixed]
-    if not len(before) or not mine:
-        return None
-    return int(before[-1]), _counters(capture, scored, fixed)
-
-
-def _place_on_a_line(
-    capture: Capture, scored: Pass, position: int, early: bool
-) -> tuple[int, tuple[Counter, ...]] | None:
-    """The same of plain numbers: behind the run of numbers before; early: before the losses of a
-    model that they may be mixed from. The first of a run was kept when the run before it was
-    written down.
-    """
-    event = int(scored.event[scored.position == position].min())
-    mine = capture.position[capture.score_event == event]
-    line = capture.site[event], capture.text[event]
-    same = (capture.site == line[0]) & (capture.text == line[1]) & (capture.kind == EventKind.VALUE)
-    before = np.flatnonzero(same)
-    before = before[before < event]
-    if early and len(before):
-        losses = capture.events(EventKind.LOSS)
-        losses = losses[losses < before[-1]]
-        # A copy is made at the event behind the one that it stands at.
-        before = before[before < losses.max(initial=-1)][:-1]
-    if not len(before) or mine[0] == position:
-        return None
-    return int(before[-1]), (Counter(f"{line[0]}#{line[1]}", read_out=False),)
-
-
-def _counters(capture: Capture, scored: Pass, since: int) -> tuple[Counter, ...]:
-    """What may count a score: a script may count one token here and another one there."""
-    sums = capture.events(EventKind.SUM)
-    sums = sums[(sums >= since) & np.isin(capture.site[sums], scored.sites)]
-    pairs = zip(capture.site[sums].tolist(), capture.read_out[sums].tolist(), strict=True)
-    return tuple(dict.fromkeys(Counter(*pair) for pair in pairs))
-
-
-def _order(tokens: Ints, position: int, alphabet: int, seed: list[int]) -> tuple[int, ...]:
-    """The latest of those that a table may know here; then others at random and the rest of them
-    by turns, so that whatever is asked before the time is over holds both.
-    """
-    known = _followers(tokens, position)
-    others = np.random.default_rng([*seed, 0xA5C]).permutation(alphabet)
-    drawn = others[~np.isin(others, known)].tolist()
-    rest = known[AT_FIRST:]
-    turns = [token for pair in zip(drawn, rest, strict=False) for token in pair]
-    return (*known[:AT_FIRST], *turns, *rest[len(drawn) :], *drawn[len(rest) :])
-
-
-def _followers(tokens: Ints, position: int) -> list[int]:
-    """The token that stands there, then what followed its predecessor before, latest first."""
-    before = np.flatnonzero(tokens[: position - 1] == tokens[position - 1])[::-1]
-    found = [int(tokens[position]), *tokens[before + 1].tolist()]
-    return list(dict.fromkeys(found))[:FOLLOWERS]
 
 
 def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstimate]:
@@ -254,7 +39,7 @@ def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstima
         used = bool(answers["used"][rows].any())
         why = _why_inconclusive(base, position, tokens, nats, before, used)
         kept = _rows(answers["rows"][rows], alphabet)
-        first = set(_followers(base.source.tokens, position))
+        first = set(followers(base.source.tokens, position))
         first |= set(() if kept is None else heaviest(kept))
         drawn = ~np.isin(tokens, list(first))
         sums.append(MassEstimate(int(position), tokens, nats, alphabet, why, drawn, rows=kept))

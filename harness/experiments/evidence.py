@@ -8,7 +8,7 @@ from harness.checks.first_row import FirstRow
 from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
 from harness.checks.left_out import LeftOut, check_left_out, left_out
-from harness.checks.mass_requery import MassEstimate
+from harness.checks.mass_estimate import MassEstimate
 from harness.checks.ranks import RankChange
 from harness.checks.source import source_test
 from harness.checks.status import Finding, Status

@@ -15,16 +15,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
-from harness.checks.mass_requery import (
-    ENOUGH,
-    Asking,
-    MassEstimate,
-    confirmed,
-    questions_for,
-    read_sums,
-    stale,
-    to_confirm,
-)
+from harness.checks.mass_estimate import ENOUGH, MassEstimate
+from harness.checks.mass_questions import Asking, questions_for
+from harness.checks.mass_requery import confirmed, read_sums, stale, to_confirm
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind, RunName
 from harness.experiments.runner import Driver, Runner

@@ -3,7 +3,7 @@
 import numpy as np
 
 from harness.checks.mass_cause import cause_of
-from harness.checks.mass_requery import MassEstimate
+from harness.checks.mass_estimate import MassEstimate
 
 V = 512
 RNG = np.random.default_rng(2)

@@ -8,16 +8,9 @@ import pytest
 from driven_jobs import make_job
 from simulated_coders import VOCAB, stream
 
-from harness.checks.mass_requery import (
-    Asking,
-    MassEstimate,
-    check_sums,
-    confirmed,
-    questions_for,
-    read_sums,
-    stale,
-    to_confirm,
-)
+from harness.checks.mass_estimate import MassEstimate
+from harness.checks.mass_questions import Asking, questions_for
+from harness.checks.mass_requery import check_sums, confirmed, read_sums, stale, to_confirm
 from harness.checks.status import Status
 from harness.inside.hooks.requery.requery import ExchangingAligner
 from harness.protocol.question import Question

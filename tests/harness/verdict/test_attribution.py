@@ -6,7 +6,8 @@ from test_future_cut import all_first, flip, honest
 
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.mass_bound import mass_bound
-from harness.checks.mass_requery import MassEstimate, check_sums
+from harness.checks.mass_estimate import MassEstimate
+from harness.checks.mass_requery import check_sums
 from harness.checks.order import order_view
 from harness.checks.source import source_test
 from harness.checks.status import Finding
