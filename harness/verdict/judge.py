@@ -10,31 +10,25 @@ Guarantees: only a black-box proof fails a rule; what the hooks saw names it, or
 *unknown*. A pass whose class showed no power on this script is *unknown*, with the number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.checks.byte_spread import check_spread
-from harness.checks.bytes import OF_ALL, check_bytes
-from harness.checks.bytes import RULE as BYTES
+from harness.checks.bytes import check_bytes
 from harness.checks.conduct import check_conduct
-from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.file_reads import check_reads
 from harness.checks.first_row import RULE as FIRST_ROW
 from harness.checks.first_row import check_first_row
 from harness.checks.fitted import check_fitted
 from harness.checks.future import check_future
 from harness.checks.left_out import check_left_out
-from harness.checks.mass_bound import mass_bound
-from harness.checks.mass_cause import cause_of
-from harness.checks.mass_requery import check_sums
 from harness.checks.mass_softmax import check_softmax
-from harness.checks.order import RULES as ORDER_RULES
-from harness.checks.order import OrderView, check_order, check_weights_still, order_view
+from harness.checks.order import check_order, check_weights_still
 from harness.checks.places import scored_at, used_then_scored
-from harness.checks.power import CLASSES, Power, require_power
+from harness.checks.power import Power
 from harness.checks.ranks import RULE as RANKS
 from harness.checks.ranks import check_ranks
 from harness.checks.raw_bytes import check_raw_bytes
@@ -43,27 +37,27 @@ from harness.checks.source import (
     NOT_REBUILT,
     SourceTest,
     check_source,
-    inconclusive_reason,
     source_test,
 )
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.checks.two_tokens import check_pair
-from harness.checks.uniform import PureTest, check_uneven, check_uniform, refuted
-from harness.checks.weighing import Weighing, beats_nothing, check_weighing, weighing
+from harness.checks.uniform import check_uneven, check_uniform, refuted
+from harness.checks.weighing import check_weighing
 from harness.experiments.evidence import Evidence
-from harness.experiments.run_name import FIRST_REQUERY, RunKind, RunName
+from harness.experiments.run_name import RunKind, RunName
 from harness.protocol.schema import EventKind
 from harness.streams.pure import is_pure
-from harness.trace.printed_scores import Printed, kind
+from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
 from harness.verdict.louder import check_louder, check_rates
 from harness.verdict.measured_power import measured_power
+from harness.verdict.proofs import battery_proof, order_of, pure_proof, weighing_of
+from harness.verdict.reservations import broken_capture, other_bits, powerless, rival
 from harness.verdict.undone import undone
 
 EARLY_USE = ("ORDER-1", "ORDER-2", "CAUSAL-3", "PASS-1")  # an update used what it then scored
 FROM_FUTURE = ("CAUSAL-1", "CAUSAL-5")  # scores moved with later tokens
-LOWER = 1e-3  # relative: more than roundings of one number differ
 
 
 @dataclass(frozen=True)
@@ -88,12 +82,12 @@ def judge(
     # A script that broke off may not have come to the number it stands for.
     decides = base.headline if base.finished else None
     head = next((t for t in tests if t.printed is decides), None)
-    proof = _proof(evidence, head, tail)
+    proof = battery_proof(evidence, head, tail)
     pure = (refuted(evidence.pure), refuted(evidence.uneven))
     found_pure = next((one for one in pure if one is not None), None)
     named = name_violations(proof)
     if not named and found_pure is not None:
-        named = name_violations(_pure_proof(evidence, found_pure, tail))
+        named = name_violations(pure_proof(evidence, found_pure, tail))
     powers = measured_power(evidence)
     long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
     spread = check_spread(long, short, evidence.unexplained)
@@ -118,15 +112,15 @@ def judge(
         *_bytes(base, token_bytes, is_byte),
         *_given(check_raw_bytes(evidence.get(RunKind.RAW_TEXT), evidence.raw_text)),
         *check_reads(base),
-        *check_conduct(_runs(evidence), evidence.refuted or pure is not None),
+        *check_conduct(_runs(evidence), evidence.refuted or found_pure is not None),
     )
     findings = tuple(_placed(finding, evidence, proof) for finding in found)
     reasons = (
-        *_rival(evidence, tests),
+        *rival(evidence, tests),
         *broken_capture(base),
-        *_powerless(powers, base),
+        *powerless(powers, base),
         *undone(evidence.lacks),
-        *_other_bits(evidence, spread),
+        *other_bits(evidence, spread),
     )
     return Judged(findings, reasons, tuple(dict.fromkeys(powers.values())), tests)
 
@@ -163,55 +157,11 @@ def _source(base: ScriptRun, number: Printed) -> SourceTest:
     return source_test(number, base.passes.get(number.line), base.source)
 
 
-def _proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Proof:
-    """What the tests came to, for whoever names the broken rules."""
-    base = evidence.base
-    mass = mass_bound(base.scored, base.source, THRESHOLD_NATS) if head and head.refuted else 1.0
-    softmax, depend = bool(base.softmax_width), _weights_depend_on_future(evidence)
-    order, by_hand = _order(base, tail), _by_hand(evidence)
-    found = _weighing(base, pure=is_pure(base.source))
-    weighed = found is not None and found.proof is not None
-    sums = _sums(evidence)
-    none, cause = _uncounted(base), cause_of(evidence.sums)
-    order_and_mass = order, mass, softmax, sums, cause
-    return Proof(head, evidence.future, *order_and_mass, weighed, none, by_hand, depend)
-
-
-def _pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
-    """What names a number that beats a pure law: the record of that very run."""
-    run, test, cause = found.run, found.test, cause_of(evidence.sums)
-    if not found.reproduced:
-        weighed, sums = beats_nothing(run), _sums(evidence)
-        return Proof(test, None, None, softmax=None, sums=sums, weighed=weighed, cause=cause)
-    mass = mass_bound(run.scored, run.source, THRESHOLD_NATS)
-    order, softmax = _order(run, tail), bool(run.softmax_width)
-    found_weighing = _weighing(run, pure=True)
-    weighed = found_weighing is not None and found_weighing.proof is not None
-    none, sums = _uncounted(run), _sums(evidence)
-    return Proof(test, evidence.future, order, mass, softmax, sums, cause, weighed, none)
-
-
-def _uncounted(run: ScriptRun) -> int:
-    """Tokens that the headline was divided by, beyond those whose scores add up to it."""
-    scored = run.scored
-    return scored.divided_by - len(scored.position) if scored and scored.divided_by else 0
-
-
-def _weighing(run: ScriptRun, *, pure: bool) -> Weighing | None:
-    if run.headline is None or not run.finished:
-        return None
-    return weighing(run.headline, run.scored, run.source, pure=pure)
-
-
 def _weighings(evidence: Evidence) -> Iterator[Finding]:
     """Of the base run, and where a number beats uniform ids by its weights."""
-    yield from check_weighing(_weighing(evidence.base, pure=is_pure(evidence.base.source)))
+    yield from check_weighing(weighing_of(evidence.base, pure=is_pure(evidence.base.source)))
     for one in evidence.pure:
-        yield from check_weighing(_weighing(one.run, pure=True))
-
-
-def _sums(evidence: Evidence) -> Finding:
-    return check_sums(evidence.sums, evidence.skipped.get(FIRST_REQUERY, ""))
+        yield from check_weighing(weighing_of(one.run, pure=True))
 
 
 def _bytes(
@@ -221,102 +171,9 @@ def _bytes(
         yield check_bytes(base.headline, base.scored, token_bytes, base.source.starts, is_byte)
 
 
-def _other_bits(evidence: Evidence, spread: Finding | None) -> Iterator[Reason]:
-    """A mixture's bits tell of no denominator. (#1785 prints the loss of the model beside the bits
-    of the mixture.)
-    """
-    base = evidence.base
-    if spread and spread.status is Status.FAIL and base.headline in evidence.unexplained:
-        why = "but the bits are those of a mixture over bytes (NORM-5)"
-    elif not base.finished:
-        why = "but the run broke off, and the number that it stands for may come later"
-    else:
-        return
-    for rule in (BYTES, OF_ALL):
-        yield Reason(rule, Status.FAIL, Status.UNKNOWN, why, Level.BLACK_BOX)
-
-
-def _rival(evidence: Evidence, tests: Sequence[SourceTest]) -> Iterator[Reason]:
-    """A lower number that is no diagnostic may be the claim, unless submission.json names the
-    headline; where nobody rebuilt it, it was not examined. (#2098 prints its byte mixture's score
-    in front of the plain one.) One that is printed last, in words of its own, and that no honest
-    code can have, is the claim or a curiosity: only a person can tell.
-    """
-    base = evidence.base
-    if base.headline is not None and kind(base.headline) in evidence.declared:
-        return
-    rival = next((n for n in base.numbers if _rivals(n, base)), None)
-    if rival is None:
-        yield from _impossible_last(base, tests)
-        return
-    why = (
-        f"but {rival.tag} is printed too, is lower than the headline and was not rebuilt from"
-        " captured scores: which of them is claimed is not known"
-    )
-    yield Reason("SOURCE-1", Status.PASS, Status.UNKNOWN, why, Level.BLACK_BOX)
-
-
-def _impossible_last(base: ScriptRun, tests: Sequence[SourceTest]) -> Iterator[Reason]:
-    head = base.headline
-    if head is None:
-        return
-    for test in tests:
-        last = test.printed
-        if last.line > head.line and not last.diagnostic and test.refuted and _lower(last, head):
-            why = (
-                f"but {last.tag} is printed behind it, and no honest code has such a score: which"
-                " of them is claimed is not known"
-            )
-            yield Reason("SOURCE-1", Status.PASS, Status.UNKNOWN, why, Level.BLACK_BOX)
-            return
-
-
-def _lower(number: Printed, head: Printed) -> bool:
-    pairs = (
-        (number.bits_per_byte, head.bits_per_byte),
-        (number.nats_per_token, head.nats_per_token),
-    )
-    return any(a and b and a < b * (1 - LOWER) for a, b in pairs)
-
-
-def _rivals(number: Printed, base: ScriptRun) -> bool:
-    head = base.headline
-    if head is None or number.diagnostic or not inconclusive_reason(base.passes.get(number.line)):
-        return False
-    return _lower(number, head)
-
-
 def _rates(evidence: Evidence, tail: int) -> Iterator[Finding]:
     rates = evidence.rates
-    yield from check_rates(evidence, None if rates is None else _order(rates.base, tail))
-
-
-def _order(base: ScriptRun, tail: int) -> OrderView | None:
-    if base.scored is None or base.uses is None:
-        return None
-    expected = np.arange(1, len(base.source.tokens))
-    return order_view(base.scored, base.uses, expected, base.earlier, tail)
-
-
-def _weights_depend_on_future(evidence: Evidence) -> bool:
-    """Whether later tokens changed the weights with which the counting began."""
-    first, again = evidence.base.first_weights, evidence.get(RunKind.REPEAT)
-    futures = evidence.all_of(RunKind.FUTURE).values()
-    if not first or again is None or again.first_weights != first or not futures:
-        return False
-    return all(run.first_weights not in (0, first) for run in futures)
-
-
-def _by_hand(evidence: Evidence) -> int:
-    """Moved scores behind weights that a hand wrote and that later tokens changed."""
-    base, again = evidence.base, evidence.get(RunKind.REPEAT)
-    futures = evidence.all_of(RunKind.FUTURE).values()
-    if evidence.future is None or again is None or not futures:
-        return 0
-    found = base.behind_a_write & (base.weights_behind == again.weights_behind)
-    for run in futures:
-        found &= ~np.isin(run.weights_behind, 0) & (run.weights_behind != base.weights_behind)
-    return int(found[evidence.future.moved].sum())
+    yield from check_rates(evidence, None if rates is None else order_of(rates.base, tail))
 
 
 def _future(evidence: Evidence) -> Finding:
@@ -349,20 +206,3 @@ def _seen_inside(base: ScriptRun, proof: Proof) -> Iterator[Finding]:
         assert proof.sums is not None
         rows = base.scored is not None and base.scored.inferred
         yield check_softmax(base.softmax_width, proof.refuted, proof.sums, rows)
-
-
-def broken_capture(base: ScriptRun) -> Iterator[Reason]:
-    """Hooks that broke may not have seen what would have been there to see."""
-    for error in base.faults[:1]:
-        for rule in (*ORDER_RULES, "ORDER-7"):
-            why = f"but the recording broke: {error}"
-            yield Reason(rule, Status.PASS, Status.UNKNOWN, why, Level.INSTRUMENTED)
-
-
-def _powerless(powers: dict[str, Power], base: ScriptRun) -> Iterator[Reason]:
-    """A pass needs power, where the class could have shown at all."""
-    for rule, name in CLASSES.items():
-        power = powers.get(rule)
-        applies = power is None or power.applies
-        if applies and (name != "adaptation" or base.adapts):
-            yield require_power(rule, power)

@@ -20,7 +20,7 @@ from harness.checks.order import check_order, check_weights_still, order_view
 from harness.checks.status import Finding, Level, Status
 from harness.protocol.schema import EventKind
 from harness.trace.script_run import ScriptRun
-from harness.verdict.judge import broken_capture
+from harness.verdict.reservations import broken_capture
 from harness.verdict.table import Table
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.checks.source import SourceTest
 from harness.trace.printed_scores import Printed
-from harness.verdict.judge import _impossible_last
+from harness.verdict.reservations import impossible_last
 
 
 def _printed(line: int, bits: float, diagnostic: bool = False) -> Printed:
@@ -34,5 +34,5 @@ def test_an_impossible_number_behind_the_headline_leaves_it_open(
     """It convicts nobody: a script may print what it likes about itself; but it passes nothing."""
     head = _printed(5, 3.72)
     base: Any = SimpleNamespace(headline=head)
-    reasons = list(_impossible_last(base, [_test(head, -500.0), _test(number, log_e)]))
+    reasons = list(impossible_last(base, [_test(head, -500.0), _test(number, log_e)]))
     assert [reason.rule for reason in reasons] == (["SOURCE-1"] if doubtful else [])
