@@ -27,7 +27,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from harness.configure.record_script import read_record
-from harness.experiments.driver import Limits, ScriptDriver
+from harness.experiments.driver import ScriptDriver
+from harness.experiments.staged_run import Limits
 from harness.protocol.job import Job, RunState
 from harness.sandbox.pool import Pool
 from harness.streams.drawn import SourceStream

@@ -17,10 +17,11 @@ from harness.checks.status import Finding, Level, Status
 from harness.configure.configuration import Configuration
 from harness.configure.run_spec import Subject
 from harness.experiments.announced import Announced
-from harness.experiments.driver import Limits, ScriptDriver
+from harness.experiments.driver import ScriptDriver
 from harness.experiments.evidence import Evidence
 from harness.experiments.plan import Battery
 from harness.experiments.run_name import BASE, TEXT, RunName
+from harness.experiments.staged_run import Limits
 from harness.options import Options
 from harness.protocol.job import Outcome
 from harness.sandbox import quota

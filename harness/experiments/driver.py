@@ -7,14 +7,11 @@ is asked for; every configuration that was tried is kept with its outcome. Does 
 
 import contextlib
 import re
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-
-import numpy as np
 
 from harness.arrays import Tokens
 from harness.configure.attempted import Attempted, Lack
@@ -27,15 +24,12 @@ from harness.experiments.announced import Announced
 from harness.experiments.machine_fault import require_machine
 from harness.experiments.run_name import TEXT, RunName
 from harness.experiments.runner import USUAL
+from harness.experiments.staged_run import Limits, staged_run
 from harness.experiments.unrunnable import unrunnable
 from harness.observer import Observer
-from harness.protocol.confinement import IsolationAsked, Quota
 from harness.protocol.job import Job, Loudness, RunState
 from harness.protocol.question import Question
-from harness.sandbox import quota
 from harness.sandbox.pool import Pool
-from harness.stage.data_layout import StageData
-from harness.stage.stage import build_stage
 from harness.streams.distributions import Distribution
 from harness.streams.drawn import SourceStream
 from harness.streams.raw_text import RawText, raw_text
@@ -47,8 +41,6 @@ from harness.trace.printed_scores import DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
 from harness.trace.work_done import work_done
 
-ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
-ROW_ENTRIES = 1 << 17  # but no more entries in a pass: 512 KiB
 # Settings that say how much of validation is read, and those that only say in what shape.
 CUTS = re.compile(
     r"(VAL|EVAL|DOC|TTT).*(MAX|MIN|LIMIT|NUM|TOKENS|BATCHES|STEPS|ITERS|LEN)"
@@ -65,18 +57,6 @@ MORE_ATTEMPTS = 2  # at a base run that did all of its work, where one ended wel
 # A script that takes longer is made smaller first: some ten runs have to fit into the budget.
 SHARE, SHORT_S, SHORT_ATTEMPTS = 1 / 6, 90.0, 2
 UNHURRIED = "the same as the last one that took too long, with all the time of a run"
-
-SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one evaluation may use."""
-
-    device: str = "cpu"
-    ranks: int = 1
-    isolation: IsolationAsked = IsolationAsked.WHOLE
-    deadline: float = float("inf")  # time.monotonic() at which everything ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +295,7 @@ class ScriptDriver:
         ranks: int = 1,  # if there are more than usual
         most_s: float = float("inf"),
     ) -> ScriptRun:
-        staged = self._staged(str(name), stream, configuration, training)
+        staged = self.staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
             end = self.limits.deadline if until is None else until
             left_s = end - time.monotonic()
@@ -342,62 +322,21 @@ class ScriptDriver:
     def _vocabulary(self, configuration: Configuration) -> Vocabulary:
         return self.subject.vocabulary(configuration, self.tokenizers)
 
-    def staged(self, name: str, stream: SourceStream) -> contextlib.AbstractContextManager[Job]:
-        """The stage of a run in that configuration, for whoever runs it more than once."""
-        return self._staged(name, stream, self.chosen, None)
-
     @contextlib.contextmanager
-    def _staged(
-        self, name: str, stream: Stream, configuration: Configuration, training: Tokens | None
+    def staged(
+        self,
+        name: str,
+        stream: Stream,
+        configuration: Configuration | None = None,  # None: that of the base run
+        training: Tokens | None = None,
     ) -> Iterator[Job]:
-        out = self.out / name
-        with contextlib.suppress(FileNotFoundError):
-            quota.remove(out)  # of an earlier evaluation
-        out.mkdir(parents=True)
+        """The stage of a run."""
         shards = self._shards() if training is None or not self.subject.trains else (training,)
-        data = StageData(stream.tokens, shards)
-        spec = self.subject.spec(configuration, self.vocabulary)
-        # Where it runs says nothing to a script of what the run is for.
-        place = self.out / secrets.token_hex(6) / "stage"
-        try:
-            stage = build_stage(spec, data, place)
-            self.changes[name] = stage.changes
-            np.save(out / "stream.npy", stream.tokens)
-            yield Job(
-                stage=place.resolve(),
-                script=spec.entry,
-                stream=(out / "stream.npy").resolve(),
-                out=out.resolve(),
-                environment=texts(spec.environment),
-                class_patches=texts(spec.class_patches),
-                code_constants=texts(spec.code_constants),
-                entries=texts(spec.entries),
-                binds=stage.binds,
-                arguments=spec.arguments,
-                device=self.limits.device,
-                ranks=self.limits.ranks,
-                isolation=self.limits.isolation,
-                time_limit_s=self.plan.run_s,
-                quota=SMALL if configuration.target.shrink_model else Quota(),
-                rows=kept_positions(stream, self.vocabulary.size),
-                counted_clock=configuration.target.counted_clock,
-            )
-        finally:
-            # What cannot be taken away is no reason to lose the run.
-            with contextlib.suppress(OSError):
-                quota.remove(place.parent)
-
-
-def kept_positions(stream: Stream, alphabet: int) -> tuple[int, ...]:
-    """Drawn positions, evenly spread, whose whole distributions are kept: the same ones in all runs
-    of a battery, since other tokens leave the boundaries where they are.
-    """
-    if not isinstance(stream, SourceStream):
-        return ()
-    most = min(len(stream.tokens) // ROW_EVERY, max(1, ROW_ENTRIES // alphabet))
-    places = np.flatnonzero(stream.drawn[1:]) + 1
-    chosen = np.linspace(0, len(places) - 1, most + 2)[1:-1].astype(int)
-    return tuple(places[np.unique(chosen)].tolist()) if len(places) else ()
+        place, told = self.out / name, configuration or self.chosen
+        given = (self.subject, told, self.vocabulary, (stream, shards), place)
+        with staged_run(*given, self.limits, self.plan.run_s) as staged:
+            self.changes[name] = staged.changes
+            yield staged.job
 
 
 @lru_cache(maxsize=2)

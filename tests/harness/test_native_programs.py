@@ -25,7 +25,8 @@ from harness.checks.order import OrderView, check_order, check_weights_still, or
 from harness.checks.status import Status
 from harness.configure.native_program import NativeProgram
 from harness.errors import SubmissionError
-from harness.experiments.driver import Limits, ScriptDriver
+from harness.experiments.driver import ScriptDriver
+from harness.experiments.staged_run import Limits
 from harness.protocol.schema import EventKind
 from harness.sandbox.pool import Pool
 from harness.streams.distributions import Uniform
