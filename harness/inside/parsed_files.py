@@ -27,6 +27,7 @@ from harness.inside.class_patches import typed_like
 
 KINDS = (".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".py")
 MOST_CHARACTERS, MOST_FILES = 1 << 18, 200  # of a file; of a folder
+MOST_LEVELS = 12  # of containers in containers: a module that was run may hold itself
 MOST_ENTRIES = 500  # of a configuration; a vocabulary has more
 _BETWEEN = ("json", "tomllib", "yaml", "configparser", "runpy", "omegaconf", "harness")
 
@@ -109,14 +110,18 @@ def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
-def numbers_of(parsed: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def numbers_of(
+    parsed: Any, prefix: str = "", levels: int = MOST_LEVELS
+) -> Iterator[tuple[str, Any, Any]]:
     """Every number that has a name: its path, what holds it, its key there."""
     pairs = parsed.items() if isinstance(parsed, dict) else enumerate(parsed)
     for key, value in list(pairs):
         path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, dict | list):
-            yield from numbers_of(value, path)
-        elif isinstance(key, str) and not key.startswith("__") and _is_number(value):
+        if isinstance(key, str) and key.startswith("__"):
+            continue  # of a module that was run: its builtins are a dictionary, too
+        if isinstance(value, dict | list) and levels:
+            yield from numbers_of(value, path, levels - 1)
+        elif isinstance(key, str) and _is_number(value):
             yield path, parsed, key
 
 

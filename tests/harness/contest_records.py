@@ -631,7 +631,7 @@ ILLEGAL = {
                 ),
             )
         ),
-        {"NORM-1"},
+        {"NORM-1", "NORM-2"},
     ),
     "hashed cache of a size that no switch reaches": (
         Case(
@@ -644,7 +644,7 @@ ILLEGAL = {
                 ),
             )
         ),
-        {"NORM-1"},
+        {"NORM-1", "NORM-2"},
     ),
     "each window counted before it is scored": (
         Case(
@@ -653,7 +653,7 @@ ILLEGAL = {
                 ngram(COUNTS, EXACT_FILL + "\n" + EXACT_MIX, ""),
             )
         ),
-        {"NORM-1"},
+        {"NORM-1", "NORM-2"},
     ),
     "n-gram tables of a first pass": (
         Case(
