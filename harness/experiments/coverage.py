@@ -4,8 +4,10 @@ Guarantees: no run is made where the base run's repeat printed another number, o
 we chose may leave tokens out. Does not cover: what it means (`checks/coverage`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 import numpy as np
 
@@ -22,22 +24,17 @@ from harness.checks.coverage import (
 )
 from harness.checks.status import Finding
 from harness.experiments.altered import exchanged
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 
 FIRST = RunName(RunKind.EXCHANGED, 1)
 
 
-@dataclass
-class Coverage:
-    """What the runs need of the battery."""
+@dataclass(frozen=True)
+class Coverage(Experiment):
+    """Exchanges tokens that seem never to count."""
 
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
-    made: int = field(default=0, init=False)  # runs
+    numbers: Iterator[int] = field(default_factory=partial(count, 1), init=False)  # of runs
 
     def decide(self) -> None:
         """Fills `evidence.uncounted`."""
@@ -88,11 +85,10 @@ class Coverage:
         return draws, None
 
     def _exchange(self, what: str, places: Ints) -> Exchange | None:
-        self.made += 1
-        name, base = RunName(RunKind.EXCHANGED, self.made), self.evidence.base
-        stream = exchanged(base.source, places, self.driver.byte_kinds, self.seed + self.made)
+        name, base = RunName(RunKind.EXCHANGED, next(self.numbers)), self.evidence.base
+        stream = exchanged(base.source, places, self.driver.byte_kinds, self.seed + name.number)
         self.runner.make({name: partial(self.driver.run, name, stream)})
-        return read_exchange(what, base, self.evidence.get(RunKind.EXCHANGED, self.made))
+        return read_exchange(what, base, self.evidence.get(name.kind, name.number))
 
     def _controls(self) -> list[Exchange]:
         """Changed futures moved the number, as far as they changed what counts."""

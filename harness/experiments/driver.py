@@ -168,9 +168,8 @@ class ScriptDriver:
         self.vocabulary = self._vocabulary(configuration)
         run = self._run(TEXT, text, configuration, None, until=time.monotonic() + time_limit_s)
         if run.headline is None or not run.finished:
-            self.tried.append(
-                Attempted(configuration, run.outcome)
-            )  # how it ended is in the report
+            # How it ended is in the report.
+            self.tried.append(Attempted(configuration, run.outcome))
             require_machine(run.outcome, self.subject.spec(configuration, self.vocabulary))
             raise unrunnable(self.subject.entry, run.outcome, 1)
         return run

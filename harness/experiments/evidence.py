@@ -109,8 +109,7 @@ class Evidence:
     @property
     def pure(self) -> list[PureTest]:
         """The headline on uniform ids alone, draw by draw."""
-        runs = self.all_of(RunKind.UNIFORM).values()
-        return [test for run in runs if (test := pure_test(run, self.base)) is not None]
+        return self._headline_on(RunKind.UNIFORM)
 
     @property
     def pure_refuted(self) -> bool:
@@ -127,7 +126,10 @@ class Evidence:
     @property
     def uneven(self) -> list[PureTest]:
         """The headline on tokens of unequal price, draw by draw."""
-        runs = self.all_of(RunKind.UNEVEN).values()
+        return self._headline_on(RunKind.UNEVEN)
+
+    def _headline_on(self, kind: RunKind) -> list[PureTest]:
+        runs = self.all_of(kind).values()
         return [test for run in runs if (test := pure_test(run, self.base)) is not None]
 
     @property

@@ -18,9 +18,9 @@ from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.power import adaptation_effect, adaptation_power, majority_moved
 from harness.experiments.altered import changed, first_tokens
-from harness.experiments.evidence import Evidence, HigherRates
+from harness.experiments.evidence import HigherRates
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 from harness.protocol.job import Loudness
 from harness.protocol.schema import EventKind
 from harness.streams.drawn import SourceStream
@@ -30,13 +30,8 @@ TIMES = (10.0, 100.0)
 
 
 @dataclass(frozen=True)
-class RaiseRates:
-    """What the runs need of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
+class RaiseRates(Experiment):
+    """Adaptation at higher rates."""
 
     def decide(self) -> None:
         """Fills `evidence.rates`."""

@@ -19,9 +19,10 @@ from harness.checks.first_row import compare_rows
 from harness.checks.future import compare, downgrade_if_model_selection
 from harness.checks.power import context_power
 from harness.experiments.altered import changed
-from harness.experiments.evidence import Evidence, LouderFuture
+from harness.experiments.evidence import LouderFuture
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner, Runs
+from harness.experiments.runner import Runs
 from harness.protocol.job import Loudness
 from harness.streams.drawn import SourceStream
 from harness.trace.script_run import ScriptRun
@@ -30,13 +31,8 @@ BASE, REPEAT = RunName(RunKind.LOUD), RunName(RunKind.LOUD_REPEAT)
 
 
 @dataclass(frozen=True)
-class Louder:
-    """What the runs need of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
+class Louder(Experiment):
+    """The changed future with noise in the weights."""
 
     def decide(self) -> None:
         """Fills `evidence.louder`."""

@@ -22,9 +22,9 @@ from harness.checks.cut import holds
 from harness.checks.fitted import MOST_CHOICES, Fitted, fitted
 from harness.checks.future import compare
 from harness.experiments.altered import by_score, only_few
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner, Runs
+from harness.experiments.runner import Runs
 from harness.protocol.job import Loudness
 from harness.protocol.schema import EventKind
 from harness.streams.drawn import SourceStream
@@ -45,13 +45,8 @@ BASE, REPEAT = RunName(RunKind.NOISY), RunName(RunKind.NOISY, 2)
 
 
 @dataclass(frozen=True)
-class OtherFutures:
-    """What the runs need of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
+class OtherFutures(Experiment):
+    """Futures of other kinds."""
 
     def decide(self) -> None:
         """Only of a base run whose headline was rebuilt and that was cut."""

@@ -147,7 +147,7 @@ class Rounds:
             self.runner.make(self._second(evidence.future))
             self.compare()  # now also under another seed, or against a band
             if base.finished:
-                OnRawText(self.driver, evidence, self.runner).decide()
+                OnRawText(*self._parts).decide()
         if self._draw_again:
             self.runner.make(self._uniform(2))
         with self.runner.beside({} if self._proved else self._uneven(1)):
@@ -158,21 +158,25 @@ class Rounds:
             self._requery()
         self.runner.make(self._third())
         if not self._proved:
-            RaiseRates(self.driver, evidence, self.seed, self.runner).decide()
+            RaiseRates(*self._parts).decide()
         if not self._proved and evidence.future and evidence.future.nothing_moved:
-            OtherFutures(self.driver, evidence, self.seed, self.runner).decide()
+            OtherFutures(*self._parts).decide()
 
     def _look_closer(self) -> None:
         """Where nothing was proved, and tokens that never count in any case."""
-        parts = self.driver, self.evidence, self.seed, self.runner
         if not self._proved:
-            TwoRanks(*parts).decide()
+            TwoRanks(*self._parts).decide()
         if self.evidence.base.finished and (self.evidence.cut is not None or not self._proved):
-            Coverage(*parts).decide()
+            Coverage(*self._parts).decide()
         if not self._proved:
-            Replayed(*parts).decide()
+            Replayed(*self._parts).decide()
         if not self._proved:
-            Louder(*parts).decide()
+            Louder(*self._parts).decide()
+
+    @property
+    def _parts(self) -> tuple[Driver, Evidence, int, Runner]:
+        """Of an `Experiment`."""
+        return self.driver, self.evidence, self.seed, self.runner
 
     @property
     def _everything(self) -> bool:
@@ -331,10 +335,10 @@ class Rounds:
     def _swap(self) -> None:
         """Only where nothing was proved yet, or everything is wanted."""
         if not (self.evidence.refuted or self.evidence.moved) or self._everything:
-            Swap(self.driver, self.evidence, self.runner).decide()
+            Swap(*self._parts).decide()
 
     def _requery(self) -> None:
-        requery = Requery(self.driver, self.evidence, self.seed, self.runner)
+        requery = Requery(*self._parts)
         skipped = self.evidence.skipped
         if not self.driver.can_ask:
             skipped[FIRST_REQUERY] = "only a single process on the CPU can be copied"

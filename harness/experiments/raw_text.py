@@ -7,18 +7,13 @@ that tokenise text themselves.
 from dataclasses import dataclass
 from functools import partial
 
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 
 
 @dataclass(frozen=True)
-class OnRawText:
-    """What the run needs of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    runner: Runner
+class OnRawText(Experiment):
+    """The run on text of known bytes."""
 
     def decide(self) -> None:
         """Fills `evidence.raw_text`."""

@@ -9,20 +9,14 @@ from functools import partial
 
 from harness.checks.coverage import read_exchange
 from harness.checks.replayed import check_repeated, repeated
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 from harness.protocol.job import Loudness
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What the run needs of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
+class Replayed(Experiment):
+    """The run with noise behind the first print."""
 
     def decide(self) -> None:
         """Fills `evidence.remembered`."""

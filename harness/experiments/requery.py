@@ -18,9 +18,8 @@ from functools import partial
 from harness.checks.mass_estimate import ENOUGH, MassEstimate
 from harness.checks.mass_questions import Asking, questions_for
 from harness.checks.mass_requery import confirmed, read_sums, stale, to_confirm
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 from harness.streams.perturb import with_token
 
 SAMPLE = 128  # tokens a position: up to 64 that are chosen, others at random
@@ -31,13 +30,8 @@ FIRST, EARLIER, LONGER = 1, 2, 3  # numbers of the rounds
 
 
 @dataclass(frozen=True)
-class Requery:
-    """What the rounds need of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
+class Requery(Experiment):
+    """Rounds of questions."""
 
     def decide(self) -> None:
         """Mass or something else: as short as it can be."""

@@ -15,20 +15,15 @@ from harness.checks.two_tokens import (
     read_pair,
     swapped,
 )
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 
 TWO, SWAPPED = RunName(RunKind.TWO_TOKENS), RunName(RunKind.SWAPPED)
 
 
 @dataclass(frozen=True)
-class Swap:
-    """What the two runs need of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    runner: Runner
+class Swap(Experiment):
+    """The two runs on two tokens."""
 
     def decide(self) -> None:
         """Fills `evidence.pair`."""

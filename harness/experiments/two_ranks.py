@@ -14,9 +14,8 @@ from functools import partial
 from harness.checks.future import downgrade_if_model_selection
 from harness.checks.ranks import RankChange, RankCut, choose_rank_cut, compare_ranks
 from harness.experiments.altered import changed
-from harness.experiments.evidence import Evidence
+from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Driver, Runner
 from harness.streams.drawn import SourceStream
 from harness.tolerances import BAND_RUNS
 from harness.trace.ranks import rank_order
@@ -27,13 +26,8 @@ NAME = RunName(RunKind.RANKS)
 
 
 @dataclass(frozen=True)
-class TwoRanks:
-    """What the runs need of the battery."""
-
-    driver: Driver
-    evidence: Evidence
-    seed: int
-    runner: Runner
+class TwoRanks(Experiment):
+    """The runs in two processes."""
 
     def decide(self) -> None:
         """Fills `evidence.ranks`, or says why not."""

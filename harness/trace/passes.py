@@ -101,11 +101,7 @@ def windows(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
 
 def one_a_token(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
     """Since each line that held a number: the last score of every token, then the smallest."""
-    prints = capture.events(EventKind.PRINT)
-    prints = prints[prints < end]
-    for cut in np.unique(np.append(np.searchsorted(sums.events, prints), 0))[::-1][:PASSES]:
-        events = sums.events[cut:]
-        rows = np.flatnonzero(np.isin(capture.score_event, events))
+    for events, rows in _since_prints(capture, sums, end):
         places = capture.position[rows]
         if len(np.unique(places)) == len(rows):
             continue  # no token came twice
@@ -120,15 +116,22 @@ def read_again(capture: Capture, sums: Sums, end: int) -> Iterator[Window]:
     """
     if len(np.unique(capture.counter[sums.events])) != 1:
         return
-    prints = capture.events(EventKind.PRINT)
-    prints = prints[prints < end]
-    for cut in np.unique(np.append(np.searchsorted(sums.events, prints), 0))[::-1][:PASSES]:
-        events = sums.events[cut:]
-        rows = np.flatnonzero(np.isin(capture.score_event, events))
+    for events, rows in _since_prints(capture, sums, end):
         places = capture.position[rows]
         again = np.append(False, places[1:] == places[:-1]) if len(rows) else np.zeros(0, bool)
         if again.any():
             yield _of_rows(capture, events, rows[again])
+
+
+def _since_prints(
+    capture: Capture, sums: Sums, end: int
+) -> Iterator[tuple[Events, npt.NDArray[np.int64]]]:
+    """Since each line that held a number, the latest first: sums, and the rows of their scores."""
+    prints = capture.events(EventKind.PRINT)
+    prints = prints[prints < end]
+    for cut in np.unique(np.append(np.searchsorted(sums.events, prints), 0))[::-1][:PASSES]:
+        events = sums.events[cut:]
+        yield events, np.flatnonzero(np.isin(capture.score_event, events))
 
 
 def _of_rows(capture: Capture, events: Events, kept: npt.NDArray[np.int64]) -> Window:
