@@ -28,7 +28,6 @@ from harness.trace.script_run import ScriptRun
 
 RULE = "BYTES-7"
 FINE = 5e-6  # half a unit of a number that two evaluations do not share by chance
-SCORING = (EventKind.LOSS, EventKind.SUM, EventKind.VALUE)
 LINES = (EventKind.PRINT, EventKind.LINE)
 NOTED = (*LINES, EventKind.READ, EventKind.SAVE)
 CHANGES = (EventKind.WRITE, EventKind.READ, EventKind.STEP)  # of the weights, perhaps
@@ -78,7 +77,7 @@ def check_repeated(found: Repeated, base: ScriptRun, noisy: ScriptRun | None) ->
     one, two = _Behind.of(base.capture, found), _Behind.of(noisy.capture, found)
     if two is None or one is None or one.lines != two.lines or two.has(EventKind.CHILD):
         return None
-    if not two.has(*SCORING):
+    if not two.scores:
         scored = base.scored
         if not found.of_another or scored is None or scored.event.max() >= one.events[0]:
             return None
@@ -120,6 +119,13 @@ class _Behind:
         return bool(np.isin(self.capture.kind[self.events], kinds).any())
 
     @property
+    def scores(self) -> bool:
+        """Whether any number was made that could be a score."""
+        return self.has(EventKind.LOSS, EventKind.SUM) or bool(
+            len(_fractions(self.capture, self.events))
+        )
+
+    @property
     def lines(self) -> list[str]:
         """Numbers of many places, as printed."""
         lines = self.events[np.isin(self.capture.kind[self.events], LINES)]
@@ -129,6 +135,14 @@ class _Behind:
     def rows(self) -> Ints:
         """Of the kept distributions."""
         return np.flatnonzero(np.isin(self.capture.rows.event, self.events))
+
+
+def _fractions(capture: Capture, events: Ints) -> Ints:
+    """Places in the scores of kept plain numbers that no count of bytes or tokens is."""
+    kept = events[capture.kind[events] == EventKind.VALUE]
+    there = np.flatnonzero(np.isin(capture.score_event, kept))
+    broken: Ints = there[capture.nats[there] % 1.0 != 0.0]
+    return broken
 
 
 def _moved_rows(one: _Behind, two: _Behind) -> int:
@@ -156,7 +170,7 @@ def check_read_later(run: ScriptRun) -> Finding | None:
     if len(later) < len(opened) or not later:
         return None
     behind = np.arange(later[0], end)
-    if np.isin(capture.kind[behind], (EventKind.LOSS, EventKind.VALUE)).any():
+    if (capture.kind[behind] == EventKind.LOSS).any() or len(_fractions(capture, behind)):
         return None
     text = (
         f"the scores behind {head.tag} were fixed before {capture.text[later[0]]}, which the script"

@@ -25,6 +25,9 @@ def capture(events, rows=()) -> Capture:
     columns |= dict.fromkeys(("use_event", "start", "stop", "score_event", "position"), none)
     columns |= dict.fromkeys(("target", "nats", "weight"), none)
     columns["kind"] = np.array([str(kind) for kind, _ in events])
+    kept = [e for e, (kind, _) in enumerate(events) if kind == EventKind.VALUE]
+    columns["score_event"] = np.array(kept, np.int64)
+    columns["nats"] = np.array([float(events[e][1]) for e in kept])
     columns["text"] = np.array([text for _, text in events], dtype=object)
     log_p = np.empty(len(rows), object)
     log_p[:] = [np.array([value, 0.0], np.float32) for _, value in rows]
@@ -62,8 +65,9 @@ def test_a_number_without_a_forward_pass_behind_it_is_remembered():
     """Nothing was scored behind the artifact; or all was, its rows moved, and the number did not,
     whatever the first print is called.
     """
-    silent = run(story())
-    assert judged(silent, silent).rule == "BYTES-7"
+    for counted in ((), ((EventKind.VALUE, "3"),)):  # bytes that are counted are no scores
+        silent = run(story(*counted))
+        assert judged(silent, silent).rule == "BYTES-7"
 
     raw = "float 6.931470010001"
     for first in (FIRST, raw):
@@ -85,6 +89,8 @@ def test_a_number_without_a_forward_pass_behind_it_is_remembered():
         ),
         # another process may have evaluated it
         (run(story((EventKind.CHILD, "os.fork"))), run(story((EventKind.CHILD, "os.fork")))),
+        # a plain number was kept behind it that no count is
+        (run(story((EventKind.VALUE, "3.5"))), run(story((EventKind.VALUE, "3.5")))),
         # scored behind the first print, and not recorded again
         (run(story(), fixed_at=3), run(story(), fixed_at=3)),
         # nothing says that the first was of another model
