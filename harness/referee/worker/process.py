@@ -3,12 +3,14 @@
 The worker runs isolated as a script does (`sandbox/`), in a private copy of the files that were
 counted, with artifact and tokenizer beside it, alone and read-only, and a short environment; its
 stdout and stderr go to a file, its only way to be heard is the channel. Guarantees: no call
-outlives `time_limit_s`; whatever it printed last is in the error. Does not cover: text that every
-Python carries, from which the embedded data are made, is there to be read inside.
+outlives `time_limit_s`, which begins when it runs; whatever it printed last is in the error. Does
+not cover: text that every Python carries, from which the embedded data are made, is there to be
+read inside.
 """
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -33,6 +35,7 @@ from harness.submission import code_files
 # All that a worker inherits: enough to find Python, its libraries and a device.
 INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
 LOG_TAIL_LINES = 20
+START_LIMIT_S = 120.0  # to load our side of it, on whatever machine: no fault of the submission
 END_LIMIT_S = 40.0  # its processes are killed and waited for meanwhile
 LAST_WORDS_S = 5.0  # for one that closed its channel, until it is ended
 
@@ -58,7 +61,7 @@ class WorkerProcess(Closing):
 
     def __init__(self, given: Workplace) -> None:
         self._given = given
-        self._deadline = time.monotonic() + given.time_limit_s
+        self._deadline = time.monotonic() + START_LIMIT_S
         self._scratch = Path(tempfile.mkdtemp()).resolve()
         self.artifact = self._copied(given.artifact, "artifact")
         self.tokenizer = self._copied(given.tokenizer, "tokenizer")
@@ -71,8 +74,13 @@ class WorkerProcess(Closing):
         self._channel, self._process, self._answers = self._spawn()
 
     def begin(self) -> tuple[IsolationPart, ...]:
-        """Waits until it runs; the parts of the isolation that are active."""
+        """Waits until it runs, from when on its time counts; the parts of the isolation that are
+        active.
+        """
+        if not select.select([self._answers], [], [], START_LIMIT_S)[0]:
+            raise SandboxError(f"the predictor was not started within {START_LIMIT_S:.0f} s")
         start = Start.of(self._answers.readline().decode())
+        self._deadline = time.monotonic() + self._given.time_limit_s
         if start.refused:
             never = f"the predictor was never started: {start.refused}"
             raise (NotIsolated if NOT_WHOLE in start.refused else SandboxError)(never)
