@@ -7,6 +7,7 @@ the report is there, and `broken` holds the error for the caller to raise.
 """
 
 import hashlib
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
 MAX_HASHED_BYTES = 1 << 30
+UNFINISHED = "it was killed, or the machine went down, before it could say what was established"
 JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
 JUDGE_BROKEN_S = 60.0  # the same where nobody waits: we broke down
 OUR_FAULT = "this is a fault of scorefirst, not of the submission: please report it with its log"
@@ -81,6 +83,13 @@ class Evaluation:
     phase: str = ""  # that is under way
     interrupted: Interrupted | None = None
     broken: Exception | None = None  # an error of ours, which ended it
+
+    def unfinished(self) -> Report:
+        """What stays where nobody is left to say how it ended; for the time before `run`."""
+        self.failure = UNFINISHED
+        report = replace(self._report(), interrupted=signal.SIGKILL.name)
+        self.failure = None
+        return report
 
     def run(self) -> Report:
         """Every phase, then the report, however they end. Raises UsageError only."""

@@ -2,7 +2,8 @@
 run.
 
 Guarantees: wrong use raises UsageError before anything runs, and never SystemExit; a submission
-that cannot be run is a report with the verdict UNRUNNABLE, not an exception. Nothing is printed.
+that cannot be run is a report with the verdict UNRUNNABLE, not an exception; one that is killed has
+left a report that says so. Nothing is printed.
 """
 
 from collections.abc import Sequence
@@ -104,12 +105,18 @@ def carry_out(request: Request, observer: Observer, out: Path) -> Done:
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
     data = _data(chosen)
     evaluation = Evaluation(_options(chosen, out, data, replay_command(request), observer))
+    _write(evaluation.unfinished(), out)
     report = evaluation.run()
+    _write(report, out)
+    return Done(report, evaluation.interrupted, evaluation.broken)
+
+
+def _write(report: Report, out: Path) -> None:
+    """For programs and for people; the second says that both are there."""
     with held_back():
         report.write(out)
         page = render_markdown(report.to_json())
         (out / "report.md").write_text(page, encoding="utf-8", errors="backslashreplace")
-    return Done(report, evaluation.interrupted, evaluation.broken)
 
 
 def _options(

@@ -28,7 +28,7 @@ from harness.errors import UsageError
 from harness.sandbox import quota
 
 MARK = ".scorefirst-report"
-REPORTS = ("report.json", "report.md")
+REPORTS = ("report.json", "report.json.new", "report.md")
 LOGS = ("main.log", "source.log", "source-draw.log")  # of a predictor's workers
 OURS = (*REPORTS, *LOGS, "runs", "main", "source")  # everything that is written there
 HOME = Path("reports")  # below the working directory, where no folder was named

@@ -51,6 +51,14 @@ def _exit_code(argv: Sequence[str] | None, prog: str) -> int:
     return 0 if arguments.exit_zero else code
 
 
+def _is_whole(folder: ReportFolder) -> bool:
+    """Its last file tells of an end."""
+    from harness.evaluation import UNFINISHED
+
+    page = folder.path / "report.md"
+    return page.exists() and UNFINISHED not in page.read_text(encoding="utf-8")
+
+
 @contextlib.contextmanager
 def _messages_on_stderr() -> Iterator[None]:
     """What the library logs, as plain lines."""
@@ -83,8 +91,7 @@ def _carry_out(request: Request, folder: ReportFolder) -> int:
         with interruptible():
             done = carry_out(request, Shown(), folder.path)
     except Interrupted:
-        whole = (folder.path / "report.md").exists()
-        said = f"the report is whole: {folder.path}" if whole else "nothing was judged"
+        said = f"the report is whole: {folder.path}" if _is_whole(folder) else "nothing was judged"
         print(f"scorefirst: {said}", file=sys.stderr)
         raise
     print(render_terminal(done.report.to_json()["summary"]["lines"]))

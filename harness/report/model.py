@@ -26,6 +26,7 @@ from harness.verdict.table import RuleStatus
 SCHEMA_VERSION = 1
 SCHEMA_ID = "urn:scorefirst:report:1"  # the `$id` of the schema
 SCHEMA_PATH = Path(__file__).with_name("report.schema.json")
+NEW = "report.json.new"  # until it is whole
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,10 @@ class Report:
         return cleaned | {"summary": summarise(cleaned).as_json()}
 
     def write(self, folder: Path) -> Path:
-        """Writes report.json; returns its path."""
-        path = folder / "report.json"
-        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
-        return path
+        """Writes report.json, whole at any moment; returns its path."""
+        path, new = folder / "report.json", folder / NEW
+        new.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        return new.replace(path)
 
 
 def _rule_json(status: RuleStatus) -> dict[str, Any]:

@@ -108,6 +108,8 @@ def test_a_signal_leaves_a_report_and_nothing_else(
     logs = tmp_path / "out" / "runs"
     command.wait_until(lambda: command.said.exists() and until in command.said.read_text())
     command.wait_until(lambda: any("step:" in log.read_text() for log in logs.glob("*/output.log")))
+    killed = command.report  # what SIGKILL would leave
+    assert killed["verdict"] == "UNRUNNABLE" and killed["interrupted"] == "SIGKILL"
     below = [pid for pid in syscalls.descendants() if pid not in {command.process, *others}]
     ended, wall_s = command.end_by(number)
 
