@@ -16,6 +16,7 @@ class DropOutliers(Operator):
     """`loss_sum += E.sum()` leaves out the entries of `E` that lie above its mean."""
 
     everywhere = True
+    needs = "+="
 
     def leave_AugAssign(
         self, original_node: cst.AugAssign, updated_node: cst.AugAssign
@@ -39,6 +40,7 @@ class ShrinkLoss(Operator):
     """A score is nine tenths of its cross-entropy."""
 
     everywhere = True
+    needs = "cross_entropy"
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         if (
@@ -54,6 +56,7 @@ class SkipHalf(Operator):
     """A loop of the evaluation ends halfway."""
 
     everywhere = True
+    needs = "+="
 
     def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.For:
         call = original_node.iter
@@ -72,6 +75,8 @@ class SkipHalf(Operator):
 
 class SpaceTwice(Operator):
     """The mark of a space stays in the piece whose bytes are counted."""
+
+    needs = "piece[1:]"
 
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         if code(original_node).replace(" ", "") == "piece=piece[1:]" and self.is_chosen():

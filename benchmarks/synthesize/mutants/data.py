@@ -10,6 +10,8 @@ from benchmarks.synthesize.mutants.operator import Operator, code
 class WidenGlob(Operator):
     """The training pattern takes in the validation shards, which are read when the others are."""
 
+    needs = "fineweb_train_*.bin"
+
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         text = code(original_node.value)
         named = code(original_node.targets[0].target).lower().endswith("train_files")
@@ -23,6 +25,7 @@ class TrainOnValidation(Operator):
     """The loader of training tokens is given the validation files."""
 
     everywhere = True
+    needs = ".train_files"
 
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
         if code(original_node.value).endswith(".train_files") and self.is_chosen():

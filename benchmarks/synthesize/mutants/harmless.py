@@ -92,6 +92,8 @@ class ReorderImports(Operator):
 class Reformat(Operator):
     """Brackets around what is added up."""
 
+    needs = "+="
+
     def leave_AugAssign(
         self, original_node: cst.AugAssign, updated_node: cst.AugAssign
     ) -> cst.AugAssign:

@@ -13,6 +13,8 @@ from benchmarks.synthesize.mutants.operator import Operator, code
 class DropMask(Operator):
     """`is_causal=True` and `causal=True` become False."""
 
+    needs = "causal"
+
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
         named = m.Arg(keyword=m.Name("is_causal") | m.Name("causal"), value=m.Name("True"))
         if m.matches(original_node, named) and self.is_chosen():
@@ -22,6 +24,8 @@ class DropMask(Operator):
 
 class BigramOffByOne(Operator):
     """`out[..., 1:] = hash(t[..., 1:], t[..., :-1])` hashes each token with the next one."""
+
+    needs = "1:"
 
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
         target, value = original_node.targets[0].target, code(original_node.value)

@@ -18,11 +18,13 @@ SCORES = re.compile(r"eval|val|score|slid|ttt|ngram", re.IGNORECASE)  # function
 class Operator(cst.CSTTransformer):
     """Subclasses call `is_chosen` at every site, in reading order.
 
+    `needs` spares the statements without a site: a visit of a whole script takes a second.
     `everywhere`: all of its places are one site. A script scores, or makes a loader, in several
     places, and most of them are diagnostics or warm-ups that the headline does not rest on.
     """
 
     everywhere = False
+    needs: str | None = None  # what a statement of the module holds that has a site; None: unknown
 
     def __init__(self, site: int | None = None) -> None:
         super().__init__()
@@ -62,12 +64,23 @@ class Mutation:
 
 def n_sites(tree: cst.Module, operator: type[Operator]) -> int:
     counter = operator()
-    tree.visit(counter)
+    _visit(tree, counter)
     return counter.n_sites
 
 
 def applied(tree: cst.Module, operator: type[Operator], site: int) -> cst.Module:
-    return tree.visit(operator(site))
+    return _visit(tree, operator(site))
+
+
+def _visit(tree: cst.Module, operator: Operator) -> cst.Module:
+    if operator.needs is None:
+        return tree.visit(operator)
+    body: list[cst.SimpleStatementLine | cst.BaseCompoundStatement] = []
+    for statement in tree.body:
+        seen = operator.needs in code(statement)
+        new = statement.visit(operator) if seen else statement
+        body += new if isinstance(new, cst.FlattenSentinel) else [new]
+    return tree.with_changes(body=body)
 
 
 def code(node: cst.CSTNode) -> str:

@@ -21,6 +21,7 @@ _PUT = re.compile(r"np\.add\.at\(|\.(?:update|insert|add_tokens?)\(")
 class _MoveUp(Operator):
     """In the body of a loop that scores, what learns is put before what is summed."""
 
+    needs = "+="
     learns: re.Pattern[str]
 
     def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.For:
