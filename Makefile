@@ -4,13 +4,19 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: evaluate test lint docs clean
+.PHONY: evaluate test gallery gallery-short lint docs clean
 
 evaluate: $(STAMP)  ## the main job on the embedded default: verdict on the screen, report in reports/
 	$(PY) -m harness.evaluate submissions/legal/score_first_ttt
 
 test: $(STAMP)  ## a worker a core, up to four; `pytest tests/...` runs a part in one process
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+gallery: $(STAMP)  ## every known attack and every legal look-alike; known results are kept in reports/gallery
+	$(VENV)/bin/scorefirst gallery --jobs 2
+
+gallery-short: $(STAMP)  ## the part that takes at most 4 minutes on two cores
+	$(VENV)/bin/scorefirst gallery --jobs 2 --short
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

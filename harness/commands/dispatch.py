@@ -36,6 +36,7 @@ COMMANDS = {
     "scan": Command("audits.scan", "read submissions and report what breaks the rules"),
     "corpus": Command("audits.corpus.__main__", "scan every submission of a repository"),
     "rules": Command("harness.commands.rules", "list the rules, or explain one"),
+    "gallery": Command("harness.commands.gallery", "show that known attacks are caught"),
     "train": Command("reference_model.train", "train the reference model"),
 }
 
