@@ -5,15 +5,19 @@ import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 import pytest
+import torch
+import torch.nn.functional as F
 from contest_records import LEGAL
 
 from benchmarks.synthesize.cheats import CHEATS
 from benchmarks.synthesize.compose import Axes, draws, files, write
+from benchmarks.synthesize.mutants import scoring
 from benchmarks.synthesize.mutants.harmless import HARMLESS
-from benchmarks.synthesize.mutants.operator import Mutation, applied, n_sites
+from benchmarks.synthesize.mutants.operator import Mutation, Operator, applied, n_sites
 from benchmarks.synthesize.mutants.real_scripts import MUTATIONS
 from benchmarks.synthesize.verify import make_data, verify
 from reference_model.data.folder import DataFolder
@@ -82,6 +86,35 @@ def test_the_update_moves_in_front_of_the_score() -> None:
     text = applied(cst.parse_module(SCRIPT), update.operator, 0).code
     body = text[text.index("def eval_val_ttt") :]
     assert body.index("last = min(") < body.index("adapt(args") < body.index("loss_sum +=")
+
+
+@pytest.mark.parametrize(
+    ("operator", "harmless"),
+    [
+        (scoring.NormaliseByHand, True),
+        (scoring.GatherLogProbability, True),
+        (scoring.FitTemperature, False),
+        (scoring.FitClip, False),
+        (scoring.HedgeAfterLoss, False),
+        (scoring.BetterOfTwo, False),
+        (scoring.HintTarget, False),
+    ],
+)
+def test_rewritten_scores_are_the_same_or_less(operator: type[Operator], harmless: bool) -> None:
+    """Less of random tokens than any code can, or the same of each."""
+    tree = cst.parse_module(
+        "def evaluate(logits, targets):\n"
+        '    return F.cross_entropy(logits, targets, reduction="none")\n'
+    )
+    names: dict[str, Any] = {"F": F, "torch": torch}
+    exec(applied(tree, operator, 0).code, names)
+    dice = torch.Generator().manual_seed(1)
+    logits = torch.randn(64, 16, generator=dice)
+    targets = torch.randint(16, (64,), generator=dice)
+    honest = F.cross_entropy(logits, targets, reduction="none")
+    rewritten = names["evaluate"](logits, targets)
+    assert torch.allclose(rewritten, honest, atol=1e-5) == harmless
+    assert harmless or rewritten.mean() < honest.mean()
 
 
 def test_a_pair_is_told_apart(evaluate: Callable, tmp_path: Path) -> None:

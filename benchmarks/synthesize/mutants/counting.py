@@ -1,4 +1,4 @@
-"""Operators on what is counted: tokens left out, losses shrunk, bytes counted twice."""
+"""Operators on what is counted: tokens left out, losses shrunk, bytes of nothing."""
 
 from __future__ import annotations
 
@@ -82,4 +82,51 @@ class SpaceTwice(Operator):
         if code(original_node).replace(" ", "") == "piece=piece[1:]" and self.is_chosen():
             spaced = cst.parse_expression('" " + piece[1:]')
             return updated_node.with_changes(value=spaced)
+        return updated_node
+
+
+class SpaceAddedTwice(Operator):
+    """The byte of a space that stands before a word is added twice."""
+
+    everywhere = True
+    needs = "leading_space"
+
+    def leave_AugAssign(
+        self, original_node: cst.AugAssign, updated_node: cst.AugAssign
+    ) -> cst.AugAssign:
+        value = code(original_node.value)
+        if self.scores and re.search(r"\w*leading_space\w*\[", value) and self.is_chosen():
+            return updated_node.with_changes(value=cst.parse_expression(f"2 * {value}"))
+        return updated_node
+
+
+class WholeWindowBytes(Operator):
+    """The bytes of a whole window count, where only its last tokens are scored."""
+
+    everywhere = True
+    needs = "s:wlen]"
+
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
+        target, value = code(original_node.targets[0].target), code(original_node.value)
+        named = re.fullmatch(r"\(?(?:tgt|prev)(?:, prev)?\)?", target)
+        if self.scores and named and "s:wlen]" in value and self.is_chosen():
+            whole = value.replace("s:wlen]", ":wlen]")
+            return updated_node.with_changes(value=cst.parse_expression(whole))
+        return updated_node
+
+
+class SkipWindows(Operator):
+    """Every third window counts with its bytes alone: its loss and its tokens are left out."""
+
+    everywhere = True
+    needs = "wlen"
+
+    def leave_AugAssign(
+        self, original_node: cst.AugAssign, updated_node: cst.AugAssign
+    ) -> cst.AugAssign:
+        target, value = code(original_node.target), code(original_node.value)
+        counted = target in ("loss_sum", "token_count") and re.search(r"scored_nll|wlen", value)
+        if self.scores and counted and self.is_chosen():
+            kept = cst.parse_expression(f"({value}) * (i % 3 != 1)")
+            return updated_node.with_changes(value=kept)
         return updated_node

@@ -12,6 +12,7 @@ import libcst as cst
 import libcst.matchers as m
 
 from benchmarks.synthesize.mutants.operator import Mutation, Operator, code, statements
+from benchmarks.synthesize.mutants.scoring import GatherLogProbability, NormaliseByHand
 
 _OWN = re.compile(
     r"\b(?:locals|globals|vars|eval|exec)\(|\bnonlocal\b|\bglobal\b|\bdef\b|\blambda\b"
@@ -103,6 +104,23 @@ class Reformat(Operator):
         return updated_node
 
 
+class TakeOff(Operator):
+    """`s += E` becomes `s -= -(E)`, where losses are summed."""
+
+    everywhere = True
+    needs = "+="
+
+    def leave_AugAssign(
+        self, original_node: cst.AugAssign, updated_node: cst.AugAssign
+    ) -> cst.AugAssign:
+        summed = isinstance(original_node.operator, cst.AddAssign)
+        if self.scores and summed and "loss" in code(original_node.target) and self.is_chosen():
+            value = cst.parse_expression(f"-({code(updated_node.value)})")
+            minus = cst.SubtractAssign()
+            return updated_node.with_changes(operator=minus, value=value)
+        return updated_node
+
+
 class _Rename(cst.CSTTransformer):
     def __init__(self, old: str, new: str) -> None:
         super().__init__()
@@ -145,4 +163,7 @@ HARMLESS = (
     Mutation("split function", SplitFunction),
     Mutation("reordered imports", ReorderImports),
     Mutation("brackets", Reformat),
+    Mutation("taken off", TakeOff),
+    Mutation("normalised by hand", NormaliseByHand),
+    Mutation("gathered", GatherLogProbability),
 )

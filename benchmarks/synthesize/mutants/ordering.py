@@ -98,3 +98,21 @@ class _Names(cst.CSTVisitor):
         elif isinstance(target, cst.Tuple | cst.List):
             for element in target.elements:
                 self._bind(element.value)
+
+
+class TrainOnNextChunk(Operator):
+    """The chunk that is learned from, once one is scored, is the one behind it."""
+
+    everywhere = True
+    needs = "chunk_start"
+
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
+        target = code(original_node.targets[0].target)
+        value = code(original_node.value)
+        moved = {
+            "chunk_start": re.sub(r"^(ci|chunk_idx|c) \* ", r"(\1 + 1) * ", value),
+            "chunk_end": re.sub(r"\((ci|chunk_idx|c) \+ 1\) \* ", r"(\1 + 2) * ", value),
+        }.get(target, value)
+        if self.scores and moved != value and self.is_chosen():
+            return updated_node.with_changes(value=cst.parse_expression(moved))
+        return updated_node

@@ -21,9 +21,21 @@ from pathlib import Path, PurePosixPath
 import libcst as cst
 
 from benchmarks.labelled import extract
-from benchmarks.synthesize.mutants import counting, data, masks, ordering
+from benchmarks.synthesize.mutants import (
+    choices,
+    counting,
+    data,
+    masks,
+    ordering,
+    ranks,
+    scoring,
+)
 from benchmarks.synthesize.mutants.harmless import HARMLESS
 from benchmarks.synthesize.mutants.operator import Mutation, applied, n_sites
+
+_AHEAD = ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8")
+_CHOSEN = ("CAUSAL-5", "PASS-2", "DATA-9", "ORDER-2", "PASS-1")
+_WEIGHT = ("NORM-1", "NORM-3", "NORM-4", "NORM-6", "CAUSAL-1", "CAUSAL-2", "CAUSAL-3")
 
 MUTATIONS = (
     Mutation("mask dropped", masks.DropMask, ("CAUSAL-8", "CAUSAL-1")),
@@ -40,6 +52,31 @@ MUTATIONS = (
         ordering.InsertBeforeLookUp,
         ("NORM-1", "ORDER-1", "CAUSAL-1", "CAUSAL-2", "CAUSAL-5"),
     ),
+    Mutation("shift from the next place", masks.SmearNext, _AHEAD),
+    Mutation("padded behind", masks.PadBehind, _AHEAD),
+    Mutation("normalised over time", masks.NormaliseOverTime, _AHEAD),
+    Mutation("target among inputs", masks.TargetAmongInputs, _AHEAD),
+    Mutation("space added twice", counting.SpaceAddedTwice, ("BYTES-1", "BYTES-2", "BYTES-3")),
+    Mutation(
+        "bytes of whole windows",
+        counting.WholeWindowBytes,
+        ("BYTES-1", "BYTES-3", "BYTES-5", "PASS-3"),
+    ),
+    Mutation("windows skipped", counting.SkipWindows, ("PASS-3", "BYTES-5", "BYTES-1", "BYTES-3")),
+    Mutation(
+        "trained on the next chunk",
+        ordering.TrainOnNextChunk,
+        ("ORDER-1", "CAUSAL-3", "CAUSAL-1", "CAUSAL-5"),
+    ),
+    Mutation("second pass", choices.SecondPass, ("PASS-1", "ORDER-1", "ORDER-2", "CAUSAL-3")),
+    Mutation("scale fitted on validation", choices.ChooseScale, _CHOSEN),
+    Mutation("clip fitted on validation", choices.ChooseClip, _CHOSEN),
+    Mutation("temperature of the batch", scoring.FitTemperature, (*_CHOSEN, *_WEIGHT)),
+    Mutation("logits cut for the batch", scoring.FitClip, (*_CHOSEN, *_WEIGHT)),
+    Mutation("mixed after the loss", scoring.HedgeAfterLoss, _WEIGHT),
+    Mutation("better of two", scoring.BetterOfTwo, ("PASS-2", *_WEIGHT)),
+    Mutation("hinted target", scoring.HintTarget, _WEIGHT),
+    Mutation("told by another rank", ranks.TellRanks, ("CAUSAL-7", "CAUSAL-5", "CAUSAL-1")),
 )
 
 
