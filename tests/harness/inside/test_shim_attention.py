@@ -1,5 +1,7 @@
 """The shim's attention is the function that FlashAttention and flex attention define."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -54,6 +56,52 @@ def test_documents_do_not_see_each_other() -> None:
         torch.testing.assert_close(out[start:end], alone[0])
     assert out.shape == q.shape
     assert not out[6:].any()
+
+
+HOW = [
+    {"causal": True},
+    {"causal": True, "window_size": (2, 0)},
+    {"causal": False, "window_size": (1, 2), "softcap": 5.0},
+    {"causal": True, "softmax_scale": 0.3},
+]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_documents_are_one_operator_of_a_whole_graph(how: dict[str, Any]) -> None:
+    """Compiled with `fullgraph=True` it is the plain function, and so are its gradients."""
+    ends = torch.tensor([0, 3, 3, 6], dtype=torch.int32)
+
+    def attend(*parts: Tensor) -> Tensor:
+        return attention.flash_attn_varlen_func(*parts, ends, ends, 3, 3, **how)
+
+    made = []
+    for function in (attend, torch.compile(attend, fullgraph=True, backend="aot_eager")):
+        parts = [part[0].requires_grad_() for part in _parts()]
+        out = function(*parts)
+        out.square().sum().backward()
+        made.append((out, *(part.grad for part in parts)))
+    torch.testing.assert_close(*made, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("how", HOW)
+def test_the_flash_kernel_is_the_plain_function(how: dict[str, Any]) -> None:
+    """On a GPU: values and gradients of documents and of windows, beside the CPU's in float32."""
+    ends = torch.tensor([0, 300, 300, 700], dtype=torch.int32)
+    made = []
+    for device, dtype in (("cpu", torch.float32), ("cuda", torch.bfloat16)):
+        rows = [part.to(torch.bfloat16) for part in _parts(800, 800)]
+        parts = [row.to(device, dtype).requires_grad_() for row in rows]
+        at = ends.to(device)
+        alone = [part[0] for part in parts]
+        whole = attention.flash_attn_func(*parts, **how)
+        split = attention.flash_attn_varlen_func(*alone, at, at, 400, 400, **how)
+        (whole.square().sum() + split.square().sum()).backward()
+        made.append(
+            [one.detach().float().cpu() for one in (whole, split, *(p.grad for p in parts))]
+        )
+    torch.testing.assert_close(*made, atol=5e-2, rtol=5e-2)
 
 
 def test_a_later_key_moves_no_earlier_row() -> None:
