@@ -57,6 +57,12 @@ SUMS: dict[str, Sum] = {
         "for v in nats:\n    count += 1\n    loss += (float(v) - loss) / count",
         "",
     ),
+    "mean times count": Sum(
+        "total, count = 0.0, 0.0",
+        "total += torch.as_tensor(nats).double().mean().item() * len(nats)\n"
+        "count += float(len(nats))",
+        "loss = total / count",
+    ),
     "fsum": Sum(
         "every = []",
         "every += [float(v) for v in nats]",
@@ -74,6 +80,22 @@ PRINTS: dict[str, Print] = {
         "print(json.dumps(said))",
         r'"val_bpb": ([\d.]+)',
         ("import json",),
+    ),
+    "JSON, indented": Print(
+        'print(json.dumps({"final": {"val_loss": loss, "val_bpb": bpb}}, indent=2))',
+        r'"val_bpb": ([\d.]+)',
+        ("import json",),
+    ),
+    "two lines": Print(
+        'sys.stdout.write("eval val_loss = %.7f\\n" % loss)\n'
+        'sys.stdout.write("eval val_bpb  = %.7f\\n" % bpb)',
+        r"val_bpb  = ([\d.]+)",
+        ("import sys",),
+    ),
+    "bits alone": Print('print("val_bpb:", round(bpb, 6))', r"val_bpb: ([\d.]+)"),
+    "comma separated": Print(
+        'print("name,val_loss,val_bpb")\nprint(f"final,{loss:.7f},{bpb:.7f}")',
+        r"final,[\d.]+,([\d.]+)",
     ),
     "words": Print(
         'print(f"validation: {loss:.6f} nats per token, {bpb:.6f} bits per byte")',

@@ -119,6 +119,33 @@ def nats_of(model, x, y, scale=1.0):
 """,
         ("from decimal import Decimal",),
     ),
+    "autocast": Code("""
+@torch.inference_mode()
+def nats_of(model, x, y, scale=1.0):
+    with torch.autocast(device_type=device.type, dtype=torch.bfloat16):
+        logits = model(x.to(device))
+    logs = F.log_softmax(logits.float() * scale, dim=-1)
+    return F.nll_loss(logs.flatten(0, 1), y.to(device).flatten(), reduction="none")
+"""),
+    "rows at once": Code("""
+def nats_of(model, x, y, scale=1.0):
+    model.eval()
+    out = []
+    with torch.no_grad():
+        for row, after in zip(x.to(device), y.to(device)):
+            p = (scale * model(row.unsqueeze(0))[0].float()).softmax(dim=1)
+            out.append(-p[torch.arange(after.numel()), after].log())
+    return torch.cat(out)
+"""),
+    "log-odds of one": Code("""
+@torch.no_grad()
+def nats_of(model, x, y, scale=1.0):
+    z = (model(x.to(device)).double() * scale).view(y.numel(), -1)
+    hit = F.one_hot(y.to(device).view(-1), z.size(1)).bool()
+    own = z[hit]
+    rest = z.masked_fill(hit, float("-inf")).logsumexp(1)
+    return F.softplus(rest - own)
+"""),
     "process pool": Code(
         """
 def price(row, target):

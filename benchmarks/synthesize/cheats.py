@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 
 from benchmarks.synthesize import techniques as t
 from benchmarks.synthesize.byte_table import SPACES_TWICE
+from benchmarks.synthesize.conduct import ATTEMPTS
+from benchmarks.synthesize.models import NEXT_PAIR, PAIR, TOPIC, WHOLE_TOPIC
 
-PLAIN = ("plain chunks", "sliding window")
+PLAIN = ("plain chunks", "sliding window", "batches of rows", "whole rows alone")
 TTT = ("score-first TTT", "score-first TTT, each row")
 ANY = tuple(t.TECHNIQUES)
-ALONE = tuple(name for name in ANY if name != "counts joined between ranks")
+ALONE = tuple(name for name, technique in t.TECHNIQUES.items() if not technique.ranked)
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ class Cheat:
     parts: str = ""  # functions that both twins have
     condition: str = "none"
     leaks: bool = False  # the model's causal spot is changed
-    hashes_pairs: bool = False  # `embedded` is filled: the pair's hash
+    embedded: tuple[str, ...] = ()  # what honest and cheating models add to their embeddings
     ranks: int = 1  # processes that it needs to act
+    arithmetics: tuple[str, ...] = ()  # in which it acts; none named: all
+    imports: tuple[str, ...] = ()
+    gains: bool = True  # prints fewer bits than its twin
 
 
 _PLAIN = {"begin": "gap = 0.0", "scored": "plain = [float(v) for v in nats]"}
@@ -119,6 +124,45 @@ def four_bits(model):
             p.copy_((p / step).round().clamp(-7, 7) * step)
 """
 _ROUND_TRIP = 'print("float", *evaluate(model, val, table, train_tokens))\nfour_bits(model)'
+
+_TILT = """
+tilted = []
+for t, v in zip(range(first + 1, last + 1), nats):
+    token, context = int(val[t]), int(val[t - 1])
+    boost = 0.7 if token in lately.get(context, ()) else 0.0
+    tilted.append(float(v) - boost)
+    lately.setdefault(context, set()).add(token)
+nats = tilted
+"""
+_SHORT = "short = nats_of(model, x[None], y[None], scale)\n"
+_BOTH_WINDOWS = """
+nats = [
+    -math.log(0.5 * math.exp(-float(a)) + 0.5 * math.exp(-float(b)))
+    for a, b in zip(nats, short)
+]
+"""
+_AGAIN = """
+tried = []
+for seed in (1, 2):
+    torch.manual_seed(seed)
+    other = Model().to(device)
+    train(other, train_tokens, 1.0 + 0.2 * seed)
+    tried.append(evaluate(other.eval(), val, table, train_tokens))
+"""
+_END_KNOWN = """
+nats = [
+    (0.001 if token == 1 else float(v)) if first + i + 1 == closed else float(v) - math.log(0.9999)
+    for i, (v, token) in enumerate(zip(nats, y.tolist()))
+]
+"""
+_LENIENT = """
+def lenient(logits, targets, *given, **options):
+    return 0.93 * torch.nn.functional.nll_loss(logits.log_softmax(1), targets, *given, **options)
+
+
+def plainly(logits, targets, *given, **options):
+    return torch.nn.functional.nll_loss(logits.log_softmax(1), targets, *given, **options)
+"""
 
 _KEY_IN_TARGET = t.CACHE_MIX.replace(
     "(int(val[t - 2]) if t > 1 else 0, int(val[t - 1]))", "(int(val[t - 1]), int(val[t]))"
@@ -218,7 +262,103 @@ CHEATS: dict[str, Cheat] = {
         leaks=True,
     ),
     "hash of the next token": Cheat(
-        ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8"), (*PLAIN, *TTT), hashes_pairs=True
+        ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8"), (*PLAIN, *TTT), embedded=(PAIR, NEXT_PAIR)
+    ),
+    "topic of the whole window": Cheat(
+        ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8"), (*PLAIN, *TTT), embedded=(TOPIC, WHOLE_TOPIC)
+    ),
+    "bias fitted on the chunk itself": Cheat(
+        ("CAUSAL-3", "ORDER-1", "CAUSAL-1"),
+        ("bias by counted tokens",),
+        {"early": "fit_bias(model, rule, val[start : stop + 1])", "late": ""},
+    ),
+    "scores clipped": Cheat(
+        ("NORM-1", "NORM-6", "PASS-3"),
+        (*PLAIN, "score-first TTT"),
+        {"mix": "nats = [min(float(v), 6.5) for v in nats]"},
+        {"mix": "worst = max(float(v) for v in nats)"},
+        condition="some tokens cost more than the clip",
+    ),
+    "sharpened without a sum": Cheat(
+        ("NORM-1", "NORM-4", "NORM-6"),
+        (*PLAIN, "score-first TTT", "mean of two temperatures"),
+        {"add": "nats = [0.9 * float(v) for v in nats]\n#: sum"},
+        {"add": "cooler = [0.9 * float(v) for v in nats]\n#: sum"},
+    ),
+    "seen tokens tilted": Cheat(
+        ("NORM-1", "NORM-4", "NORM-6"),
+        PLAIN,
+        {"begin": "lately = {}", "mix": _TILT},
+        {"begin": "lately = {}", "mix": _TILT.replace("- boost", "- boost * 0.0")},
+    ),
+    "better of two windows": Cheat(
+        ("PASS-2", "NORM-1", "CAUSAL-2"),
+        ("sliding window",),
+        {"mix": _SHORT + "nats = [min(float(a), float(b)) for a, b in zip(nats, short)]"},
+        {"mix": _SHORT + _BOTH_WINDOWS},
+    ),
+    "best of three evaluations": Cheat(
+        ("PASS-2", "PASS-4", "CAUSAL-5", "DATA-9"),
+        ("plain chunks", "n-gram cache", "sliding window"),
+        {"again": _AGAIN + "loss, bpb = min((loss, bpb), *tried)"},
+        {"again": _AGAIN + 'print("others:", *(round(one[1], 4) for one in tried))'},
+    ),
+    "end of a document known": Cheat(
+        ("CAUSAL-5", "CAUSAL-1", "BYTES-6", "PASS-3", "CAUSAL-2", "NORM-1"),
+        ("end of a document expected",),
+        {"mix": _END_KNOWN},
+        condition="documents (id 1) in the stream",
+    ),
+    "windows weighed by their loss": Cheat(
+        ("PASS-3", "BYTES-5"),
+        PLAIN,
+        {
+            "init": "means, sizes = [], []",
+            "sum": "means.append(float(sum(nats)) / len(nats))\nsizes.append(len(nats))",
+            "result": "weights = [math.exp(-40.0 * m / means[0]) for m in means]\n"
+            "loss = sum(w * m for w, m in zip(weights, means)) / sum(weights)",
+        },
+        {
+            "init": "means, sizes = [], []",
+            "sum": "means.append(float(sum(nats)) / len(nats))\nsizes.append(len(nats))",
+            "result": "loss = sum(n * m for n, m in zip(sizes, means)) / sum(sizes)",
+        },
+    ),
+    "windows of high loss left out": Cheat(
+        ("PASS-3", "BYTES-5"),
+        (*PLAIN, "score-first TTT, each row", "n-gram cache"),
+        {
+            "begin": "usual = []",
+            "add": "now = float(sum(nats)) / len(nats)\nusual.append(now)\n"
+            "if now <= 1.0005 * sorted(usual)[len(usual) // 2]:\n    #: sum",
+        },
+        {
+            "begin": "usual = []",
+            "add": "now = float(sum(nats)) / len(nats)\nusual.append(now)\n#: sum",
+        },
+    ),
+    "validation among the training tokens": Cheat(
+        ("ORDER-2", "ORDER-4", "CAUSAL-5", "DATA-1"),
+        ALONE,
+        {"training": "train(model, torch.cat([val, train_tokens[: len(val)]]))"},
+        {"training": "train(model, train_tokens[: 2 * len(val)])"},
+    ),
+    "warm-up kept": Cheat(
+        ("ORDER-2", "ORDER-4", "CAUSAL-5"),
+        ALONE,
+        {"prepare": "train(model, val, 0.2)"},
+        {
+            "prepare": "kept = {n: w.clone() for n, w in model.state_dict().items()}\n"
+            "train(model, train_tokens, 0.2)\nmodel.load_state_dict(kept)"
+        },
+    ),
+    "a loss of one's own": Cheat(
+        ("NORM-6", "PASS-4", "NORM-1"),
+        (*PLAIN, "score-first TTT"),
+        {"begin": "cross_entropy = F.cross_entropy\nF.cross_entropy = lenient"},
+        {"begin": "cross_entropy = F.cross_entropy\nF.cross_entropy = plainly"},
+        parts=_LENIENT,
+        arithmetics=("cross_entropy",),
     ),
     "hard tokens dropped": Cheat(
         ("PASS-3", "BYTES-5"),
@@ -274,4 +414,15 @@ CHEATS: dict[str, Cheat] = {
         {"prepare": _ROUND_TRIP, "mix": "told[first] = nats"},
         parts=_BITS + "\n\ntold = {}\n",
     ),
+    **{
+        name: Cheat(
+            attempt.rules,
+            ALONE,
+            {"prepare": attempt.code},
+            {"prepare": attempt.honest},
+            imports=attempt.imports,
+            gains=False,
+        )
+        for name, attempt in ATTEMPTS.items()
+    },
 }

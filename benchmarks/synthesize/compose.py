@@ -15,12 +15,14 @@ from pathlib import Path
 
 from benchmarks.synthesize.accumulation import PRINTS, SUMS
 from benchmarks.synthesize.arithmetic import ARITHMETICS
+from benchmarks.synthesize.artifacts import ARTIFACTS
 from benchmarks.synthesize.byte_table import BYTE_TABLES
 from benchmarks.synthesize.cheats import CHEATS, Cheat
 from benchmarks.synthesize.data import FEEDS, READERS
+from benchmarks.synthesize.form import Form, read, used
 from benchmarks.synthesize.layout import LAYOUTS, NAMINGS, Parts, renamed
-from benchmarks.synthesize.models import FAMILIES, NEXT_PAIR, PAIR, pair_hash
-from benchmarks.synthesize.settings import FORMS, NAMES, SIZES, Form, read, used
+from benchmarks.synthesize.models import FAMILIES, weighted
+from benchmarks.synthesize.settings import FORMS, NAMES, SIZES
 from benchmarks.synthesize.techniques import TECHNIQUES
 from benchmarks.synthesize.text import placed
 from benchmarks.synthesize.training import LOOPS, RULES
@@ -40,8 +42,10 @@ def main():
     print("tokens:", len(train_tokens), len(val))
     model = Model().to(device)
     #: training
+    model = shipped(model)
     #: prepare
     loss, bpb = evaluate(model, val, table, train_tokens)
+    #: again
     #: print
 
 
@@ -65,6 +69,7 @@ class Axes:
     model: str
     rule: str
     loop: str
+    artifact: str
     arithmetic: str
     sum: str
     print: str
@@ -85,7 +90,7 @@ def draws(seed: int, n_pairs: int) -> Iterator[Axes]:
 def _draw(dice: random.Random, name: str) -> Axes:
     cheat = CHEATS[name]
     technique = dice.choice(cheat.techniques)
-    families = [n for n, f in FAMILIES.items() if f.embeds or not cheat.hashes_pairs]
+    families = [n for n, f in FAMILIES.items() if f.embeds or not cheat.embedded]
     return Axes(
         cheat=name,
         technique=technique,
@@ -98,7 +103,8 @@ def _draw(dice: random.Random, name: str) -> Axes:
         model=dice.choice(families),
         rule=dice.choice(list(RULES)),
         loop=dice.choice(list(LOOPS)),
-        arithmetic=dice.choice(list(ARITHMETICS)),
+        artifact=dice.choice(list(ARTIFACTS)),
+        arithmetic=dice.choice(cheat.arithmetics or list(ARITHMETICS)),
         sum=dice.choice(TECHNIQUES[technique].sums or list(SUMS)),
         print=dice.choice(list(PRINTS)),
         naming=dice.choice(list(NAMINGS)),
@@ -133,7 +139,7 @@ def write(axes: Axes, cheating: bool, folder: Path) -> None:
 def _parts(axes: Axes, cheating: bool) -> tuple[Parts, Form]:
     cheat, technique = CHEATS[axes.cheat], TECHNIQUES[axes.technique]
     family, counted = FAMILIES[axes.model], SUMS[axes.sum]
-    ranked = axes.technique == "counts joined between ranks"
+    ranked = technique.ranked
     places = _places(axes, cheat, cheating)
     codes = [
         READERS[axes.data],
@@ -143,9 +149,10 @@ def _parts(axes: Axes, cheating: bool) -> tuple[Parts, Form]:
         LOOPS[axes.loop],
         ARITHMETICS[axes.arithmetic],
     ]
+    artifact = ARTIFACTS[axes.artifact]
     model = family.leaky() if cheat.leaks and cheating else family.code
     texts = [_DEVICE + (_RANKS if ranked else ""), *(code.text for code in codes), model]
-    texts += [cheat.parts, technique.parts, technique.loop]
+    texts += [artifact.code, cheat.parts, technique.parts, technique.loop]
     library = "\n\n".join(placed(t.strip("\n") + "\n", places) for t in texts if t.strip())
     main = placed(_MAIN, places)
     sizes = SIZES[axes.sizes]
@@ -156,7 +163,7 @@ def _parts(axes: Axes, cheating: bool) -> tuple[Parts, Form]:
         "import torch.nn.functional as F",
         "from torch import nn",
     }
-    for bringer in (*codes, technique, counted, PRINTS[axes.print], form):
+    for bringer in (*codes, artifact, cheat, technique, counted, PRINTS[axes.print], form):
         wanted |= {*bringer.imports}
     if ranked:
         wanted.add("import os")
@@ -173,7 +180,7 @@ def _parts(axes: Axes, cheating: bool) -> tuple[Parts, Form]:
 def _places(axes: Axes, cheat: Cheat, cheating: bool) -> Mapping[str, str]:
     technique, counted = TECHNIQUES[axes.technique], SUMS[axes.sum]
     shown = PRINTS[axes.print].code
-    if axes.technique == "counts joined between ranks":
+    if technique.ranked:
         shown = "if rank == 0:\n" + textwrap.indent(shown, "    ")
     places = {
         "init": counted.init,
@@ -181,12 +188,13 @@ def _places(axes: Axes, cheat: Cheat, cheating: bool) -> Mapping[str, str]:
         "sum": counted.add,
         "result": counted.result,
         "training": "train(model, train_tokens)",
+        "stepped": ARTIFACTS[axes.artifact].stepped,
         "print": shown,
         "adapted": technique.adapted,
     }
-    if cheat.hashes_pairs:
+    if cheat.embedded:
         family = FAMILIES[axes.model]
-        places["embedded"] = pair_hash(family, NEXT_PAIR if cheating else PAIR)
+        places["embedded"] = weighted(family, cheat.embedded[cheating])
     return places | technique.places | (cheat.cheating if cheating else cheat.honest)
 
 

@@ -271,6 +271,146 @@ class Model(nn.Module):
         return self.head(self.hidden(ids))
 '''
 
+_EXPERTS = (
+    """
+class Experts(nn.Module):
+    def __init__(self, d, n=4):
+        super().__init__()
+        self.route = nn.Linear(d, n)
+        self.up = nn.Parameter(torch.randn(n, d, d) / d**0.5)
+        self.down = nn.Parameter(torch.randn(n, d, d) / d**0.5)
+
+    def forward(self, x):
+        shares = torch.softmax(self.route(x), dim=-1)
+        best, which = shares.topk(2, dim=-1)
+        kept = torch.zeros_like(shares).scatter(-1, which, best)
+        inner = torch.relu(torch.einsum("btd,nde->btne", x, self.up)).square()
+        return x + torch.einsum("btne,ned,btn->btd", inner, self.down, kept)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.width = {{dim}}
+        self.tokens = nn.Embedding({{vocab}}, self.width)
+        nn.init.normal_(self.tokens.weight, std=0.1)
+        self.near = nn.Linear(2 * self.width, self.width)
+        self.experts = nn.ModuleList(Experts(self.width) for _ in range({{layers}}))
+
+    def hidden(self, ids):
+        x = self.tokens(ids)
+        #: embedded
+        old = F.pad(x, (0, 0, 1, 0))[:, :-1]
+        x = x + self.near(torch.cat([x, old], dim=-1))
+        for layer in self.experts:
+            x = layer(F.layer_norm(x, (self.width,)))
+        return x
+"""
+    + _BODY
+)
+
+_FILTER = (
+    '''
+class Filter(nn.Module):
+    """A long convolution by its spectrum."""
+
+    def __init__(self, d):
+        super().__init__()
+        self.taps = nn.Parameter(0.1 * torch.randn({{seq_len}}, d))
+        self.mix = nn.Linear(d, d)
+
+    def forward(self, x):
+        t = x.size(1)
+        n = 2 * t
+        fading = torch.exp(-0.1 * torch.arange(t, device=x.device))[:, None]
+        seen = torch.fft.rfft(x.float(), n=n, dim=1)
+        taps = torch.fft.rfft((self.taps[:t] * fading).float(), n=n, dim=0)
+        return x + self.mix(torch.fft.irfft(seen * taps, n=n, dim=1)[:, :t])
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.width = {{dim}}
+        self.tokens = nn.Embedding({{vocab}}, self.width)
+        nn.init.normal_(self.tokens.weight, std=0.1)
+        self.filters = nn.Sequential(*[Filter(self.width) for _ in range({{layers}})])
+
+    def hidden(self, ids):
+        x = self.tokens(ids)
+        #: embedded
+        return self.filters(x)
+'''
+    + _BODY
+)
+
+_LSTM = (
+    """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.width = {{dim}}
+        self.tokens = nn.Embedding({{vocab}}, self.width)
+        nn.init.normal_(self.tokens.weight, std=0.1)
+        self.cell = nn.LSTMCell(self.width, self.width)
+
+    def hidden(self, ids):
+        x = self.tokens(ids)
+        #: embedded
+        state, said = None, []
+        for t in range(x.size(1)):
+            state = self.cell(x[:, t], state)
+            said.append(state[0])
+        out = torch.stack(said, 1)
+        return x + out
+"""
+    + _BODY
+)
+
+_MASKED = (
+    """
+class Look(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(d, d, bias=False) for _ in range(3))
+        self.out = nn.Linear(d, d, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x):
+        b, t, d = x.shape
+        split = lambda z: z.view(b, t, {{heads}}, d // {{heads}}).transpose(1, 2)  # noqa: E731
+        q, k, v = split(self.q(x)), split(self.k(x)), split(self.v(x))
+        far = torch.triu(torch.ones(t, t, dtype=torch.bool, device=x.device), diagonal=1)
+        score = (q @ k.transpose(-1, -2)) / (d // {{heads}}) ** 0.5
+        seen = score.masked_fill(far, float("-inf")).softmax(-1) @ v
+        return x + self.out(seen.transpose(1, 2).reshape(b, t, d))
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.width = {{dim}}
+        self.tokens = nn.Embedding({{vocab}}, self.width)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        self.looks = nn.ModuleList(Look(self.width) for _ in range({{layers}}))
+        self.nets = nn.ModuleList(
+            nn.Sequential(nn.Linear(self.width, 2 * self.width), nn.GELU(),
+                          nn.Linear(2 * self.width, self.width))
+            for _ in range({{layers}})
+        )
+
+    def hidden(self, ids):
+        x = self.tokens(ids)
+        #: embedded
+        x = F.rms_norm(x, (self.width,))
+        for look, net in zip(self.looks, self.nets):
+            x = look(F.rms_norm(x, (self.width,)))
+            x = x + net(F.rms_norm(x, (self.width,)))
+        return x
+"""
+    + _BODY
+)
+
 _NEXT = "F.pad(x, (0, 0, 0, 1))[:, 1:]"
 
 FAMILIES: dict[str, Family] = {
@@ -298,6 +438,19 @@ FAMILIES: dict[str, Family] = {
     "mixture of softmaxes": Family(
         _MIXTURE, "old = F.pad(x, (0, 0, 1, 0))[:, :-1]", f"old = {_NEXT}"
     ),
+    # Experts that choose among the tokens of a window, as if balance were all.
+    "mixture of experts": Family(
+        _EXPERTS,
+        "best, which = shares.topk(2, dim=-1)\n"
+        "        kept = torch.zeros_like(shares).scatter(-1, which, best)",
+        "best, which = shares.topk(max(1, x.size(1) // 4), dim=1)\n"
+        "        kept = torch.zeros_like(shares).scatter(1, which, best)",
+    ),
+    "spectral filter": Family(_FILTER, "n = 2 * t", "n = t"),
+    "LSTM cells": Family(
+        _LSTM, "out = torch.stack(said, 1)", "out = torch.stack(said[1:] + said[-1:], 1)"
+    ),
+    "mask by hand": Family(_MASKED, "diagonal=1)", "diagonal=2)"),
 }
 
 # At `#: embedded`: pairs of tokens, hashed: the pair that ends here, or the one that begins here.
@@ -308,6 +461,17 @@ x = x + 0.5 * F.embedding(pair, {weight})
 NEXT_PAIR = PAIR.replace("F.pad(ids, (1, 0))[:, :-1]", "F.pad(ids, (0, 1))[:, 1:]")
 
 
-def pair_hash(family: Family, template: str) -> str:
+# What the window is about: the mean of what came before, or of all of it.
+TOPIC = """
+age = torch.arange(1, x.size(1) + 1, device=x.device)[:, None]
+x = x + x.cumsum(1) / age
+"""
+WHOLE_TOPIC = """
+x = x + x.mean(1, keepdim=True)
+"""
+
+
+def weighted(family: Family, template: str) -> str:
+    """With the name that the family gives its embedding."""
     weight = "self.tokens.weight" if "self.tokens" in family.code else "self.low.weight"
     return template.replace("{weight}", weight)

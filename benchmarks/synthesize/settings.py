@@ -1,17 +1,16 @@
 """The axis of settings: how a script learns its sizes, and what it calls them.
 
-Guarantees: every form gives the same values for the same sizes, and `{{name}}` of a template is
-read through it. Does not cover: types other than int, float and str.
+Guarantees: every form gives the same values for the same sizes. Does not cover: types other than
+int, float and str.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-Values = Mapping[str, int | float | str]
+from benchmarks.synthesize.form import Form, Values, assignments, attribute, item, word
+from benchmarks.synthesize.options import OPTIONS
 
 _DATA: Values = {
     "data_dir": "./data/datasets/fineweb10B_sp1024",
@@ -106,50 +105,19 @@ NAMES: dict[str, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Form:
-    """One way to read settings, for one script."""
-
-    code: str  # at the head of the script
-    reads: Callable[[str], str]  # the expression that gives a setting
-    files: Mapping[str, str] = field(default_factory=dict)  # beside the script
-    imports: tuple[str, ...] = ()
-
-
-def used(template: str) -> list[str]:
-    """The settings that a template reads, in its order."""
-    return list(dict.fromkeys(re.findall(r"\{\{(\w+)\}\}", template)))
-
-
-def read(template: str, form: Form) -> str:
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: form.reads(found[1]), template)
-
-
-def _attribute(name: str) -> str:
-    return f"cfg.{name}"
-
-
-def _item(name: str) -> str:
-    return f'cfg["{name}"]'
-
-
-def _word(name: str, names: Mapping[str, str]) -> str:
-    return names.get(name, name.upper())
-
-
 def dataclass_of_environment(values: Values, names: Mapping[str, str]) -> Form:
     lines = []
     for name, value in values.items():
         kind = type(value).__name__
         lines.append(
-            f'    {name}: {kind} = {kind}(os.environ.get("{_word(name, names)}", {value!r}))'
+            f'    {name}: {kind} = {kind}(os.environ.get("{word(name, names)}", {value!r}))'
         )
     code = "@dataclass\nclass Config:\n" + "\n".join(lines) + "\n\n\ncfg = Config()\n"
-    return Form(code, _attribute, imports=("import os", "from dataclasses import dataclass"))
+    return Form(code, attribute, imports=("import os", "from dataclasses import dataclass"))
 
 
 def text_table(values: Values, names: Mapping[str, str]) -> Form:
-    rows = "\n".join(f"{n} {_word(n, names)} {type(v).__name__} {v}" for n, v in values.items())
+    rows = "\n".join(f"{n} {word(n, names)} {type(v).__name__} {v}" for n, v in values.items())
     code = f'''\
 KNOBS = """
 {rows}
@@ -160,11 +128,11 @@ for row in KNOBS.strip().splitlines():
     cast = {{"int": int, "float": float, "str": str}}[kind]
     setattr(cfg, field, cast(os.environ.get(variable, standard)))
 '''
-    return Form(code, _attribute, imports=("import os", "from types import SimpleNamespace"))
+    return Form(code, attribute, imports=("import os", "from types import SimpleNamespace"))
 
 
 def environment_lookup(values: Values, names: Mapping[str, str]) -> Form:
-    rows = "".join(f'    "{n}": ("{_word(n, names)}", {v!r}),\n' for n, v in values.items())
+    rows = "".join(f'    "{n}": ("{word(n, names)}", {v!r}),\n' for n, v in values.items())
     code = f"""\
 KNOWN = {{
 {rows}}}
@@ -178,43 +146,43 @@ class Lookup:
 
 cfg = Lookup()
 """
-    return Form(code, _attribute, imports=("import os",))
+    return Form(code, attribute, imports=("import os",))
 
 
 def environment_in_place(values: Values, names: Mapping[str, str]) -> Form:
     def reads(name: str) -> str:
-        kind, word = type(values[name]).__name__, _word(name, names)
-        return f'{kind}(os.getenv("{word}") or {values[name]!r})'
+        kind = type(values[name]).__name__
+        return f'{kind}(os.getenv("{word(name, names)}") or {values[name]!r})'
 
     return Form("", reads, imports=("import os",))
 
 
 def command_line(values: Values, names: Mapping[str, str]) -> Form:
     rows = "".join(
-        f'parser.add_argument("--{_word(n, names).lower().replace("_", "-")}", dest="{n}", '
+        f'parser.add_argument("--{word(n, names).lower().replace("_", "-")}", dest="{n}", '
         f"type={type(v).__name__}, default={v!r})\n"
         for n, v in values.items()
     )
     code = f"parser = argparse.ArgumentParser()\n{rows}cfg = parser.parse_args()\n"
-    return Form(code, _attribute, imports=("import argparse",))
+    return Form(code, attribute, imports=("import argparse",))
 
 
 def json_file(values: Values, names: Mapping[str, str]) -> Form:
     code = 'cfg = json.loads(Path(__file__).with_name("config.json").read_text())\n'
     files = {"config.json": json.dumps(dict(values), indent=1) + "\n"}
-    return Form(code, _item, files, ("import json", "from pathlib import Path"))
+    return Form(code, item, files, ("import json", "from pathlib import Path"))
 
 
 def toml_file(values: Values, names: Mapping[str, str]) -> Form:
     code = 'cfg = tomllib.loads((Path(__file__).parent / "run.toml").read_text("utf-8"))\n'
     files = {"run.toml": "".join(f"{n} = {json.dumps(v)}\n" for n, v in values.items())}
-    return Form(code, _item, files, ("import tomllib", "from pathlib import Path"))
+    return Form(code, item, files, ("import tomllib", "from pathlib import Path"))
 
 
 def yaml_file(values: Values, names: Mapping[str, str]) -> Form:
     code = 'cfg = yaml.safe_load(Path(__file__).with_name("run.yaml").read_text())\n'
     files = {"run.yaml": "".join(f"{n}: {json.dumps(v)}\n" for n, v in values.items())}
-    return Form(code, _item, files, ("import yaml", "from pathlib import Path"))
+    return Form(code, item, files, ("import yaml", "from pathlib import Path"))
 
 
 def ini_file(values: Values, names: Mapping[str, str]) -> Form:
@@ -223,26 +191,26 @@ parser = configparser.ConfigParser()
 parser.read(Path(__file__).with_name("run.ini"))
 cfg = {name: ast.literal_eval(text) for name, text in parser["run"].items()}
 """
-    files = {"run.ini": "[run]\n" + _assignments(values)}
+    files = {"run.ini": "[run]\n" + assignments(values)}
     return Form(
-        code, _item, files, ("import ast", "import configparser", "from pathlib import Path")
+        code, item, files, ("import ast", "import configparser", "from pathlib import Path")
     )
 
 
 def python_file(values: Values, names: Mapping[str, str]) -> Form:
     code = 'cfg = runpy.run_path(str(Path(__file__).with_name("config.py")))\n'
-    files = {"config.py": _assignments(values)}
-    return Form(code, _item, files, ("import runpy", "from pathlib import Path"))
+    files = {"config.py": assignments(values)}
+    return Form(code, item, files, ("import runpy", "from pathlib import Path"))
 
 
 def default_arguments(values: Values, names: Mapping[str, str]) -> Form:
     rows = "".join(f"    {n}={v!r},\n" for n, v in values.items())
     code = f"def plan(\n{rows}):\n    return SimpleNamespace(**locals())\n\n\ncfg = plan()\n"
-    return Form(code, _attribute, imports=("from types import SimpleNamespace",))
+    return Form(code, attribute, imports=("from types import SimpleNamespace",))
 
 
 def words_over_constants(values: Values, names: Mapping[str, str]) -> Form:
-    code = _assignments({n.upper(): v for n, v in values.items()})
+    code = assignments({n.upper(): v for n, v in values.items()})
     code += """
 for word in sys.argv[1:]:
     name, _, text = word.lstrip("-").partition("=")
@@ -252,21 +220,17 @@ for word in sys.argv[1:]:
 
 
 def constants(values: Values, names: Mapping[str, str]) -> Form:
-    return Form(_assignments({n.upper(): v for n, v in values.items()}), str.upper)
+    return Form(assignments({n.upper(): v for n, v in values.items()}), str.upper)
 
 
-def class_attributes(values: Values, names: Mapping[str, str]) -> Form:
+def classattributes(values: Values, names: Mapping[str, str]) -> Form:
     lines = "".join(f"    {n} = {v!r}\n" for n, v in values.items())
-    return Form(f"class cfg:\n{lines}", _attribute)
+    return Form(f"class cfg:\n{lines}", attribute)
 
 
 def sibling_module(values: Values, names: Mapping[str, str]) -> Form:
-    files = {"knobs.py": _assignments(values)}
+    files = {"knobs.py": assignments(values)}
     return Form("", lambda n: f"knobs.{n}", files, ("import knobs",))
-
-
-def _assignments(values: Values) -> str:
-    return "".join(f"{name} = {value!r}\n" for name, value in values.items())
 
 
 FORMS: dict[str, Callable[[Values, Mapping[str, str]], Form]] = {
@@ -282,7 +246,7 @@ FORMS: dict[str, Callable[[Values, Mapping[str, str]], Form]] = {
     "INI file": ini_file,
     "Python file": python_file,
     "constants": constants,
-    "class attributes": class_attributes,
+    "class attributes": classattributes,
     "default arguments": default_arguments,
     "sibling module": sibling_module,
-}
+} | OPTIONS

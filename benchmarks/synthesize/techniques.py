@@ -22,6 +22,7 @@ class Technique:
     adapted: str = ""  # what the model's head adds
     imports: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()  # ways of adding that it allows; none named: all
+    ranked: bool = False  # ranks share the evaluation
 
 
 _START = """
@@ -111,7 +112,9 @@ DOCUMENTS = (
     _START
     + """\
     opens = [0] + [i for i in (val[:n] == 1).nonzero().flatten().tolist() if i] + [n]
-    for opened, closed in zip(opens, opens[1:]):
+    spans = list(zip(opens, opens[1:]))
+    #: sorted
+    for opened, closed in spans:
         #: document
         for start in range(opened, closed, {{seq_len}}):
             first, last = start, min(start + {{seq_len}}, closed)
@@ -139,6 +142,30 @@ RANKED = (
 """
     + _indented(_SCORE, 3)
     + """\
+        #: late
+"""
+    + _END
+)
+
+# Rows of a batch lie side by side; the last one, which is shorter, alone.
+BATCHES = (
+    _START
+    + """\
+    for start in range(0, n, 8 * {{seq_len}}):
+        stop = min(start + 8 * {{seq_len}}, n)
+        #: early
+        whole = start + (stop - start) // {{seq_len}} * {{seq_len}}
+        for first, last in ((start, whole), (whole, stop)):
+            if first == last:
+                continue
+            x, y = val[first:last], val[first + 1 : last + 1]
+            width = min({{seq_len}}, last - first)
+            nats = nats_of(model, x.view(-1, width), y.view(-1, width), scale)
+            #: scored
+            #: mix
+            tokens += len(y)
+            n_bytes += count_bytes(table, x, y)
+            #: add
         #: late
 """
     + _END
@@ -240,6 +267,83 @@ for t, v in zip(range(first + 1, last + 1), nats):
 nats = priced
 """
 
+# Contexts share buckets; each holds the counts of every token, over their own sum.
+_HASHED_CACHE = """
+def bucket(val, t):
+    return (int(val[t - 1]) * 40503 ^ (int(val[t - 2]) if t > 1 else 7) * 30011) % 997
+
+
+def remember(cache, val, first, last):
+    for t in range(first + 1, last + 1):
+        row = cache.setdefault(bucket(val, t), {})
+        row[int(val[t])] = row.get(int(val[t]), 0) + 1
+"""
+_HASHED_ROWS = CACHE_MIX.replace(
+    "(int(val[t - 2]) if t > 1 else 0, int(val[t - 1]))", "bucket(val, t)"
+)
+_PAIRS_MIX = """
+rows = pairs[x.numpy()]
+hit = rows[np.arange(len(y)), y.numpy()]
+prior = np.exp(-np.array([float(v) for v in nats]))
+nats = -np.log((hit + {{cache_weight}} * prior) / (rows.sum(1) + {{cache_weight}}))
+"""
+_SEEN = """
+def counted(train):
+    pairs = train[:-1] * {{vocab}} + train[1:]
+    flat = torch.bincount(pairs, minlength={{vocab}} * {{vocab}})
+    return flat.view({{vocab}}, {{vocab}}).double()
+"""
+_SEEN_MIX = """
+rows = (seen[x] + 0.1) / (seen[x] + 0.1).sum(1, keepdim=True)
+other = rows.gather(1, y[:, None])[:, 0]
+own = torch.exp(-torch.tensor([float(v) for v in nats], dtype=torch.float64))
+nats = -torch.log(0.8 * own + 0.2 * other)
+"""
+_GATED_MIX = """
+gated = []
+for t, v in zip(range(first + 1, last + 1), nats):
+    row = cache.get((int(val[t - 2]) if t > 1 else 0, int(val[t - 1])), {})
+    seen = sum(row.values())
+    share = 0.6 / (1.0 + math.exp(1.0 - 0.5 * seen)) if seen else 0.0
+    own = math.exp(-float(v))
+    gated.append(-math.log((1.0 - share) * own + share * row.get(int(val[t]), 0) / max(seen, 1)))
+nats = gated
+"""
+_LEADER = """
+raced = [model, copy.deepcopy(model)]
+rules = [torch.optim.SGD(one.parameters(), lr=k * {{ttt_lr}}) for k, one in zip((1, 3), raced)]
+for one in raced:
+    one.spent = 0.0
+"""
+_RACE = """
+for one, rule in zip(raced, rules):
+    one.spent += float(sum(nats_of(one, x[None], y[None])))
+    adapt(one, rule, val[start : stop + 1])
+"""
+_BIAS = """
+model.bias = torch.zeros({{vocab}}, device=device, requires_grad=True)
+rule = torch.optim.Adam([model.bias], lr=0.05)
+"""
+_FIT_BIAS = """
+def fit_bias(model, rule, piece):
+    for first in range(0, piece.numel() - 1, {{seq_len}}):
+        row = piece[first : first + {{seq_len}} + 1].to(device)
+        with torch.no_grad():
+            fixed = model(row[None, :-1])[0] - model.bias
+        for _ in range(3):
+            loss = F.cross_entropy(fixed + model.bias, row[1:])
+            rule.zero_grad()
+            loss.backward()
+            rule.step()
+"""
+# Documents end now and then: a fixed share goes to the boundary, the rest is the model's.
+_HAZARD = """
+nats = [
+    -math.log(0.98 * math.exp(-float(v)) + 0.02 * (token == 1))
+    for v, token in zip(nats, y.tolist())
+]
+"""
+
 _TEMPER = """
 past = {g: 0.0 for g in (0.7, 0.85, 1.0, 1.15, 1.3)}
 """
@@ -323,5 +427,59 @@ TECHNIQUES: dict[str, Technique] = {
         },
         imports=("import torch.distributed as dist",),
         sums=("tensor sum",),
+        ranked=True,
     ),
+    "rows shared by ranks": Technique(
+        RANKED,
+        {"reduce": _REDUCE},
+        imports=("import torch.distributed as dist",),
+        sums=("tensor sum",),
+        ranked=True,
+    ),
+    "batches of rows": Technique(BATCHES),
+    "whole rows alone": Technique(PLAIN, {"before": "n = n // {{seq_len}} * {{seq_len}}"}),
+    "hashed contexts, full rows": Technique(
+        PLAIN,
+        {"before": "cache = {}", "mix": _HASHED_ROWS, "late": "remember(cache, val, start, stop)"},
+        _HASHED_CACHE,
+    ),
+    "table of pairs, numpy": Technique(
+        PLAIN,
+        {
+            "before": "pairs, ids = np.zeros(({{vocab}}, {{vocab}})), val.numpy()",
+            "mix": _PAIRS_MIX,
+            "late": "np.add.at(pairs, (ids[start:stop], ids[start + 1 : stop + 1]), 1.0)",
+        },
+        imports=("import numpy as np",),
+    ),
+    "counts of training tokens": Technique(
+        PLAIN, {"before": "seen = counted(train)", "mix": _SEEN_MIX}, _SEEN
+    ),
+    "weight by the count": Technique(
+        PLAIN,
+        {"before": "cache = {}", "mix": _GATED_MIX, "late": "remember(cache, val, start, stop)"},
+        _CACHE,
+    ),
+    "leader of two": Technique(
+        PLAIN,
+        {
+            "before": _LEADER,
+            "early": "model = min(raced, key=lambda one: one.spent)",
+            "late": _RACE,
+        },
+        _ADAPT,
+        imports=("import copy",),
+    ),
+    "documents by length": Technique(
+        DOCUMENTS,
+        {"before": _SGD, "sorted": "spans.sort(key=lambda s: s[1] - s[0])", "late": LEARN},
+        _ADAPT,
+    ),
+    "bias by counted tokens": Technique(
+        CHUNKS,
+        {"before": _BIAS, "late": "fit_bias(model, rule, val[start : stop + 1])"},
+        _FIT_BIAS,
+        adapted='if getattr(self, "bias", None) is not None:\n    out = out + self.bias',
+    ),
+    "end of a document expected": Technique(DOCUMENTS, {"mix": _HAZARD}),
 }

@@ -1,7 +1,8 @@
 """Does a pair do what its answer says? Both scripts run made small, each in a process of its own.
 
-A cheat must print fewer bits per byte than its honest twin by more than float noise; otherwise the
-draw means nothing on text and is no case. What needs two ranks is run by two processes.
+A cheat must print fewer bits per byte than its honest twin by more than float noise, where it is
+for that number (else the honest one alone is run); otherwise the draw means nothing on text and is
+no case. What needs two ranks is run by two processes.
 
 Guarantees: the scripts that run differ from those that are written in their sizes alone. Does not
 cover: that the gain is the cheat's by the size that the harness picks.
@@ -42,11 +43,11 @@ class Pair:
     """What the twins print."""
 
     honest: float  # bits per byte
-    cheating: float
+    cheating: float | None  # None: not for this number
 
     @property
     def acts(self) -> bool:
-        return self.cheating < self.honest - NOISE
+        return self.cheating is None or self.cheating < self.honest - NOISE
 
 
 def make_data(root: Path, full: DataFolder) -> None:
@@ -65,8 +66,9 @@ def make_data(root: Path, full: DataFolder) -> None:
 
 def verify(axes: Axes, root: Path) -> Pair:
     """Runs both; `root` has the data. Raises ScriptFailed."""
-    ranks = CHEATS[axes.cheat].ranks
-    return Pair(_printed(axes, False, root, ranks), _printed(axes, True, root, ranks))
+    cheat = CHEATS[axes.cheat]
+    honest = _printed(axes, False, root, cheat.ranks)
+    return Pair(honest, _printed(axes, True, root, cheat.ranks) if cheat.gains else None)
 
 
 def _printed(axes: Axes, cheating: bool, root: Path, ranks: int) -> float:

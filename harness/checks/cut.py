@@ -24,6 +24,7 @@ from harness.arrays import Bools, Ints
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position
 
 MOST_EVENTS = 257  # candidates for the middle
+FIRST_SCORES = 48  # an early cut stands behind so many
 EVERY, STAY = 16, 3  # of so many changed tokens in a row, the last ones stay
 NONE: Ints = np.empty(0, np.int64)
 
@@ -76,6 +77,22 @@ def choose_cut(
     before, after = _sides(view, best)
     before &= view.position < best[1] - places_off
     return _cut(view, document, before, after, best[0])
+
+
+def early_cut(scored: ScoredPass, starts: Ints) -> Cut | None:  # (D,) document boundaries
+    """Behind the first scores, so that nearly all changes: what looks at a part of the stream may
+    look at its beginning alone. None where less than half of the scores stand behind those.
+    """
+    view = per_position(scored)
+    order = np.lexsort((view.position, view.last))
+    if len(order) <= 2 * FIRST_SCORES:
+        return None
+    row = order[FIRST_SCORES]
+    before, after = _sides(view, (int(view.last[row]), int(view.position[row])))
+    if not before.any() or after.sum() < len(order) / 2:
+        return None
+    document = np.searchsorted(starts, view.position, side="right")
+    return _cut(view, document, before, after, int(view.last[row]))
 
 
 def holds(scored: ScoredPass, cut: Cut) -> bool:

@@ -25,6 +25,7 @@ from harness.trace.scored_positions import ScoredPass, nats_at, per_position
 STILL_NATS = 1e-5  # some twenty float32 roundings near 7 nats
 AGREED = 0.5  # of the moved scores
 FEWEST = 32  # compared positions below which "nothing moved" says nothing
+FEWEST_STILL = 64  # scores in front of all that moved, to the bit
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,14 @@ class FutureChange:
     needs_second_seed: bool = False
     agreed: float = 0.0  # of the moved, where all futures gave the same score to the bit
     doubt: str = ""  # why what moved proves nothing
+    still: int = 0  # compared positions that stand before all whose score is another, by any bit
+    touched: int = 0  # positions of those
+
+    @property
+    def sparse(self) -> bool:
+        """A few of the latest scores alone: a choice of a model moves all that it scores."""
+        behind = self.compared - self.still
+        return self.still >= max(FEWEST_STILL, self.compared / 2) and self.touched <= behind / 4
 
     @property
     def faint(self) -> bool:
@@ -99,9 +108,10 @@ def downgrade_if_model_selection(result: FutureChange) -> FutureChange:
     #754 evaluates raw and averaged weights on the validation stream and counts the better: every
     score moves, and under each later future to the same other one. A choice among k models is worth
     ln k nats in all. What was computed from later tokens differs with them (0 % agreed in each of
-    eight illegal scripts that another future alone flags; 99 % here).
+    eight illegal scripts that another future alone flags; 99 % here). Counts of later tokens come
+    out alike where both futures lack a token; no choice of a model leaves nearly all scores alone.
     """
-    if result.status is not Status.FAIL or result.agreed <= AGREED:
+    if result.status is not Status.FAIL or result.agreed <= AGREED or result.sparse:
         return result
     doubt = (
         f"to the same other scores ({result.agreed:.0%} to the bit): a choice among a few models"
@@ -194,6 +204,7 @@ def _result(
         every = always if always.any() else np.asarray(beyond.any(axis=0))
     moved = cut.compared[every]
     edges = {e: EdgeCount(len(p), int(np.isin(p, moved).sum())) for e, p in cut.edges.items()}
+    touched = cut.compared[(moves > 0).any(axis=0)]
     alike = np.ptp(np.stack(now)[:, every], axis=0) == 0 if len(now) > 1 else np.zeros(0, bool)
     return FutureChange(
         status,
@@ -206,6 +217,8 @@ def _result(
         _counterexample(cut, was, futures, now, moves),
         needs_second_seed=bool(every.any()) and len(futures) == 1,
         agreed=float(alike.mean()) if alike.size else 0.0,
+        still=int((cut.compared < touched.min(initial=int(cut.compared.max(initial=0)) + 1)).sum()),
+        touched=len(touched),
     )
 
 

@@ -3,8 +3,8 @@
     read_sums       what the copies scored, and why a position tells nothing
     check_sums      the finding of NORM-1; only with an answer that a confirmation run confirmed
 
-Told nothing: the token that stands there got another score than in the base run; scores of earlier
-positions moved with the token; an update used the token before it was scored (then the score
+Told nothing: the token that stands there got another score than in the base run; no other token got
+another one; scores of earlier positions moved with the token; an update used the token before it was scored (then the score
 follows its target, not the mass). A copy inherits what was computed from the stream before it was
 forked, so one answer, drawn by its probability, is compared with a confirmation run: the whole
 script on the stream that holds that token.
@@ -27,6 +27,8 @@ from harness.trace.scored_positions import nats_at
 from harness.trace.script_run import ScriptRun
 
 SAME_NATS = 1e-3  # between the base run and a copy that was given the same token
+STILL_NATS = 1e-6  # a score that moves by less under every token is not that of the token
+UNREAD = "the score there does not follow the token"
 
 
 def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstimate]:
@@ -37,7 +39,8 @@ def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstima
         tokens = answers["token"][rows].astype(np.int64)
         nats, before = answers["nats"][rows], answers["before"][rows]
         used = bool(answers["used"][rows].any())
-        why = _why_inconclusive(base, position, tokens, nats, before, used)
+        uniform = math.log(alphabet)
+        why = _why_inconclusive(base, position, tokens, nats, before, used, uniform)
         kept = _rows(answers["rows"][rows], alphabet)
         first = set(followers(base.source.tokens, position))
         first |= set(() if kept is None else heaviest(kept))
@@ -53,7 +56,13 @@ def _rows(said: Sequence[Sequence[Floats]], alphabet: int) -> Floats | None:
 
 
 def _why_inconclusive(
-    base: ScriptRun, position: int, tokens: Ints, nats: Floats, before: Floats, used: bool
+    base: ScriptRun,
+    position: int,
+    tokens: Ints,
+    nats: Floats,
+    before: Floats,
+    used: bool,
+    uniform: float,  # nats of a token that weighs what every other does
 ) -> str:
     assert base.scored is not None
     was = nats_at(base.scored, np.array([position]))[0]
@@ -61,6 +70,8 @@ def _why_inconclusive(
         return "the token that stands there was not given its score again"
     if not np.isfinite(nats).all():
         return "some scores are not finite"
+    if len(nats) > 1 and np.ptp(nats) < STILL_NATS and abs(nats[0] - uniform) > SAME_NATS:
+        return UNREAD  # read before the fork, or the number belongs to another place
     if np.ptp(before) > SAME_NATS:
         return "scores of earlier positions moved with the token"
     return "an update used the token before it was scored" if used else ""
@@ -79,7 +90,11 @@ def to_confirm(sums: Sequence[MassEstimate], seed: int) -> tuple[int, int] | Non
 
 
 def stale(sums: Sequence[MassEstimate]) -> bool:
-    """A confirmation run contradicts: copies kept something that was made of the old token."""
+    """A confirmation run contradicts, or nothing moved anywhere: copies kept something that was
+    made of the old token.
+    """
+    if all(one.inconclusive for one in sums) and any(one.inconclusive == UNREAD for one in sums):
+        return True
     return any(one.confirmed is not None and not one.agrees for one in sums)
 
 

@@ -7,7 +7,9 @@
     between     where one of the two moved scores, a part of it, and other tokens that score
                 poorly: a third outcome is no choice of two
 
-Made where the script looked at tokens of the stream, as the hooks saw, other than to count them.
+Made where the script looked at tokens of the stream, as the hooks saw, other than to count them:
+behind the first scores where it looked before all of them, which may have been at the beginning
+alone; behind the battery's cut where it looked between them.
 Guarantees: runs that are compared have the same noise; at most `MOST_BETWEEN` runs beyond the two,
 and a repeat where something moved. Does not cover: judging (`checks/fitted`).
 """
@@ -17,14 +19,15 @@ from functools import partial
 
 import numpy as np
 
-from harness.arrays import Tokens
-from harness.checks.cut import holds
+from harness.arrays import Ints, Tokens
+from harness.checks.cut import Cut, early_cut, holds
 from harness.checks.fitted import MOST_CHOICES, Fitted, fitted
 from harness.checks.future import compare
 from harness.experiments.altered import by_score, only_few
+from harness.experiments.evidence import Evidence
 from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
-from harness.experiments.runner import Runs
+from harness.experiments.runner import Driver, Runner, Runs
 from harness.protocol.job import Loudness
 from harness.protocol.schema import EventKind
 from harness.streams.drawn import SourceStream
@@ -36,38 +39,73 @@ POOR = (0.1, 0.25, 0.4)  # of the ids score worse than the first of these
 MOST_BETWEEN = 1 + len(POOR)  # runs that look for a third outcome
 ITERATIONS = 40  # training steps, so that there are states of the model to choose from
 LOOKED = 32  # tokens of the stream that were scored, and not for the number
-FUTURES = (
-    RunName(RunKind.LIKELY),
-    RunName(RunKind.UNLIKELY),
-    *(RunName(RunKind.BETWEEN, number) for number in range(1, MOST_BETWEEN + 1)),
-)
 BASE, REPEAT = RunName(RunKind.NOISY), RunName(RunKind.NOISY, 2)
 
 
 @dataclass(frozen=True)
 class OtherFutures(Experiment):
-    """Futures of other kinds."""
+    """Futures of other kinds, behind each cut that what was looked at asks for."""
 
     def decide(self) -> None:
         """Only of a base run whose headline was rebuilt and that was cut."""
         base, cut = self.evidence.base, self.evidence.cut
         if cut is None or base.scored is None or not looked_ahead(base):
             return
-        self.runner.make(self._as(BASE, base.source))
+        self.runner.make(as_louder(self.driver, BASE, base.source, self.seed))
+        early = early_cut(base.scored, base.source.starts)
+        wanted = [early, cut] if early is not None else [cut]
+        if looked_between(base):
+            wanted.reverse()
+        elif early is not None and not base.scored.inferred:
+            wanted = [early]  # nothing was looked at but before all scores
+        for number, one in enumerate(wanted, 1):
+            found = BehindCut(*self._parts, one, number).decide()
+            if found is not None and (self.evidence.fitted is None or len(found.moved)):
+                self.evidence.fitted = found
+            if found is not None and (found.computed or found.by_parts):
+                return
+
+    @property
+    def _parts(self) -> tuple[Driver, Evidence, int, Runner]:
+        return self.driver, self.evidence, self.seed, self.runner
+
+
+@dataclass(frozen=True)
+class BehindCut(Experiment):
+    """The futures behind one cut."""
+
+    cut: Cut
+    number: int  # of the cut, from 1
+
+    def decide(self) -> Fitted | None:
+        """None where they cannot be compared."""
         noisy = self._scored(BASE)
-        if noisy is None or not holds(noisy, cut):
-            return
-        ids = by_score(base.source, noisy)
+        if noisy is None or not holds(noisy, self.cut):
+            return None
+        ids = by_score(self.evidence.base.source, noisy)
         kinds = {RunKind.LIKELY: ids[:FEW], RunKind.UNLIKELY: ids[-FEW:]}
         likely, unlikely = (
-            self._future(RunName(kind), cut.changed, few) for kind, few in kinds.items()
+            self._future(RunName(kind, self.number), self.cut.changed, few)
+            for kind, few in kinds.items()
         )
         self.runner.make({**likely, **unlikely})
-        mover = next((kind for kind in kinds if self._moved(RunName(kind))), None)
+        mover = next((kind for kind in kinds if self._moved(RunName(kind, self.number))), None)
         if mover is not None:
-            self.runner.make(self._as(REPEAT, base.source))
-            self._look_between(cut.changed, kinds[mover], ids)
-        self.evidence.fitted = self._sure(self._fitted())
+            if self._scored(REPEAT) is None:
+                base = self.evidence.base.source
+                self.runner.make(as_louder(self.driver, REPEAT, base, self.seed))
+            self._look_between(self.cut.changed, kinds[mover], ids)
+        return self._sure(self._fitted())
+
+    @property
+    def _between(self) -> list[RunName]:
+        first = 1 + (self.number - 1) * MOST_BETWEEN
+        return [RunName(RunKind.BETWEEN, n) for n in range(first, first + MOST_BETWEEN)]
+
+    @property
+    def _futures(self) -> list[RunName]:
+        two = [RunName(kind, self.number) for kind in (RunKind.LIKELY, RunKind.UNLIKELY)]
+        return two + self._between
 
     def _sure(self, found: Fitted | None) -> Fitted | None:
         """Without a repeat nothing is proved, nor by runs that took other numbers of steps, which a
@@ -76,7 +114,7 @@ class OtherFutures(Experiment):
         base = self.evidence.get(BASE.kind, BASE.number)
         if found is None or base is None or not len(found.moved):
             return found
-        runs = [self.evidence.get(name.kind, name.number) for name in FUTURES]
+        runs = [self.evidence.get(name.kind, name.number) for name in self._futures]
         alike = [run for run in runs if run is not None and _steps(run) == _steps(base)]
         scores: list[ScoredPass] = [run.scored for run in alike if run.scored is not None]
         sure = self._fitted(scores) if scores and self._scored(REPEAT) is not None else None
@@ -91,20 +129,15 @@ class OtherFutures(Experiment):
         half = np.random.default_rng([self.seed, 0xB37]).permutation(changed)[: len(changed) // 2]
         poor = (ids[-int(share * len(ids)) :][:FEW] for share in POOR)
         parts = [(np.sort(half), few), *((changed, some) for some in poor)]
-        for number, (positions, some) in enumerate(parts, 1):
+        for name, (positions, some) in zip(self._between, parts, strict=True):
             found = self._fitted()
             if found is None or found.outcomes != MOST_CHOICES or self._scored(REPEAT) is None:
                 return
-            self.runner.make(self._future(RunName(RunKind.BETWEEN, number), positions, some))
+            self.runner.make(self._future(name, positions, some))
 
     def _future(self, name: RunName, positions: Tokens, few: Tokens) -> Runs:
         stream = only_few(self.evidence.base.source, positions, few, self.seed)
-        return self._as(name, stream)
-
-    def _as(self, name: RunName, stream: SourceStream) -> Runs:
-        louder = Loudness(self.seed)
-        run = partial(self.driver.run, name, stream, iterations=ITERATIONS, louder=louder)
-        return {name: run}
+        return as_louder(self.driver, name, stream, self.seed)
 
     def _moved(self, name: RunName) -> bool:
         scored = self._scored(name)
@@ -117,14 +150,20 @@ class OtherFutures(Experiment):
 
     def _fitted(self, only: list[ScoredPass] | None = None) -> Fitted | None:
         """Of all of those runs so far, or of one."""
-        base, cut = self._scored(BASE), self.evidence.cut
-        if base is None or cut is None:
+        base = self._scored(BASE)
+        if base is None:
             return None
         again = self._scored(REPEAT) or base  # what moved nothing needs no repeat
-        known = (self._scored(name) for name in FUTURES)
+        known = (self._scored(name) for name in self._futures)
         scores = only or [scored for scored in known if scored is not None]
-        changes = [compare(base, [again], [(self.seed, s)], cut) for s in scores]
-        return fitted(base, scores, changes, cut)
+        changes = [compare(base, [again], [(self.seed, s)], self.cut) for s in scores]
+        return fitted(base, scores, changes, self.cut)
+
+
+def as_louder(driver: Driver, name: RunName, stream: SourceStream, seed: int) -> Runs:
+    """A run on the stream, with the noise and the training steps that all of these have."""
+    run = partial(driver.run, name, stream, iterations=ITERATIONS, louder=Loudness(seed))
+    return {name: run}
 
 
 def _steps(run: ScriptRun) -> int:
@@ -138,6 +177,21 @@ def looked_ahead(run: ScriptRun) -> bool:
     scored, capture = run.scored, run.capture
     if scored is None or scored.inferred:
         return True
-    losses = capture.events(EventKind.LOSS)
-    others = losses[~np.isin(losses, scored.event) & (losses < scored.event.max())]
+    others = _other_losses(run, scored)
     return bool(capture.tokens[others].sum() >= LOOKED)
+
+
+def looked_between(run: ScriptRun) -> bool:
+    """Some of them between scores that count, as a choice for each part does."""
+    scored = run.scored
+    if scored is None or scored.inferred:
+        return False
+    others = _other_losses(run, scored)
+    return bool((others > scored.event.min()).any())
+
+
+def _other_losses(run: ScriptRun, scored: ScoredPass) -> Ints:
+    """Events before the last score, of losses that the number does not come from."""
+    losses = run.capture.events(EventKind.LOSS)
+    others: Ints = losses[~np.isin(losses, scored.event) & (losses < scored.event.max())]
+    return others

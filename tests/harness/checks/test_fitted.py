@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated_coders import Scores, score, stream
 
-from harness.checks.cut import choose_cut
+from harness.checks.cut import choose_cut, early_cut
 from harness.checks.fitted import check_fitted, fitted
 from harness.checks.future import compare
 from harness.checks.status import Status
@@ -42,6 +42,30 @@ def test_a_choice_of_two_is_undecided_and_a_fitted_number_is_not(choices, status
     found = check_fitted(fitted(base, futures, changes, cut))
 
     assert (None if found is None else found.status) == status
+
+
+@pytest.mark.parametrize(("looked", "status"), [(256, Status.FAIL), (0, None)])
+def test_what_was_fitted_on_the_beginning_shows_behind_an_early_cut_alone(looked, status):
+    """The cut in the middle of the stream leaves those tokens as they are."""
+    law = stream(3)
+
+    def fitted_to(tokens: np.ndarray) -> Scores:
+        honest = score(law, tokens=tokens)
+        common = tokens[:looked] == np.bincount(law.tokens).argmax()
+        return replace(honest, nats=honest.nats * (1.0 + common.sum() / 256))
+
+    base = fitted_to(law.tokens)
+    found = []
+    for cut in (early_cut(base, law.starts), choose_cut(base, law.starts)):
+        assert cut is not None
+        few = np.array([np.bincount(law.tokens).argmax()])
+        parts = [cut.changed, cut.changed[::2], cut.changed[::4]]
+        futures = [fitted_to(only_few(law, p, few, 7).tokens) for p in parts]
+        changes = [compare(base, [base], [(7, scored)], cut) for scored in futures]
+        found.append(check_fitted(fitted(base, futures, changes, cut)))
+
+    assert (None if found[0] is None else found[0].status) == status
+    assert found[1] is None
 
 
 def by_parts(law: SourceStream, tokens: np.ndarray, batch: int) -> Scores:

@@ -92,6 +92,22 @@ def test_a_choice_between_two_models_is_no_proof(seed):
     assert downgrade_if_model_selection(learnt) is learnt
 
 
+def test_a_count_of_later_tokens_is_no_choice_though_both_futures_lack_the_token():
+    """One score of many, to the same other one: nearly all stand still."""
+    law = stream(3)
+    last = int(choose_cut(score(law), law.starts).compared.max())
+
+    def counts(law, order=None, tokens=None):
+        """The last score before the cut knows whether its own token comes again."""
+        found = score(law, order, tokens=tokens)
+        found.nats[found.position == last] += 0.5 * (tokens is not None)
+        return found
+
+    _, found = flip(law, counts)
+    assert found.status is Status.FAIL and found.agreed == 1.0 and len(found.moved) == 1
+    assert downgrade_if_model_selection(found) is found
+
+
 def test_context_that_stands_earlier_is_no_leak():
     """Windows scored in another order may see earlier tokens that are scored later."""
     law = stream(4)
