@@ -25,6 +25,7 @@ from harness.trace.scored_positions import ScoredPass, nats_at, per_position
 STILL_NATS = 1e-5  # some twenty float32 roundings near 7 nats
 AGREED = 0.5  # of the moved scores
 FEWEST = 32  # compared positions below which "nothing moved" says nothing
+FEW_LATE = 8  # scores that moved, behind those that stood still
 FEWEST_STILL = 64  # scores in front of all that moved, to the bit
 
 
@@ -76,8 +77,8 @@ class FutureChange:
     @property
     def sparse(self) -> bool:
         """A few of the latest scores alone: a choice of a model moves all that it scores."""
-        behind = self.compared - self.still
-        return self.still >= max(FEWEST_STILL, self.compared / 2) and self.touched <= behind / 4
+        few = max(FEW_LATE, (self.compared - self.still) / 4)
+        return self.still >= max(FEWEST_STILL, self.compared / 2) and self.touched <= few
 
     @property
     def faint(self) -> bool:
