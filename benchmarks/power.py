@@ -10,9 +10,9 @@ process of its own, once a seed; what DIR holds already is not evaluated again. 
 rows.csv, and table.txt, which is printed too. `--only` takes submissions whose name, class or
 verdict holds one of the words.
 
-Guarantees: proved is a violation under a right rule. A rule about conduct (MISC-1, DATA-6, DATA-7)
-counts as proved when the report names the attempt under it and is not CLEAN: no stream shows what a
-script tried elsewhere. Does not cover: whether the answers are right.
+Guarantees: proved is a violation under a right rule. A rule about conduct (`CONDUCT`) counts as
+proved when the report names the attempt under it and is not CLEAN: no stream shows what a script
+tried elsewhere. Does not cover: whether the answers are right.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 from evaluation import Evaluation, Seconds, evaluate, side_by_side
 from tqdm import tqdm
 
-CONDUCT = {"MISC-1", "DATA-6", "DATA-7"}
+CONDUCT = {"MISC-1", "DATA-6", "DATA-7", "BUDGET-3"}
 OUTCOMES = ("proved", "other rule", "CLEAN", "REVIEW", "UNRUNNABLE", "tool failed")
 
 

@@ -1,7 +1,9 @@
 """Scripts with a known answer: composed from independent axes, or made from a real script.
 
-    settings, data, byte_table, models, training, arithmetic, accumulation, printing, techniques,
-    layout      one axis a module: the ways in which scripts of the contest do one thing
+    settings, options, data, byte_table, models, training, artifacts, arithmetic, accumulation,
+    techniques, layout      one axis a module: the ways in which scripts of the contest do one thing
+    form        how a template reads settings
+    conduct     what a script may try beyond its folder
     cheats      what a cheating twin does in place of its honest one
     compose     a draw of every axis, and the two scripts that it means
     verify      runs a pair in plain processes: does the cheat do what its answer says?
