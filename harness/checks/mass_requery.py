@@ -4,10 +4,10 @@
     check_sums      the finding of NORM-1; only with an answer that a confirmation run confirmed
 
 Told nothing: the token that stands there got another score than in the base run; no other token got
-another one; scores of earlier positions moved with the token; an update used the token before it was scored (then the score
-follows its target, not the mass). A copy inherits what was computed from the stream before it was
-forked, so one answer, drawn by its probability, is compared with a confirmation run: the whole
-script on the stream that holds that token.
+another one; scores of earlier positions moved with the token; an update used the token before it
+was scored (then the score follows its target, not the mass). A copy inherits what was computed from
+the stream before it was forked, so one answer, drawn by its probability, is compared with a
+confirmation run: the whole script on the stream that holds that token.
 
 Does not cover: positions that were not chosen (`mass_questions`).
 """
