@@ -140,12 +140,12 @@ SINGULAR_STATISTICS = _symptom(
     "larger batches, more calibration",
 )
 TOO_LARGE = _symptom(
-    r"MemoryError|can't allocate memory|out of memory|SIGKILL",
+    r"MemoryError|can't allocate memory|out of memory|bytes of memory|SIGKILL",
     lambda target: replace(target, own_sizes=True, batch_seqs=1),
     "sizes that only the code names",
 )
 STILL_TOO_LARGE = _symptom(
-    r"MemoryError|can't allocate memory|out of memory|SIGKILL",
+    r"MemoryError|can't allocate memory|out of memory|bytes of memory|SIGKILL",
     lambda target: replace(target, own_sizes=True, batch_seqs=1, by_value=True),
     "sizes whose names tell nothing, by their values",
 )

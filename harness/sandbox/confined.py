@@ -28,8 +28,8 @@ from harness.protocol.job import Left, RunState
 from harness.sandbox import syscalls
 from harness.sandbox.exit_status import Stopped
 from harness.sandbox.init_process import Untrusted, become_init_process
-from harness.sandbox.isolation import Entered, Isolation
-from harness.sandbox.memory import most_memory, resident_bytes
+from harness.sandbox.isolation import MAX_TASKS, Entered, Isolation
+from harness.sandbox.memory import most_memory, taken_bytes
 from harness.sandbox.output_log import OutputLog
 from harness.sandbox.quota import DiskWatch, keep_plain_files
 
@@ -84,10 +84,14 @@ class Ended:
 
 
 def run_confined(
-    confinement: Confinement, inner: Inner, log_file: Path, outs: Sequence[Path]
+    confinement: Confinement,
+    inner: Inner,
+    log_file: Path,
+    outs: Sequence[Path],
+    appended: Sequence[OutputLog] = (),
 ) -> Ended:
     """Runs it below this process, which is changed by it: fork first. `outs`: folders of ours that
-    it may write into.
+    it may write into; `appended`: what it can only add to.
     """
     syscalls.adopt_orphans()
     signal.signal(signal.SIGTERM, _on_term)
@@ -103,9 +107,11 @@ def run_confined(
             for write in (log.write_fd, statuses.write, *inner.descriptors):
                 os.close(write)
             disk = DiskWatch(confinement.stage, outs, confinement.quota)
-            stopped = _watch(confinement, disk, log, init)
+            stopped = _watch(confinement, disk, [log, *appended], init)
         finally:
             syscalls.kill_descendants()
+            for one in appended:
+                one.drain()
     wall_s = time.monotonic() - begun
     for out in outs:
         keep_plain_files(out)
@@ -145,7 +151,9 @@ def _on_term(*_: object) -> NoReturn:
     raise HarnessGone
 
 
-def _watch(confinement: Confinement, disk: DiskWatch, log: OutputLog, init: int) -> Stopped | None:
+def _watch(
+    confinement: Confinement, disk: DiskWatch, logs: Sequence[OutputLog], init: int
+) -> Stopped | None:
     """Waits for the init process. Says why it was given up, None if it ended itself."""
     limit_s = confinement.time_limit_s
     deadline = time.monotonic() + limit_s
@@ -153,11 +161,14 @@ def _watch(confinement: Confinement, disk: DiskWatch, log: OutputLog, init: int)
     end = os.pidfd_open(init)
     poller = select.poll()
     poller.register(end, select.POLLIN)
-    poller.register(log.read_fd, select.POLLIN)
+    by_descriptor = {log.read_fd: log for log in logs}
+    for descriptor in by_descriptor:
+        poller.register(descriptor, select.POLLIN)
     while True:
         ready = {descriptor for descriptor, _ in poller.poll(WATCH_INTERVAL_S * 1000)}
-        if log.read_fd in ready and not log.pump():
-            poller.unregister(log.read_fd)
+        for descriptor in ready & by_descriptor.keys():
+            if not by_descriptor[descriptor].pump():
+                poller.unregister(descriptor)
         if end in ready:
             return None
         now = time.monotonic()
@@ -174,7 +185,9 @@ def _overrun(confinement: Confinement, disk: DiskWatch) -> str:
     processes, most = syscalls.descendants(), confinement.quota.processes
     if len(processes) > most:
         return f"started more than {most:,} processes"
+    if sum(map(syscalls.threads, processes)) > MAX_TASKS:
+        return f"started more than {MAX_TASKS:,} threads"
     memory = most_memory(confinement)
-    if memory is not None and any(resident_bytes(one) > memory for one in processes):
-        return f"a process took more than {memory:,} bytes of memory"
+    if memory is not None and taken_bytes(processes, memory) > memory:
+        return f"took more than {memory:,} bytes of memory"
     return disk.overrun(processes)

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ def _become_rank(rank: Untrusted, output_fd: int) -> NoReturn:
     for descriptor, source in ((0, null), (1, output_fd), (2, output_fd)):
         os.dup2(source, descriptor)
     _close_all_but(0, 1, 2, *rank.descriptors)
+    syscalls.show_as(sys.executable)
+    sys.orig_argv = [sys.executable]
     try:
         rank.become()
     finally:

@@ -31,7 +31,7 @@ from harness.sandbox import syscall_filter, syscalls
 from harness.sandbox.memory import most_memory
 from harness.sandbox.rootfs import enter_root
 
-MAX_TASKS = 4096  # of the user, with threads; the kernel lets user 0 pass, the supervisor does not
+MAX_TASKS = 4096  # threads of the user; the kernel lets user 0 pass, the supervisor does not
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 _SPACES = {

@@ -1,14 +1,18 @@
-"""What a script prints: a pipe on its side, a bounded file on ours.
+"""What a script prints, or its recorder says: a pipe on its side, a bounded file on ours that only
+grows.
 
 Guarantees: the file never grows past its limit and a note says where it was cut; a script that
 floods it is slowed by nothing and fills no disk. Does not cover output that the script sends
 elsewhere.
 """
 
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 
 READ_BYTES = 1 << 16
+ROOM_BYTES = 1 << 20  # what a writer need not wait for
 CUT_NOTE = b"\n[the log ends here: it had reached its limit]\n"
 
 
@@ -18,6 +22,8 @@ class OutputLog:
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self.read_fd, self.write_fd = os.pipe()
         os.set_blocking(self.read_fd, False)
+        with contextlib.suppress(OSError):  # of a user who has many: a smaller one does too
+            fcntl.fcntl(self.write_fd, fcntl.F_SETPIPE_SZ, ROOM_BYTES)
         self._file = path.open("wb", buffering=0)
         self._left = limit_bytes
 

@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import SandboxError
@@ -124,6 +125,15 @@ def hide_memory() -> None:
     _prctl(PR_SET_DUMPABLE, 0)
 
 
+def show_as(*words: str) -> None:
+    """What this process was started as says nothing more, as far as the old words give room."""
+    start, stop = map(int, _stat(Path("/proc/self"))[45:47])  # arg_start, arg_end
+    text = b"".join(os.fsencode(word) + b"\0" for word in words)[: stop - start - 1]
+    if start:  # 0 where the kernel does not tell
+        ctypes.memset(start, 0, stop - start)
+        ctypes.memmove(start, text, len(text))
+
+
 def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
     """The kernel sends this process a signal when its parent ends."""
     _prctl(PR_SET_PDEATHSIG, by)
@@ -158,6 +168,11 @@ def descendants() -> list[int]:
     return found[1:]
 
 
+def threads(process: int) -> int:
+    """How many it has; 0 of one that has ended."""
+    return int(_stat(Path("/proc", str(process)))[17])
+
+
 def _reap() -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
@@ -165,11 +180,15 @@ def _reap() -> None:
 
 
 def _parent(entry: Path) -> int:
+    return int(_stat(entry)[1])
+
+
+def _stat(entry: Path) -> Sequence[str]:
+    """Its fields behind the name (proc_pid_stat(5)); zeros of one that has ended meanwhile."""
     try:
-        stat = (entry / "stat").read_text()
-    except OSError:  # it has ended meanwhile
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])
+        return (entry / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ["0"] * 50
 
 
 def _prctl(option: int, value: int) -> None:

@@ -57,7 +57,7 @@ def _end(ended: Ended) -> End:
 
 def _become_worker(sock: int, slab_out: int, slab_in: int) -> NoReturn:
     channel = Channel(socket.socket(fileno=sock), Slab(slab_out), Slab(slab_in))
-    sys.argv = [sys.argv[0], *map(str, (sock, slab_out, slab_in))]
+    sys.argv = ["", *map(str, (sock, slab_out, slab_in))]
     try:
         _be_what_is_asked(channel)
     except ChannelClosed:
