@@ -8,7 +8,8 @@
     functions that turn numbers into a      PASS-4, unknown, where they give other numbers than what
     score                                   they replaced; NORM-6 where its number was refuted, too
     signals, other processes, one that it   MISC-1, unknown
-    left running, a full disk
+    left running, a full disk; a recording
+    that was changed
 
 No script of the contest's public lineage does any of it (1,344 were searched), but for addresses
 and one copy of data in /dev/shm. Guarantees: a wrapper that gives what it wraps is nothing; caches,
@@ -37,6 +38,7 @@ def check_conduct(runs: Sequence[ScriptRun], refuted: bool) -> Iterator[Finding]
     yield from _attempt(runs, EventKind.PEEK, "MISC-1", "it read of other processes: {}")
     yield from _replaced(runs, refuted)
     yield from _left(runs)
+    yield from _touched(runs)
 
 
 def _network(runs: Sequence[ScriptRun]) -> Iterator[Finding]:
@@ -116,6 +118,15 @@ def _left(runs: Sequence[ScriptRun]) -> Iterator[Finding]:
             return
         if left.most_bytes > FULL_BYTES:
             text = f"it filled its folders with {left.most_bytes:,} bytes"
+            yield Finding("MISC-1", Status.UNKNOWN, Level.BLACK_BOX, text)
+            return
+
+
+def _touched(runs: Sequence[ScriptRun]) -> Iterator[Finding]:
+    """Nothing that was seen inside such a run is used: its capture is an empty one."""
+    for run in runs:
+        if run.touched:
+            text = f"{run.touched}: nothing of it is believed"
             yield Finding("MISC-1", Status.UNKNOWN, Level.BLACK_BOX, text)
             return
 

@@ -32,6 +32,7 @@ from harness.inside import class_patches, counted_clock, imported_constants, par
 from harness.protocol import code_constants, traceback_origin
 from harness.protocol.job import Job
 from harness.protocol.message import EndMessage
+from harness.protocol.seals import Seals
 
 INHERITED_BY_SCRIPT = (
     *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TRITON_INTERPRET"),
@@ -52,6 +53,7 @@ class Rank:
     port: int  # of the process group on loopback
     stream: npt.NDArray[np.int64] | None  # (T,) validation tokens; None without capture
     out_fd: int  # folder of this rank's capture: open, since isolation hides its path
+    seal_fd: int  # where sums of what is recorded go
     message_fd: int  # where the `EndMessage` goes
     deadline: float  # of the run, on the monotonic clock, s
 
@@ -161,7 +163,7 @@ def _watched(rank: Rank) -> Iterator[Compiler]:
     out = Path(f"/proc/self/fd/{rank.out_fd}")
     native = rank.job.device != "cpu"
     job = rank.job
-    seen = job.questions, native, job.rows, job.foreseen, job.louder
+    seen = job.questions, native, job.rows, job.foreseen, job.louder, Seals(rank.seal_fd)
     with hooks.watching(rank.stream, out, job.stage, *seen) as recorder:
         yield recorder.compiled or _compiled
 

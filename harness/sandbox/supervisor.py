@@ -21,40 +21,54 @@ from harness.sandbox.confined import Inner, Pipe, run_confined
 from harness.sandbox.exit_status import Remains, outcome_of
 from harness.sandbox.init_process import Untrusted
 from harness.sandbox.isolation import Entered
+from harness.sandbox.output_log import OutputLog
 
+MOST_SEALS = 256 << 20  # bytes; a small run sends 50 kB, a long one on a GPU a few MB
 Stream = npt.NDArray[np.int64] | None  # (T,) validation tokens
 
 
 def supervise(job: Job) -> Outcome:
     """Runs the job below this process, which is changed by it: fork first."""
+    job.out.mkdir(parents=True, exist_ok=True)
+    seals = [OutputLog(job.out / f"seals{rank}", MOST_SEALS) for rank in range(job.ranks)]
     messages = [Pipe.open() for _ in range(job.ranks)]
     writing = [pipe.write for pipe in messages]
+    sealing = [one.write_fd for one in seals]
     try:  # here, since it is not visible inside
         stream = np.load(job.stream).astype(np.int64) if job.capture else None
     except (OSError, ValueError) as error:
         return Outcome(RunState.NOT_STARTED, 0.0, traceback_origin.cause_of(error))
     deadline = time.monotonic() + job.time_limit_s
     inner = Inner(
-        lambda entered: _ranks(job, stream, entered, writing, deadline),
+        lambda entered: _ranks(job, stream, entered, writing, sealing, deadline),
         lambda cause: say_last(writing[0], EndMessage(False, 1, cause, "")),
-        writing,
+        [*writing, *sealing],
     )
     outs = [job.out / f"rank{rank}" for rank in range(job.ranks)]
-    ended = run_confined(job, inner, job.log, outs)
+    ended = run_confined(job, inner, job.log, outs, seals)
     said = [pipe.content() for pipe in messages]
     remains = Remains(ended.wall_s, ended.isolation, ended.stopped, ended.statuses, said)
     return replace(outcome_of(job, remains), left=ended.left)
 
 
 def _ranks(
-    job: Job, stream: Stream, entered: Entered, writing: list[int], deadline: float
+    job: Job,
+    stream: Stream,
+    entered: Entered,
+    writing: list[int],
+    sealing: list[int],
+    deadline: float,
 ) -> list[Untrusted]:
     port = _free_port() if job.ranks > 1 else 0
     ranks = [
-        Rank(job, rank, port, stream, entered.out_fds[rank], writing[rank], deadline)
-        for rank in range(job.ranks)
+        Rank(job, rank, port, stream, out_fd, seal_fd, message_fd, deadline)
+        for rank, (out_fd, seal_fd, message_fd) in enumerate(
+            zip(entered.out_fds, sealing, writing, strict=True)
+        )
     ]
-    return [Untrusted((r.message_fd, r.out_fd), partial(become_script, r)) for r in ranks]
+    return [
+        Untrusted((r.message_fd, r.seal_fd, r.out_fd), partial(become_script, r)) for r in ranks
+    ]
 
 
 def _free_port() -> int:

@@ -1,8 +1,9 @@
 """Loads a capture: the columns of one rank, or of all ranks in the order of the clock.
 
 A stream that ends in the middle of a batch (a killed process) is read up to the batch before.
-Guarantees: columns are those of `schema`, whole, uncompressed, and what they point at is there, or
-BrokenCapture is raised. Does not cover: whether what they say is true.
+Guarantees: columns are those of `schema`, whole, uncompressed, what they point at is there, and
+they are the rows whose sums left the process when they were recorded, or BrokenCapture is raised.
+Does not cover: whether what they say is true.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,13 +20,21 @@ from harness.arrays import Ints
 from harness.protocol import schema
 from harness.protocol.asked import AskedSetting, Way
 from harness.protocol.schema import EventKind
+from harness.protocol.seals import Received, Sealed
 
 Column = npt.NDArray[Any]
 MAY_BE_NULL = frozenset({"default"})  # columns
 
 
+TOUCHED = "what was recorded is not what is there"
+
+
 class BrokenCapture(ValueError):
     """The files are none that our recorder writes; the text says which and why."""
+
+
+class TouchedCapture(BrokenCapture):
+    """Rows are not those whose sums had left the process when they were recorded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +108,7 @@ def load(out: Path, stream_length: int | None = None) -> Capture:
     tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
     for rank, table in zip(ranks, tables, strict=True):
         _require_whole(rank.name, table, stream_length)
+        _require_untouched(rank, table)
     counts = [len(t[0]["event"]) for t in tables]
     at_s = np.concatenate([np.asarray(t[0]["at_s"], np.float64) for t in tables])
     order = np.argsort(at_s, kind="stable")
@@ -148,6 +158,9 @@ _STREAMS = (
 )
 
 
+_SEALED = (Sealed.EVENTS, Sealed.SCORES, Sealed.USES, Sealed.ROWS)
+
+
 def _require_whole(
     rank: str, table: Sequence[Mapping[str, Column]], stream_length: int | None
 ) -> None:
@@ -164,6 +177,21 @@ def _require_whole(
         _require(rank, name, _within(stream["position"], -1, most), "positions beyond the stream")
     _require(rank, "uses", _within(uses["start"], 0, most), "positions beyond the stream")
     _require(rank, "uses", _within(uses["stop"], 0, most + 1), "positions beyond the stream")
+
+
+def _require_untouched(rank: Path, table: Sequence[Mapping[str, Column]]) -> None:
+    """Every row fits its sum; nothing is known where no supervisor kept sums."""
+    kept = rank.parent / rank.name.replace("rank", "seals")
+    if not kept.exists():
+        return
+    received = Received.of(kept.read_bytes())
+    if not received.whole:
+        raise TouchedCapture(f"{TOUCHED}: {rank.name} sent what is no sum")
+    for what, columns in zip(
+        (Sealed.EVENTS, Sealed.SCORES, Sealed.USES, Sealed.ROWS), table, strict=True
+    ):
+        if wrong := received.misfit(what, [*columns.values()]):
+            raise TouchedCapture(f"{TOUCHED}: {rank.name}, {what.name.lower()}: {wrong}")
 
 
 def _within(column: Column, least: float, below: float) -> bool:

@@ -33,7 +33,15 @@ from harness.trace.printed_scores import (
     most_telling,
     printed_numbers,
 )
-from harness.trace.reader import BrokenCapture, Capture, Column, load, load_answers, load_asked
+from harness.trace.reader import (
+    TOUCHED,
+    BrokenCapture,
+    Capture,
+    Column,
+    load,
+    load_answers,
+    load_asked,
+)
 from harness.trace.reconstruct import Pass, reconstruct
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
 
@@ -65,6 +73,11 @@ class ScriptRun:
     def faults(self) -> list[str]:
         """Why the capture does not hold all that was there to see; empty: it does."""
         return [*self.unread, *self.capture.errors]
+
+    @property
+    def touched(self) -> str:
+        """How its recording was changed behind the recorder's back; empty: it was not."""
+        return next((fault for fault in self.unread if fault.startswith(TOUCHED)), "")
 
     @property
     def source(self) -> SourceStream:

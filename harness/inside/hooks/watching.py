@@ -42,6 +42,7 @@ from harness.inside.hooks.torch.module_skipper import ModuleSkipper
 from harness.inside.hooks.torch.updates import Updates
 from harness.protocol.job import Loudness
 from harness.protocol.question import Question
+from harness.protocol.seals import Seals
 
 USUAL = Loudness()
 
@@ -56,9 +57,10 @@ def watching(
     rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
     foreseen: tuple[str, ...] | None = None,  # settings; the run may end where it asks for others
     louder: Loudness = USUAL,
+    seals: Seals | None = None,  # where sums of what is recorded go
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
-    recorder = Recorder(stream_tokens, folder, stage, rows)
+    recorder = Recorder(stream_tokens, folder, stage, rows, seals)
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     load_dynamo()
     mode = WatchMode(recorder)

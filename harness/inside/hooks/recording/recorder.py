@@ -38,6 +38,7 @@ from harness.inside.hooks.recording.unfinished import AwaitedTotal, Loop
 from harness.inside.hooks.recording.weights import Weights
 from harness.inside.hooks.recording.writer import Writer
 from harness.protocol.schema import EventKind
+from harness.protocol.seals import Seals
 from harness.streams.alignment import Aligner, K
 
 FAILURES_ALLOWED = 3  # of one hook
@@ -54,12 +55,13 @@ class Recorder:
         folder: Path,
         stage: Path,
         rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
+        seals: Seals | None = None,  # where sums of what is recorded go
     ) -> None:
         self.maps = PositionMaps()
         self.log_softmaxes = LogSoftmaxes()
         self.aligner = Aligner(stream)
         self.stream = np.ascontiguousarray(stream, dtype=np.int32)
-        self.writer = Writer(folder)
+        self.writer = Writer(folder, seals)
         self.rows = KeptRows(rows, len(stream), self.writer)
         self.sites = Sites(stage)
         self.weights = Weights()

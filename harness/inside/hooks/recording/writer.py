@@ -1,11 +1,13 @@
 """Writes four streams of `schema` while the script runs.
 
 Rows are kept in columns and go to disk as one Arrow batch whenever a number is printed, and when
-many have gathered: what is on disk is readable at any moment, however the process ends. Only the
-process that opened the files writes (a forked child is silent).
+many have gathered: what is on disk is readable at any moment, however the process ends. Of every
+row a sum leaves at once (`protocol.seals`). Only the process that opened the files writes (a forked
+child is silent).
 """
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,18 @@ from harness.inside.hooks.recording.sites import Site
 from harness.protocol import schema
 from harness.protocol.asked import AskedSetting
 from harness.protocol.schema import EventKind
+from harness.protocol.seals import Sealed, Seals, sum_of_block, sum_of_event
 
+_STREAMS = {Sealed.SCORES: schema.SCORES, Sealed.USES: schema.USES}
 ROWS_KEPT = 65_536  # rows of any stream that are held back before a batch is written
 
 
 class Writer:
-    """One rank's four files."""
+    """One rank's four files; without `seals`, nobody gets sums of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seals: Seals | None = None) -> None:
+        self._seals = seals
+        self._lock = seals.lock if seals else threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)
         self._pid = os.getpid()
         self._files = [
@@ -60,11 +66,15 @@ class Writer:
         silent: int = 0,
     ) -> int:
         """Notes an event, in the columns of `schema.EVENTS`, and returns its number."""
-        number = self._next
-        self._next += 1
-        self._events += number, time.monotonic(), kind, *site, *modes, weights, text, tokens
-        self._events += loss, softmax_width, read_out, transient, silent
-        self._hold(1)
+        with self._lock:
+            number = self._next
+            self._next += 1
+            begin = number, time.monotonic(), kind, *site, *modes, weights, text, tokens
+            row = (*begin, loss, softmax_width, read_out, transient, silent)
+            if self._seals:
+                self._seals.add(Sealed.EVENTS, 1, sum_of_event(row))
+            self._events += row
+            self._hold(1)
         return number
 
     def scores(
@@ -77,14 +87,12 @@ class Writer:
     ) -> None:
         """The tokens of a `loss` or `sum` event."""
         column = np.full(len(positions), event, np.int64)
-        self._scores.append((column, positions, targets, nats, weights))
-        self._hold(len(positions))
+        self._keep(Sealed.SCORES, self._scores, (column, positions, targets, nats, weights))
 
     def uses(self, event: int, runs: npt.NDArray[np.int32]) -> None:
         """(n, 2) runs of positions [start, stop) of a `backward` event."""
         column = np.full(len(runs), event, np.int64)
-        self._uses.append((column, runs[:, 0], runs[:, 1]))
-        self._hold(len(runs))
+        self._keep(Sealed.USES, self._uses, (column, runs[:, 0], runs[:, 1]))
 
     def row(
         self,
@@ -94,8 +102,27 @@ class Writer:
         log_p: npt.NDArray[np.float32],  # (V,) nats
     ) -> None:
         """The distribution that the score of one position was picked from."""
-        self._rows.append((event, position, target, log_p))
-        self._hold(len(log_p))
+        with self._lock:
+            if self._seals:
+                ids = np.array([event], np.int64), *np.array([[position], [target]], np.int32)
+                self._seals.add(Sealed.ROWS, 1, sum_of_block([*ids, log_p.astype(np.float32)]))
+            self._rows.append((event, position, target, log_p))
+            self._hold(len(log_p))
+
+    def _keep(
+        self, what: Sealed, kept: list[tuple[npt.NDArray[Any], ...]], rows: tuple[Any, ...]
+    ) -> None:
+        """A block of rows, in the types that are written."""
+        wanted = _STREAMS[what]
+        block = tuple(
+            np.asarray(column, field.type.to_pandas_dtype())
+            for column, field in zip(rows, wanted, strict=True)
+        )
+        with self._lock:
+            if self._seals and len(block[0]):
+                self._seals.add(what, len(block[0]), sum_of_block(block))
+            kept.append(block)
+            self._hold(len(block[0]))
 
     def _hold(self, rows: int) -> None:
         self._held += rows
@@ -106,6 +133,12 @@ class Writer:
         """Puts everything on disk."""
         if self.closed or os.getpid() != self._pid:
             return
+        with self._lock:
+            self._write_all()
+            if self._seals:
+                self._seals.add(Sealed.FLUSHED)
+
+    def _write_all(self) -> None:
         events, scores, uses, rows_kept = self._streams
         if self._events:
             width = len(schema.EVENTS)
@@ -129,6 +162,8 @@ class Writer:
         for stream, file in zip(self._streams, self._files, strict=True):
             stream.close()
             file.close()
+        if self._seals:
+            self._seals.add(Sealed.CLOSED)
 
 
 class AnswerWriter:
