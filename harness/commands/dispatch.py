@@ -35,6 +35,9 @@ COMMANDS = {
     "evaluate": Command("harness.commands.evaluate", "run a submission and judge what it did"),
     "scan": Command("audits.scan", "read submissions and report what breaks the rules"),
     "corpus": Command("audits.corpus.__main__", "scan every submission of a repository"),
+    "doctor": Command(
+        "harness.commands.doctor", "try hostile scripts on this machine, and say what holds"
+    ),
     "rules": Command("harness.commands.rules", "list the rules, or explain one"),
     "gallery": Command("harness.commands.gallery", "show that known attacks are caught"),
     "train": Command("reference_model.train", "train the reference model"),
