@@ -31,6 +31,7 @@ from harness.errors import HarnessError, SandboxError, SubmissionError, UsageErr
 from harness.examination import Examination
 from harness.interrupts import Interrupted, held_back, within
 from harness.options import Options
+from harness.own_seed import handed_on
 from harness.protocol.confinement import IsolationPart
 from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
@@ -193,7 +194,7 @@ class Evaluation:
             setup.artifact,
             setup.tokenizer,
             len(text.tokens),
-            setup.seed,
+            handed_on(setup.seed),
             setup.device,
         )
         self.examination = Examination(self.options, program, pool)

@@ -7,7 +7,7 @@ left a report that says so. Nothing is printed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def evaluate(
     path: str | PathLike[str],
     *,
     profile: str = "strict",
-    seed: int = 1337,
+    seed: int | None = None,
     out: str | PathLike[str] | None = None,
     device: str = "cpu",
     isolation: str = "whole",
@@ -91,7 +91,7 @@ def evaluate(
     )
     request.check()
     chosen = request.settled()
-    with ReportFolder.chosen(chosen.out, chosen.submission, chosen.seed) as folder:
+    with ReportFolder.chosen(chosen.out, chosen.submission, request.seed) as folder:
         done = carry_out(request, observer or Observer(), folder.path)
     if done.broken is not None and done.report.verdict is not Verdict.VIOLATION:
         raise done.broken
@@ -101,6 +101,7 @@ def evaluate(
 def carry_out(request: Request, observer: Observer, out: Path) -> Done:
     """The evaluation of a request that was checked, into a folder that the caller holds."""
     chosen = request.settled()
+    request = replace(request, seed=chosen.seed)
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device; leave the option out for CPU")
     data = _data(chosen)

@@ -80,8 +80,8 @@ class ReportFolder(Closing):
             raise
 
     @classmethod
-    def chosen(cls, out: Path | None, submission: Path, seed: int) -> Self:
-        """The folder that was named, or one of our choice."""
+    def chosen(cls, out: Path | None, submission: Path, seed: int | None) -> Self:
+        """The folder that was named, or one of our choice; `seed`: where the caller named one."""
         return cls.unnamed(submission, seed) if out is None else cls.named(out, submission)
 
     @classmethod
@@ -100,12 +100,13 @@ class ReportFolder(Closing):
             raise UsageError(f"--out {path}: cannot be written ({error.strerror})") from error
 
     @classmethod
-    def unnamed(cls, submission: Path, seed: int) -> Self:
-        """`reports/NAME-SEED`, or the first of `reports/NAME-SEED-2`, -3, ... that is neither in
-        use nor another submission's; beside the submission where we are called from inside it.
+    def unnamed(cls, submission: Path, seed: int | None) -> Self:
+        """`reports/NAME-SEED` (without a seed, `reports/NAME`), or the first of that with -2, -3,
+        ... that is neither in use nor another submission's; beside the submission where we are
+        called from inside it.
         """
         home = submission.resolve().parent / HOME if _inside(HOME, submission) else HOME
-        name = f"{_slug(submission)}-{seed}"
+        name = _slug(submission) + ("" if seed is None else f"-{seed}")
         for number in itertools.count(1):
             path = home / (name if number == 1 else f"{name}-{number}")
             try:

@@ -18,13 +18,13 @@ from typing import Any
 from audits.catalogue import PROFILES
 from audits.tool import NAME
 from harness.errors import SubmissionError, UsageError
+from harness.own_seed import SEEDS, own_seed
 from harness.protocol.confinement import IsolationAsked
 from harness.submission import NATIVE, Kind, read_submission
 
 ANY = tuple(Kind)
 SCRIPTS = (Kind.RECORD, Kind.PROGRAM)  # runs its own script, several times, on streams of ours
 RECORDS = (Kind.RECORD,)
-SEEDS = 1 << 32  # what every generator takes, numpy's oldest included
 
 
 def _count(value: Any) -> str | None:
@@ -96,7 +96,10 @@ OPTIONS = (
         {"choices": tuple(IsolationAsked)},
     ),
     Option(
-        "--seed", "seed", ANY, 1337, "draws probes and the source (1337)", _NUMBER, _seed
+        "--seed", "seed", ANY, None,
+        "draws probes and the source; default: one that no submission can know, the same again for"
+        " the same files and user (the report names it)",
+        _NUMBER, _seed,
     ),
     Option(
         "--profile", "profile", ANY, "strict", "of severities; default strict",
@@ -229,6 +232,8 @@ class Request:
         defaults = {option.name: option.default for option in OPTIONS}
         said = {name: value for name, value in values.items() if value is not None}
         defaults["jobs"] = self._usual_jobs(said)
+        if "seed" not in said:
+            defaults["seed"] = own_seed(self.submission)
         return Settled(self.submission, **defaults | said)
 
     @staticmethod

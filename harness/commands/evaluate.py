@@ -77,7 +77,7 @@ def _evaluate(request: Request) -> int:
     request.check()
     chosen = request.settled()
     # Before torch is loaded, which takes seconds: an older report must not be taken for this one's.
-    with ReportFolder.chosen(chosen.out, chosen.submission, chosen.seed) as folder:
+    with ReportFolder.chosen(chosen.out, chosen.submission, request.seed) as folder:
         return _carry_out(request, folder)
 
 

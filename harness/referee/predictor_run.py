@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.arrays import Tokens
 from harness.errors import ContractError
+from harness.own_seed import handed_on
 from harness.referee.ledger import Mark, Moment
 from harness.referee.referee import Referee
 from harness.referee.run import Run
@@ -47,7 +48,7 @@ def predictor_worker(
                 "geometry": asdict(geometry(settings, stream_tokens)),
                 "settings": {k: v for k, v in settings.items() if k not in DEFAULTS},
                 "device": setup.device,
-                "seed": setup.seed,
+                "seed": handed_on(setup.seed),
             },
         )
         if loaded.fields.get("vocab_size") != vocab_size:

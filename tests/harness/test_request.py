@@ -13,9 +13,11 @@ import pytest
 from harness.commands.command_line import parser, request_of
 from harness.commands.evaluate import main
 from harness.errors import UsageError
+from harness.own_seed import SEEDS, handed_on
 from harness.report.checkout import commit_of
 from harness.request import OPTIONS, Request, replay_command
 from harness.submission import Kind
+from reference_model.data.cache import VARIABLE
 
 
 def asked(*words: str) -> Request:
@@ -67,7 +69,7 @@ def test_a_replay_says_the_same_to_a_shell_in_any_folder(
 def test_a_replay_names_only_what_differs() -> None:
     """Options at their defaults are left out, whether they were given or not."""
     assert replay_command(asked("/a")) == "scorefirst evaluate /a"
-    assert replay_command(asked("/a", "--seed", "1337")) == "scorefirst evaluate /a"
+    assert replay_command(asked("/a", "--profile", "strict")) == "scorefirst evaluate /a"
 
 
 GIVEN: dict[str, tuple[str, Any]] = {
@@ -116,9 +118,28 @@ def test_what_was_not_given_has_its_default(monkeypatch: pytest.MonkeyPatch) -> 
     found = request.settled()
     assert (found.jobs, found.ranks, found.budget_s, found.time_limit_s) == (2, 1, 600.0, 3600.0)
     assert (found.data, found.quick, found.all, found.tokenizers) == (None, False, False, ())
-    assert (found.seed, found.device, found.profile) == (1337, "cpu", "strict")
+    assert (found.device, found.profile) == ("cpu", "strict")
     for alone in (Request(Path("folder"), ranks=2), Request(Path("folder"), device="cuda")):
         assert alone.settled().jobs == 1
+
+
+def test_a_seed_that_nobody_gave_is_known_to_nobody(tmp_path: Path, monkeypatch) -> None:
+    """The same again for the same files; another for others, and for another user. Only regular
+    files are read.
+    """
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "train_gpt.py").write_text("x = 1")
+    os.mkfifo(folder / "pipe")
+    first = Request(folder).settled().seed
+    assert first == Request(folder).settled().seed and 0 <= first < SEEDS
+    assert handed_on(first) != first
+    (folder / "train_gpt.py").write_text("x = 2")
+    changed = Request(folder).settled().seed
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "another"))
+    assert len({first, changed, Request(folder).settled().seed}) == 3
+    assert Request(folder, seed=7).settled().seed == 7
 
 
 def test_every_option_of_the_command_is_one_of_a_request() -> None:
