@@ -30,6 +30,14 @@ def stride(value: float, was: Proportions) -> float | None:
     return was.target.seq_len if value >= was.seq_len else was.target.stride
 
 
+def scoring_stride(value: float, was: Proportions) -> float | None:
+    """Of windows that score, however small: 1 may only say that something is on (the log of #61
+    tells that windows slid, not how far), and cost a window for each token, 100 s and more.
+    """
+    small = 0 < value < 8 and was.seq_len >= 96
+    return was.target.stride if small else stride(value, was)
+
+
 def chunk(value: float, was: Proportions) -> float | None:
     """At least eight chunks a stream, a chunk of at least two sequences."""
     if value < 512:

@@ -114,6 +114,7 @@ _RULES = (
         r"SEQ_?LEN(GTH)?$|^BLOCK_SIZE$|^SEQUENCE_LENGTH$|^(EVAL_|TRAIN_)?(CTX|CONTEXT)(_LEN(GTH)?|_SIZE)?$|_CTX$|CONTEXT_LEN",
         lengths.length,
     ),
+    _common(r"(EVAL|VAL|SLID\w*|WINDOW|SCORE|TTT)_?STRIDE$", lengths.scoring_stride),
     _common(r"STRIDE$", lengths.stride),
     _rare(
         r"(ATTN|SWA|LOCAL|SLIDING|REGIME)_?WINDOW(_SIZE)?$|^WINDOW(_SIZE)?$|WINDOW_(ATTN_)?SIZE$",

@@ -49,6 +49,8 @@ def test_a_stream_has_at_least_eight_chunks(tokens: int, chunk: int) -> None:
         ("NGRAM_ORDER", 7, None),
         ("TTT_MOMENTUM", 0.9, None),
         ("EVAL_STRIDE", 0, None),
+        ("EVAL_STRIDE", 1, 32),
+        ("CONV_STRIDE", 2, None),
         ("SEED", 1_337, None),
     ],
 )
