@@ -76,6 +76,7 @@ class ScanReport:
 
     profile: str
     files: tuple[FileReport, ...]
+    contest: str = ""  # which one, and why; empty: Parameter Golf, as ever
     root: str = ""  # the folder that the paths of the files start from, as the user named it
 
     @property

@@ -24,10 +24,11 @@ def scan_guarded(
     entry: str | None = None,
     rules: Collection[str] = tuple(CHECKS),
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+    contest: str | None = None,
 ) -> ScanReport:
     """What `scan_path` gives."""
     try:
-        return in_child(lambda: scan_path(path, profile, entry, rules), bounds)
+        return in_child(lambda: scan_path(path, profile, entry, rules, contest), bounds)
     except Unfinished as why:
         name = path.name if path.is_file() else entry or "."
         unread = FileReport(name, Outcome.UNREADABLE, (), str(why), Role.ENTRY, judged=False)
@@ -35,8 +36,12 @@ def scan_guarded(
 
 
 def scan_as_named(
-    path: Path, profile: str, entry: str | None, rules: Collection[str] = tuple(CHECKS)
+    path: Path,
+    profile: str,
+    entry: str | None,
+    rules: Collection[str] = tuple(CHECKS),
+    contest: str | None = None,
 ) -> ScanReport:
     """The same, with paths as the user named them."""
-    report = scan_guarded(path, profile, entry, rules)
+    report = scan_guarded(path, profile, entry, rules, contest=contest)
     return replace(report, root=str(path.parent if path.is_file() else path))

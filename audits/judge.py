@@ -9,12 +9,13 @@ Does not cover: files that the entry neither imports nor starts; they are listed
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
+from audits.contests import Contest, chosen_contest, frozen_files
 from audits.facts.events import FlagDefault, LossyText
 from audits.facts.texts import flags, preparation
 from audits.facts.texts.native import Natives
@@ -27,6 +28,7 @@ from audits.source import Outcome, Source, Unreadable, content_of
 
 EXCERPT_LENGTH = 160
 PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
+EVALUATOR = "PASS-4"  # the number is that of the evaluation that was declared
 PAPERS = "PACKAGE-2"  # the folder, and that its papers can be read
 NO_SCORE = "no score was recognised, so no rule could be judged"
 _SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
@@ -37,9 +39,11 @@ def scan_path(
     profile: str = "strict",
     entry: str | None = None,
     rules: Collection[str] = tuple(CHECKS),
+    contest: str | None = None,  # by name or file; None: recognised
 ) -> ScanReport:
-    """Scans one script or folder. Raises UsageError and NothingToScan."""
-    targets = targets_of(path, entry)
+    """Scans one script or folder. Raises UsageError, NothingToScan and ContestError."""
+    known = chosen_contest(path, contest)
+    targets = targets_of(path, entry or known.entry)
     decided = len(targets.entries) == 1
     readings = [_Reading(target, decided=decided) for target in targets.entries]
     readings += [_Reading(target, decided=False) for target in targets.beside]
@@ -53,7 +57,31 @@ def scan_path(
     code = [_file_report(name, readings, profile) for name in (*entries, *names)]
     papers = [_unreadable(name, why, profile) for name, why in sorted(target.papers.items())]
     papers += [_doubtful(name, why, profile) for name, why in sorted(target.doubts.items())]
-    return ScanReport(profile, (*code, *papers))
+    code = [replace(file, findings=_under(known.contest, file.findings)) for file in code]
+    others = _other_evaluators(known.contest, path, profile)
+    return ScanReport(profile, (*code, *others, *papers), contest=known.said)
+
+
+def _under(contest: Contest, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Rules that the contest does not have are information."""
+    return tuple(
+        replace(
+            one,
+            status="info",
+            message=f"{one.message}; {contest.title}: {contest.exempt[one.rule]}",
+        )
+        if one.rule in contest.exempt
+        else one
+        for one in findings
+    )
+
+
+def _other_evaluators(contest: Contest, folder: Path, profile: str) -> Iterator[FileReport]:
+    """Frozen files that are not the contest's own: the number is another one."""
+    for file in frozen_files(contest, folder):
+        if not file.is_own:
+            finding = _on_paper(file.said, profile, EVALUATOR, "warn")
+            yield FileReport(file.path, Outcome.PARSED, (finding,), "", Role.PAPER, judged=False)
 
 
 class _Reading(Files):
@@ -184,11 +212,11 @@ def _doubtful(name: str, why: str, profile: str) -> FileReport:
     return FileReport(name, Outcome.PARSED, (finding,), why, Role.PAPER, judged=False)
 
 
-def _on_paper(message: str, profile: str) -> Finding:
-    severity = RULES[PAPERS].severity[profile]
+def _on_paper(message: str, profile: str, rule: str = PAPERS, status: str = "") -> Finding:
+    severity = RULES[rule].severity[profile]
     return Finding(
-        rule=PAPERS,
-        status=severity,
+        rule=rule,
+        status=status or severity,
         severity=severity,
         confidence=Confidence.HIGH,
         line=0,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from audits.catalogue import PROFILES
+from audits.contests import ContestError
 from audits.findings import Finding
 from audits.folder import UsageError
 from audits.guarded import scan_as_named
@@ -48,9 +49,20 @@ class Scan:
         return published
 
 
-def scan(path: str | PathLike[str], *, profile: str = "strict", entry: str | None = None) -> Scan:
-    """Reads a script or a submission's folder; `entry`: the file of the folder that is judged."""
+def scan(
+    path: str | PathLike[str],
+    *,
+    profile: str = "strict",
+    entry: str | None = None,
+    contest: str | None = None,
+) -> Scan:
+    """Reads a script or a submission's folder; `entry`: the file of the folder that is judged;
+    `contest`: a name or a TOML file, where it is not to be recognised.
+    """
     if profile not in PROFILES:
         raise UsageError(f"{profile}: no such profile; there are {', '.join(PROFILES)}")
-    report = scan_as_named(Path(path), profile, entry)
+    try:
+        report = scan_as_named(Path(path), profile, entry, contest=contest)
+    except ContestError as error:
+        raise UsageError(str(error)) from error
     return Scan(View(profile, (report,), tuple(sorted(CHECKS))))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from audits.catalogue import PROFILES, RULES
+from audits.contests import ContestError, load_contest, shipped_names
 from audits.findings import ScanReport
 from audits.folder import NothingToScan, UsageError
 from audits.guarded import scan_as_named, scan_guarded
@@ -74,6 +75,7 @@ def _run(options: argparse.Namespace, prog: str) -> int:
         return _write(explanation(RULES[_known(options.explain)]), options.output)
     if not options.paths:
         raise UsageError("no path given; name a script or a submission folder (see --help)")
+    _require_contest(options.contest)
     view = _view(options)
     for message in view.nothing:
         print(f"{prog}: {visible(message)}", file=sys.stderr)
@@ -83,6 +85,15 @@ def _run(options: argparse.Namespace, prog: str) -> int:
     if not view.reports:
         return NOTHING
     return OK if options.exit_zero else exit_code(view)
+
+
+def _require_contest(named: str | None) -> None:
+    """Once, before any path is read."""
+    try:
+        if named is not None:
+            load_contest(named)
+    except ContestError as error:
+        raise UsageError(f"--contest {error}") from error
 
 
 def _view(options: argparse.Namespace) -> View:
@@ -106,7 +117,7 @@ def _view(options: argparse.Namespace) -> View:
 def _scan(path: Path, options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:
     if path == STDIN:
         return _scan_stdin(options, rules)
-    return scan_as_named(path, options.profile, options.entry, rules)
+    return scan_as_named(path, options.profile, options.entry, rules, options.contest)
 
 
 def _scan_stdin(options: argparse.Namespace, rules: Sequence[str]) -> ScanReport:
@@ -174,6 +185,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="strict: the four conditions as written; leaderboard: what organisers accepted",
     )
     add("--entry", metavar="FILE", help="the file of the folder that is judged")
+    add(
+        "--contest",
+        metavar="NAME|FILE",
+        help=f"whose rules: {', '.join(shipped_names())}, or a TOML file; default recognised",
+    )
     add("--select", default="", metavar="RULES", help="only these, or families; comma separated")
     add("--ignore", default="", metavar="RULES", help="all but these")
     add("--baseline", type=Path, metavar="FILE", help="a JSON report; what it holds cannot fail")

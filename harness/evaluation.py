@@ -16,17 +16,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from audits.bounded import Bounds
+from audits.contests import Recognised, chosen_contest
 from audits.folder import NothingToScan
 from audits.folder import UsageError as NotReadable
 from audits.guarded import scan_guarded
 from audits.rules import CHECKS
 from harness.artifacts import reference_artifact, resolve_artifact
+from harness.checks.contest_files import check_frozen
 from harness.checks.refereed.mass import worst_gap
 from harness.checks.size import Size, check_size
 from harness.checks.static import check_static, first_lines
 from harness.checks.status import Finding
+from harness.configure.contest_script import ContestScript
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
+from harness.configure.run_spec import Subject
 from harness.errors import HarnessError, SandboxError, SubmissionError, UsageError
 from harness.examination import Examination
 from harness.interrupts import Interrupted, held_back, within
@@ -73,6 +77,7 @@ class Evaluation:
     seconds: dict[str, float] = field(default_factory=dict)
     submission: Submission | None = None
     data: DataFolder | None = None
+    contest: Recognised | None = None  # of a record
     artifact: Path | None = None
     main: Run | None = None
     source: SourceRun | None = None
@@ -160,13 +165,15 @@ class Evaluation:
             self.options.observer.read([less.removeprefix("; ")])
         with self._phase("read"):
             self.submission = read_submission(self.options.folder)
+            if self.submission.kind is Kind.RECORD:
+                self.contest = chosen_contest(self.options.folder, self.options.contest)
+            self.findings += self._of_contest()
         if self.options.static:
             with self._phase("scan"):
                 self._scan()
         if self.submission.kind is Kind.RECORD:
             with self._phase("drive"), self._pool() as pool:
-                record = read_record(self.options.folder, self.options.entry, self._bounds)
-                self.examination = Examination(self.options, record, pool)
+                self.examination = Examination(self.options, self._subject(), pool)
                 self.examination.run()
             return
         with self._phase("data"):
@@ -184,6 +191,23 @@ class Evaluation:
             self._score(setup, Run(text, vocabulary, self._ledger(text)))
         with self._phase("source"):
             self._source_test(setup, vocabulary, text)
+
+    def _of_contest(self) -> list[Finding]:
+        """What its file says of the folder; a scan says it too."""
+        if self.contest is None or self.options.static:
+            return []
+        return check_frozen(self.contest.contest, self.options.folder)
+
+    def _subject(self) -> Subject:
+        """The script of a folder, by its contest's file where that tells all that a run needs."""
+        options = self.options
+        assert self.contest is not None
+        contest = self.contest.contest
+        if not contest.adapted:
+            return read_record(options.folder, options.entry, self._bounds)
+        entry = options.entry or self.contest.entry
+        record = read_record(options.folder, entry, self._bounds)
+        return ContestScript(contest, record.switches)
 
     def _drive_program(
         self, setup: Setup, vocabulary: Vocabulary, text: Stream, pool: Pool
@@ -220,7 +244,13 @@ class Evaluation:
         """Always under `strict`: the catalogue's severities make the other profile's verdict."""
         try:
             options = self.options
-            report = scan_guarded(options.folder, "strict", options.entry, bounds=self._bounds)
+            report = scan_guarded(
+                options.folder,
+                "strict",
+                options.entry,
+                bounds=self._bounds,
+                contest=options.contest,
+            )
         except NothingToScan:
             return  # a declared engine: the code is ours
         except NotReadable as error:

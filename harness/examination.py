@@ -102,7 +102,7 @@ class Examination:
             options.runs,
             options.seed,
             Limits(options.device, options.ranks, options.isolation, deadline),
-            STREAM_PLANS[options.device],
+            self.subject.plan or STREAM_PLANS[options.device],
             options.tokenizers,
             self.drawn,
             self.announced,

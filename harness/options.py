@@ -22,6 +22,7 @@ class Options:
     profile: str = "strict"
     static: bool = True  # read the code as well
     entry: str | None = None  # the script to read or run, where the folder leaves it open
+    contest: str | None = None  # by name or file; None: recognised
     replay: str = ""  # the command that repeats it
     observer: Observer = field(default_factory=Observer)  # is told how far it is
     # native folders

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audits.catalogue import PROFILES
+from audits.contests import ContestError, load_contest
 from audits.tool import NAME
 from harness.errors import SubmissionError, UsageError
 from harness.own_seed import SEEDS, own_seed
@@ -111,6 +112,11 @@ OPTIONS = (
         {"metavar": "FILE"},
     ),
     Option(
+        "--contest", "contest", RECORDS, None,
+        "whose rules, evaluator and data they are: a name or a TOML file; default recognised",
+        {"metavar": "NAME|FILE"},
+    ),
+    Option(
         "--data", "data", NATIVE, None, "folder of shards and tokenizer; default embedded",
         {"type": path},
     ),
@@ -156,6 +162,7 @@ class Request:
     profile: str | None = None
     no_static: bool | None = None
     entry: str | None = None
+    contest: str | None = None
     data: Path | None = None
     time_limit_s: float | None = None
     quick: bool | None = None
@@ -192,6 +199,8 @@ class Request:
             if complaint:
                 raise UsageError(f"{option.flag} {_said(value)}: {complaint}")
         self._refuse_combinations()
+        if self.contest is not None:
+            self._refuse_contest(self.contest)
 
     def _refuse_combinations(self) -> None:
         if self.quick and self.all:
@@ -213,6 +222,13 @@ class Request:
             )
         if folder.is_dir() and not (folder / self.entry).is_file():
             raise UsageError(f"--entry {self.entry}: {folder} has no such file")
+
+    @staticmethod
+    def _refuse_contest(named: str) -> None:
+        try:
+            load_contest(named)
+        except ContestError as error:
+            raise UsageError(f"--contest {error}") from error
 
     def refuse_unused(self, kind: Kind) -> None:
         """Raises UsageError where an option was given that this kind of folder does not use."""
@@ -255,6 +271,7 @@ class Settled:
     profile: str
     no_static: bool
     entry: str | None
+    contest: str | None
     data: Path | None
     time_limit_s: float
     quick: bool

@@ -50,7 +50,7 @@ def _files(view: View) -> list[dict[str, Any]]:
     entries = iter(view.entries)
     files = []
     for report, file in view.files:
-        entry = asdict(file) | {"root": report.root}
+        entry = asdict(file) | {"root": report.root, "contest": report.contest}
         for finding in entry["findings"]:
             known = next(entries)
             finding |= {"fingerprint": known.fingerprint, "known": known.known}

@@ -29,7 +29,7 @@ def as_text(view: View) -> str:
 def _report(view: View, report: ScanReport) -> list[str]:
     entries = view.of(report)
     read = [file for file in report.files if file.outcome != Outcome.SKIPPED]
-    lines = []
+    lines = [visible(f"contest {report.contest}")] if report.contest else []
     for file in read:
         lines.append(_file(report, file))
         for entry in entries:

@@ -111,13 +111,14 @@ def left_out_of(
     counted = per_position(scored).position
     missing = np.setdiff1d(np.arange(1, len(stream.tokens) - tail), counted)
     within, dear = inside(stream), is_rare(stream)
+    ends = stream.starts[stream.drawn[stream.starts]]  # rows of one length begin where all know
     lost, kept = missing[within[missing]], counted[within[counted]]
     return LeftOut(
         len(lost),
         int(dear[lost].sum()),
         len(kept),
         int(dear[kept].sum()),
-        len(np.intersect1d(missing, stream.starts)),
+        len(np.intersect1d(missing, ends)),
         # Not where a token was scored twice: who knows then of which there was a score?
         len(scored.position) == len(counted) and made >= len(counted) + len(missing),
     )

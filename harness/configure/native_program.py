@@ -39,6 +39,7 @@ class NativeProgram:
     device: str
 
     trains = False
+    plan = None
 
     @property
     def name(self) -> str:

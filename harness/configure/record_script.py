@@ -39,6 +39,7 @@ class RecordScript:
     """An unmodified script; satisfies `Subject`."""
 
     trains = True
+    plan = None
 
     def __init__(self, switches: Switches) -> None:
         self.switches = switches

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from audits.contests import Contest
 from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.configure.setting import SettingValue
 from harness.configure.shrinking.target import StreamShape
+from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -32,6 +34,7 @@ class RunSpec:
     arguments: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()  # Python files that the entry reaches
     beside: Mapping[str, Path] = field(default_factory=dict)  # place in the stage -> file
+    contest: Contest | None = None  # whose text, shards and tokenizer the script reads
     sidecar: bool = False  # it reads the bytes of each validation token; others would see a shard
 
 
@@ -49,6 +52,10 @@ class Subject(Protocol):
     @property
     def trains(self) -> bool:
         """It is given training shards."""
+
+    @property
+    def plan(self) -> StreamPlan | None:
+        """How much it reads, where it says so itself."""
 
     @property
     def logs(self) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ from harness.configure.setting import texts
 from harness.errors import SubmissionError
 from harness.protocol.code_constants import place_of
 from harness.stage.data_layout import Layout, StageData
+from harness.stage.text_layout import write_text
+from harness.streams.characters import CharacterVocabulary
 
 MAX_FILE_BYTES = 100 << 20  # an artifact has at most 16 MB
 MAX_FOLDER_BYTES = 1 << 30
@@ -50,7 +52,10 @@ def build_stage(spec: RunSpec, data: StageData, into: Path) -> Stage:
         shutil.copyfile(file, into / place)
     lowered_files = _lower_grammar(spec, into)
     layout = Layout(into, data, spec.vocabulary, spec.sidecar)
-    layout.fill(spec.data_paths)
+    if spec.contest is None:
+        layout.fill(spec.data_paths)
+    elif isinstance(spec.vocabulary, CharacterVocabulary):
+        write_text(spec.contest, spec.vocabulary, data, into)
     return Stage(into, spec, layout.binds, (*left, *lowered_files, *_exchanged(spec)))
 
 

@@ -46,6 +46,13 @@ class SourceStream(Stream):
     distributions: tuple[str, ...]  # names
     seed: int
     ordinary: Tokens  # (n,) ids that q runs over
+    row_tokens: int = 0  # of every document, where a script reads rows of one length; else 0
+
+    @property
+    def targets(self) -> Tokens:
+        """(k,) positions that an honest score covers: not the token that opens a row."""
+        every = np.arange(1, len(self.tokens))
+        return np.setdiff1d(every, self.starts) if self.row_tokens else every
 
 
 def schedule(
@@ -64,6 +71,14 @@ def schedule(
         n = left if left - n < SHORTEST else n
         lengths.append(n)
         left -= n
+    return Schedule(np.array(lengths, np.int64), _in_turn(lengths, shares))
+
+
+def rows_of(n_tokens: int, row_tokens: int, shares: Sequence[float]) -> Schedule:
+    """Documents of one length, which packing into rows of that length leaves in their order."""
+    if n_tokens % row_tokens:
+        raise HarnessError(f"{n_tokens} tokens are no rows of {row_tokens}")
+    lengths = [row_tokens] * (n_tokens // row_tokens)
     return Schedule(np.array(lengths, np.int64), _in_turn(lengths, shares))
 
 

@@ -8,13 +8,13 @@ any other, but for one: subsets that were chosen without looking cost the same a
 cover: code that waits for repeats or for language; the mixed stream is for that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.arrays import Tokens
 from harness.streams.distributions import Uniform
-from harness.streams.drawn import Schedule, SourceStream, draw
+from harness.streams.drawn import Schedule, SourceStream, draw, rows_of
 
 DOCUMENT_TOKENS = 512  # the boundary included; eight documents cost a model some 55 nats
 TIMES = 2  # as long as the stream of the base run: these runs cost seconds
@@ -42,8 +42,20 @@ def pure_stream(
 ) -> PureStream:
     """One draw of both."""
     law = Uniform(ids=ids)
+    if like.row_tokens:
+        return _in_rows(law, like, seed, train_tokens)
     stream = _drawn(law, like, (len(like.tokens) - 1) * TIMES + 1, seed, split=0)
     return PureStream(stream, _drawn(law, like, train_tokens, seed, split=1).tokens)
+
+
+def _in_rows(law: Uniform, like: SourceStream, seed: int, train_tokens: int) -> PureStream:
+    """As many rows as `like` has: a script that reads rows is told how many it scores."""
+    boundary = int(like.tokens[like.starts[0]])
+    parts = [
+        draw([law], rows_of(n, like.row_tokens, (1,)), like.ordinary, boundary, seed, split)
+        for split, n in enumerate((len(like.tokens), train_tokens))
+    ]
+    return PureStream(replace(parts[0], row_tokens=like.row_tokens), parts[1].tokens)
 
 
 def _drawn(law: Uniform, like: SourceStream, n_tokens: int, seed: int, split: int) -> SourceStream:

@@ -18,7 +18,4 @@ CHARACTERS = 400_000  # about 170,000 tokens of 1,024 entries: enough contexts f
 def reference_tokens(vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
     """(n,) ids of the language reference."""
     text = "\n".join(topics[name] for name in sorted(topics))[:CHARACTERS]
-    if vocabulary.processor is None:
-        raw = np.frombuffer(text.encode("utf-8"), np.uint8)
-        return raw.astype(np.int64) + (vocabulary.size - 256)
-    return np.array(vocabulary.processor.EncodeAsIds(text), np.int64)
+    return vocabulary.encode(text)

@@ -4,10 +4,10 @@ On a CPU a few thousand tokens of several distributions for a model made small; 
 tokens of one, the uniform one, for the model as it is. Does not cover: the script's own sizes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.streams.distributions import Distribution, Markov, Repeats, Uniform
-from harness.streams.drawn import SourceStream, draw, schedule
+from harness.streams.drawn import SourceStream, draw, rows_of, schedule
 from harness.streams.reference_text import reference_tokens
 from harness.streams.vocabulary import Vocabulary
 
@@ -38,6 +38,36 @@ class StreamPlan:
             [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
         )
         return draw(distributions, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
+
+
+@dataclass(frozen=True)
+class RowPlan(StreamPlan):
+    """The same for a script that reads rows: every document fills one, whatever packs them."""
+
+    row_tokens: int = 0
+
+    @classmethod
+    def of_rows(cls, rows: int, row_tokens: int, run_s: float) -> "RowPlan":
+        """As many rows for validation as in a training shard."""
+        n_tokens = rows * row_tokens
+        return cls(n_tokens, n_tokens, row_tokens, (2, 1, 1), run_s, row_tokens)
+
+    def drawn(
+        self,
+        vocabulary: Vocabulary,
+        seed: int,
+        split: int = 0,
+        factor: int = 1,
+        only: Distribution | None = None,
+    ) -> SourceStream:
+        """Rows of the plan's distributions, or of one alone."""
+        n_tokens = self.train_tokens if split else self.stream_tokens * factor
+        laws: list[Distribution] = (
+            [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
+        )
+        plan = rows_of(n_tokens, self.row_tokens, (1,) if only else self.shares)
+        stream = draw(laws, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
+        return replace(stream, row_tokens=self.row_tokens)
 
 
 STREAM_PLANS = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.arrays import Bools, Tokens
 from harness.streams.distributions import Document
-from harness.streams.drawn import SHORTEST, Schedule, SourceStream, draw
+from harness.streams.drawn import SHORTEST, Schedule, SourceStream, draw, rows_of
 
 COMMON = 32  # ids; a small model learns in some forty steps that they are
 RARE = 1 / 8  # of the tokens in a document
@@ -62,8 +62,20 @@ def uneven_stream(
         return None
     rng = np.random.default_rng([seed, 0xC0440])
     law = Uneven(np.sort(rng.choice(like.ordinary, COMMON, replace=False)))
+    if like.row_tokens:
+        return _in_rows(law, like, seed, train_tokens)
     stream = _drawn(law, like, (len(like.tokens) - 1) * TIMES + 1, seed, split=0)
     return UnevenStream(stream, _drawn(law, like, train_tokens, seed, split=1).tokens)
+
+
+def _in_rows(law: Uneven, like: SourceStream, seed: int, train_tokens: int) -> UnevenStream:
+    """Rows of one length: there only the tokens inside them have unequal prices."""
+    boundary = int(like.tokens[like.starts[0]])
+    parts = [
+        draw([law], rows_of(n, like.row_tokens, (1,)), like.ordinary, boundary, seed, split)
+        for split, n in enumerate((len(like.tokens), train_tokens))
+    ]
+    return UnevenStream(replace(parts[0], row_tokens=like.row_tokens), parts[1].tokens)
 
 
 def is_rare(stream: SourceStream) -> Bools:

@@ -112,6 +112,12 @@ class Vocabulary:
         fits = sorted((-len(piece), i) for piece, i in pieces if pattern.fullmatch(piece))
         return np.sort(np.array([i for _, i in fits[:most]], np.int64))
 
+    def encode(self, text: str) -> np.ndarray:
+        """(n,) int64 ids of a text."""
+        if self.processor is None:
+            return np.frombuffer(text.encode(), np.uint8).astype(np.int64) + (self.size - 256)
+        return np.array(self.processor.EncodeAsIds(text), np.int64)
+
     def as_json(self) -> str:
         """How scripts describe a tokenizer without a model; ids that are bytes are not special."""
         names = ("pad_id", "bos_id", "eos_id", "unk_id")

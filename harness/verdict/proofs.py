@@ -71,8 +71,7 @@ def _sums(evidence: Evidence) -> Finding:
 def order_of(base: ScriptRun, tail: int) -> OrderView | None:
     if base.scored is None or base.uses is None:
         return None
-    expected = np.arange(1, len(base.source.tokens))
-    return order_view(base.scored, base.uses, expected, base.earlier, tail)
+    return order_view(base.scored, base.uses, base.source.targets, base.earlier, tail)
 
 
 def _weights_depend_on_future(evidence: Evidence) -> bool:

@@ -2,7 +2,8 @@
 
 Replaces, where the real one is not installed: FlashAttention 2 and 3, the `kernels` hub (its
 attention only), the CUTLASS fusion of one popular lineage, the scans of `mamba_ssm`,
-`causal_conv1d` and `fla` (see `scans`, `fla`), `wandb`, and the downloads of `huggingface_hub`.
+`causal_conv1d` and `fla` (see `scans`, `fla`), `tiktoken` (see `byte_pairs`), `wandb`, and the
+downloads of `huggingface_hub` and `requests`.
 The numbers stay right: attention is PyTorch's (see `attention`), the fusion is the product that its
 source defines, scans are their recurrences, `wandb` only reports; a download that is asked for all
 the same fails as without a network, and most scripts ask only for what is not there yet (#2098).
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.inside.shim import attention, fla, scans
+from harness.inside.shim import attention, byte_pairs, fla, scans
 from harness.inside.shim.unserved import unserved
 
 _ATTENTION: Mapping[str, Any] = {
@@ -32,6 +33,7 @@ _ATTENTION: Mapping[str, Any] = {
     "flash_attn_with_kvcache": unserved("flash_attn_with_kvcache"),
     "__version__": "3.0.0",
 }
+_REFUSED = "nothing is downloaded inside the isolation"
 
 
 def install() -> None:
@@ -45,7 +47,9 @@ def _hub() -> dict[str, Any]:
         """A kernel of the hub, if it is attention."""
         if "flash" not in repository:
             unserved(f"kernels.get_kernel({repository!r})")()
-        return importlib.import_module("flash_attn_interface")
+        found = importlib.import_module("flash_attn_interface")
+        found.flash_attn_interface = found  # type: ignore[attr-defined]  # some kernels hold it so
+        return found
 
     return {"get_kernel": get_kernel, "has_kernel": lambda name, **_: "flash" in name}
 
@@ -80,9 +84,19 @@ def _reporting() -> dict[str, Any]:
 def _downloads() -> dict[str, Any]:
     def refused(*names: Any, **options: Any) -> None:
         wanted = names[0] if names else options.get("repo_id")
-        raise ConnectionError(f"{wanted}: nothing is downloaded inside the isolation")
+        raise ConnectionError(f"{wanted}: {_REFUSED}")
 
     return {"snapshot_download": refused, "hf_hub_download": refused}
+
+
+def _web() -> dict[str, Any]:
+    """`requests`, without a network: preparation code imports it and does not call it."""
+
+    def refused(address: str = "", *_: Any, **__: Any) -> None:
+        raise ConnectionError(f"{address}: {_REFUSED}")
+
+    failure = {"RequestException": OSError, "Session": _Silence, "ConnectionError": ConnectionError}
+    return {**failure, **dict.fromkeys(("get", "post", "head", "request"), refused)}
 
 
 _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
@@ -94,6 +108,11 @@ _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "flash_attn_3.flash_attn_interface": lambda: _ATTENTION,
     "huggingface_hub": _downloads,
     "kernels": _hub,
+    "requests": _web,
+    "requests.adapters": lambda: {"HTTPAdapter": _Silence},
+    "rustbpe": lambda: {"Tokenizer": unserved("rustbpe.Tokenizer")},
+    "tiktoken": lambda: {"Encoding": byte_pairs.Encoding, "get_encoding": byte_pairs.get_encoding},
+    "tiktoken.core": lambda: {"Encoding": byte_pairs.Encoding},
     "cutlass_evt_fusion": dict,
     "wandb": _reporting,
     "causal_conv1d": lambda: {"causal_conv1d_fn": scans.causal_conv1d_fn},

@@ -1,0 +1,63 @@
+"""What a script of a contest is told comes from the contest's file."""
+
+from pathlib import Path
+
+import pytest
+
+from audits.contests import load_contest
+from audits.switches import read_switches
+from harness.configure.contest_script import ContestScript
+from harness.configure.setting import OriginKind, texts
+from harness.configure.shrinking.target import StreamShape
+
+SHAPE = StreamShape(1, 1, 1)
+TRAIN = """
+from prepare import MAX_SEQ_LEN, evaluate_bpb
+TOTAL_BATCH_SIZE = 2**19
+DEVICE_BATCH_SIZE = 128
+DEPTH = 8
+print(f"val_bpb: {evaluate_bpb(None, None, DEVICE_BATCH_SIZE):.6f}")
+"""
+PREPARE = """
+MAX_SEQ_LEN = 2048
+EVAL_TOKENS = 40 * 524288
+TIME_BUDGET = 300
+def evaluate_bpb(model, tokenizer, batch_size):
+    return EVAL_TOKENS / batch_size
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> ContestScript:
+    """A folder of the contest."""
+    (tmp_path / "train.py").write_text(TRAIN, encoding="utf-8")
+    (tmp_path / "prepare.py").write_text(PREPARE, encoding="utf-8")
+    return ContestScript(load_contest("autoresearch"), read_switches(tmp_path, "train.py"))
+
+
+def test_sizes_are_exchanged_where_the_files_have_them(script: ContestScript) -> None:
+    """Each by its formula, in whichever file; a size that the script does not have is left."""
+    found = texts(script.first(SHAPE, native=False).code_constants)
+    sizes = {key.rpartition(":")[2]: int(text) for key, text in found.items()}
+
+    assert sizes == {
+        "MAX_SEQ_LEN": 256,
+        "EVAL_TOKENS": 16 * 256,
+        "TIME_BUDGET": 3,
+        "TOTAL_BATCH_SIZE": 4 * 256,
+        "DEVICE_BATCH_SIZE": 4,
+        "DEPTH": 2,
+    }
+    assert all(key.startswith("prepare.py:") for key in found if "EVAL_TOKENS" in key)
+    assert script.real_length == 2_048
+
+
+def test_a_scoring_size_follows_the_stream(script: ContestScript) -> None:
+    """All of the stream is scored, so that no size of ours may leave tokens of it out."""
+    first = script.first(SHAPE, native=False)
+    kinds = {key.rpartition(":")[2]: one.origin.kind for key, one in first.code_constants.items()}
+
+    assert script.plan.stream_tokens == 16 * 257
+    assert kinds["EVAL_TOKENS"] is OriginKind.STAGE and kinds["DEPTH"] is OriginKind.SHRUNK
+    longer = texts(script.longer(SHAPE, first, 40).code_constants)
+    assert [text for key, text in longer.items() if "TIME_BUDGET" in key] == ["40"]
