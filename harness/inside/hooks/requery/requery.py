@@ -35,6 +35,7 @@ from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery.holders import Holder, holders_of
+from harness.inside.hooks.requery.serial_pools import SerialPools
 from harness.protocol.question import Counter, Question, heaviest
 from harness.streams.alignment import Aligner, K
 
@@ -247,6 +248,7 @@ class Requery:
             return _Waiting(token, child, read)
         os.close(read)
         _be_silent(write)
+        SerialPools(self._recorder)
         self._copy = ForkedCopy(question, write, keeps_rows=keeps_rows)
         _exchange(self._recorder, question.position, holders, token)
         self._recorder.active = True
