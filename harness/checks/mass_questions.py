@@ -107,8 +107,8 @@ def _place_on_a_line(
     capture: Capture, scored: Pass, position: int, early: bool
 ) -> tuple[int, tuple[Counter, ...]] | None:
     """The same of plain numbers: behind the run of numbers before; early: before the losses of a
-    model that they may be mixed from. The first of a run was kept when the run before it was
-    written down.
+    model that they may be mixed from, else a run earlier. The first of a run was kept when the run
+    before it was written down.
     """
     event = int(scored.event[scored.position == position].min())
     mine = capture.position[capture.score_event == event]
@@ -119,8 +119,10 @@ def _place_on_a_line(
     if early and len(before):
         losses = capture.events(EventKind.LOSS)
         losses = losses[losses < before[-1]]
-        # A copy is made at the event behind the one that it stands at.
-        before = before[before < losses.max(initial=-1)][:-1]
+        # A copy is made at the event behind the one that it stands at. Without losses that a hook
+        # saw, numbers of a part may all have been made before the first of them is kept.
+        before = before[before < losses.max()] if len(losses) else before
+        before = before[:-1]
     if not len(before) or mine[0] == position:
         return None
     return int(before[-1]), (Counter(f"{line[0]}#{line[1]}", read_out=False),)

@@ -129,6 +129,33 @@ def half_minus_logit():
     nats = 0.9 * torch.logsumexp(z, -1) - z.gather(-1, y[:, None])[:, 0]
     return nats.double().mean().item()
 
+def prices_of(start, stop):
+    rows, found = model(start, stop).exp().tolist(), []
+    for row, token in zip(rows, tokens[start + 1 : stop + 1].tolist()):
+        found.append(-math.log(0.9 * row[token] + 0.1 / V))
+    return found
+
+def looked_at_before():
+    every, start = [], 0
+    while start < N:  # windows overlap; what was scored is gone through before it is kept
+        stop = min(N, start + 32)
+        begin = max(0, stop - 64)
+        nats = prices_of(begin, stop)[start - begin :]
+        cooler = [0.9 * float(v) for v in nats]
+        every.extend(float(v) for v in nats)
+        start = stop
+    return sum(every) / len(every)
+
+def scaled_later():
+    every, start = [], 0
+    while start < N:
+        stop = min(N, start + 32)
+        begin = max(0, stop - 64)
+        nats = [0.9 * v for v in prices_of(begin, stop)[start - begin :]]
+        every.extend(nats)
+        start = stop
+    return sum(every) / len(every)
+
 def digits_of_tensors():
     p, cost = F.softmax(table[tokens[:-1]], -1).double(), torch.zeros(N, dtype=torch.float64)
     targets = arr[1:]
@@ -225,8 +252,8 @@ def twice():
 
 for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
               documents_backwards, by_hand, minus_logit, as_double, half_minus_logit, in_text,
-              after_other_tokens, from_a_file, in_a_pool, vectors, twice, digits_of_tensors,
-              head_in_pieces):
+              after_other_tokens, from_a_file, in_a_pool, vectors, twice, looked_at_before,
+              scaled_later, digits_of_tensors, head_in_pieces):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 
@@ -252,7 +279,7 @@ def run(tmp_path_factory):
             code = compiled(SCRIPT, str(stage / "train_gpt.py"), *([] if followed else ["exec"]))
             exec(code, names)
         logs[followed] = text.getvalue()
-    return load(stage / "out"), logs, names["truth"]
+    return load(stage / "out"), logs, names
 
 
 def test_followed_code_computes_the_same(run):
@@ -271,11 +298,17 @@ def test_a_score_is_found_in_any_arithmetic(run):
 
 
 def test_places_are_those_of_the_tokens_whatever_their_order(run):
-    capture, logs, truth = run
-    printed = next(n for n in printed_numbers(logs[True]) if "backwards" in n.text)
-    found = reconstruct(capture, printed, TOKENS)
-
-    assert dict(zip(found.position.tolist(), found.nats.tolist(), strict=True)) == truth
+    capture, logs, names = run
+    before, after = names["tokens"][:-1], names["tokens"][1:]
+    share = names["table"][before].float().softmax(-1).gather(1, after[:, None])[:, 0].double()
+    nats = dict(enumerate((-(0.9 * share + 0.1 / V).log()).tolist(), 1))
+    scaled = {place: 0.9 * v for place, v in nats.items()}
+    truths = {"backwards": names["truth"], "looked_at_before": nats, "scaled_later": scaled}
+    for name, truth in truths.items():
+        printed = next(n for n in printed_numbers(logs[True]) if name in n.text)
+        found = reconstruct(capture, printed, TOKENS)
+        places = dict(zip(found.position.tolist(), found.nats.tolist(), strict=True))
+        assert places == pytest.approx(truth, abs=1e-5), name
 
 
 def test_a_row_that_weighs_one_is_as_good_as_a_softmax(run):

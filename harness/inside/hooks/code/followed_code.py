@@ -173,7 +173,7 @@ class _Seen:
             kind = type(value)
             if kind in NUMBERS:
                 if read and recorder.active and not (line := lines[number]).is_dead:
-                    recorder.kept(line, float(value))
+                    recorder.kept(line, value)
             elif kind in ARRAYS and recorder.active and self._is_block(value):
                 seen_block(lines[number], value)
             return value
@@ -205,13 +205,16 @@ class _Seen:
         return each
 
     def _places_of(self, values: list[Any]) -> list[int] | None:
-        """Of ids by their content. Of as many numbers as ids were read together last, which other
-        processes may have made of them: the places of those; not of a row of the alphabet.
+        """Of ids by their content; of numbers that were kept just now, theirs. Of as many numbers
+        as ids were read together last, which other processes may have made of them: the places of
+        those; not of a row of the alphabet.
         """
         places = self._clock.places_in(values)
         if places is not None:
             self._clock.block_read(np.array(places, np.int32))
         elif values and type(values[0]) in FLOATS and len(values) != self._last + 1:
+            if (kept := self._clock.places_of(values)) is not None:
+                return kept
             block = self._clock.latest_block(len(values))
             places = None if block is None else block.tolist()
         return places

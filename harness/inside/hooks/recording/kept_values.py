@@ -65,6 +65,11 @@ class LineOfValues:
             return -1
         return self.highest
 
+    @property
+    def is_first(self) -> bool:
+        """The number that it keeps now is its first for the place."""
+        return self._of_place == 1
+
     def breaks(self, place: int) -> bool:
         """The run does not go on with this place."""
         if not self.positions:

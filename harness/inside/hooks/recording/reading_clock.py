@@ -2,7 +2,8 @@
 
 A number of Python carries nothing. But a script that computes a token's score looks at the token,
 so the score that it keeps next is of the latest place (the highest, of those read since). Arrays
-and lists of ids are found by their content, once, and their slices by their keys.
+and lists of ids are found by their content, once, and their slices by their keys. Lists of
+numbers that were kept for the tokens read last have the places of those.
 
 Guarantees: a place is never earlier than any token that was read for it. Does not cover: tokens
 that are read without an index or a loop (`next(iterator)`, C code).
@@ -10,7 +11,7 @@ that are read without an index or a loop (`next(iterator)`, C code).
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,7 @@ MOST_LISTS = 64  # that are known at a time; each is held
 MOST_READS = 1 << 20  # kept; older ones are forgotten all at once
 BLOCKS = 8  # latest slices of ids
 FEWEST = 16  # ids of such a slice
+MOST_NUMBERS = 1 << 16  # whose places are known at a time; each is held
 TRIES = 3  # lengths at which a growing list is looked up
 FOREIGN: Positions = np.empty(0, np.int32)
 
@@ -37,6 +39,14 @@ class _KnownList:
         self.values, self.places, self.length, self.tries = values, places, len(values), 1
 
 
+class _KnownNumber(NamedTuple):
+    """A number that a line kept first for a place."""
+
+    value: Any  # held, so that no other one gets its identity
+    place: int
+    keeper: object  # the line
+
+
 class ReadingClock:
     """The places that were read, in order."""
 
@@ -49,6 +59,7 @@ class ReadingClock:
         self._blocks: deque[Positions] = deque(maxlen=BLOCKS)
         self._arrays: WeakIdentityMap[Positions] = WeakIdentityMap()
         self._lists: dict[int, _KnownList] = {}
+        self._numbers: dict[int, _KnownNumber] = {}
 
     def touch(self, place: int) -> None:
         """A token was read."""
@@ -80,6 +91,31 @@ class ReadingClock:
         if block is None or max(self.read[-BLOCKS:], default=0) > int(block.max()):
             return None
         return block
+
+    # -- numbers --------------------------------------------------------------------------------
+
+    def number_kept(self, value: Any, place: int, keeper: object) -> None:
+        """By a line, for a place. What one line keeps twice is held by the script, for any."""
+        known = self._numbers.get(identity(value))
+        if known is not None and known.keeper is not keeper:
+            return
+        self._numbers[identity(value)] = _KnownNumber(value, place if known is None else -1, keeper)
+        if len(self._numbers) > MOST_NUMBERS:
+            del self._numbers[next(iter(self._numbers))]
+
+    def places_of(self, values: list[Any]) -> list[int] | None:
+        """Of a list of numbers that were kept one after the other, up to the token read last: what
+        a script looks up again may be of an earlier one.
+        """
+        first, last = (self._numbers.get(identity(values[end])) for end in (0, -1))
+        if first is None or last is None or last.place != first.place + len(values) - 1:
+            return None
+        if first.place < 0 or last.place < max(self.read[-BLOCKS:], default=0):
+            return None
+        known = [self._numbers.get(identity(value)) for value in values]
+        wanted = range(first.place, last.place + 1)
+        alike = all(k is not None and k.place == w for k, w in zip(known, wanted, strict=True))
+        return list(wanted) if alike else None
 
     # -- arrays ---------------------------------------------------------------------------------
 

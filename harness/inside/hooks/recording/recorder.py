@@ -237,11 +237,13 @@ class Recorder:
             ones = np.ones(len(places))
             self._scores(event, places, values, ones, loop.site.line, loop.read_out)
 
-    def kept(self, line: LineOfValues, value: float, width: int = 0) -> None:
+    def kept(self, line: LineOfValues, number: Any, width: int = 0) -> None:
         """A line of the script keeps a plain number; `width`: of the row that it was read from."""
-        place = line.place()
+        value, place = float(number), line.place()
         if place < 0:
             return
+        if line.is_first:
+            self.clock.number_kept(number, place, line)
         if line.breaks(place) or (line.positions and line.width != width):
             self._close_line(line)
         if not line.positions:
