@@ -20,6 +20,7 @@ from harness.configure.data_places import SIDECAR, data_arguments, data_environm
 from harness.configure.run_spec import RunSpec
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
+from harness.configure.told_defaults import with_own_defaults
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
 from harness.errors import SubmissionError, UsageError
 from harness.protocol.asked import Way
@@ -81,7 +82,8 @@ class RecordScript:
     def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
         """Chosen by what the script asked for, did not do, and complained of."""
         for attempted in tried[-1:]:
-            asked = attempted.asked
+            told = attempted.asked, self.switches, attempted.configuration
+            asked = with_own_defaults(*told)
             self.switches = self.switches.with_asked(
                 {one.name: one.default for one in asked if one.way is Way.ENVIRONMENT},
                 {one.name: one.default for one in asked if one.way is Way.OPTION},

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from audits.switches import Switches, read_switches
 from harness.configure.attempted import Attempted, Lack
 from harness.configure.attempts import MAX_ATTEMPTS, next_configuration
@@ -12,8 +14,10 @@ from harness.configure.configuration import (
     first_configuration,
     native_target,
 )
+from harness.configure.record_script import RecordScript
 from harness.configure.setting import texts
 from harness.configure.shrinking.target import StreamShape
+from harness.protocol.asked import AskedSetting, Way
 from harness.protocol.job import Outcome, RunState
 
 STREAM = StreamShape(tokens=4_096, vocab_size=1_024, documents=32)
@@ -210,3 +214,50 @@ def test_zero_is_no_clock_only_where_the_script_compares_it_with_zero(tmp_path: 
     )
     first = first_configuration(read_switches(tmp_path), STREAM)
     assert texts(first.environment)["MAX_WALLCLOCK_SECONDS"] == "100000.0"
+
+
+OF_FIELDS = """
+import argparse, os
+from dataclasses import dataclass, fields
+@dataclass
+class Plan:
+    seq_len: int = 1024
+    batch_tokens: int = 524288
+    iterations: int = 20000
+parser = argparse.ArgumentParser()
+for f in fields(Plan):
+    parser.add_argument("--" + f.name, type=f.type, default=f.default)
+cfg = parser.parse_args()
+"""
+OVER_NAMES = """
+import os
+SEQ_LEN = 1024
+BATCH_TOKENS = 524288
+ITERATIONS = 20000
+for known in [name for name in dir() if name.isupper()]:
+    if known in os.environ:
+        globals()[known] = int(os.environ[known])
+"""
+
+
+@pytest.mark.parametrize(("text", "way"), [(OF_FIELDS, Way.OPTION), (OVER_NAMES, Way.ENVIRONMENT)])
+def test_a_default_that_is_ours_or_absent_is_the_number_of_the_code(
+    text: str, way: Way, tmp_path: Path
+) -> None:
+    """Sizes that only the code names are exchanged; a script that makes settings of those very
+    numbers tells ours, or that there are none set. The next attempt is as small as the first.
+    """
+    (tmp_path / "train_gpt.py").write_text(text)
+    script = RecordScript(read_switches(tmp_path))
+    first = script.first(STREAM, native=False)
+    small = {key.rpartition(":")[2]: one.text for key, one in first.code_constants.items()}
+    assert {"512", "64"} <= {*small.values()}
+    option = way is Way.OPTION
+    asked = [
+        AskedSetting(f"--{name}" if option else name, way, number if option else None)
+        for name, number in small.items()
+    ]
+    second = script.next(STREAM, [Attempted(first, ENDED, asked=tuple(asked), cut_short=True)])
+    assert second is not None
+    told = (*second.arguments, *texts(second.environment).values())
+    assert {"512", "64", *small.values()} <= {*told}
