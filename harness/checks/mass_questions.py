@@ -62,9 +62,8 @@ def questions_for(
         order = _order(base.source.tokens, position, alphabet, [seed, len(found)])
         tokens, limit_s = order[: asking.most], asking.limit_s
         chosen = min(AT_FIRST, len(followers(base.source.tokens, position)))
-        found.append(
-            Question(place[0], position, place[1], tokens, ENOUGH, limit_s, chosen, scored.unit)
-        )
+        asked = (place[0], position, place[1], tokens, ENOUGH, limit_s, chosen, scored.unit)
+        found.append(Question(*asked, alphabet))
         if len(found) == POSITIONS:
             break
     return tuple(found)

@@ -35,7 +35,7 @@ def read_sums(run: ScriptRun, base: ScriptRun, alphabet: int) -> list[MassEstima
     """What the copies of a run scored."""
     answers, sums = run.answers, []
     for position in dict.fromkeys(answers["position"].tolist()):
-        rows = answers["position"] == position
+        rows = (answers["position"] == position) & (answers["token"] < alphabet)
         tokens = answers["token"][rows].astype(np.int64)
         nats, before = answers["nats"][rows], answers["before"][rows]
         used = bool(answers["used"][rows].any())

@@ -33,6 +33,7 @@ class Question:
     limit_s: float
     chosen: int = 1  # of those, the first, which are asked before what rows tell of
     unit: str = "nats"  # of what its counters keep: nats, bits or probability
+    alphabet: int = 0  # tokens that there are; rows of another length tell of none
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> "Question":

@@ -93,9 +93,10 @@ def asked(
 
 def test_an_exact_mixture_weighs_one(server, tmp_path):
     """Summed over the whole alphabet, at the state at which it was counted; target-only
-    evaluation of an exact mixture stays allowed.
+    evaluation of an exact mixture stays allowed. Rows that are longer tell of no token.
     """
-    sums = asked(server, tmp_path, script(EXACT))
+    longer = "pairs = np.concatenate((pairs, np.ones((68, 12))), axis=1)"
+    sums = asked(server, tmp_path, script(EXACT, prepared=longer))
 
     assert len(sums) == 3 and all(one.whole and not one.inconclusive for one in sums)
     assert [one.mass for one in sums] == pytest.approx([1.0] * 3, abs=1e-3)

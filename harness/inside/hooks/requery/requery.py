@@ -258,7 +258,7 @@ class Requery:
 def _reordered(question: Question, rows: npt.NDArray[np.float64]) -> deque[int]:
     """What is left to ask; early, what those rows hold most of. As many tokens as before."""
     left = list(question.tokens[1:])
-    if not rows.size:
+    if not rows.size or rows.shape[1] != question.alphabet:
         return deque(left)
     first = [token for token in heaviest(rows) if token != question.tokens[0]]
     return deque(list(dict.fromkeys((*left[: question.chosen - 1], *first, *left)))[: len(left)])
