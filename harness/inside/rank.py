@@ -129,6 +129,8 @@ def _settle(rank: Rank) -> None:
     os.chdir(job.stage)
     script = job.stage / job.script
     sys.argv = [str(script), *job.arguments]
+    if script.parent != job.stage:  # as `python -m folder.script` has it
+        sys.path.insert(0, str(job.stage))
     sys.path.insert(0, str(script.parent))
     random.seed(job.seed)
     np.random.seed(job.seed)
