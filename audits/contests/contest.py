@@ -74,8 +74,9 @@ class Rows:
 
     rows: int  # of the validation stream
     batch: int  # rows that are scored in one call
-    length: int  # targets of a row, where no constant says it
-    length_file: str  # where the constant stands; empty: `length` counts
+    length: int  # targets of a row
+    real: int  # those of a row that the contest scores, where no constant says it; 0: as many
+    length_file: str  # where the constant stands that says it; may be empty
     length_name: str
     steps: int  # of the training
 

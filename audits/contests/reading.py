@@ -307,7 +307,15 @@ def _rows(table: Mapping[str, Any] | None) -> Rows | None:
     if table is None:
         return None
     file, _, constant = table.get("length_at", "").partition(":")
-    return Rows(table["rows"], table["batch"], table["length"], file, constant, table["steps"])
+    return Rows(
+        rows=table["rows"],
+        batch=table["batch"],
+        length=table["length"],
+        real=table.get("real", 0),
+        length_file=file,
+        length_name=constant,
+        steps=table["steps"],
+    )
 
 
 def _data(table: Mapping[str, Any]) -> Data:

@@ -6,14 +6,15 @@ that two runs take the same steps. Does not cover: families whose number is a lo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
-from audits.contests import Contest, Size, SizeRole, Where
+from audits.contests import Contest, Rows, Size, SizeRole, Where
 from audits.switches import Switches
 from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
-from harness.configure.run_spec import RunSpec
+from harness.configure.run_spec import AtLength, RunSpec
 from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.protocol.code_constants import CodeConstant, named_numbers_in
@@ -22,6 +23,7 @@ from harness.streams.stream_plan import RowPlan
 from harness.streams.vocabulary import Vocabulary
 
 RUN_S = 240.0
+LONG_ROWS = 2
 
 
 class ContestScript:
@@ -64,26 +66,35 @@ class ContestScript:
     def real_length(self) -> int:
         """Targets of a row as the contest scores it."""
         found = [one.value for one in self._numbers(self._rows.length_file, self._rows.length_name)]
-        return int(found[0]) if found else self._rows.length
+        return int(found[0]) if found else self._rows.real or self._rows.length
 
     @property
     def plan(self) -> RowPlan:
         """Every document fills one row, and the token that opens it is given."""
         return RowPlan.of_rows(self._rows.rows, self._rows.length + 1, RUN_S)
 
+    @property
+    def at_length(self) -> AtLength | None:
+        """Two rows as long as the contest scores them, one a call."""
+        if self.real_length <= self._rows.length:
+            return None
+        rows = replace(self._rows, rows=LONG_ROWS, batch=1, length=self.real_length)
+        plan = RowPlan.of_rows(rows.rows, rows.length + 1, RUN_S)
+        return AtLength(self._configuration(rows, rows.steps), plan)
+
     def first(self, stream: StreamShape, native: bool) -> Configuration:
         """The contest's sizes for a small run."""
-        return self._configuration(self._rows.steps)
+        return self._configuration(self._rows, self._rows.steps)
 
     def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
         """The file has one configuration."""
-        return None if tried else self._configuration(self._rows.steps)
+        return None if tried else self._configuration(self._rows, self._rows.steps)
 
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int
     ) -> Configuration:
         """More training steps."""
-        return self._configuration(iterations)
+        return self._configuration(self._rows, iterations)
 
     def vocabulary(self, configuration: Configuration, given: Sequence[Path]) -> Vocabulary:
         """Characters, whatever tokenizer the contest trains."""
@@ -105,8 +116,7 @@ class ContestScript:
             contest=self.contest,
         )
 
-    def _configuration(self, steps: int) -> Configuration:
-        rows = self._rows
+    def _configuration(self, rows: Rows, steps: int) -> Configuration:
         given = {"rows": rows.rows, "batch": rows.batch, "length": rows.length, "steps": steps}
         target = ShrinkTarget(seq_len=rows.length, iterations=steps, counted_clock=True)
         return Configuration(

@@ -40,6 +40,7 @@ class NativeProgram:
 
     trains = False
     plan = None
+    at_length = None
 
     @property
     def name(self) -> str:

@@ -41,6 +41,7 @@ class RecordScript:
 
     trains = True
     plan = None
+    at_length = None
 
     def __init__(self, switches: Switches) -> None:
         self.switches = switches

@@ -14,7 +14,7 @@ from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.configure.setting import SettingValue
 from harness.configure.shrinking.target import StreamShape
-from harness.streams.stream_plan import StreamPlan
+from harness.streams.stream_plan import RowPlan, StreamPlan
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -38,6 +38,14 @@ class RunSpec:
     sidecar: bool = False  # it reads the bytes of each validation token; others would see a shard
 
 
+@dataclass(frozen=True)
+class AtLength:
+    """How a script is run with rows as long as its contest scores them."""
+
+    configuration: Configuration
+    plan: RowPlan
+
+
 class Subject(Protocol):
     """What is evaluated, in any configuration."""
 
@@ -56,6 +64,10 @@ class Subject(Protocol):
     @property
     def plan(self) -> StreamPlan | None:
         """How much it reads, where it says so itself."""
+
+    @property
+    def at_length(self) -> AtLength | None:
+        """Where its usual rows are shorter than those that its contest scores."""
 
     @property
     def logs(self) -> Mapping[str, str]:

@@ -220,6 +220,19 @@ class ScriptDriver:
         shard = self.plan.drawn(self.vocabulary, self.seed, split=1, only=distribution)
         return self._run(name, stream, self._longer(iterations), shard.tokens)
 
+    def run_at_length(self, name: RunName, stream: SourceStream, louder: Loudness) -> ScriptRun:
+        """A run whose rows have the length at which the contest scores."""
+        at = self.subject.at_length
+        assert at is not None
+        shard = at.plan.drawn(self.vocabulary, self.seed, split=1)
+        return self._run(name, stream, at.configuration, shard.tokens, louder=louder)
+
+    @property
+    def stream_at_length(self) -> SourceStream | None:
+        """What such a run reads; None where rows have that length anyway, or there are none."""
+        at = self.subject.at_length
+        return None if at is None else at.plan.drawn(self.vocabulary, self.seed)
+
     def stop(self) -> None:
         """Ends the runs that are under way; none can be made any more."""
         self.pool.stop()

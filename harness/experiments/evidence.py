@@ -74,6 +74,7 @@ class Evidence:
     first_row: FirstRow | None = None  # the distribution of the first changed position
     fitted: Fitted | None = None  # scores under futures of another kind
     louder: LouderFuture | None = None
+    at_length: LouderFuture | None = None  # with rows as long as the contest scores them
     rates: HigherRates | None = None
     ranks: RankChange | None = None  # what ranks know of each other's tokens
     uncounted: Finding | None = None  # tokens that were proved never to count
@@ -141,7 +142,7 @@ class Evidence:
     @property
     def moved(self) -> bool:
         """Other futures proved that scores know them."""
-        found = (self.first_row, self.louder, self.rates, self.ranks)
+        found = (self.first_row, self.louder, self.at_length, self.rates, self.ranks)
         if any(one is not None and one.moved for one in found):
             return True
         return self.future is not None and self.future.status is Status.FAIL

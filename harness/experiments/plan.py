@@ -15,6 +15,7 @@
     coverage  tokens exchanged that seem never to count, where some do
     replayed  noise behind the first print of a number that is printed again
     louder    the changed future with noise in the weights, where something is silent
+    length    the changed future with rows as long as a contest scores them, with noise
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
     rates     higher learning rates, where no control of adaptation showed anything
@@ -52,6 +53,7 @@ from harness.experiments.higher_rates import RaiseRates
 from harness.experiments.louder import Louder
 from harness.experiments.other_futures import OtherFutures
 from harness.experiments.raw_text import OnRawText
+from harness.experiments.real_length import RealLength
 from harness.experiments.replayed import Replayed
 from harness.experiments.requery import Requery
 from harness.experiments.run_name import BASE, FIRST_REQUERY, RunKind, RunName
@@ -172,6 +174,8 @@ class Rounds:
             Replayed(*self._parts).decide()
         if not self._proved:
             Louder(*self._parts).decide()
+        if not self._proved:
+            RealLength(*self._parts).decide()
 
     @property
     def _parts(self) -> tuple[Driver, Evidence, int, Runner]:

@@ -41,6 +41,9 @@ class RunKind(StrEnum):
     )
     LOUD_REPEAT = "louder weights, repeat", "the same again: are two runs bit-identical?"
     LOUD_FUTURE = "louder weights, changed future", "the same with other tokens behind the cut"
+    LENGTH = "real length", "rows as long as the contest scores them, with noise in the weights"
+    LENGTH_REPEAT = "real length, repeat", "the same again: are two runs bit-identical?"
+    LENGTH_FUTURE = "real length, changed future", "the same with other tokens behind the cut"
     NOISE_BEHIND = "noise behind a number", "a number that is printed again: was it remembered?"
     RATES = "higher rates", "higher learning rates of adaptation"
     RATES_EARLY = "higher rates, early change", "the same: how far do updates carry then?"

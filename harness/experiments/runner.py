@@ -61,6 +61,13 @@ class Driver(Protocol):
         drawn; `iterations`: training steps, where the script can be told.
         """
 
+    def run_at_length(self, name: RunName, stream: SourceStream, louder: Loudness) -> ScriptRun:
+        """A run whose rows have the length at which the contest scores."""
+
+    @property
+    def stream_at_length(self) -> SourceStream | None:
+        """What such a run reads; None where rows have that length anyway, or there are none."""
+
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
 

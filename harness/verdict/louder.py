@@ -20,14 +20,18 @@ from harness.verdict.attribution import Proof, name_violations
 HOW = "with noise in its weights"
 
 
+AT_LENGTH = "with rows as long as the contest scores them and noise in its weights"
+
+
 def check_louder(evidence: Evidence) -> Iterator[Finding]:
-    """CAUSAL-1 with noise: a pass, a proof or a doubt."""
-    if (louder := evidence.louder) is None:
-        return
-    if louder.future.nothing_moved or len(louder.future.moved):
-        yield _told(HOW, check_future(louder.future))
-    if (row := check_first_row(louder.first_row)) is not None:
-        yield _told(HOW, row)
+    """CAUSAL-1 with noise, and at the contest's own length: a pass, a proof or a doubt."""
+    for how, louder in ((HOW, evidence.louder), (AT_LENGTH, evidence.at_length)):
+        if louder is None:
+            continue
+        if louder.future.nothing_moved or len(louder.future.moved):
+            yield _told(how, check_future(louder.future))
+        if (row := check_first_row(louder.first_row)) is not None:
+            yield _told(how, row)
 
 
 def check_rates(
