@@ -160,7 +160,8 @@ class _Seen:
 
     def keeper(self) -> Any:
         """`x`, where it is kept."""
-        lines, recorder, read = self._lines, self._recorder, self._clock.read
+        lines, recorder = self._lines, self._recorder
+        read, blocks = self._clock.read, self._clock.blocks
 
         def seen_block(line: LineOfValues, value: Any) -> None:
             if recorder.usable("block"):
@@ -174,7 +175,7 @@ class _Seen:
             if kind in NUMBERS:
                 if read and recorder.active and not (line := lines[number]).is_dead:
                     recorder.kept(line, value)
-            elif kind in ARRAYS and recorder.active and self._is_block(value):
+            elif blocks and kind in ARRAYS and recorder.active and self._is_block(value):
                 seen_block(lines[number], value)
             return value
 
@@ -184,9 +185,11 @@ class _Seen:
         """An array with a score a token, whose places nobody knows."""
         if type(value) is Tensor:
             with Unwatched():
-                kept = value.is_floating_point() and value.device.type == "cpu"
+                kept = self._clock.fits(value.numel()) and value.is_floating_point()
+                kept = kept and value.device.type == "cpu"
                 return kept and not value.requires_grad and self._recorder.maps.find(value) is None
-        return value.dtype.kind == "f" and map_of(value) is None
+        fits = self._clock.fits(value.size) and value.dtype.kind == "f"
+        return fits and map_of(value) is None
 
     def goer(self) -> Any:
         """`a`, where it is gone through."""

@@ -56,7 +56,7 @@ class ReadingClock:
         self.forgotten = 0  # how often all of it was dropped
         self.kept_at = 0  # reads until the last number that was kept,
         self._block_at = 0  # and until the last block
-        self._blocks: deque[Positions] = deque(maxlen=BLOCKS)
+        self.blocks: deque[Positions] = deque(maxlen=BLOCKS)
         self._arrays: WeakIdentityMap[Positions] = WeakIdentityMap()
         self._lists: dict[int, _KnownList] = {}
         self._numbers: dict[int, _KnownNumber] = {}
@@ -72,14 +72,18 @@ class ReadingClock:
     def block_read(self, places: Positions) -> None:
         """Many tokens were read at once."""
         if places.size >= FEWEST:
-            self._blocks.append(places)
+            self.blocks.append(places)
             self._block_at = len(self.read)
+
+    def fits(self, size: int) -> bool:
+        """Whether `block_of` would find one: most arrays of a model have other sizes."""
+        return any(block.size == size for block in self.blocks)
 
     def block_of(self, size: int) -> Positions | None:
         """The slice of so many ids that was read lately and reaches furthest: targets, as the
         contexts of the same size end a token before.
         """
-        fitting = [block for block in self._blocks if block.size == size]
+        fitting = [block for block in self.blocks if block.size == size]
         return max(fitting, key=lambda block: int(block.max()), default=None)
 
     def latest_block(self, size: int) -> Positions | None:

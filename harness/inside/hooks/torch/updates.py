@@ -6,6 +6,7 @@ the graph is walked from the root down to such nodes. `torch.autograd.backward` 
 subclasses). An update by hand (`p.data.add_`) is seen as a `write` by the weights' fingerprint.
 """
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,10 @@ def await_reading(
 def losses_under(roots: list[Tensor]) -> npt.NDArray[np.int32]:
     """(n, 2) runs of all losses in the graph of some roots."""
     found = []
-    waiting = [r.grad_fn for r in roots if isinstance(r, Tensor) and r.grad_fn is not None]
+    waiting = deque(r.grad_fn for r in roots if isinstance(r, Tensor) and r.grad_fn is not None)
     seen: set[Any] = set(waiting)
     while waiting and len(seen) < NODES:
-        node = waiting.pop(0)
+        node = waiting.popleft()
         metadata: Any = node.metadata
         noted = metadata.get(KEY)
         if noted is not None:
@@ -102,6 +103,8 @@ class Updates:
         if not self._gradients:
             self._gradients = True
             self._recorder.event(EventKind.GRADIENT)
+        if not self._recorder.awaited.puts:
+            return  # no node carries anything: a walk takes a quarter of a small model's training
         uses = losses_under([roots] if isinstance(roots, Tensor) else list(roots))
         if len(uses):
             tokens = int((uses[:, 1] - uses[:, 0]).sum())
