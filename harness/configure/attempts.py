@@ -121,7 +121,7 @@ def _first_new(
     last = tried[-1]
     targets = {one.target for one in tried if not one.learnt}
     keys = [one.settings_key() for one in tried]
-    for answer in answers:
+    for answer in (_of_own_sizes(one) if last.target.native else one for one in answers):
         grows = answer.stream_factor > 1 and last.stream_factor == 1
         if answer.target in targets and not grows:
             continue
@@ -131,6 +131,12 @@ def _first_new(
         if found.settings_key() not in keys:
             return found
     return None
+
+
+def _of_own_sizes(answer: Answer) -> Answer:
+    """What a native run is for stays: only how long it runs may change."""
+    target = replace(answer.target, own_sizes=False, by_value=False, layers=0)
+    return replace(answer, target=target)
 
 
 def _listed(names: Sequence[str]) -> str:

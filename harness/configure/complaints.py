@@ -95,9 +95,12 @@ class Symptom:
     why: str
     stream_factor: int = 1
     state: RunState | None = None  # a run that ends so has that trouble, whatever it says
+    only_native: bool = False  # only where the sizes are the folder's own
 
     def answers(self, complaint: Complaint, last: Configuration) -> Iterator[Answer]:
         """The changed target."""
+        if self.only_native and not last.target.native:
+            return
         if complaint.state is self.state or self.words.search(complaint.text):
             yield Answer(self.change(last.target), self.why, self.stream_factor)
 
@@ -143,6 +146,12 @@ TOO_LARGE = _symptom(
     r"MemoryError|can't allocate memory|out of memory|bytes of memory|SIGKILL",
     lambda target: replace(target, own_sizes=True, batch_seqs=1),
     "sizes that only the code names",
+)
+TOO_LARGE_UNCOMPILED = Symptom(
+    re.compile(r"out of memory", re.IGNORECASE),
+    lambda target: replace(target, compiled=True),
+    "compiled, which takes less memory and more time",
+    only_native=True,
 )
 STILL_TOO_LARGE = _symptom(
     r"MemoryError|can't allocate memory|out of memory|bytes of memory|SIGKILL",
@@ -195,6 +204,7 @@ KINDS: tuple[Kind, ...] = (
     ZERO_INTERVAL,
     STOPPED_CLOCK,
     SINGULAR_STATISTICS,
+    TOO_LARGE_UNCOMPILED,
     TOO_LARGE,
     STILL_TOO_LARGE,
     TOO_SLOW,

@@ -65,8 +65,8 @@ class Configuration:
 
     def settings_key(self) -> tuple[object, ...]:
         """Another configuration with the same key ends the same."""
-        clock = self.target.counted_clock
-        return texts(self.settings), self.arguments, self.stream_factor, clock
+        how = self.target.counted_clock, self.target.compiled
+        return texts(self.settings), self.arguments, self.stream_factor, how
 
 
 def first_configuration(

@@ -103,7 +103,7 @@ class ScriptDriver:
         configuration: Configuration | None = self.begin()
         best: Base | None = None
         since = 0  # attempts that have not done better than the base run
-        short_s = max(SHORT_S, SHARE * (self.limits.deadline - time.monotonic()))
+        short_s = self._short_s()
         while configuration is not None:
             name = RunName.attempt(len(self.tried) + 1)
             stream, foreseen = self._base_stream(configuration), self.subject.foreseen
@@ -128,6 +128,12 @@ class ScriptDriver:
             raise unrunnable(self.subject.entry, run.outcome, len(self.tried))
         self.vocabulary, self.lacks = self._vocabulary(self.chosen), best.attempt.lacks
         return best.run
+
+    def _short_s(self) -> float:
+        """Of the first attempts; a GPU keeps the folder's own sizes, and smaller is not quicker."""
+        if self.limits.device == "cuda":
+            return float("inf")
+        return max(SHORT_S, SHARE * (self.limits.deadline - time.monotonic()))
 
     def _unhurried(self) -> Configuration | None:
         """The last one that was ended early, for a machine on which nothing is quick: once."""

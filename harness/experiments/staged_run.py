@@ -85,6 +85,7 @@ def staged_run(
             time_limit_s=run_s,
             quota=SMALL if configuration.target.shrink_model else Quota(),
             rows=kept_positions(stream, vocabulary.size),
+            compiled=configuration.target.compiled,
             counted_clock=configuration.target.counted_clock,
         )
         yield Staged(job, stage.changes)

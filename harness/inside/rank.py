@@ -152,7 +152,7 @@ def _shim(job: Job) -> None:
     from harness.inside.shim import programs
 
     programs.place(job.stage / PROGRAMS)
-    shim.install(job.device)
+    shim.install(job.device, job.compiled)
 
 
 @contextlib.contextmanager

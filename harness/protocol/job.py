@@ -41,6 +41,7 @@ class Job(Confinement):
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     louder: Loudness = Loudness()
+    compiled: bool = True  # what it compiles; on a CPU nothing ever is
     counted_clock: bool = False  # the script's clock goes on by a second whenever it looks at it
     # Settings that were told or are known; a script that asks for another size ends where its work
     # begins. None: it goes on.

@@ -49,6 +49,7 @@ class ShrinkTarget:
     own_sizes: bool = False  # numbers that only the code names shrink by their names, too
     by_value: bool = False  # sizes whose names no rule knows shrink by how large they are
     native: bool = False  # the folder's own sizes: only how long it runs shrinks
+    compiled: bool = False  # on a GPU: what the script compiles is compiled, which takes minutes
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What makes a CUDA script run on a CPU without editing it; one module a concern.
 
-Guarantees: nothing of the script is edited; on a GPU only absent packages are served.
+Guarantees: nothing of the script is edited; on a GPU absent packages are served, and what is
+asked to be compiled may be run as it is written.
 Does not cover: programs in another language that need a GPU.
 """
 
@@ -11,7 +12,7 @@ _ON_CPU = (
     "autocast",
     "attention",
     "flex",
-    "compiling",
+    "operators",
     "interpreter",
     "children",
     "extensions",
@@ -21,9 +22,10 @@ _ON_CPU = (
 )
 
 
-def install(device: str) -> None:
+def install(device: str, compiled: bool) -> None:
     """Called in the run's process, after torch is imported and before the script runs."""
-    concerns = ("packages", *(_ON_CPU if device == "cpu" else ()))
+    native = ("packages",) if compiled else ("packages", "compiling")
+    concerns = ("packages", "compiling", *_ON_CPU) if device == "cpu" else native
     modules = [importlib.import_module(f"{__name__}.{concern}") for concern in concerns]
     for module in modules:  # all are loaded before the first changes anything
         module.install()

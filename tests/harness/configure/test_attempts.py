@@ -170,6 +170,19 @@ def test_native_attempts_never_shrink_the_model_and_never_repeat_themselves(
     assert len({str(found.settings_key()) for found in tried}) == len(tried)
 
 
+def test_what_is_too_large_for_a_gpu_is_compiled_and_stays_large(switches: Switches) -> None:
+    """Nothing is, at first; sizes of the code are not read by value where the model is its own."""
+    first = first_configuration(switches, STREAM, native_target(switches))
+    assert not first.target.compiled
+    end = Outcome(RunState.FAILED, 9.0, "OutOfMemoryError: CUDA out of memory")
+    second = next_configuration(switches, STREAM, [Attempted(first, end)])
+    assert second is not None and second.target.compiled
+    late = Outcome(RunState.TIMED_OUT, 90.0, "timed out")
+    tried = [Attempted(first, late), Attempted(replace(first, target=second.target), late)]
+    third = next_configuration(switches, STREAM, tried)
+    assert third is None or not (third.target.by_value or third.target.own_sizes)
+
+
 def test_what_a_run_asked_for_is_told_to_the_next(switches: Switches) -> None:
     """With the rules that any name has; what needs no other value starts no other run."""
     first = first_configuration(switches, STREAM)

@@ -31,7 +31,7 @@ class _AfterTorch(importlib.abc.MetaPathFinder):
             sys.path.append(str(Path(__file__).parents[4]))
             from harness.inside import shim
 
-            shim.install("cpu")
+            shim.install("cpu", compiled=False)
 
         spec.loader.exec_module = loaded  # type: ignore[method-assign]
         return spec
