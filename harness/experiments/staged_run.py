@@ -79,6 +79,7 @@ def staged_run(
             entries=texts(spec.entries),
             binds=stage.binds,
             arguments=spec.arguments,
+            frozen=() if spec.contest is None else tuple(f.path for f in spec.contest.files.frozen),
             device=limits.device,
             ranks=limits.ranks,
             isolation=limits.isolation,

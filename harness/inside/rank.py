@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
@@ -161,13 +162,23 @@ def _watched(rank: Rank) -> Iterator[Compiler]:
         yield _compiled
         return
     from harness.inside import hooks
+    from harness.inside.hooks.conduct.frozen import Frozen
 
     out = Path(f"/proc/self/fd/{rank.out_fd}")
     native = rank.job.device != "cpu"
     job = rank.job
     seen = job.questions, native, job.rows, job.foreseen, job.louder, Seals(rank.seal_fd)
-    with hooks.watching(rank.stream, out, job.stage, *seen) as recorder:
+    files = [job.stage / name for name in job.frozen]
+    frozen = partial(Frozen, files=files, stage=job.stage, parsed=partial(_frozen_tree, job))
+    more = (frozen,) if files else ()
+    with hooks.watching(rank.stream, out, job.stage, *seen, more) as recorder:
         yield recorder.compiled or _compiled
+
+
+def _frozen_tree(job: Job, file: Path) -> ast.Module:
+    """What stands in it, with the numbers that are exchanged in this run."""
+    values = code_constants.of_file(job.code_constants, str(file.relative_to(job.stage)))
+    return code_constants.parsed_with(file.read_bytes(), str(file), values)
 
 
 def _compiled(source: bytes | ast.Module, file: str) -> CodeType:

@@ -35,6 +35,7 @@ class Job(Confinement):
     code_constants: Mapping[str, str] = field(default_factory=dict)  # "51:BUCKETS" -> number
     entries: Mapping[str, str] = field(default_factory=dict)  # "model.dim 512" -> number
     arguments: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()  # files that the script may not change, relative to the stage
     ranks: int = 1
     capture: bool = True
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
@@ -55,7 +56,8 @@ class Job(Confinement):
     @classmethod
     def _fields(cls, raw: dict[str, Any]) -> dict[str, Any]:
         own: dict[str, Any] = {"stream": Path(raw["stream"])}
-        own |= {"arguments": tuple(raw["arguments"]), "rows": tuple(raw["rows"])}
+        own |= {"arguments": tuple(raw["arguments"]), "frozen": tuple(raw["frozen"])}
+        own |= {"rows": tuple(raw["rows"])}
         own |= {"questions": tuple(map(Question.from_plain, raw["questions"]))}
         own |= {"louder": Loudness(**raw["louder"])}
         foreseen = None if raw["foreseen"] is None else tuple(raw["foreseen"])

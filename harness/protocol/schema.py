@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     PEEK = "peek"  # text: a path of /proc that tells of another process
     REPLACED = "replaced"  # text: a function of a library in whose place stands the script's own
     DISTORTED = "distorted"  # the same, where the script's own gives other numbers
+    FROZEN = "frozen"  # text: what of a file that nobody may change is another one at the end
     ERROR = "error"  # text: how the capture itself failed, which is incomplete therefore
 
 

@@ -9,7 +9,7 @@ folder. This is *explanation*, not proof: a script could take the hooks off.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,7 @@ def watching(
     foreseen: tuple[str, ...] | None = None,  # settings; the run may end where it asks for others
     louder: Loudness = USUAL,
     seals: Seals | None = None,  # where sums of what is recorded go
+    more: Sequence[Callable[[Recorder], Any]] = (),  # hooks beside the usual ones
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
     recorder = Recorder(stream_tokens, folder, stage, rows, seals)
@@ -87,7 +88,7 @@ def watching(
         followed = FollowedCode(recorder)
         recorder.compiled = followed.compiled
         hooks.append(followed)
-    hooks.append(Replaced(recorder))
+    hooks += [Replaced(recorder), *(make(recorder) for make in more)]
     try:
         with mode:
             yield recorder

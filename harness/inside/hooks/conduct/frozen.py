@@ -1,0 +1,112 @@
+"""What the script did to a frozen file of its contest while it ran: functions, constants, its text.
+
+What the file defines at its top is noted before the script begins. At the end, where a module was
+made of it, each function must be the file's own and each number the one that stood there; a script
+that binds the name of such a function to one of its own is noted too.
+Guarantees: nothing is called; a wrapper is a replacement, as the file may not change at all. Does
+not cover: what the script took back before its end, and methods of classes.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.sites import Site
+from harness.protocol.schema import EventKind
+
+
+@dataclass(frozen=True)
+class _File:
+    """One frozen file, as it was."""
+
+    path: Path
+    raw: bytes
+    functions: frozenset[str]
+    numbers: Mapping[str, int | float]
+
+
+class Frozen:
+    """Remembers the files; `close` says what became of them."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        files: Sequence[Path],
+        stage: Path,
+        parsed: Callable[[Path], ast.Module],  # with the numbers that are exchanged in this run
+    ) -> None:
+        self._recorder, self._stage = recorder, stage
+        self._files = [_read(path, parsed) for path in files if path.is_file()]
+
+    def close(self) -> None:
+        """Notes what is no longer the file's own."""
+        for file in self._files:
+            self._recorder.guarded("frozen", self._look, file)
+
+    def _look(self, file: _File) -> None:
+        if not file.path.is_file() or file.path.read_bytes() != file.raw:
+            self._note(f"{file.path.name}, the file itself", None)
+        module = next((m for m in [*sys.modules.values()] if _is_of(m, file.path)), None)
+        names = {} if module is None else vars(module)
+        for name in sorted(file.functions & set(names)):
+            if not self._is_from(names[name], file.path):
+                self._note(f"{file.path.stem}.{name}", names[name])
+        for name in sorted(set(file.numbers) & set(names)):
+            if names[name] != file.numbers[name]:
+                self._note(f"{file.path.stem}.{name}", None)
+        main = vars(sys.modules["__main__"])
+        for name in sorted(file.functions & set(main)):
+            if isinstance(main[name], FunctionType) and not self._is_from(main[name], file.path):
+                self._note(f"{name} of {file.path.name}, by one of the same name", main[name])
+
+    def _note(self, what: str, instead: Any) -> None:
+        code = getattr(instead, "__code__", None)
+        site = None
+        if code is not None and self._recorder.sites.is_theirs(code):
+            name = self._recorder.sites.name_of(code.co_filename)
+            site = Site(f"{name}:{code.co_firstlineno}", code.co_name)
+        if site is None:
+            self._recorder.event(EventKind.FROZEN, what)
+        else:
+            self._recorder.event(EventKind.FROZEN, what, site=site)
+
+    def _is_from(self, function: Any, path: Path) -> bool:
+        """The file's own, or what a decorator of a library made of it."""
+        while function is not None:
+            code = getattr(function, "__code__", None)
+            if code is not None and code.co_filename == str(path):
+                return True
+            if code is not None and Path(code.co_filename).is_relative_to(self._stage):
+                return False  # the script's own, whatever it wraps
+            function = getattr(function, "__wrapped__", None)
+        return False
+
+
+def _read(path: Path, parsed: Callable[[Path], ast.Module]) -> _File:
+    """What a name is bound to last counts; one that is bound anew elsewhere is left out."""
+    tree = parsed(path)
+    functions = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+    numbers = dict(_numbers(tree))
+    inside = (one for one in ast.walk(tree) if isinstance(one, ast.Global))
+    changed = {name for one in inside for name in one.names}
+    kept = {name: number for name, number in numbers.items() if name not in changed}
+    return _File(path, path.read_bytes(), frozenset(functions - changed), kept)
+
+
+def _is_of(module: Any, path: Path) -> bool:
+    file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+    return isinstance(file, str) and Path(file).resolve() == path.resolve()
+
+
+def _numbers(tree: ast.Module) -> Iterator[tuple[str, int | float]]:
+    for one in tree.body:
+        if not isinstance(one, ast.Assign) or not isinstance(one.value, ast.Constant):
+            continue
+        number, target = one.value.value, one.targets[0]
+        if isinstance(target, ast.Name) and isinstance(number, int | float):
+            yield target.id, number

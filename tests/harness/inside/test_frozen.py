@@ -1,0 +1,104 @@
+"""What a script does to a file that nobody may change is seen, with its line."""
+
+import ast
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.inside.hooks.conduct.frozen import Frozen
+from harness.protocol.schema import EventKind
+
+JUDGE = """
+import functools
+TOKENS = 40
+RATE = 1.0
+CHANGES = 1
+
+def score(model):
+    return TOKENS
+
+@functools.lru_cache
+def kept(model):
+    global CHANGES
+    CHANGES += 1
+    return model
+"""
+
+
+class Noted:
+    """What the recorder is told."""
+
+    def __init__(self, stage: Path) -> None:
+        self.said: dict[str, str] = {}
+        own = str(stage)
+        self.sites = SimpleNamespace(
+            is_theirs=lambda code: code.co_filename.startswith(own),
+            name_of=lambda file: Path(file).name,
+        )
+
+    def guarded(self, _: str, look: Any, *arguments: Any) -> None:
+        """As the recorder runs what may break."""
+        look(*arguments)
+
+    def event(self, kind: EventKind, text: str, site: Any = None) -> None:
+        """One event."""
+        assert kind is EventKind.FROZEN
+        self.said[text] = "" if site is None else site.line
+
+
+def seen(stage: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What is noted of a script that imports the judge."""
+    judge, train = stage / "judge.py", stage / "train.py"
+    judge.write_text(JUDGE, encoding="utf-8")
+    recorder: Any = Noted(stage)
+    frozen = Frozen(recorder, [judge], stage, lambda path: ast.parse(path.read_text()))
+    monkeypatch.syspath_prepend(str(stage))
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace())  # type: ignore[arg-type]
+    main = vars(sys.modules["__main__"])
+    exec(compile(f"import judge\n{script}", str(train), "exec"), main)
+    try:
+        frozen.close()
+    finally:
+        sys.modules.pop("judge", None)
+    return dict(recorder.said)
+
+
+@pytest.mark.parametrize(
+    ("script", "what", "place"),
+    [
+        ("judge.TOKENS = 4", "judge.TOKENS", ""),
+        ("def mine(model):\n    return 0\njudge.score = mine", "judge.score", "train.py:2"),
+        ("judge.kept = lambda model: 0", "judge.kept", "train.py:2"),
+        (
+            "def score(model):\n    return 0",
+            "score of judge.py, by one of the same name",
+            "train.py:2",
+        ),
+        ("import os\nos.truncate(judge.__file__, 0)", "judge.py, the file itself", ""),
+    ],
+)
+def test_what_is_replaced_is_named(
+    script: str, what: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Functions, numbers, the file, and a name of the script's own in the function's stead."""
+    assert seen(tmp_path, script, monkeypatch) == {what: place}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "",
+        "from judge import score, TOKENS\nscore(None)",
+        "judge.kept(1)\njudge.kept(2)",
+        "judge.mine = 1",
+        "TOKENS = 4",
+    ],
+)
+def test_what_uses_the_file_is_nothing(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls, names beside the file's own, and what the file changes by itself."""
+    assert seen(tmp_path, script, monkeypatch) == {}
