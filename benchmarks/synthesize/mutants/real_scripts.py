@@ -27,6 +27,7 @@ from benchmarks.synthesize.mutants import (
     data,
     masks,
     ordering,
+    provenance,
     ranks,
     scoring,
 )
@@ -36,7 +37,7 @@ from benchmarks.synthesize.mutants.operator import Mutation, applied, n_sites
 _AHEAD = ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8")
 _CHOSEN = ("CAUSAL-5", "PASS-2", "DATA-9", "ORDER-2", "PASS-1")
 _WEIGHT = ("NORM-1", "NORM-3", "NORM-4", "NORM-6", "CAUSAL-1", "CAUSAL-2", "CAUSAL-3")
-
+_TRAINED = ("ORDER-2", "DATA-1")
 MUTATIONS = (
     Mutation("mask dropped", masks.DropMask, ("CAUSAL-8", "CAUSAL-1")),
     Mutation("pair hash off by one", masks.BigramOffByOne, ("CAUSAL-1", "CAUSAL-2", "CAUSAL-8")),
@@ -77,6 +78,17 @@ MUTATIONS = (
     Mutation("better of two", scoring.BetterOfTwo, ("PASS-2", *_WEIGHT)),
     Mutation("hinted target", scoring.HintTarget, _WEIGHT),
     Mutation("told by another rank", ranks.TellRanks, ("CAUSAL-7", "CAUSAL-5", "CAUSAL-1")),
+    Mutation("prior of validation", provenance.PriorOfValidation, _CHOSEN),
+    Mutation("vocabulary of validation", provenance.VocabularyOfValidation, _CHOSEN),
+    Mutation("cap chosen by a key", provenance.CapByKey, _CHOSEN),
+    Mutation("cap chosen in a loop", provenance.CapByLoop, _CHOSEN),
+    Mutation("cap of outputs", provenance.CapOfOutputs, _CHOSEN),
+    Mutation("best checkpoint", provenance.BestCheckpoint, (*_CHOSEN, "DATA-1")),
+    Mutation("stopped by validation", provenance.StoppedByValidation, _CHOSEN),
+    Mutation("trained by hand", provenance.TrainedByHand, _TRAINED),
+    Mutation("trained through .grad", provenance.TrainedThroughGrad, _TRAINED),
+    Mutation("shard among files", provenance.ShardAmongFiles, _TRAINED),
+    Mutation("shard renamed", provenance.ShardRenamed, _TRAINED),
 )
 
 
