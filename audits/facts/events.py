@@ -64,6 +64,7 @@ class TokenRead:
     parents: frozenset[int]  # the pieces it was cut from
     loops: frozenset[int] = frozenset()  # loops whose variable says where it was cut
     limit: int | None = None  # it is the beginning of what it was cut from, this long
+    home: frozenset[int] = frozenset()  # the loops that it was cut in
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +294,18 @@ class Quotient:
     site: Site
     above: frozenset[int]  # TableRead ids
     below: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A number, a table or a choice that many validation tokens made."""
+
+    site: Site
+    moment: Moment
+    whole: bool  # of the uncut stream
+    reads: frozenset[int] = frozenset()  # of pieces: TokenReads
+    loops: frozenset[int] = frozenset()  # loops whose variable says which pieces
+    choice: bool = False  # kept, or left off, because of a loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ HIT: Final = "hit"  # whether a hint came true; id = Hit
 TILTED: Final = "tilted"  # a loss that was lowered where a hint came true; id = Tilt
 NORMALISER: Final = "normaliser"  # the logarithm of a sum over the alphabet
 SIDECAR: Final = "sidecar"  # read from a file of byte counts, or a path that leads to it
+STATISTIC: Final = "statistic"  # made of many tokens, or kept by their losses; id = Statistic
+FITTED: Final = "fitted"  # a loss or probability that a Statistic shaped; id as there
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 NOTHING: Final[frozenset[Label]] = frozenset()

@@ -88,6 +88,7 @@ class Interpreter:
         self.loaded: dict[str, Scope] = {}
         self.builtins: dict[str, Value] = {}
         self.messages: Counter[str] = Counter()  # messages of the files read so far
+        self.choosing: list[frozenset[Label]] = []  # marks of the open tests of results
         self.open_tests: list[frozenset[Label]] = []  # of the undecided branches being read
         self.listeners = 0  # forward hooks registered and not yet removed
         self.last_site = Site("", 0, "<module>")  # the statement being read
@@ -149,6 +150,14 @@ class Interpreter:
             yield
         finally:
             self.open_tests.pop()
+
+    @contextmanager
+    def choosing_by(self, marks: list[frozenset[Label]]) -> Iterator[None]:
+        self.choosing += marks
+        try:
+            yield
+        finally:
+            del self.choosing[len(self.choosing) - len(marks) :]
 
     @contextmanager
     def in_last_round(self, loops: list[int]) -> Iterator[None]:

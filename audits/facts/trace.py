@@ -34,6 +34,7 @@ from audits.facts.events import (
     Reset,
     SidecarInput,
     Smear,
+    Statistic,
     TableRead,
     TableWrite,
     Tilt,
@@ -81,6 +82,7 @@ class Trace:
     deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)
     divided: set[int] = field(default_factory=set)  # TableReads that were divided by something
+    statistics: list[Statistic] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     targets: set[int] = field(default_factory=set)  # TokenReads that a loss is taken of
     written_tables: set[Obj] = field(default_factory=set)  # tables that received counts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from audits.facts import folding
-from audits.facts.effects import losses, makers, pieces, regions, totals
+from audits.facts.effects import losses, makers, pieces, regions, statistics, totals
 from audits.facts.labels import COUNT, GATED, HASHED, OUTPUT, REGION, TOKENS, Label, ids, kinds
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
@@ -37,6 +37,7 @@ def combine(
         case ast.Sub():
             labels |= losses.tilt(interp, left, right, site)
         case ast.Div() | ast.FloorDiv():
+            labels -= statistics.normalising(left, right)
             labels |= totals.quotient(interp, left, right, site)
         case ast.Mult() if any(one.known and not one.const for one in (left, right)):
             interp.trace.muted |= ids(made.labels, GATED)  # a channel whose weight is zero

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.facts.call import Call
-from audits.facts.effects import makers, tables, totals
+from audits.facts.effects import makers, statistics, tables, totals
 from audits.facts.labels import OUTPUT
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive, element_of, join, kinds_of
@@ -36,7 +36,7 @@ def on_container(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call
             tables.store(interp, me, args[0], args[1])
         return tables.element(interp, [ref], args[0], site)
     if name in ("pop", "popleft"):
-        return element_of(me)
+        return tables.in_this_round(interp, element_of(me))
     if name == "update" and args:
         for other in args[0].refs:
             ref.entries |= other.entries
@@ -46,6 +46,7 @@ def on_container(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call
 
 def _grow(interp: Interpreter, ref: Obj, name: str, call: Call) -> None:
     value = element_of(call.args[-1]) if name == "extend" else call.args[-1]
+    value = statistics.by_position(interp, value) if interp.loops else value
     if OUTPUT in kinds_of(value):
         value = totals.accumulate(interp, value, interp.site_of(call))
     ref.entries[None] = join([value, *([ref.entries[None]] if None in ref.entries else [])])

@@ -8,7 +8,7 @@ Does not cover: files that are removed or renamed.
 from __future__ import annotations
 
 from audits.facts.effects import weights
-from audits.facts.labels import ADAPTED, FILE, STREAM, TRAIN, Label, kinds
+from audits.facts.labels import FILE, STREAM, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.values import Obj, Value, labels_of
 
@@ -16,6 +16,7 @@ from audits.facts.values import Obj, Value, labels_of
 def save(interp: Interpreter, args: list[Value]) -> None:
     """What the weights have learnt goes to disk with them."""
     learnt = frozenset(label for value in args for label in weights.adaptations(value))
+    learnt |= interp.choosing[-1] if interp.choosing else frozenset()
     for value in args:
         for ref in value.refs:
             ref.labels |= learnt
@@ -35,7 +36,7 @@ def opened(interp: Interpreter, name: Value) -> Value:
     held = [labels for key, labels in interp.on_disk.items() if key in (path, None) or path is None]
     made = Obj("file")
     made.attrs["path"] = name
-    made.labels = {label for labels in held for label in labels if label.kind == ADAPTED}
+    made.labels = {label for labels in held for label in weights.carried(labels)}
     made.labels |= labels_of(name)
     own = path in interp.on_disk or None in interp.on_disk  # the script may have written it itself
     if not own and not kinds(made.labels) & {STREAM, TRAIN}:

@@ -11,7 +11,7 @@ from audits.facts.call import Call
 from audits.facts.effects import tensors, weights
 from audits.facts.effects.predictions import call_model
 from audits.facts.state import Interpreter
-from audits.facts.values import BLANK, Obj, Value
+from audits.facts.values import BLANK, Obj, Value, derive
 
 
 def on_model(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -> Value:
@@ -21,10 +21,13 @@ def on_model(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) ->
         return BLANK
     if name == "load_state_dict" and args:
         weights.overwrite(ref, Value(labels=weights.adaptations(args[0])))
+        ref.labels |= interp.choosing[-1] if interp.choosing else frozenset()
         return BLANK
     if name in ("copy_", "set_") and args:
         weights.overwrite(ref, args[0])
         return me
+    if name.endswith("_") and args:  # of a weight: the model knows what it was given
+        ref.labels |= weights.carried(derive(*args).labels)
     if name in ("state_dict", "clone"):
         return Value(labels=frozenset(ref.labels))
     if name in tensors.MEASURES:

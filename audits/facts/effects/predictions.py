@@ -12,10 +12,12 @@ from audits.facts.effects.weights import adaptations
 from audits.facts.events import SidecarInput
 from audits.facts.labels import (
     COUNT,
+    FITTED,
     OUTPUT,
     RATIO,
     REALISED,
     SIDECAR,
+    STATISTIC,
     STREAM,
     TOKENS,
     Label,
@@ -30,7 +32,7 @@ def call_model(interp: Interpreter, values: list[Value]) -> Value:
     """A model's output: made of its inputs and of whatever its weights have learnt."""
     plain = [value for value in values if not any(ref.kind == "module" for ref in value.refs)]
     labels = derive(*plain).labels
-    learnt = frozenset(label for value in values for label in adaptations(value))
+    learnt = frozenset(label for value in values for label in adaptations(value)) | _settings(values)
     returned = Value(labels=labels | learnt)
     if kinds(labels) & {TOKENS, STREAM}:
         number = interp.fresh_id()
@@ -51,9 +53,18 @@ def _note_inputs(
         interp.trace.sidecar_inputs.append(one)
 
 
+def _settings(values: list[Value]) -> frozenset[Label]:
+    """What a model was given as an attribute: a temperature, a cap, a bias."""
+    models = [ref for value in values for ref in value.refs if ref.kind == "module"]
+    return frozenset(
+        label for ref in models for held in ref.attrs.values() for label in adaptations(held)
+    )
+
+
 def realised(value: Value) -> Value:
     """Losses and probabilities of the very tokens, told from whole distributions."""
     marks = frozenset(Label(REALISED, number) for number in ids(value.labels, OUTPUT))
+    marks |= {Label(FITTED, number) for number in ids(value.labels, STATISTIC)}
     return Value(labels=value.labels | marks, refs=value.refs, switches=value.switches)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from audits.facts.effects import regions
+from audits.facts.effects import regions, statistics
 from audits.facts.events import Region, Site, TableRead, TableWrite
-from audits.facts.labels import BYTES, COUNT, STREAM, TOKENS, TRAIN, Label, kinds
+from audits.facts.labels import BYTES, COUNT, LOOP, STREAM, TOKENS, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, join, kinds_of, labels_of
@@ -47,6 +47,9 @@ def note_write(interp: Interpreter, tables: frozenset[Obj], key: Value, site: Si
         write = TableWrite(site, tables, labels, interp.moment())
         interp.trace.table_writes.append(write)
         interp.trace.written_tables |= tables if held & {TOKENS, TRAIN, STREAM} else frozenset()
+        marks = statistics.of_labels(interp, labels, site)
+        for ref in tables:
+            ref.labels |= marks
 
 
 def element(interp: Interpreter, holders: list[Obj], key: Value, site: Site) -> Value:
@@ -57,7 +60,15 @@ def element(interp: Interpreter, holders: list[Obj], key: Value, site: Site) -> 
         found = [entry for ref in holders for entry in ref.entries.values()]
     loose = frozenset(label for ref in holders for label in ref.labels)
     made = join([*found, Value(labels=loose)] if loose else found)
+    if not key.known and kinds_of(made) & {STREAM, TOKENS}:
+        made = in_this_round(interp, made)
     return note_read(interp, made, frozenset(holders), key, site)
+
+
+def in_this_round(interp: Interpreter, value: Value) -> Value:
+    """Another element in every round of the loop that is being read, whatever counts them."""
+    marks = frozenset(Label(LOOP, loop) for loop in interp.loops[-1:])
+    return replace(value, labels=value.labels | marks)
 
 
 def note_read(

@@ -7,13 +7,16 @@ Does not cover: arithmetic on weights (an average of adapted and clean weights c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from audits.facts.events import Site, Update
-from audits.facts.labels import ADAPTED, OUTPUT, STREAM, TOKENS, Label, kinds
+from audits.facts.labels import ADAPTED, OUTPUT, STATISTIC, STREAM, TOKENS, Label, kinds
 from audits.facts.state import Gradient, Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, labels_of
 
 _HOLDERS = ("list", "dict", "optimizer")
+_CARRIED = frozenset({ADAPTED, STATISTIC})  # what weights and files know of validation tokens
 
 
 def reachable(value: Value, depth: int = 4) -> frozenset[Obj]:
@@ -60,11 +63,15 @@ def change(interp: Interpreter, targets: frozenset[Obj], gradient: Gradient, sit
 
 def overwrite(ref: Obj, value: Value) -> None:
     """`load_state_dict`, `copy_`, `.data =`: what was learnt before is replaced."""
-    ref.labels = {label for label in ref.labels if label.kind != ADAPTED}
-    ref.labels |= {label for label in labels_of(value) if label.kind == ADAPTED}
+    ref.labels = {label for label in ref.labels if label.kind not in _CARRIED}
+    ref.labels |= carried(labels_of(value))
 
 
 def adaptations(value: Value) -> frozenset[Label]:
-    """The updates that reach a value, also through nested containers and models."""
+    """The updates and statistics that reach a value, also through containers and models."""
     deep = [label for ref in reachable(value) for label in ref.labels]
-    return frozenset(label for label in (*labels_of(value), *deep) if label.kind == ADAPTED)
+    return carried((*labels_of(value), *deep))
+
+
+def carried(labels: Iterable[Label]) -> frozenset[Label]:
+    return frozenset(label for label in labels if label.kind in _CARRIED)

@@ -8,10 +8,12 @@ time.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from audits.facts.call import Call
 from audits.facts.effects.predictions import call_model
 from audits.facts.interpreter import definitions, expressions, library, methods
+from audits.facts.labels import STATISTIC
 from audits.facts.objects import Bound, Function, Partial
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
@@ -60,7 +62,9 @@ def call_value(interp: Interpreter, callee: Value, call: Call) -> Value:
     """The join over everything the callee may be."""
     if not callee.refs:
         return derive(callee, *call.values)
-    return join([_call_one(interp, ref, call) for ref in in_order(callee.refs)])
+    made = join([_call_one(interp, ref, call) for ref in in_order(callee.refs)])
+    kept = frozenset(label for label in callee.labels if label.kind == STATISTIC)
+    return replace(made, labels=made.labels | kept) if kept else made
 
 
 def _call_one(interp: Interpreter, ref: Obj, call: Call) -> Value:

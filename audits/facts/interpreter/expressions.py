@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from audits.facts import folding
 from audits.facts.attributes import attribute
-from audits.facts.effects import arithmetic, comparisons, makers, tables
+from audits.facts.effects import arithmetic, comparisons, makers, statistics, tables
 from audits.facts.interpreter import calls, definitions, stores, subscripts
 from audits.facts.labels import REGION
 from audits.facts.literals import literal
@@ -130,6 +130,8 @@ def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
     else:
         made = join((evaluate(interp, node.body, scope), evaluate(interp, node.orelse, scope)))
         labels = made.labels | {label for label in test.labels if label.kind == REGION}
+        for marks in statistics.open_choice(interp, test, node, scope):
+            labels |= marks
     return replace(made, labels=labels, switches=made.switches | test.switches)
 
 
@@ -178,7 +180,8 @@ def _comprehension(interp: Interpreter, node: _Comprehension, scope: Scope) -> V
         key = tables.key_class(evaluate(interp, node.key, inner))
         made.entries[key] = evaluate(interp, node.value, inner)
         return Value(refs=frozenset({made}))
-    return makers.container(interp, "list", [evaluate(interp, node.elt, inner)], node)
+    element = statistics.by_position(interp, evaluate(interp, node.elt, inner))
+    return makers.container(interp, "list", [element], node)
 
 
 def _joined(interp: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
@@ -199,5 +202,5 @@ def _joined(interp: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
 def _yield(interp: Interpreter, node: ast.Yield | ast.YieldFrom, scope: Scope) -> Value:
     value = evaluate(interp, node.value, scope) if node.value else BLANK
     given = element_of(value) if isinstance(node, ast.YieldFrom) else value
-    interp.frames[-1].yielded.append(given)
+    interp.frames[-1].yielded.append(statistics.by_position(interp, given))
     return BLANK

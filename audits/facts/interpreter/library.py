@@ -24,6 +24,7 @@ from audits.facts.effects import (
     pieces,
     predictions,
     regions,
+    statistics,
     tables,
     totals,
 )
@@ -76,7 +77,8 @@ def call_library(interp: Interpreter, path: str, call: Call) -> Value:
         made = derive(*call.args)
         return Value(const, made.labels, switches=made.switches)
     if path in _CONTAINERS:
-        return makers.converted(interp, path, call)
+        made = makers.converted(interp, path, call)
+        return statistics.taken(interp, made, path.rsplit(".", 1)[-1], 0, call)
     if path in deadlines.CLOCKS:
         return deadlines.now()
     if path == contract.PROGRAM:
@@ -91,7 +93,8 @@ def call_library(interp: Interpreter, path: str, call: Call) -> Value:
         return Value(switches=derive(*call.args).switches)
     if (made_new := _maker(interp, path, last, call)) is not None:
         return made_new
-    return _effect(interp, path, last, call)
+    made = _effect(interp, path, last, call)
+    return statistics.taken(interp, made, last, len(call.args) - 1, call) if call.args else made
 
 
 def _environment(interp: Interpreter, call: Call) -> Value:
@@ -129,10 +132,18 @@ def _effect(interp: Interpreter, path: str, last: str, call: Call) -> Value:
     for table in (_structure, _called_back, _scored, _outside):
         if (found := table(interp, path, last, call)) is not None:
             return found
+    if path.startswith("scipy.optimize.") and call.args:
+        return _optimised(interp, call)
     if target := call.keywords.get("target"):  # a thread, or a process
         given = call.keywords.get("args", BLANK)
         calls.call_value(interp, target, call.given(list(given.items or ())))
     return call.result()
+
+
+def _optimised(interp: Interpreter, call: Call) -> Value:
+    """What a search over a function ends with."""
+    result = calls.call_value(interp, call.args[0], call.given([BLANK]))
+    return statistics.best(interp, call.result(), result, interp.site_of(call))
 
 
 def _structure(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
@@ -149,6 +160,8 @@ def _structure(interp: Interpreter, path: str, last: str, call: Call) -> Value |
             return makers.listed(Value(items=tuple(element_of(value) for value in args)))
         case "enumerate" if args:
             return makers.listed(Value(items=(BLANK, element_of(args[0]))))
+        case "next" if args:
+            return tables.in_this_round(interp, join((element_of(args[0]), *args[1:])))
         case "getattr" if len(args) > 1 and isinstance(args[1].const, str):
             return _getattr(args[1].const, args)
         case "setattr" if len(args) > 2 and isinstance(args[1].const, str):
@@ -169,6 +182,8 @@ def _getattr(name: str, args: list[Value]) -> Value:
 def _called_back(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
     """Functions that call what they are given."""
     match last:
+        case "min" | "max" | "sorted" | "nsmallest" | "nlargest" if call.args:
+            return _best(interp, last, call)
         case "field":
             if factory := call.keywords.get("default_factory"):
                 return calls.call_value(interp, factory, call.given([]))
@@ -177,6 +192,18 @@ def _called_back(interp: Interpreter, path: str, last: str, call: Call) -> Value
             elements = [element_of(value) for value in call.args[1:]]
             return makers.listed(calls.call_value(interp, call.args[0], call.given(elements)))
     return None
+
+
+def _best(interp: Interpreter, last: str, call: Call) -> Value | None:
+    """The best of several candidates, by a key or by what they are."""
+    candidates = call.args[1] if last.startswith("n") and len(call.args) > 1 else call.args[0]
+    element = element_of(candidates)
+    key = call.keywords.get("key")
+    if key is None and (len(call.args) > 1 or not element.items):
+        return None
+    result = element if key is None else calls.call_value(interp, key, call.given([element]))
+    found = statistics.best(interp, element, result, interp.site_of(call))
+    return found if last in ("min", "max") else makers.listed(found)
 
 
 def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:

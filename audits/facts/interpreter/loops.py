@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 
+from audits.facts.effects import statistics, weights
 from audits.facts.interpreter import expressions, statements
 from audits.facts.interpreter.stores import bind
 from audits.facts.labels import LOOP, Label
@@ -33,6 +34,8 @@ def run_while(interp: Interpreter, node: ast.While, scope: Scope) -> bool:
         return statements.run_block(interp, node.orelse, scope)
     with interp.guarded(test.switches, inactive=truth(test) is False):
         _run_body(interp, node, scope, None)
+    with interp.choosing_by(statistics.open_choice(interp, test, node, scope)):
+        statistics.stopped(interp, scope, weights.reachable)
     return statements.run_block(interp, node.orelse, scope)
 
 

@@ -23,6 +23,7 @@ from audits.facts.effects import (
     pieces,
     predictions,
     regions,
+    statistics,
     tensors,
     totals,
     weights,
@@ -62,8 +63,12 @@ def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Valu
     if isinstance(base.const, str) and not base.refs:
         return _on_text(interp, base, name, args)
     if not base.refs:
-        return _on_value(interp, base, name, call)
-    return join([_on(interp, ref, base, name, call) for ref in in_order(base.refs)])
+        made = _on_value(interp, base, name, call)
+    else:
+        made = join([_on(interp, ref, base, name, call) for ref in in_order(base.refs)])
+        if any(isinstance(ref, Library) for ref in base.refs):
+            return made
+    return statistics.taken(interp, made, name, len(args), call)
 
 
 def _on_text(interp: Interpreter, base: Value, name: str, args: list[Value]) -> Value:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts.effects import gradients, messages, totals
+from audits.facts.effects import gradients, messages, statistics, totals, weights
 from audits.facts.interpreter import definitions, expressions, loops
 from audits.facts.interpreter.stores import bind, store_accumulated
 from audits.facts.labels import LAST_ROUND
@@ -77,8 +77,10 @@ def _run_simple(interp: Interpreter, node: ast.stmt, scope: Scope) -> None:
 def _leave(interp: Interpreter, node: ast.stmt, scope: Scope) -> None:
     if isinstance(node, ast.Return):
         value = expressions.evaluate(interp, node.value, scope) if node.value else Value(None)
-        interp.frames[-1].returned.append(value)
+        interp.frames[-1].returned.append(statistics.kept(interp, value))
     elif not isinstance(node, ast.Raise) and interp.frames[-1].exits:
+        if isinstance(node, ast.Break):
+            statistics.stopped(interp, scope, weights.reachable)
         interp.frames[-1].exits[-1].append(dict(scope.names))
 
 
@@ -98,14 +100,19 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     if decided is not None and not (interp.explore and test.switches):
         return run_block(interp, node.body if decided else node.orelse, scope)
     before = dict(scope.names)
+    marks = statistics.open_choice(interp, test, node, scope) if decided is None else []
     with (
+        interp.choosing_by(marks),
         interp.guarded(test.switches, inactive=decided is False),
         interp.in_last_round([one.id for one in test.labels if one.kind == LAST_ROUND]),
         interp.under(test),
     ):
         falls_then = run_block(interp, node.body, scope)
     after_then, scope.names = scope.names, before
-    with interp.guarded(test.switches, inactive=decided is True):
+    with (
+        interp.choosing_by(marks),
+        interp.guarded(test.switches, inactive=decided is True),
+    ):
         falls_else = run_block(interp, node.orelse, scope)
     reached = [after_then] * falls_then + [scope.names] * falls_else
     if decided is not None and len(reached) == 1 and falls_then is not decided:

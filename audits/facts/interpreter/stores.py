@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 
 from audits.facts.call import Call
-from audits.facts.effects import arithmetic, regions, tables, totals, weights
+from audits.facts.effects import arithmetic, regions, statistics, tables, totals, weights
 from audits.facts.interpreter import expressions, subscripts
-from audits.facts.labels import GIVEN, OUTPUT, PIECE, PIECE_FLAG, TALLY, Label, ids, kinds
+from audits.facts.labels import GIVEN, LOOP, OUTPUT, PIECE, PIECE_FLAG, TALLY, Label, ids, kinds
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.values import (
@@ -30,7 +30,7 @@ from audits.facts.values import (
 def bind(interp: Interpreter, target: ast.expr, value: Value, scope: Scope) -> None:
     match target:
         case ast.Name():
-            scope.bind(target.id, value)
+            scope.bind(target.id, statistics.kept(interp, value))
         case ast.Tuple() | ast.List():
             _unpack(interp, target, value, scope)
         case ast.Starred():
@@ -56,6 +56,7 @@ def _unpack(interp: Interpreter, target: ast.Tuple | ast.List, value: Value, sco
 def _store_attribute(
     interp: Interpreter, target: ast.Attribute, value: Value, scope: Scope
 ) -> None:
+    value = statistics.kept(interp, value)
     for ref in expressions.evaluate(interp, target.value, scope).refs:
         if target.attr == "data":
             weights.overwrite(ref, value)
@@ -76,6 +77,9 @@ def _store_element(interp: Interpreter, target: ast.Subscript, value: Value, sco
     base = expressions.evaluate(interp, target.value, scope)
     key = subscripts.key_value(interp, target.slice, scope)
     site = interp.site(target, scope)
+    value = statistics.kept(interp, value)
+    if LOOP in kinds_of(key):
+        value = statistics.by_position(interp, value)
     if OUTPUT in kinds_of(value):
         value = totals.accumulate(interp, value, site)
     tables.note_write(interp, base.refs, key, site)

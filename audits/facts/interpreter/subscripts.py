@@ -20,6 +20,7 @@ from audits.facts.labels import (
     LOOP,
     NOTHING,
     OUTPUT,
+    STATISTIC,
     STREAM,
     TOKENS,
     Label,
@@ -68,11 +69,13 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     site = interp.site(node, scope)
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
         limit = _limit(interp, node.slice, scope)
-        read = TokenRead(site, ids(labels, TOKENS), ids(index, LOOP), limit)
+        read = TokenRead(
+            site, ids(labels, TOKENS), ids(index, LOOP), limit, frozenset(interp.loops)
+        )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
-        labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS))
+        labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS, STATISTIC))
         index, labels = NOTHING, labels | {cut}
     if OUTPUT in held and (chosen := _chosen(node.slice, scope)):
         labels |= {regions.mark(interp, chosen)}

@@ -1,0 +1,79 @@
+"""Foresight: statistics and choices that validation tokens made before they were counted.
+
+Guarantees: what was made in the loop that scores, or of tokens that the same total counts before,
+is no foresight; a statistic of the uncut stream always is.
+Does not cover: which tokens of an earlier loop were counted, where totals are plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from audits.facts.events import Accumulation, Statistic
+from audits.facts.labels import ACCUMULATED, FITTED, OUTPUT, STATISTIC, ids, kinds
+from audits.facts.trace import Trace
+from audits.flow import common_loops, scores
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """A statistic, and the first score that it shaped."""
+
+    statistic: Statistic
+    score: Accumulation
+    in_headline: bool  # whether the last score, the one that is reported, was shaped, too
+
+
+def foreseen(trace: Trace) -> Iterator[Foresight]:
+    """In order of the statistics."""
+    shaped: dict[int, list[Accumulation]] = {}
+    for score in _shapeable(trace):
+        for number in ids(score.labels, STATISTIC) | ids(score.labels, FITTED):
+            shaped.setdefault(number, []).append(score)
+    last = max((one.moment.position for one in scores(trace)), default=0)
+    for number, found in sorted(shaped.items()):
+        statistic = trace.statistics[number]
+        ahead = [one for one in found if _ahead(trace, statistic, one)]
+        if ahead:
+            in_headline = any(one.moment.position >= last for one in ahead)
+            yield Foresight(statistic, ahead[0], in_headline)
+
+
+def _shapeable(trace: Trace) -> Iterator[Accumulation]:
+    """Scores; of reports, which hold whatever met their total, only what shaped a loss."""
+    yield from scores(trace)
+    for report in trace.reports:
+        if not ids(report.labels, ACCUMULATED):
+            yield report
+
+
+def _ahead(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
+    if statistic.moment.position > score.moment.position:
+        return False
+    scored_in = set(score.moment.loops)
+    if statistic.loops & scored_in:
+        return False
+    if statistic.whole or _of_more(trace, statistic, scored_in):
+        return True
+    if common_loops(statistic.moment, score.moment):
+        return False
+    if not statistic.moment.loops and not score.moment.loops and not statistic.choice:
+        return False  # of the very batch that is scored, for all that can be told
+    return not _counted(trace, statistic, score)
+
+
+def _of_more(trace: Trace, statistic: Statistic, scored_in: set[int]) -> bool:
+    """Whether its tokens were cut outside the loop that scores, which then cuts smaller pieces."""
+    reads = [trace.reads[read] for read in statistic.reads]
+    return bool(scored_in and reads) and all(scored_in.isdisjoint(one.home) for one in reads)
+
+
+def _counted(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
+    """Whether the total that the score is part of had counted in the statistic's loops before."""
+    return any(
+        other.into & score.into
+        and other.moment.position < statistic.moment.position
+        and OUTPUT in kinds(other.labels)
+        for other in trace.accumulations
+    )
