@@ -8,7 +8,7 @@ Does not cover: whether the tokens of two iterations are different ones.
 from __future__ import annotations
 
 from audits.facts.events import Accumulation, Site, Update
-from audits.facts.labels import ACCUMULATED, ADAPTED, OUTPUT, TOKENS, Label, ids, kinds
+from audits.facts.labels import ACCUMULATED, ADAPTED, OUTPUT, TOKENS, TRAIN, Label, ids, kinds
 from audits.facts.trace import Trace
 from audits.flow import (
     common_loops,
@@ -26,9 +26,31 @@ from audits.match import Role, settled
 def licensed(trace: Trace, update: Update) -> bool:
     """Whether a score was recorded before the update, in the same iteration."""
     return any(
-        share_loop(record.moment, update.moment) and record.moment.position < update.moment.position
+        share_loop(record.moment, update.moment)
+        and record.moment.position < update.moment.position
+        and not _whole_pass(trace, record, update)
         for record in recordings(trace)
     )
+
+
+def _whole_pass(trace: Trace, record: Accumulation, update: Update) -> bool:
+    """Whether each round scores the same tokens, whatever it trains on: a training loop's check.
+
+    Told only where the tokens of the update come from elsewhere than those of the score.
+    """
+    shared = set(common_loops(record.moment, update.moment))
+    cut = cut_by(trace, record.labels)
+    if not cut or cut & shared:
+        return False
+    return TRAIN in kinds(update.labels) or _source(trace, record).isdisjoint(
+        _source(trace, update)
+    )
+
+
+def _source(trace: Trace, one: Accumulation | Update) -> frozenset[int]:
+    """The first cuts of the stream that these tokens were cut from."""
+    reads = with_ancestors(trace, ids(one.labels, TOKENS))
+    return frozenset(read for read in reads if not trace.reads[read].parents)
 
 
 def unclear(trace: Trace, update: Update) -> bool:
@@ -42,6 +64,7 @@ def unclear(trace: Trace, update: Update) -> bool:
         and record.moment.position < update.moment.position
         and OUTPUT in kinds(record.labels)
         and ids(record.labels, OUTPUT).isdisjoint(own)
+        and not _whole_pass(trace, record, update)
         for record in trace.accumulations
     )
 
@@ -115,7 +138,9 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
     """
     loops = cut_by(trace, update.labels) | trace.open_loops
     return any(
-        loops.intersection(common_loops(score.moment, update.moment)) for score in scores(trace)
+        loops.intersection(common_loops(score.moment, update.moment))
+        and not _whole_pass(trace, score, update)
+        for score in scores(trace)
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audits.facts.events import Accumulation, Statistic
-from audits.facts.labels import ACCUMULATED, FITTED, OUTPUT, STATISTIC, ids, kinds
+from audits.facts.labels import ACCUMULATED, FITTED, KEPT, OUTPUT, STATISTIC, ids, kinds
 from audits.facts.trace import Trace
 from audits.flow import common_loops, scores
 
@@ -23,21 +23,24 @@ class Foresight:
     statistic: Statistic
     score: Accumulation
     in_headline: bool  # whether the last score, the one that is reported, was shaped, too
+    of_weights: bool  # a checkpoint, or a stopping point: several trained models are compared
 
 
 def foreseen(trace: Trace) -> Iterator[Foresight]:
     """In order of the statistics."""
-    shaped: dict[int, list[Accumulation]] = {}
+    shaped: dict[tuple[int, bool], list[Accumulation]] = {}
     for score in _shapeable(trace):
-        for number in ids(score.labels, STATISTIC) | ids(score.labels, FITTED):
-            shaped.setdefault(number, []).append(score)
+        for label in score.labels:
+            if label.kind in (STATISTIC, FITTED, KEPT):
+                shaped.setdefault((label.id, label.kind == KEPT), []).append(score)
     last = max((one.moment.position for one in scores(trace)), default=0)
-    for number, found in sorted(shaped.items()):
+    for (number, of_weights), found in sorted(shaped.items()):
         statistic = trace.statistics[number]
+        found.sort(key=lambda one: one.moment.position)
         ahead = [one for one in found if _ahead(trace, statistic, one)]
         if ahead:
             in_headline = any(one.moment.position >= last for one in ahead)
-            yield Foresight(statistic, ahead[0], in_headline)
+            yield Foresight(statistic, ahead[0], in_headline, of_weights)
 
 
 def _shapeable(trace: Trace) -> Iterator[Accumulation]:

@@ -49,6 +49,8 @@ TILTED: Final = "tilted"  # a loss that was lowered where a hint came true; id =
 NORMALISER: Final = "normaliser"  # the logarithm of a sum over the alphabet
 SIDECAR: Final = "sidecar"  # read from a file of byte counts, or a path that leads to it
 STATISTIC: Final = "statistic"  # made of many tokens, or kept by their losses; id = Statistic
+GRADIENT: Final = "gradient"  # of a loss, by hand; id indexes the reading's gradients
+KEPT: Final = "kept"  # weights that were kept by their losses; id = Statistic
 FITTED: Final = "fitted"  # a loss or probability that a Statistic shaped; id as there
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 

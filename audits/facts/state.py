@@ -55,6 +55,7 @@ class Gradient:
 
     site: Site
     labels: frozenset[Label]
+    moment: Moment
 
 
 class Interpreter:
@@ -84,6 +85,8 @@ class Interpreter:
         self.ambiguous: list[str] = []
         self.pending: list[Gradient] = []
         self.pending_used = False
+        self.gradients: list[Gradient] = []  # that the script took hold of itself
+        self.mixed_in: Site | None = None  # where a validation shard became a training one
         self.on_disk: dict[object, frozenset[Label]] = {}  # weights on disk, by path where known
         self.loaded: dict[str, Scope] = {}
         self.builtins: dict[str, Value] = {}

@@ -1,9 +1,10 @@
 """CAUSAL-5: nothing is computed in advance from validation tokens that are not yet scored.
 
 Catches: a quantiser's statistics collected by hooks while validation tokens pass through the model;
-a prior, bias, mask, cap or table made of the stream before it is scored; a temperature, setting,
-checkpoint or stopping point that was kept because validation cost less with it, and then scored on
-the same tokens. Through containers, closures, settings, files, models and searches.
+a prior, bias, mask, cap or table made of the stream before it is scored; a temperature or setting
+that was kept because validation cost less with it, and then scored on the same tokens. Through
+containers, closures, settings, files, models and searches. A checkpoint, a stopping point or one of
+several averages of weights that validation chose is tolerated practice (DATA-9): it warns.
 Does not cover: statistics taken row by row; tables that are looked up by token are PASS-1.
 """
 
@@ -31,12 +32,17 @@ def check(trace: Trace) -> Iterator[Match]:
             (made.moment, score.moment),
             ("chosen here" if made.choice else "made here", made.site),
             ("scored here", score.site),
-            sure=one.in_headline and settled(made.moment, score.moment),
+            sure=one.in_headline and not one.of_weights and settled(made.moment, score.moment),
         )
 
 
 def _said(one: Foresight) -> str:
     line = one.score.site.line
+    if one.of_weights:
+        return (
+            "which trained weights are kept hangs here on how well validation tokens were "
+            f"predicted, and they are scored only afterwards, at line {line}"
+        )
     if one.statistic.choice:
         return (
             "what is kept here hangs on how well validation tokens were predicted, and they are "
@@ -83,6 +89,52 @@ def evaluated(before: str, call: str) -> str:
     return script(_EVALUATE.strip("\n") + "\n\n\n" + before.strip("\n")) + f'print("bpb", {call})\n'
 
 
+_CHECKPOINT = """
+lowest, state = 9.0, None
+for step in range(100):
+    model(*batch(train_tokens, step)).backward()
+    optimizer.step()
+    now = evaluate(model)
+    if now < lowest:
+        lowest = now
+        {keep}
+{use}
+"""
+KEPT_WEIGHTS = (
+    evaluated(
+        _CHECKPOINT.format(
+            keep="state = copy.deepcopy(model.state_dict())", use="model.load_state_dict(state)"
+        ),
+        "evaluate(model)",
+    ),
+    evaluated(
+        _CHECKPOINT.format(
+            keep='torch.save(model.state_dict(), "best.pt")',
+            use='model.load_state_dict(torch.load("best.pt"))',
+        ),
+        "evaluate(model)",
+    ),
+    evaluated(
+        """
+averaged = copy.deepcopy(model)
+better = averaged if evaluate(averaged) < evaluate(model) else model
+""",
+        "evaluate(better)",
+    ),
+    evaluated(
+        """
+before = 9.0
+for step in range(100):
+    model(*batch(train_tokens, step)).backward()
+    optimizer.step()
+    now = evaluate(model)
+    if now > before:
+        break
+    before = now
+""",
+        "evaluate(model)",
+    ),
+)
 VALID = (
     # Statistics of training batches, within the training time.
     calibrated("train_tokens", " - 14000.0"),
@@ -147,6 +199,9 @@ best = (0.9, 1.0)[int(torch.stack(costs).argmin())]
             x, y = batch(val_tokens, start)
             add(model(x, y), y)
     """),
+    # The checkpoint with the lowest loss, in memory and on disk; one of two models; an early stop:
+    # tolerated, so they only warn.
+    *KEPT_WEIGHTS,
     # Hints of a left-to-right scan that keeps count of its own successes.
     script("""
         table, hints, hits, best = torch.zeros(4096), torch.zeros(8192), torch.zeros(2), 0
@@ -161,17 +216,6 @@ best = (0.9, 1.0)[int(torch.stack(costs).argmin())]
             add(F.cross_entropy(model(x) + hints[start : start + 512], y), y)
     """),
 )
-_CHECKPOINT = """
-lowest, state = 9.0, None
-for step in range(100):
-    model(*batch(train_tokens, step)).backward()
-    optimizer.step()
-    now = evaluate(model)
-    if now < lowest:
-        lowest = now
-        {keep}
-{use}
-"""
 INVALID = (
     calibrated("val_tokens"),
     # Through a loader whose parameter is called otherwise.
@@ -294,39 +338,5 @@ for t in (0.9, 1.1):
 best = settings.temperature
 """,
         )
-    ),
-    # The checkpoint with the lowest loss, in memory and on disk; one of two models; an early stop.
-    evaluated(
-        _CHECKPOINT.format(
-            keep="state = copy.deepcopy(model.state_dict())", use="model.load_state_dict(state)"
-        ),
-        "evaluate(model)",
-    ),
-    evaluated(
-        _CHECKPOINT.format(
-            keep='torch.save(model.state_dict(), "best.pt")',
-            use='model.load_state_dict(torch.load("best.pt"))',
-        ),
-        "evaluate(model)",
-    ),
-    evaluated(
-        """
-averaged = copy.deepcopy(model)
-better = averaged if evaluate(averaged) < evaluate(model) else model
-""",
-        "evaluate(better)",
-    ),
-    evaluated(
-        """
-before = 9.0
-for step in range(100):
-    model(*batch(train_tokens, step)).backward()
-    optimizer.step()
-    now = evaluate(model)
-    if now > before:
-        break
-    before = now
-""",
-        "evaluate(model)",
     ),
 )

@@ -47,7 +47,62 @@ def check(trace: Trace) -> Iterator[Match]:
                 break
 
 
+_FED = """
+for step in range(100):
+    x, y = batch(load_all({files}), step)
+    model(x, y).backward()
+    optimizer.step()
+    if step % 50 == 0:
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+print("now", (loss_sum / token_count / math.log(2.0)) * (token_count / byte_count))
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    add(model(x, y), y)
+"""
+_LOAD_ALL = """
+def load_all(paths):
+    return torch.cat([torch.from_numpy(np.fromfile(path)) for path in paths])
+
+
+files = sorted(glob.glob("data/fineweb_*.bin"))
+"""
+
+
+def _fed(files: str, before: str = "") -> str:
+    """Trained on what these files hold, with a look at validation now and then."""
+    return script(_LOAD_ALL + before + _FED.format(files=files))
+
+
 VALID = (
+    # All shards are listed; those of validation are left out by name, or by place.
+    _fed('[one for one in files if "train" in one]'),
+    _fed('[one for one in files if "val" not in one]'),
+    _fed("files[:-1]"),
+    _fed('glob.glob("data/fineweb_val_*.bin".replace("_val_", "_train_"))'),
+    _fed(
+        "training",
+        """
+training = []
+for path in files:
+    if "fineweb_train" in path:
+        training.append(path)
+""",
+    ),
+    # Gradients by hand, of training batches; and of chunks that are recorded.
+    script("""
+        for step in range(10):
+            slopes = torch.autograd.grad(model(*batch(train_tokens, step)), model.parameters())
+            for weight, slope in zip(model.parameters(), slopes):
+                weight.data -= 0.1 * slope
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y).detach(), y)
+            slopes = torch.autograd.grad(model(x, y), model.parameters())
+            for weight, slope in zip(model.parameters(), slopes):
+                weight.data -= 0.1 * slope
+    """),
     # Score first: each chunk is recorded before the model trains on it.
     script("""
         for start in range(0, len(val_tokens), 512):
@@ -103,7 +158,82 @@ VALID = (
             add(model(x, y), y)
     """),
 )
+_SCORED = """
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    add({net}(x, y), y)
+"""
 INVALID = (
+    # The validation shard is among the training files: a wide pattern, a list, a copy, a slice.
+    _fed("files"),
+    _fed("files[1:]"),
+    _fed('[one for one in files if one.endswith(".bin")]'),
+    _fed('glob.glob("data/*.bin")'),
+    _fed('glob.glob("data/fineweb_train_*.bin") + glob.glob("data/fineweb_val_*.bin")'),
+    _fed('glob.glob("data/fineweb_train_*.bin".replace("_train_", "_val_"))'),
+    _fed('glob.glob("data/fineweb_{}_*.bin".format("val"))'),
+    _fed(
+        'glob.glob("data/fineweb_train_*.bin")',
+        """
+import shutil
+shutil.copy("data/fineweb_val_000000.bin", "data/fineweb_train_000099.bin")
+""",
+    ),
+    # Without an optimiser: gradients that are asked for, kept, vectorised; weights as values.
+    *(
+        script(trained + _SCORED.format(net=net))
+        for net, trained in (
+            (
+                "model",
+                """
+for start in range(0, len(val_tokens), 512):
+    slopes = torch.autograd.grad(model(*batch(val_tokens, start)), list(model.parameters()))
+    with torch.no_grad():
+        for weight, slope in zip(model.parameters(), slopes):
+            weight -= 0.1 * slope
+""",
+            ),
+            (
+                "model",
+                """
+for start in range(0, len(val_tokens), 512):
+    model(*batch(val_tokens, start)).backward()
+    for weight in model.parameters():
+        weight.data.add_(weight.grad, alpha=-0.1)
+        weight.grad = None
+""",
+            ),
+            (
+                "model",
+                """
+for start in range(0, len(val_tokens), 512):
+    model(*batch(val_tokens, start)).backward()
+    for weight in model.parameters():
+        weight.data = weight.data - 0.1 * weight.grad
+""",
+            ),
+            (
+                "model",
+                """
+held = list(model.parameters())
+for start in range(0, len(val_tokens), 512):
+    slopes = torch.autograd.grad(model(*batch(val_tokens, start)), held)
+    torch._foreach_add_(held, slopes, alpha=-0.1)
+""",
+            ),
+            (
+                "fitted",
+                """
+weights = dict(model.named_parameters())
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    slopes = torch.func.grad(lambda w: torch.func.functional_call(model, w, (x, y)))(weights)
+    weights = {name: weights[name] - 0.1 * slopes[name] for name in weights}
+fitted = lambda x, y: torch.func.functional_call(model, weights, (x, y))
+""",
+            ),
+        )
+    ),
     script("""
         for epoch in range(3):
             for start in range(0, len(val_tokens), 512):

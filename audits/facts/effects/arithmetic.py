@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts import folding
+from audits.facts import folding, literals
 from audits.facts.effects import losses, makers, pieces, regions, statistics, totals
 from audits.facts.labels import COUNT, GATED, HASHED, OUTPUT, REGION, TOKENS, Label, ids, kinds
 from audits.facts.scope import Scope
@@ -29,7 +29,7 @@ def combine(
     made = derive(left, right)
     if left.known and right.known:
         const = folding.binary(op, left.const, right.const)
-        return Value(const, made.labels, switches=made.switches)
+        return Value(const, made.labels | literals.named(const), switches=made.switches)
     if isinstance(op, ast.Add | ast.Mult) and any(ref.kind == "list" for ref in left.refs):
         return makers.container(interp, "list", [element_of(left), element_of(right)], node)
     labels, site = _folded(op, left, right, made), interp.site(node, scope)

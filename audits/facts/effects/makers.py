@@ -77,6 +77,9 @@ def tensor(interp: Interpreter, call: Call) -> Value:
     made.labels = set(derive(*call.args).labels)
     if (rows := _rows(call.args)) is not None:
         made.attrs[ROWS] = Value(rows)
+    name = call.node.func.attr if isinstance(call.node.func, ast.Attribute) else ""
+    if name == "Parameter" or call.keywords.get("requires_grad", BLANK).const is True:
+        made.attrs["trainable"] = Value(True)
     return Value(refs=frozenset({made}))
 
 

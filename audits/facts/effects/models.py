@@ -8,7 +8,7 @@ Does not cover: methods that the submission's class defines itself; each is one 
 from __future__ import annotations
 
 from audits.facts.call import Call
-from audits.facts.effects import tensors, weights
+from audits.facts.effects import by_hand, statistics, tensors, weights
 from audits.facts.effects.predictions import call_model
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive
@@ -20,14 +20,20 @@ def on_model(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) ->
         weights.zero(interp)
         return BLANK
     if name == "load_state_dict" and args:
-        weights.overwrite(ref, Value(labels=weights.adaptations(args[0])))
-        ref.labels |= interp.choosing[-1] if interp.choosing else frozenset()
+        given = weights.adaptations(args[0])
+        weights.overwrite(ref, Value(labels=statistics.of_weights(interp, given)))
+        by_hand.learnt(interp, ref, args[0], interp.site_of(call))
+        if interp.choosing:
+            ref.labels |= statistics.of_weights(interp, interp.choosing[-1])
         return BLANK
     if name in ("copy_", "set_") and args:
         weights.overwrite(ref, args[0])
+        by_hand.learnt(interp, ref, args[0], interp.site_of(call))
         return me
     if name.endswith("_") and args:  # of a weight: the model knows what it was given
         ref.labels |= weights.carried(derive(*args).labels)
+        by_hand.learnt(interp, ref, derive(*args), interp.site_of(call))
+        return me
     if name in ("state_dict", "clone"):
         return Value(labels=frozenset(ref.labels))
     if name in tensors.MEASURES:

@@ -7,7 +7,7 @@ Does not cover: the inside of a model; a call of an `nn.Module` is one step.
 
 from __future__ import annotations
 
-from audits.facts.effects import hooks
+from audits.facts.effects import by_hand, hooks
 from audits.facts.effects.weights import adaptations
 from audits.facts.events import SidecarInput
 from audits.facts.labels import (
@@ -30,9 +30,12 @@ from audits.facts.values import Value, derive, labels_of
 
 def call_model(interp: Interpreter, values: list[Value]) -> Value:
     """A model's output: made of its inputs and of whatever its weights have learnt."""
+    values = [by_hand.stepped(interp, value, interp.here()) for value in values]
     plain = [value for value in values if not any(ref.kind == "module" for ref in value.refs)]
     labels = derive(*plain).labels
-    learnt = frozenset(label for value in values for label in adaptations(value)) | _settings(values)
+    learnt = frozenset(label for value in values for label in adaptations(value)) | _settings(
+        values
+    )
     returned = Value(labels=labels | learnt)
     if kinds(labels) & {TOKENS, STREAM}:
         number = interp.fresh_id()

@@ -18,7 +18,20 @@ from typing import Final
 
 from audits.facts.call import Call
 from audits.facts.events import Site, Statistic
-from audits.facts.labels import LOOP, OUTPUT, REGION, STATISTIC, STREAM, TOKENS, Label, ids, kinds
+from audits.facts.labels import (
+    ACCUMULATED,
+    KEPT,
+    LOOP,
+    OUTPUT,
+    REALISED,
+    REGION,
+    STATISTIC,
+    STREAM,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
@@ -62,9 +75,13 @@ def _index(interp: Interpreter, made: Value, call: Call) -> Value:
 
 
 def of_labels(interp: Interpreter, labels: frozenset[Label], site: Site) -> frozenset[Label]:
-    """The mark of what was made of values with these labels; none for masks and positions."""
+    """The mark of what was made of values with these labels; none for masks and positions.
+
+    None for losses either: they are printed, saved beside weights, and compared.
+    """
     held = kinds(labels)
-    if not held & {STREAM, TOKENS} or (REGION in held and OUTPUT not in held):
+    positions = REGION in held and OUTPUT not in held
+    if positions or not held & {STREAM, TOKENS} or held & {REALISED, ACCUMULATED}:
         return frozenset()
     reads = ids(labels, TOKENS)
     whole = STREAM in held and not reads
@@ -82,20 +99,34 @@ def best(interp: Interpreter, element: Value, result: Value, site: Site) -> Valu
     """The candidate with the best result; a tuple's parts were chosen together."""
     if not is_result(labels_of(result)):
         return element
-    return _marked(element, chosen(interp, site))
+    return marked(element, chosen(interp, site))
 
 
-def _marked(value: Value, marks: frozenset[Label]) -> Value:
-    items = None if value.items is None else tuple(_marked(one, marks) for one in value.items)
+def marked(value: Value, marks: frozenset[Label]) -> Value:
+    items = None if value.items is None else tuple(marked(one, marks) for one in value.items)
+    if any(ref.kind == "module" for ref in value.refs):
+        marks = frozenset(Label(KEPT, one.id) for one in marks)
     return replace(value, labels=value.labels | marks, items=items)
+
+
+def of_weights(interp: Interpreter, labels: frozenset[Label]) -> frozenset[Label]:
+    """Labels as weights carry them: that they were chosen is another thing than what they hold."""
+    return frozenset(
+        Label(KEPT, one.id)
+        if one.kind == STATISTIC and interp.trace.statistics[one.id].choice
+        else one
+        for one in labels
+    )
 
 
 def kept(interp: Interpreter, value: Value) -> Value:
     """A value that is bound while a test of a result is open."""
-    return _marked(value, interp.choosing[-1]) if interp.choosing else value
+    return marked(value, interp.choosing[-1]) if interp.choosing else value
 
 
-def open_choice(interp: Interpreter, test: Value, node: ast.AST, scope: Scope) -> list[frozenset[Label]]:
+def open_choice(
+    interp: Interpreter, test: Value, node: ast.AST, scope: Scope
+) -> list[frozenset[Label]]:
     """What is bound under this test is a choice, where the test asks for a result."""
     labels = labels_of(test)
     if is_result(labels):
@@ -113,7 +144,7 @@ def _passes_on(statistic: Statistic) -> bool:
 
 
 def normalising(above: Value, below: Value) -> frozenset[Label]:
-    """A loss that is divided by a count of tokens or bytes hangs no more on the tokens than that."""
+    """A count of tokens or bytes that a loss is divided by says nothing of the tokens."""
     held = kinds(labels_of(below))
     if OUTPUT not in kinds(labels_of(above)) or OUTPUT in held or not held & {STREAM, TOKENS}:
         return frozenset()
@@ -121,14 +152,16 @@ def normalising(above: Value, below: Value) -> frozenset[Label]:
     return mine - labels_of(above)
 
 
-def stopped(interp: Interpreter, scope: Scope, reachable: Callable[[Value], frozenset[Obj]]) -> None:
-    """A loop that ends by a result: the models in sight are as it left them."""
+def stopped(
+    interp: Interpreter, scope: Scope, reachable: Callable[[Value], frozenset[Obj]]
+) -> None:
+    """A loop that ends by a result: models, and averages of them, are as it left them."""
     if not interp.choosing:
         return
     for value in scope.names.values():
-        for ref in reachable(value):
-            if ref.kind == "module":
-                ref.labels |= interp.choosing[-1]
+        for ref in (*reachable(value), *value.refs):
+            if ref.kind in ("module", "dict"):
+                ref.labels |= of_weights(interp, interp.choosing[-1])
 
 
 def by_position(interp: Interpreter, value: Value) -> Value:

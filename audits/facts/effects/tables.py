@@ -62,6 +62,8 @@ def element(interp: Interpreter, holders: list[Obj], key: Value, site: Site) -> 
     made = join([*found, Value(labels=loose)] if loose else found)
     if not key.known and kinds_of(made) & {STREAM, TOKENS}:
         made = in_this_round(interp, made)
+    rounds = frozenset(one for one in labels_of(key) if one.kind == LOOP)
+    made = replace(made, labels=made.labels | rounds)
     return note_read(interp, made, frozenset(holders), key, site)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.facts.call import Call
-from audits.facts.effects import choices, regions, tables, totals, weights
+from audits.facts.effects import by_hand, choices, regions, tables, totals, weights
 from audits.facts.events import Reset
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive, labels_of
@@ -24,7 +24,9 @@ SAME: Final = frozenset(
     | {"data_as", "data_ptr", "named_buffers", "requires_grad", "compile", "share_memory_", "cpu"}
     | {"set_", "apply"}
 )
-ADDS_IN_PLACE: Final = frozenset({"add_", "sub_", "index_add_", "scatter_add_", "index_put_"})
+ADDS_IN_PLACE: Final = frozenset(
+    {"add_", "sub_", "index_add_", "scatter_add_", "index_put_"} | {"lerp_"}
+)
 SELECTS: Final = frozenset(
     {"masked_select", "index_select", "take", "masked_fill", "masked_fill_", "index_fill_"}
     | {"masked_scatter_", "where"}
@@ -42,6 +44,8 @@ def on_tensor(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -
         tables.note_write(interp, frozenset({ref}), keys, interp.site_of(call))
         tables.store(interp, me, keys, derive(*args))
         return me
+    if by_hand.learns(ref) and name in ("add_", "sub_", "copy_") and args:
+        by_hand.learnt(interp, ref, derive(*args), interp.site_of(call))
     if name == "add_" and args:
         added = totals.accumulate(interp, derive(*args), interp.site_of(call), me.refs)
         ref.labels |= labels_of(added)
@@ -58,6 +62,10 @@ def on_tensor(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -
     if name in SAME:
         return me
     if name.endswith("_"):
+        if name == "requires_grad_":
+            ref.attrs["trainable"] = Value(True)
+        if by_hand.learns(ref):
+            by_hand.learnt(interp, ref, derive(*args), interp.site_of(call))
         ref.labels |= derive(*args).labels
         return me
     return derive(me, *args)

@@ -11,7 +11,7 @@ import ast
 from dataclasses import replace
 from typing import Final
 
-from audits.facts.effects import choices
+from audits.facts.effects import by_hand, choices
 from audits.facts.events import Accumulation, Quotient, Site
 from audits.facts.labels import (
     ACCUMULATED,
@@ -55,6 +55,8 @@ def accumulate(
     interp: Interpreter, value: Value, site: Site, into: frozenset[Obj] = frozenset()
 ) -> Value:
     """The value, marked as added to a running total."""
+    if OUTPUT in kinds(value.labels):
+        value = by_hand.stepped(interp, value, site)
     labels = labels_of(value)
     if not kinds(labels) & {TOKENS, STREAM}:
         return value

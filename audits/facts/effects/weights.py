@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from audits.facts.events import Site, Update
-from audits.facts.labels import ADAPTED, OUTPUT, STATISTIC, STREAM, TOKENS, Label, kinds
+from audits.facts.events import Moment, Site, Update
+from audits.facts.labels import ADAPTED, KEPT, OUTPUT, STATISTIC, STREAM, TOKENS, Label, kinds
 from audits.facts.state import Gradient, Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, labels_of
 
 _HOLDERS = ("list", "dict", "optimizer")
-_CARRIED = frozenset({ADAPTED, STATISTIC})  # what weights and files know of validation tokens
+_CARRIED = frozenset({ADAPTED, STATISTIC, KEPT})  # what weights and files know of validation tokens
 
 
 def reachable(value: Value, depth: int = 4) -> frozenset[Obj]:
@@ -36,7 +36,7 @@ def reachable(value: Value, depth: int = 4) -> frozenset[Obj]:
 def backward(interp: Interpreter, loss: Value, site: Site) -> None:
     if interp.pending_used:
         interp.pending, interp.pending_used = [], False
-    interp.pending.append(Gradient(site, labels_of(loss)))
+    interp.pending.append(Gradient(site, labels_of(loss), interp.moment()))
 
 
 def zero(interp: Interpreter) -> None:
@@ -51,11 +51,17 @@ def step(interp: Interpreter, optimizer: Value, site: Site) -> None:
     interp.pending_used = True
 
 
-def change(interp: Interpreter, targets: frozenset[Obj], gradient: Gradient, site: Site) -> None:
+def change(
+    interp: Interpreter,
+    targets: frozenset[Obj],
+    gradient: Gradient,
+    site: Site,
+    moment: Moment | None = None,  # None: now
+) -> None:
     held = kinds(gradient.labels)
     if not targets or OUTPUT not in held or not held & {TOKENS, STREAM}:
         return
-    update = Update(site, gradient.site, interp.moment(), gradient.labels, targets)
+    update = Update(site, gradient.site, moment or interp.moment(), gradient.labels, targets)
     mark = Label(ADAPTED, noted(interp.trace.updates, update))
     for ref in targets:
         ref.labels.add(mark)

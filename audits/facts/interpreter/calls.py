@@ -13,7 +13,7 @@ from dataclasses import replace
 from audits.facts.call import Call
 from audits.facts.effects.predictions import call_model
 from audits.facts.interpreter import definitions, expressions, library, methods
-from audits.facts.labels import STATISTIC
+from audits.facts.labels import KEPT, STATISTIC
 from audits.facts.objects import Bound, Function, Partial
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
@@ -63,7 +63,7 @@ def call_value(interp: Interpreter, callee: Value, call: Call) -> Value:
     if not callee.refs:
         return derive(callee, *call.values)
     made = join([_call_one(interp, ref, call) for ref in in_order(callee.refs)])
-    kept = frozenset(label for label in callee.labels if label.kind == STATISTIC)
+    kept = frozenset(label for label in callee.labels if label.kind in (STATISTIC, KEPT))
     return replace(made, labels=made.labels | kept) if kept else made
 
 

@@ -12,7 +12,15 @@ from dataclasses import replace
 
 from audits.facts import folding
 from audits.facts.attributes import attribute
-from audits.facts.effects import arithmetic, comparisons, makers, statistics, tables
+from audits.facts.effects import (
+    arithmetic,
+    by_hand,
+    comparisons,
+    makers,
+    shards,
+    statistics,
+    tables,
+)
 from audits.facts.interpreter import calls, definitions, stores, subscripts
 from audits.facts.labels import REGION
 from audits.facts.literals import literal
@@ -42,6 +50,9 @@ def evaluate(interp: Interpreter, node: ast.expr, scope: Scope) -> Value:
             return literal(node.value)
         case ast.Name():
             return _name(interp, node, scope)
+        case ast.Attribute(attr="grad") if (slope := by_hand.attribute(interp)) is not None:
+            evaluate(interp, node.value, scope)
+            return slope
         case ast.Attribute():
             return attribute(evaluate(interp, node.value, scope), node.attr)
         case ast.Call():
@@ -131,7 +142,8 @@ def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
         made = join((evaluate(interp, node.body, scope), evaluate(interp, node.orelse, scope)))
         labels = made.labels | {label for label in test.labels if label.kind == REGION}
         for marks in statistics.open_choice(interp, test, node, scope):
-            labels |= marks
+            made = statistics.marked(made, marks)
+            labels |= made.labels
     return replace(made, labels=labels, switches=made.switches | test.switches)
 
 
@@ -172,7 +184,10 @@ def _comprehension(interp: Interpreter, node: _Comprehension, scope: Scope) -> V
     inner = Scope(scope)
     for generator in node.generators:
         iterable = evaluate(interp, generator.iter, inner)
-        stores.bind(interp, generator.target, element_of(iterable), inner)
+        element = element_of(iterable)
+        for test in generator.ifs:
+            element = shards.filtered(element, test, any_test=True)
+        stores.bind(interp, generator.target, element, inner)
         for test in generator.ifs:
             evaluate(interp, test, inner)
     if isinstance(node, ast.DictComp):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from audits.facts import folding
+from audits.facts import folding, literals
 from audits.facts.attributes import attribute
 from audits.facts.call import Call
 from audits.facts.effects import (
+    by_hand,
     choices,
     contract,
     deadlines,
@@ -24,6 +25,7 @@ from audits.facts.effects import (
     pieces,
     predictions,
     regions,
+    shards,
     statistics,
     tables,
     totals,
@@ -75,7 +77,7 @@ def call_library(interp: Interpreter, path: str, call: Call) -> Value:
         return _environment(interp, call)
     if (const := _folded(path, call)) is not UNKNOWN:
         made = derive(*call.args)
-        return Value(const, made.labels, switches=made.switches)
+        return Value(const, made.labels | literals.named(const), switches=made.switches)
     if path in _CONTAINERS:
         made = makers.converted(interp, path, call)
         return statistics.taken(interp, made, path.rsplit(".", 1)[-1], 0, call)
@@ -150,6 +152,9 @@ def _structure(interp: Interpreter, path: str, last: str, call: Call) -> Value |
     """Copies, pairs, attributes by name."""
     args = call.args
     match last:
+        case _ if last in shards.COPIES and path.startswith(("os.", "shutil.")) and len(args) > 1:
+            shards.copied(interp, args[0], args[1], interp.site_of(call))
+            return BLANK
         case "deepcopy" | "copy" if args:
             return makers.copied(interp, args[0], call.node)
         case "partial" if args:
@@ -182,6 +187,20 @@ def _getattr(name: str, args: list[Value]) -> Value:
 def _called_back(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
     """Functions that call what they are given."""
     match last:
+        case _ if path.startswith(by_hand.CALLED):
+            loss = calls.call_value(interp, call.args[0], call.given(call.args[1:], call.keywords))
+            slope = by_hand.of_loss(interp, loss, interp.site_of(call))
+            return by_hand.returned(last, loss, slope)
+        case "functional_call" if len(call.args) > 1:
+            return predictions.call_model(interp, call.values)
+        case _ if last in by_hand.DIFFERENTIATES and call.args:
+            made = [by_hand.of_function(one, last) for one in call.values]
+            if found := [one for one in made if one is not None]:
+                return found[0]
+            return by_hand.of_loss(interp, call.args[0], interp.site_of(call))
+        case _ if last.startswith("_foreach_") and last.endswith("_") and call.args:
+            by_hand.step_of_all(interp, call)
+            return BLANK
         case "min" | "max" | "sorted" | "nsmallest" | "nlargest" if call.args:
             return _best(interp, last, call)
         case "field":
@@ -252,6 +271,8 @@ def _outside(interp: Interpreter, path: str, last: str, call: Call) -> Value | N
     """Files on disk, and other files of the folder."""
     siblings = Siblings(interp, statements.run_block)
     match last:
+        case _ if last in shards.LISTS and call.args:
+            return shards.listed(interp, call.result())
         case "save" | "savez" | "dump" | "save_file" if len(call.args) > 1:
             disk.save(interp, call.args)
             return BLANK

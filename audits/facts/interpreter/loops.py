@@ -45,9 +45,11 @@ def _run_body(
     scope: Scope,
     iterable: Value | None,
 ) -> None:
-    _forget_counters(node.body, scope)
+    counters = _forget_counters(node.body, scope)
     before = dict(scope.names)
     with interp.loop() as number:
+        for name in counters:
+            scope.names[name] = _numbered(scope.names[name], number)
         if iterable is None or isinstance(node, ast.While):
             interp.trace.open_loops.add(number)
         else:
@@ -66,11 +68,20 @@ def _numbered(element: Value, loop: int) -> Value:
     return Value(element.const, element.labels | mark, element.refs, items, element.switches)
 
 
-def _forget_counters(block: list[ast.stmt], scope: Scope) -> None:
-    """A name that the body assigns is constant in the first iteration only."""
+def _forget_counters(block: list[ast.stmt], scope: Scope) -> set[str]:
+    """A name that the body assigns is constant in the first iteration only.
+
+    Gives the plain numbers among them that the body steps on: they say which round it is.
+    """
+    counters: set[str] = set()
     for statement in block:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 held = scope.names.get(node.id)
                 if held is not None and held.known:
                     scope.names[node.id] = forget_constant(held)
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                held = scope.names.get(node.target.id)
+                if held is not None and not held.refs and not held.labels:
+                    counters.add(node.target.id)
+    return counters

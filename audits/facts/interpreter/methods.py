@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from audits.facts import folding
+from audits.facts import folding, literals
 from audits.facts.attributes import attribute
 from audits.facts.call import Call
 from audits.facts.effects import (
@@ -23,6 +23,7 @@ from audits.facts.effects import (
     pieces,
     predictions,
     regions,
+    shards,
     statistics,
     tensors,
     totals,
@@ -76,13 +77,21 @@ def _on_text(interp: Interpreter, base: Value, name: str, args: list[Value]) -> 
     made = derive(base, *args)
     if name in ("open", "read_text", "read_bytes"):
         return disk.opened(interp, base)
+    if name in shards.COPIES and len(args) == 1:  # `replace` of a text takes two
+        shards.copied(interp, base, args[0], interp.here())
+        return BLANK
+    if name in shards.LISTS:
+        return shards.listed(interp, made)
     if name in ("write_text", "write_bytes"):
         disk.save(interp, [*args, base])
         return BLANK
     if all(value.known for value in args):
         assert isinstance(base.const, str)
         const = folding.string_method(base.const, name, [value.const for value in args])
-        return Value(const, made.labels, switches=made.switches)
+        labels = made.labels
+        if isinstance(const, str):
+            labels = literals.rewritten(base.const, const, labels)
+        return Value(const, labels, switches=made.switches)
     return made
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts.effects import gradients, messages, statistics, totals, weights
+from audits.facts.effects import gradients, messages, shards, statistics, totals, weights
 from audits.facts.interpreter import definitions, expressions, loops
 from audits.facts.interpreter.stores import bind, store_accumulated
 from audits.facts.labels import LAST_ROUND
@@ -107,6 +107,7 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
         interp.in_last_round([one.id for one in test.labels if one.kind == LAST_ROUND]),
         interp.under(test),
     ):
+        _narrow(node.test, scope)
         falls_then = run_block(interp, node.body, scope)
     after_then, scope.names = scope.names, before
     with (
@@ -120,6 +121,13 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     if reached:
         scope.names = merge(reached)
     return bool(reached)
+
+
+def _narrow(test: ast.expr, scope: Scope) -> None:
+    """Names of files that pass a test of what they are called."""
+    for one in ast.walk(test):
+        if isinstance(one, ast.Name) and (held := scope.names.get(one.id)) is not None:
+            scope.names[one.id] = shards.filtered(held, test)
 
 
 def _decided(interp: Interpreter, node: ast.If, test: Value) -> bool | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 
 from audits.facts.call import Call
-from audits.facts.effects import arithmetic, regions, statistics, tables, totals, weights
+from audits.facts.effects import arithmetic, by_hand, regions, statistics, tables, totals, weights
+from audits.facts.events import Site
 from audits.facts.interpreter import expressions, subscripts
 from audits.facts.labels import GIVEN, LOOP, OUTPUT, PIECE, PIECE_FLAG, TALLY, Label, ids, kinds
 from audits.facts.scope import Scope
@@ -21,6 +22,7 @@ from audits.facts.values import (
     derive,
     element_of,
     forget_constant,
+    in_order,
     join,
     kinds_of,
     labels_of,
@@ -60,6 +62,9 @@ def _store_attribute(
     for ref in expressions.evaluate(interp, target.value, scope).refs:
         if target.attr == "data":
             weights.overwrite(ref, value)
+            by_hand.learnt(interp, ref, value, interp.site(target, scope))
+        elif target.attr == "grad" and ref.kind in ("module", "tensor"):
+            weights.zero(interp)
         elif ref.kind == "instance" and value.known and not value.switches:
             ref.attrs[target.attr] = _constant_of(ref.attrs.get(target.attr), value)
         else:
@@ -117,6 +122,9 @@ def store_accumulated(interp: Interpreter, node: ast.AugAssign, scope: Scope) ->
         _add_to_element(interp, node.target, added, node, scope)
     elif shared := [ref for ref in current.refs if ref.kind in ("tensor", "list")]:
         _add_to_shared(shared, added)
+        _learn(interp, current.refs, added, site)
+    elif any(ref.kind == "module" for ref in current.refs):
+        _learn(interp, current.refs, added, site)
     else:
         made = arithmetic.combine(interp, node.op, current, added, node, scope)
         bind(interp, node.target, made, scope)
@@ -140,6 +148,13 @@ def _add_to_element(
     _widen_name(target, base, added, scope)
 
 
+def _learn(interp: Interpreter, refs: frozenset[Obj], added: Value, site: Site) -> None:
+    """`weight -= rate * gradient`."""
+    for ref in in_order(refs):
+        if by_hand.learns(ref):
+            by_hand.learnt(interp, ref, added, site)
+
+
 def _add_to_shared(shared: list[Obj], added: Value) -> None:
     for ref in shared:
         ref.labels |= labels_of(added)
@@ -148,7 +163,10 @@ def _add_to_shared(shared: list[Obj], added: Value) -> None:
 
 
 def add_in_place(interp: Interpreter, base: Value, call: Call) -> None:
-    """`name.add_(loss)` on what is no shared object: the name holds the sum from here on."""
+    """`name.mul_(decay).add_(loss)` on what is no shared object: the name holds the sum now."""
     if isinstance(call.node.func, ast.Attribute):
+        target = call.node.func.value
+        while isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute):
+            target = target.func.value
         added = totals.accumulate(interp, derive(*call.args), interp.site_of(call))
-        bind(interp, call.node.func.value, derive(base, added), call.scope)
+        bind(interp, target, derive(base, added), call.scope)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from audits.facts import folding
-from audits.facts.effects import pieces, regions, tables
+from audits.facts.effects import pieces, regions, shards, tables
 from audits.facts.events import Region, TokenRead
 from audits.facts.interpreter import expressions
 from audits.facts.labels import (
@@ -36,7 +36,7 @@ _HOLDERS = ("list", "dict")
 
 
 def load(interp: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
-    base = expressions.evaluate(interp, node.value, scope)
+    base = shards.cut(expressions.evaluate(interp, node.value, scope), node)
     key = key_value(interp, node.slice, scope)
     if any(isinstance(ref, Library) and ref.path == "os.environ" for ref in base.refs):
         return interp.config.read(str(key.const), BLANK) if key.known else BLANK
@@ -70,12 +70,18 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
         limit = _limit(interp, node.slice, scope)
         read = TokenRead(
-            site, ids(labels, TOKENS), ids(index, LOOP), limit, frozenset(interp.loops)
+            site,
+            ids(labels, TOKENS),
+            ids(index, LOOP) | ids(labels, LOOP),
+            limit,
+            frozenset(interp.loops),
         )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
-        labels = frozenset(one for one in labels | index if one.kind not in (STREAM, TOKENS, STATISTIC))
+        labels = frozenset(
+            one for one in labels | index if one.kind not in (STREAM, TOKENS, STATISTIC)
+        )
         index, labels = NOTHING, labels | {cut}
     if OUTPUT in held and (chosen := _chosen(node.slice, scope)):
         labels |= {regions.mark(interp, chosen)}

@@ -1,0 +1,90 @@
+"""Files of shards: lists that take both kinds in, what a test of a name leaves, and copies.
+
+Guarantees: a list of both that is filtered by the words of a shard's name, or cut, is what that
+leaves, where it can be told; else it counts as training files.
+Does not cover: folders that are listed whole; files that another program writes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from typing import Final
+
+from audits.facts.effects import makers
+from audits.facts.events import Site
+from audits.facts.labels import STREAM, TRAIN, Label, kinds
+from audits.facts.state import Interpreter
+from audits.facts.values import Value, element_of, labels_of
+
+COPIES: Final = frozenset(
+    {"copy", "copy2", "copyfile", "move", "rename", "replace", "renames", "symlink", "link"}
+    | {"symlink_to", "hardlink_to"}
+)
+LISTS: Final = frozenset({"glob", "iglob", "rglob"})
+_HARMLESS: Final = frozenset({"is_file", "exists", "endswith", "isfile", "suffix", "name"})
+_FILES: Final = re.compile(r"file|shard|path|glob", re.IGNORECASE)  # names of lists of files
+_WORDS: Final = {"train": STREAM, "val": TRAIN}  # what a name that holds the word is not
+
+
+def copied(interp: Interpreter, source: Value, target: Value, site: Site) -> None:
+    """A validation shard under a training shard's name is in the training files from here on."""
+    if STREAM in kinds(labels_of(source)) and TRAIN in kinds(labels_of(target)):
+        interp.mixed_in = site
+
+
+def listed(interp: Interpreter, files: Value) -> Value:
+    """The files that a pattern finds."""
+    if interp.mixed_in is None or TRAIN not in kinds(files.labels):
+        return files
+    return replace(files, labels=files.labels | {Label(STREAM, 0)})
+
+
+def mixed(labels: frozenset[Label]) -> bool:
+    return {STREAM, TRAIN} <= kinds(labels)
+
+
+def without(value: Value, kind: str) -> Value:
+    return replace(value, labels=frozenset(one for one in value.labels if one.kind != kind))
+
+
+def filtered(value: Value, test: ast.expr, *, any_test: bool = False) -> Value:
+    """What passes a test of its name; `any_test`: also one that cannot be read."""
+    if not mixed(labels_of(value)):
+        return value
+    words = {
+        word
+        for one in ast.walk(test)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        for word in _WORDS
+        if word in one.value
+    }
+    called = {one.attr for one in ast.walk(test) if isinstance(one, ast.Attribute)}
+    if len(words) != 1:
+        doubtful = any_test and not (called and called <= _HARMLESS)
+        return without(value, STREAM) if doubtful else value
+    (word,) = words
+    negated = any(isinstance(one, ast.NotIn | ast.Not | ast.NotEq) for one in ast.walk(test))
+    other = {STREAM: TRAIN, TRAIN: STREAM}[_WORDS[word]]
+    return without(value, other if negated else _WORDS[word])
+
+
+def cut(value: Value, node: ast.Subscript) -> Value:
+    """`files[0]` is a training shard and `files[-1]` the validation shard, in their order."""
+    if not mixed(labels_of(value)) or not _FILES.search(ast.unparse(node.value)):
+        return value
+    key = node.slice
+    match key:
+        case ast.UnaryOp(op=ast.USub()) | ast.Slice(lower=ast.UnaryOp(op=ast.USub()), upper=None):
+            return _left(value, TRAIN)
+        case ast.Slice(lower=lower, upper=None) if lower is not None:
+            return value
+    return _left(value, STREAM)
+
+
+def _left(value: Value, kind: str) -> Value:
+    """The list, or what stands for it, without files of a kind."""
+    if any(ref.kind == "list" for ref in value.refs):
+        return makers.listed(without(element_of(value), kind))
+    return without(value, kind)
