@@ -19,6 +19,7 @@ class Label(NamedTuple):
 
 
 STREAM: Final = "stream"  # the validation stream, or a path that leads to it
+PATHS: Final = "paths"  # files that a pattern found, and nothing that they hold
 TRAIN: Final = "train"  # the training shards, or a path that leads to them
 CLOCK: Final = "clock"  # a time of day or a duration
 TOKENS: Final = "tokens"  # a piece of the stream; id = TokenRead

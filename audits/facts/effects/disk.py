@@ -8,7 +8,7 @@ Does not cover: files that are removed or renamed.
 from __future__ import annotations
 
 from audits.facts.effects import weights
-from audits.facts.labels import FILE, STREAM, TRAIN, Label, kinds
+from audits.facts.labels import FILE, PATHS, STREAM, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.values import Obj, Value, labels_of
 
@@ -37,7 +37,7 @@ def opened(interp: Interpreter, name: Value) -> Value:
     made = Obj("file")
     made.attrs["path"] = name
     made.labels = {label for labels in held for label in weights.carried(labels)}
-    made.labels |= labels_of(name)
+    made.labels |= {label for label in labels_of(name) if label.kind != PATHS}
     own = path in interp.on_disk or None in interp.on_disk  # the script may have written it itself
     if not own and not kinds(made.labels) & {STREAM, TRAIN}:
         made.labels.add(Label(FILE, 0))

@@ -8,13 +8,12 @@ Does not cover: folders that are listed whole; files that another program writes
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import replace
 from typing import Final
 
 from audits.facts.effects import makers
 from audits.facts.events import Site
-from audits.facts.labels import STREAM, TRAIN, Label, kinds
+from audits.facts.labels import PATHS, STREAM, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, element_of, labels_of
 
@@ -24,7 +23,7 @@ COPIES: Final = frozenset(
 )
 LISTS: Final = frozenset({"glob", "iglob", "rglob"})
 _HARMLESS: Final = frozenset({"is_file", "exists", "endswith", "isfile", "suffix", "name"})
-_FILES: Final = re.compile(r"file|shard|path|glob", re.IGNORECASE)  # names of lists of files
+READS: Final = frozenset({"fromfile", "memmap", "load", "from_file", "frombuffer", "loadtxt"})
 _WORDS: Final = {"train": STREAM, "val": TRAIN}  # what a name that holds the word is not
 
 
@@ -36,9 +35,15 @@ def copied(interp: Interpreter, source: Value, target: Value, site: Site) -> Non
 
 def listed(interp: Interpreter, files: Value) -> Value:
     """The files that a pattern finds."""
-    if interp.mixed_in is None or TRAIN not in kinds(files.labels):
-        return files
-    return replace(files, labels=files.labels | {Label(STREAM, 0)})
+    marks = {Label(PATHS, 0)}
+    if interp.mixed_in is not None and TRAIN in kinds(files.labels):
+        marks.add(Label(STREAM, 0))
+    return replace(files, labels=files.labels | marks)
+
+
+def read(content: Value) -> Value:
+    """What a file holds is no path."""
+    return without(content, PATHS) if PATHS in kinds(content.labels) else content
 
 
 def mixed(labels: frozenset[Label]) -> bool:
@@ -72,15 +77,15 @@ def filtered(value: Value, test: ast.expr, *, any_test: bool = False) -> Value:
 
 def cut(value: Value, node: ast.Subscript) -> Value:
     """`files[0]` is a training shard and `files[-1]` the validation shard, in their order."""
-    if not mixed(labels_of(value)) or not _FILES.search(ast.unparse(node.value)):
+    if not mixed(labels_of(value)) or PATHS not in kinds(labels_of(value)):
         return value
     key = node.slice
     match key:
         case ast.UnaryOp(op=ast.USub()) | ast.Slice(lower=ast.UnaryOp(op=ast.USub()), upper=None):
             return _left(value, TRAIN)
-        case ast.Slice(lower=lower, upper=None) if lower is not None:
-            return value
-    return _left(value, STREAM)
+        case ast.Constant(value=0) | ast.Slice(lower=None):
+            return _left(value, STREAM)
+    return value
 
 
 def _left(value: Value, kind: str) -> Value:

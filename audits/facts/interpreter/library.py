@@ -96,6 +96,7 @@ def call_library(interp: Interpreter, path: str, call: Call) -> Value:
     if (made_new := _maker(interp, path, last, call)) is not None:
         return made_new
     made = _effect(interp, path, last, call)
+    made = shards.read(made) if last in shards.READS else made
     return statistics.taken(interp, made, last, len(call.args) - 1, call) if call.args else made
 
 
