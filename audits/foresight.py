@@ -57,9 +57,10 @@ def _ahead(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
     scored_in = set(score.moment.loops)
     if statistic.loops & scored_in:
         return False
+    within = common_loops(statistic.moment, score.moment)
     if statistic.whole or _of_more(trace, statistic, scored_in):
-        return True
-    if common_loops(statistic.moment, score.moment):
+        return statistic.direct or not within
+    if within:
         return False
     if not statistic.moment.loops and not score.moment.loops and not statistic.choice:
         return False  # of the very batch that is scored, for all that can be told
@@ -69,7 +70,9 @@ def _ahead(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
 def _of_more(trace: Trace, statistic: Statistic, scored_in: set[int]) -> bool:
     """Whether its tokens were cut outside the loop that scores, which then cuts smaller pieces."""
     reads = [trace.reads[read] for read in statistic.reads]
-    return bool(scored_in and reads) and all(scored_in.isdisjoint(one.home) for one in reads)
+    return bool(scored_in and reads) and all(
+        scored_in.isdisjoint(one.home) and not one.single for one in reads
+    )
 
 
 def _counted(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:

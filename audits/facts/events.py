@@ -65,6 +65,7 @@ class TokenRead:
     loops: frozenset[int] = frozenset()  # loops whose variable says where it was cut
     limit: int | None = None  # it is the beginning of what it was cut from, this long
     home: frozenset[int] = frozenset()  # the loops that it was cut in
+    single: bool = False  # one token, rather than a piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,7 @@ class Statistic:
     site: Site
     moment: Moment
     whole: bool  # of the uncut stream
+    direct: bool = False  # of tokens themselves, not of tables or outputs that they shaped
     reads: frozenset[int] = frozenset()  # of pieces: TokenReads
     loops: frozenset[int] = frozenset()  # loops whose variable says which pieces
     choice: bool = False  # kept, or left off, because of a loss

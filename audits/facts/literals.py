@@ -2,7 +2,7 @@
 
 Guarantees: a string that names validation shards, byte counts or training shards says so.
 A pattern that takes both in says both.
-Does not cover: folders that are listed whole.
+Does not cover: what a folder holds (`effects.shards`).
 """
 
 from __future__ import annotations

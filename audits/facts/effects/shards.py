@@ -1,13 +1,15 @@
 """Files of shards: lists that take both kinds in, what a test of a name leaves, and copies.
 
 Guarantees: a list of both that is filtered by the words of a shard's name, or cut, is what that
-leaves, where it can be told; else it counts as training files.
-Does not cover: folders that are listed whole; files that another program writes.
+leaves, where it can be told; else it counts as training files. Of a folder that is listed whole,
+the words of a test say what passes.
+Does not cover: files that another program writes.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -21,10 +23,11 @@ COPIES: Final = frozenset(
     {"copy", "copy2", "copyfile", "move", "rename", "replace", "renames", "symlink", "link"}
     | {"symlink_to", "hardlink_to"}
 )
-LISTS: Final = frozenset({"glob", "iglob", "rglob"})
+LISTS: Final = frozenset({"glob", "iglob", "rglob", "listdir", "iterdir", "scandir", "walk"})
 _HARMLESS: Final = frozenset({"is_file", "exists", "endswith", "isfile", "suffix", "name"})
 READS: Final = frozenset({"fromfile", "memmap", "load", "from_file", "frombuffer", "loadtxt"})
-_WORDS: Final = {"train": STREAM, "val": TRAIN}  # what a name that holds the word is not
+_WORDS: Final = {"train": TRAIN, "val": STREAM}  # in a name
+_OTHER: Final = {TRAIN: STREAM, STREAM: TRAIN}
 
 
 def copied(interp: Interpreter, source: Value, target: Value, site: Site) -> None:
@@ -56,23 +59,40 @@ def without(value: Value, kind: str) -> Value:
 
 def filtered(value: Value, test: ast.expr, *, any_test: bool = False) -> Value:
     """What passes a test of its name; `any_test`: also one that cannot be read."""
-    if not mixed(labels_of(value)):
+    labels = labels_of(value)
+    if PATHS in kinds(labels) and not kinds(labels) & {STREAM, TRAIN}:
+        return replace(value, labels=value.labels | _named_by(test))
+    if not mixed(labels):
         return value
-    words = {
-        word
-        for one in ast.walk(test)
-        if isinstance(one, ast.Constant) and isinstance(one.value, str)
-        for word in _WORDS
-        if word in one.value
-    }
+    words = _words(test)
     called = {one.attr for one in ast.walk(test) if isinstance(one, ast.Attribute)}
     if len(words) != 1:
         doubtful = any_test and not (called and called <= _HARMLESS)
         return without(value, STREAM) if doubtful else value
-    (word,) = words
+    return without(value, _OTHER[_left_by(test, *words)])
+
+
+def _named_by(test: ast.expr) -> frozenset[Label]:
+    """Of a folder that was listed whole, the shards whose name passes."""
+    if len(words := _words(test)) == 1:
+        return frozenset({Label(_left_by(test, *words), 0)})
+    shards = any(text.endswith(".bin") for text in _texts(test)) and not words
+    return frozenset({Label(STREAM, 0), Label(TRAIN, 0)} if shards else ())
+
+
+def _texts(test: ast.expr) -> Iterator[str]:
+    for one in ast.walk(test):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+
+
+def _words(test: ast.expr) -> set[str]:
+    return {word for text in _texts(test) for word in _WORDS if word in text}
+
+
+def _left_by(test: ast.expr, word: str) -> str:
     negated = any(isinstance(one, ast.NotIn | ast.Not | ast.NotEq) for one in ast.walk(test))
-    other = {STREAM: TRAIN, TRAIN: STREAM}[_WORDS[word]]
-    return without(value, other if negated else _WORDS[word])
+    return _OTHER[_WORDS[word]] if negated else _WORDS[word]
 
 
 def cut(value: Value, node: ast.Subscript) -> Value:

@@ -20,6 +20,7 @@ from audits.facts.call import Call
 from audits.facts.events import Site, Statistic
 from audits.facts.labels import (
     ACCUMULATED,
+    COUNT,
     KEPT,
     LOOP,
     OUTPUT,
@@ -85,7 +86,8 @@ def of_labels(interp: Interpreter, labels: frozenset[Label], site: Site) -> froz
         return frozenset()
     reads = ids(labels, TOKENS)
     whole = STREAM in held and not reads
-    one = Statistic(site, interp.moment(), whole, reads, ids(labels, LOOP))
+    direct = not held & {OUTPUT, COUNT}
+    one = Statistic(site, interp.moment(), whole, direct, reads, ids(labels, LOOP))
     return frozenset({Label(STATISTIC, noted(interp.trace.statistics, one))})
 
 

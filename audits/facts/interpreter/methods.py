@@ -100,6 +100,8 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     args = call.args
     if name in tensors.MEASURES:
         return BLANK
+    if name in shards.LISTS:  # of a path that is not known
+        return shards.listed(interp, derive(base, *args))
     if name in ("parse_args", "parse_known_args"):
         flags = Value(refs=frozenset({Obj("flags", call.node.lineno)}))
         return flags if name == "parse_args" else Value(items=(flags, BLANK))

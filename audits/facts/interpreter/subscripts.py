@@ -75,6 +75,7 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
             ids(index, LOOP) | ids(labels, LOOP),
             limit,
             frozenset(interp.loops),
+            not isinstance(node.slice, ast.Slice | ast.Tuple),
         )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
