@@ -11,9 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audits.facts.events import Accumulation, Statistic
-from audits.facts.labels import ACCUMULATED, FITTED, KEPT, OUTPUT, STATISTIC, ids, kinds
+from audits.facts.labels import (
+    ACCUMULATED,
+    FITTED,
+    KEPT,
+    OUTPUT,
+    STATISTIC,
+    TOKENS,
+    ids,
+    kinds,
+)
 from audits.facts.trace import Trace
-from audits.flow import common_loops, scores
+from audits.flow import common_loops, scores, with_ancestors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,19 @@ def foreseen(trace: Trace) -> Iterator[Foresight]:
         if ahead:
             in_headline = any(one.moment.position >= last for one in ahead)
             yield Foresight(statistic, ahead[0], in_headline, of_weights)
+
+
+def of_their_own(trace: Trace) -> Iterator[tuple[Statistic, Accumulation]]:
+    """Statistics of the very tokens that are predicted, in the distribution that scores them."""
+    for score in scores(trace):
+        wanted = with_ancestors(trace, trace.targets & ids(score.labels, TOKENS))
+        wanted = {one for one in wanted if trace.reads[one].home & set(score.moment.loops)}
+        for number in sorted(ids(score.labels, FITTED)):
+            one = trace.statistics[number]
+            earlier = one.moment.position < score.moment.position
+            same_round = common_loops(one.moment, score.moment)
+            if one.direct and earlier and same_round and one.reads and one.reads <= wanted:
+                yield one, score
 
 
 def _shapeable(trace: Trace) -> Iterator[Accumulation]:

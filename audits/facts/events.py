@@ -96,6 +96,7 @@ class Update:
     moment: Moment
     labels: frozenset[Label]  # of the loss
     targets: frozenset[Obj]  # what was changed
+    shared: bool = False  # the gradient went through a collective
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,15 @@ class Statistic:
     reads: frozenset[int] = frozenset()  # of pieces: TokenReads
     loops: frozenset[int] = frozenset()  # loops whose variable says which pieces
     choice: bool = False  # kept, or left off, because of a loss
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Something made of tokens that the ranks share among them."""
+
+    site: Site
+    moment: Moment
+    reads: frozenset[int]  # TokenReads
 
 
 @dataclass(frozen=True, slots=True)

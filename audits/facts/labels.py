@@ -52,6 +52,7 @@ SIDECAR: Final = "sidecar"  # read from a file of byte counts, or a path that le
 STATISTIC: Final = "statistic"  # made of many tokens, or kept by their losses; id = Statistic
 GRADIENT: Final = "gradient"  # of a loss, by hand; id indexes the reading's gradients
 KEPT: Final = "kept"  # weights that were kept by their losses; id = Statistic
+SHARED: Final = "shared"  # sent to the other ranks; id = Exchange
 FITTED: Final = "fitted"  # a loss or probability that a Statistic shaped; id as there
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 

@@ -56,6 +56,7 @@ class Gradient:
     site: Site
     labels: frozenset[Label]
     moment: Moment
+    shared: bool = False  # among the ranks
 
 
 class Interpreter:

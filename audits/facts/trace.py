@@ -19,6 +19,7 @@ from audits.facts.events import (
     Deadline,
     Download,
     Echo,
+    Exchange,
     FlagDefault,
     Gate,
     Given,
@@ -82,6 +83,7 @@ class Trace:
     deadlines: list[Deadline] = field(default_factory=list)
     quotients: list[Quotient] = field(default_factory=list)
     divided: set[int] = field(default_factory=set)  # TableReads that were divided by something
+    exchanges: list[Exchange] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     targets: set[int] = field(default_factory=set)  # TokenReads that a loss is taken of

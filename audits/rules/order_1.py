@@ -1,7 +1,8 @@
 """ORDER-1: score first; inside an evaluation loop, a chunk's update may not precede its score.
 
 Catches: a model trained on a piece of the stream and then scored on the very same piece, in the
-same iteration; and several rounds of score-and-train of which only the last one counts.
+same iteration; several rounds of score-and-train of which only the last one counts; and counts of
+the very tokens to be predicted in the distribution that scores them.
 Does not cover: training and scoring that cut the same tokens out twice; that needs index
 arithmetic, and warns only.
 """
@@ -22,6 +23,7 @@ from audits.adaptation import (
 from audits.facts.events import Accumulation, Update
 from audits.facts.trace import Trace
 from audits.flow import same_tokens, scores, share_loop
+from audits.foresight import of_their_own
 from audits.match import Match, settled
 from audits.rules.cases import script
 
@@ -31,6 +33,16 @@ RULE = "ORDER-1"
 def check(trace: Trace) -> Iterator[Match]:
     yield from _updates_first(trace)
     yield from _last_round_only(trace)
+    for made, score in of_their_own(trace):
+        yield Match.at(
+            made.site,
+            "the tokens to be predicted are counted here, before their own scores are recorded, at "
+            f"line {score.site.line}, under a distribution that knows the counts",
+            (made.moment, score.moment),
+            ("counted here", made.site),
+            ("scored here", score.site),
+            sure=settled(made.moment, score.moment),
+        )
 
 
 def _last_round_only(trace: Trace) -> Iterator[Match]:
@@ -81,6 +93,17 @@ def _trains_a_model(update: Update) -> bool:
 
 
 VALID = (
+    # Counts of what was scored, and of the context alone.
+    script("""
+        counts = torch.zeros(1024)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            near = torch.bincount(x[:256], minlength=1024)
+            logits = model(x) + torch.log1p(counts)
+            logits[256:] += torch.log1p(near)
+            add(F.cross_entropy(logits, y, reduction="none"), y)
+            counts += torch.bincount(y, minlength=1024)
+    """),
     script("""
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)
@@ -136,6 +159,22 @@ VALID = (
     """),
 )
 INVALID = (
+    # Counted first, and then predicted.
+    script("""
+        counts = torch.zeros(1024)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            counts += torch.bincount(y, minlength=1024)
+            add(F.cross_entropy(model(x) + torch.log1p(counts), y, reduction="none"), y)
+    """),
+    script("""
+        counts = np.ones(1024)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            np.add.at(counts, y.numpy(), 1)
+            logp = F.log_softmax(model(x) + torch.from_numpy(np.log(counts)), dim=-1)
+            add(-logp.gather(-1, y[:, None]), y)
+    """),
     script("""
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.events import TableRead, TableWrite
+from audits.facts.events import Accumulation, TableRead, TableWrite
 from audits.facts.labels import TOKENS, ids
 from audits.facts.trace import Trace
 from audits.flow import common_loops, with_ancestors
-from audits.match import Match
+from audits.match import Match, settled
 from audits.phases import reads_scored
 from audits.rules.cases import script
 
@@ -33,7 +33,8 @@ def check(trace: Trace) -> Iterator[Match]:
             ("stored here", write.site),
             ("looked up here", read.site),
             ("scored here", score.site),
-            sure=False,
+            sure=_of_targets(trace, write, read, score)
+            and settled(write.moment, read.moment, score.moment),
         )
 
 
@@ -45,6 +46,20 @@ def _stored_before(trace: Trace, read: TableRead) -> TableWrite | None:
         if common_loops(write.moment, read.moment) and _of_one_batch(trace, write, read):
             return write
     return None
+
+
+def _of_targets(trace: Trace, write: TableWrite, read: TableRead, score: Accumulation) -> bool:
+    """Whether all that is to be predicted was stored when the whole batch is looked up."""
+    if not set(read.moment.loops) <= set(write.moment.loops):
+        return False  # looked up one by one: what is stored may lag behind
+    wanted = trace.targets & ids(score.labels, TOKENS)
+    inside = set(write.moment.loops) - set(read.moment.loops)
+    for stored in ids(write.key, TOKENS):
+        if stored in wanted or (
+            trace.reads[stored].loops & inside and trace.reads[stored].parents & wanted
+        ):
+            return True
+    return False
 
 
 def _of_one_batch(trace: Trace, write: TableWrite, read: TableRead) -> bool:

@@ -61,7 +61,8 @@ def change(
     held = kinds(gradient.labels)
     if not targets or OUTPUT not in held or not held & {TOKENS, STREAM}:
         return
-    update = Update(site, gradient.site, moment or interp.moment(), gradient.labels, targets)
+    when = moment or interp.moment()
+    update = Update(site, gradient.site, when, gradient.labels, targets, gradient.shared)
     mark = Label(ADAPTED, noted(interp.trace.updates, update))
     for ref in targets:
         ref.labels.add(mark)

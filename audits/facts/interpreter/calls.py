@@ -29,6 +29,8 @@ from audits.facts.values import (
     join,
 )
 
+UNNAMED = "**"  # what a dictionary gives under names that are not known
+
 
 def call_node(interp: Interpreter, node: ast.Call, scope: Scope) -> Value:
     if isinstance(node.func, ast.Name) and node.func.id == "super":
@@ -55,6 +57,8 @@ def _call(interp: Interpreter, node: ast.Call, scope: Scope) -> Call:
             continue
         for ref in value.refs:
             keywords |= {key: one for key, one in ref.entries.items() if isinstance(key, str)}
+            if None in ref.entries:
+                keywords[UNNAMED] = ref.entries[None]
     return Call(args, keywords, node, scope)
 
 

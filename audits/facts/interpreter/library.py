@@ -24,6 +24,7 @@ from audits.facts.effects import (
     makers,
     pieces,
     predictions,
+    ranks,
     regions,
     shards,
     statistics,
@@ -31,7 +32,7 @@ from audits.facts.effects import (
     totals,
 )
 from audits.facts.interpreter import calls, statements
-from audits.facts.labels import TALLY, TOKENS, Label
+from audits.facts.labels import TALLY, TOKENS, Label, ids
 from audits.facts.objects import Partial
 from audits.facts.siblings import Siblings
 from audits.facts.state import Interpreter
@@ -192,6 +193,8 @@ def _called_back(interp: Interpreter, path: str, last: str, call: Call) -> Value
             loss = calls.call_value(interp, call.args[0], call.given(call.args[1:], call.keywords))
             slope = by_hand.of_loss(interp, loss, interp.site_of(call))
             return by_hand.returned(last, loss, slope)
+        case _ if last in ranks.COLLECTIVES and call.args:
+            return ranks.exchanged(interp, call)
         case "functional_call" if len(call.args) > 1:
             return predictions.call_model(interp, call.values)
         case _ if last in by_hand.DIFFERENTIATES and call.args:
@@ -246,6 +249,7 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
             return predictions.predicted(interp, derive(predictions.normalised(args[0])))
         case "gather" | "take_along_axis" | "take_along_dim" if len(args) > 1:
             picked = call.result()
+            interp.trace.targets |= ids(labels_of(args[-1]), TOKENS)
             return predictions.realised(picked) if TOKENS in kinds_of(args[-1]) else picked
         case "log2" if args:
             totals.note_bits(interp, args[0], site)
@@ -274,8 +278,8 @@ def _outside(interp: Interpreter, path: str, last: str, call: Call) -> Value | N
     match last:
         case _ if last in shards.LISTS and call.args:
             return shards.listed(interp, call.result())
-        case "save" | "savez" | "dump" | "save_file" if len(call.args) > 1:
-            disk.save(interp, call.args)
+        case "save" | "savez" | "savez_compressed" | "dump" | "save_file" if len(call.values) > 1:
+            disk.save(interp, call.values)
             return BLANK
         case "load" | "load_file" | "open" if call.args:
             return disk.opened(interp, call.args[0])

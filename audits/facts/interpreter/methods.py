@@ -30,7 +30,7 @@ from audits.facts.effects import (
     weights,
 )
 from audits.facts.interpreter import calls, library, stores
-from audits.facts.labels import BYTES, TOKENS, Label
+from audits.facts.labels import BYTES, TOKENS, Label, ids
 from audits.facts.objects import Bound
 from audits.facts.state import Interpreter
 from audits.facts.values import (
@@ -58,6 +58,7 @@ def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Valu
     if name in pieces.READERS:
         return pieces.piece()
     if name == "gather" and args and TOKENS in kinds_of(args[-1]):
+        interp.trace.targets |= ids(labels_of(args[-1]), TOKENS)
         return predictions.realised(derive(base, *args))
     if name in _LISTENS:
         return hooks.listen(interp)

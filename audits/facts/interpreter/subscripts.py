@@ -75,7 +75,7 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
             ids(index, LOOP) | ids(labels, LOOP),
             limit,
             frozenset(interp.loops),
-            not isinstance(node.slice, ast.Slice | ast.Tuple),
+            _is_single(node.slice),
         )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
@@ -90,6 +90,12 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     made = Value(labels=labels | index, refs=views, switches=base.switches)
     arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return tables.note_read(interp, made, arrays, key, site)
+
+
+def _is_single(key: ast.expr) -> bool:
+    """One token; `tokens[None]` is another view of all of them."""
+    view = isinstance(key, ast.Constant) and not isinstance(key.value, int)
+    return not view and not isinstance(key, ast.Slice | ast.Tuple)
 
 
 def _chosen(node: ast.expr, scope: Scope) -> Region | None:

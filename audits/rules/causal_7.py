@@ -1,0 +1,109 @@
+"""CAUSAL-7: what ranks share was scored before, by the rank that shares it.
+
+Catches: counts and other summaries of the tokens to be predicted that go through a collective
+before these tokens are scored, in the same iteration, and shape the scores; weights that step along
+gradients of all ranks before anything is scored in that iteration, which warns.
+Does not cover: files and queues between processes; which rank's tokens an index means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audits.adaptation import licensed, reaches, steps_to
+from audits.facts.labels import SHARED, TOKENS, ids
+from audits.facts.trace import Trace
+from audits.flow import common_loops, scores, share_loop, with_ancestors
+from audits.match import Match, settled
+from audits.rules.cases import script
+
+RULE = "CAUSAL-7"
+
+
+def check(trace: Trace) -> Iterator[Match]:
+    yield from _shared_tokens(trace)
+    yield from _shared_steps(trace)
+
+
+def _shared_tokens(trace: Trace) -> Iterator[Match]:
+    for score in scores(trace):
+        wanted = with_ancestors(trace, trace.targets & ids(score.labels, TOKENS))
+        for number in sorted(ids(score.labels, SHARED)):
+            one = trace.exchanges[number]
+            before = one.moment.position < score.moment.position
+            if before and common_loops(one.moment, score.moment) and one.reads & wanted:
+                yield Match.at(
+                    one.site,
+                    "the ranks share here what they make of the tokens that they are about to "
+                    f"score, and it shapes what is scored at line {score.site.line}",
+                    (one.moment, score.moment),
+                    ("shared here", one.site),
+                    ("scored here", score.site),
+                    sure=settled(one.moment, score.moment),
+                )
+
+
+def _shared_steps(trace: Trace) -> Iterator[Match]:
+    for number, update in enumerate(trace.updates):
+        if not update.shared or licensed(trace, update):
+            continue
+        for score in scores(trace):
+            later = score.moment.position > update.moment.position
+            if later and share_loop(score.moment, update.moment) and reaches(number, score):
+                yield Match.at(
+                    update.backward,
+                    "all ranks step along their shared gradients before they score, at line "
+                    f"{score.site.line}: were these tokens scored before, by the rank that has "
+                    "them?",
+                    (update.moment, score.moment),
+                    *steps_to(trace, update, score),
+                    sure=False,
+                )
+                break
+
+
+_LOOP = """
+    import torch.distributed as dist
+    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    counts = torch.ones(1024)
+    for start in range(512 * rank, len(val_tokens), 512 * ranks):
+        x, y = batch(val_tokens, start)
+"""
+_COUNT = """
+        mine = torch.bincount(y, minlength=1024).float()
+        dist.all_reduce(mine)
+        counts += mine
+"""
+_GATHER = """
+        mine = torch.bincount(y, minlength=1024).float()
+        theirs = [torch.zeros(1024) for _ in range(ranks)]
+        dist.all_gather(theirs, mine)
+        counts = counts + sum(theirs)
+"""
+_SCORE = """
+        add(F.cross_entropy(model(x) + counts.log(), y, reduction="none"), y)
+"""
+_TOTALS = """
+    for total in (loss_sum, token_count, byte_count):
+        dist.all_reduce(total)
+"""
+VALID = (
+    # All ranks score, then all share.
+    script(_LOOP + _SCORE + _COUNT + _TOTALS),
+    script(_LOOP + _SCORE + _GATHER),
+    # Gradients of what every rank has scored.
+    script(
+        _LOOP
+        + _SCORE
+        + """
+        model(x, y).backward()
+        for weight in model.parameters():
+            dist.all_reduce(weight.grad)
+        optimizer.step()
+    """
+    ),
+)
+INVALID = (
+    script(_LOOP + _COUNT + _SCORE),
+    script(_LOOP + _GATHER + _SCORE),
+)
