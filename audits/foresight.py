@@ -55,14 +55,20 @@ def foreseen(trace: Trace) -> Iterator[Foresight]:
 def of_their_own(trace: Trace) -> Iterator[tuple[Statistic, Accumulation]]:
     """Statistics of the very tokens that are predicted, in the distribution that scores them."""
     for score in scores(trace):
-        wanted = with_ancestors(trace, trace.targets & ids(score.labels, TOKENS))
-        wanted = {one for one in wanted if trace.reads[one].home & set(score.moment.loops)}
+        wanted = targets_of(trace, score)
         for number in sorted(ids(score.labels, FITTED)):
             one = trace.statistics[number]
             earlier = one.moment.position < score.moment.position
             same_round = common_loops(one.moment, score.moment)
             if one.direct and earlier and same_round and one.reads and one.reads <= wanted:
                 yield one, score
+
+
+def targets_of(trace: Trace, score: Accumulation) -> frozenset[int]:
+    """The pieces, cut in the loop that scores, that hold what is predicted."""
+    aims = ids(score.labels, TOKENS) & trace.targets
+    rounds = set(score.moment.loops)
+    return frozenset(one for one in with_ancestors(trace, aims) if trace.reads[one].home & rounds)
 
 
 def _shapeable(trace: Trace) -> Iterator[Accumulation]:

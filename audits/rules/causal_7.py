@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.adaptation import licensed, reaches, steps_to
-from audits.facts.labels import SHARED, TOKENS, ids
+from audits.facts.labels import SHARED, ids
 from audits.facts.trace import Trace
-from audits.flow import common_loops, scores, share_loop, with_ancestors
+from audits.flow import common_loops, scores, share_loop
+from audits.foresight import targets_of
 from audits.match import Match, settled
 from audits.rules.cases import script
 
@@ -27,7 +28,7 @@ def check(trace: Trace) -> Iterator[Match]:
 
 def _shared_tokens(trace: Trace) -> Iterator[Match]:
     for score in scores(trace):
-        wanted = with_ancestors(trace, trace.targets & ids(score.labels, TOKENS))
+        wanted = targets_of(trace, score)
         for number in sorted(ids(score.labels, SHARED)):
             one = trace.exchanges[number]
             before = one.moment.position < score.moment.position

@@ -164,6 +164,29 @@ for start in range(0, len(val_tokens), 512):
     add({net}(x, y), y)
 """
 INVALID = (
+    script("""
+        for epoch in range(3):
+            for start in range(0, len(val_tokens), 512):
+                x, y = batch(val_tokens, start)
+                model(x, y).backward()
+                optimizer.step()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """),
+    # Through a file and into another model: adaptation baked into the artifact.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            model(x, y).backward()
+            optimizer.step()
+        torch.save({k: v.half() for k, v in model.state_dict().items()}, "model.pt")
+        fresh = Net()
+        fresh.load_state_dict(torch.load("model.pt"))
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(fresh(x, y), y)
+    """),
     # The validation shard is among the training files: a wide pattern, a list, a copy, a slice.
     _fed("files"),
     _fed("files[1:]"),
@@ -234,27 +257,4 @@ fitted = lambda x, y: torch.func.functional_call(model, weights, (x, y))
             ),
         )
     ),
-    script("""
-        for epoch in range(3):
-            for start in range(0, len(val_tokens), 512):
-                x, y = batch(val_tokens, start)
-                model(x, y).backward()
-                optimizer.step()
-        for start in range(0, len(val_tokens), 512):
-            x, y = batch(val_tokens, start)
-            add(model(x, y), y)
-    """),
-    # Through a file and into another model: adaptation baked into the artifact.
-    script("""
-        for start in range(0, len(val_tokens), 512):
-            x, y = batch(val_tokens, start)
-            model(x, y).backward()
-            optimizer.step()
-        torch.save({k: v.half() for k, v in model.state_dict().items()}, "model.pt")
-        fresh = Net()
-        fresh.load_state_dict(torch.load("model.pt"))
-        for start in range(0, len(val_tokens), 512):
-            x, y = batch(val_tokens, start)
-            add(fresh(x, y), y)
-    """),
 )

@@ -64,7 +64,8 @@ def _store_attribute(
             weights.overwrite(ref, value)
             by_hand.learnt(interp, ref, value, interp.site(target, scope))
         elif target.attr == "grad" and ref.kind in ("module", "tensor"):
-            weights.zero(interp)
+            if value.const is None:  # an average of all ranks' stays a gradient
+                weights.zero(interp)
         elif ref.kind == "instance" and value.known and not value.switches:
             ref.attrs[target.attr] = _constant_of(ref.attrs.get(target.attr), value)
         else:
