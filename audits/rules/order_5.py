@@ -18,7 +18,6 @@ from audits.phases import reads_scored
 from audits.rules.cases import script
 
 RULE = "ORDER-5"
-SURE = False
 
 
 def check(trace: Trace) -> Iterator[Match]:

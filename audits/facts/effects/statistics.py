@@ -46,7 +46,7 @@ REDUCES: Final = COUNTS | {
     *("sum", "mean", "std", "var", "median", "max", "min", "amax", "amin", "norm", "aminmax"),
     *("nansum", "nanmean", "average", "fsum", "std_mean", "var_mean", "set"),
 }
-CHOOSES: Final = frozenset({"argmin", "argmax", "nanargmin", "argsort", "topk", "nsmallest"})
+CHOOSES: Final = frozenset({"argmin", "argmax", "nanargmin", "argsort"})
 _BY_DIMENSION: Final = frozenset({"dim", "axis", "keepdim", "keepdims"})
 
 
@@ -58,9 +58,9 @@ def is_result(labels: frozenset[Label]) -> bool:
 
 def taken(interp: Interpreter, made: Value, name: str, n_given: int, call: Call) -> Value:
     """What a reduction gives; `n_given`: arguments beside what is reduced."""
-    if name in CHOOSES:
-        return _index(interp, made, call) if is_result(labels_of(made)) else made
     by_dimension = not _BY_DIMENSION.isdisjoint(call.keywords) or n_given
+    if name in CHOOSES and not by_dimension and is_result(labels_of(made)):
+        return _index(interp, made, call)
     if name not in REDUCES or (by_dimension and name not in COUNTS):
         return made
     marks = of_labels(interp, labels_of(made), interp.site_of(call))
