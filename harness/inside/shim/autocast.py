@@ -19,6 +19,8 @@ import torch
 import torch.amp.autocast_mode
 from torch import Tensor
 
+from harness.inside.shim.devices import SERVED
+
 _HALVES = (torch.bfloat16, torch.float16)
 _FLOAT32 = """
 acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan softplus layer_norm
@@ -64,7 +66,7 @@ def _on_cpu_instead(cls: Any) -> None:
 
 
 def _cpu(device_type: Any) -> Any:
-    return "cpu" if device_type == "cuda" else device_type
+    return "cpu" if device_type in SERVED else device_type
 
 
 def _questions() -> None:

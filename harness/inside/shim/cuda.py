@@ -50,8 +50,19 @@ def install() -> None:
     for name in ("CUDAGraph", "graph", "make_graphed_callables"):
         setattr(cuda, name, unserved(f"torch.cuda.{name}"))
     torch.version.cuda = "12.8"
+    _metal()
     if hasattr(torch, "accelerator"):  # a build for CUDA would ask the driver for its streams
         torch.accelerator.current_accelerator = _no_accelerator
+
+
+def _metal() -> None:
+    """What ports to Apple's devices call by name; that there is one is not said."""
+    metal: Any = torch.mps
+    for name in ("synchronize", "empty_cache", "set_per_process_memory_fraction"):
+        setattr(metal, name, _nothing)
+    for name in ("current_allocated_memory", "driver_allocated_memory", "recommended_max_memory"):
+        setattr(metal, name, _zero)
+    metal.manual_seed = _random()["manual_seed"]
 
 
 def _no_accelerator(check_available: bool = False) -> None:

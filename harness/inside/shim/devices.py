@@ -1,4 +1,4 @@
-"""CUDA device arguments become the CPU's; host copies stay copies.
+"""Device arguments of CUDA and Metal become the CPU's; host copies stay copies.
 
 Replaces: the `device=` of everything that makes a tensor, `Tensor.to`, `.cuda`, `.cpu`,
 `.pin_memory`, `.record_stream`, `Module.to`, `torch.Generator`, `map_location`. The functions
@@ -40,11 +40,14 @@ def install() -> None:
     _defaults()
 
 
+SERVED = ("cuda", "mps")
+
+
 def on_cpu(device: Any) -> Any:
     """What stands for `device`; None and other devices as they are."""
-    if isinstance(device, str) and device.startswith("cuda"):
+    if isinstance(device, str) and device.startswith(SERVED):
         return torch.device("cpu")
-    if isinstance(device, torch.device) and device.type == "cuda":
+    if isinstance(device, torch.device) and device.type in SERVED:
         return torch.device("cpu")
     if isinstance(device, int) and not isinstance(device, bool):
         return torch.device("cpu")  # an ordinal names an accelerator
