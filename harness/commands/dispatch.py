@@ -38,6 +38,7 @@ COMMANDS = {
     "doctor": Command(
         "harness.commands.doctor", "try hostile scripts on this machine, and say what holds"
     ),
+    "guard": Command("harness.commands.guard", "may this commit be kept? one line and an object"),
     "gains": Command("harness.commands.gains", "is a loop's gain more than noise?"),
     "rules": Command("harness.commands.rules", "list the rules, or explain one"),
     "gallery": Command("harness.commands.gallery", "show that known attacks are caught"),
