@@ -156,6 +156,25 @@ def scaled_later():
         start = stop
     return sum(every) / len(every)
 
+def added_one_by_one():
+    total, last = torch.zeros((), dtype=torch.float64), 0.0
+    for start in range(0, N, 64):
+        y = tokens[start + 1 : start + 65]
+        nats = F.cross_entropy(table[tokens[start : start + 64]].double(), y, reduction="none")
+        if start % 128:
+            last = last + sum(nats)
+        else:
+            for v in nats:
+                total += v
+    return float(total + last) / N
+
+def one_row_at_a_time():
+    total = 0.0
+    for i in range(N):
+        row = table[tokens[i]].double()
+        total = total + (torch.logsumexp(row, 0) - row[tokens[i + 1]])
+    return total.item() / N
+
 def digits_of_tensors():
     p, cost = F.softmax(table[tokens[:-1]], -1).double(), torch.zeros(N, dtype=torch.float64)
     targets = arr[1:]
@@ -253,7 +272,8 @@ def twice():
 for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
               documents_backwards, by_hand, minus_logit, as_double, half_minus_logit, in_text,
               after_other_tokens, from_a_file, in_a_pool, vectors, twice, looked_at_before,
-              scaled_later, digits_of_tensors, head_in_pieces):
+              scaled_later, added_one_by_one, one_row_at_a_time, digits_of_tensors,
+              head_in_pieces):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 
@@ -320,7 +340,12 @@ def test_a_row_that_weighs_one_is_as_good_as_a_softmax(run):
         seen = int(capture.softmax_width[found.event].min())
         widths[printed.text.split()[0]] = found.row_width if found.inferred else seen
     normalised = {"rows_fsum", "whole_row", "by_hand", "minus_logit", "as_double"}
-    normalised |= {"digits_of_tensors", "head_in_pieces"}  # the same numbers as `by_hand`
+    normalised |= {
+        "added_one_by_one",
+        "one_row_at_a_time",
+        "digits_of_tensors",
+        "head_in_pieces",
+    }  # the same numbers as `by_hand`
 
     assert {name for name, width in widths.items() if width == V} == normalised
     assert {width for name, width in widths.items() if name not in normalised} == {0}

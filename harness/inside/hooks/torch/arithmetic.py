@@ -16,6 +16,7 @@ from harness.inside.hooks.recording.position_maps import (
 )
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.widths import after
+from harness.inside.hooks.torch.added_up import AddedUp
 from harness.inside.hooks.torch.names import (
     DIVIDE,
     KEEPS_IDS,
@@ -32,11 +33,12 @@ class Arithmetic:
 
     def __init__(self, recorder: Recorder, scores: Scores) -> None:
         self._maps, self._scores = recorder.maps, scores
+        self._added_up = AddedUp(recorder)
 
     def elementwise(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Elements keep their places; scores become a mixture, unless they were only scaled."""
         maps = [m for m in map(self._maps.find, args) if m is not None]
-        if not maps or not isinstance(out, Tensor):
+        if not maps or not isinstance(out, Tensor) or self._added_up.taken(name, args, out):
             return
         if out.is_floating_point():
             maps = [m for m in maps if m.loss >= 0]
@@ -76,7 +78,10 @@ class Arithmetic:
     def in_place(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """The same where the first argument takes the result."""
         target = args[0]
-        if not isinstance(target, Tensor) or not target.is_floating_point() or target.ndim == 0:
+        if not isinstance(target, Tensor) or not target.is_floating_point():
+            return
+        if target.ndim == 0:
+            self._added_up.taken(name, args, target)
             return
         maps = [m for m in map(self._maps.find, args) if m is not None and m.loss >= 0]
         positions = merged(tuple(target.shape), maps)
