@@ -61,7 +61,8 @@ class Siblings:
         """The names of a file of the same payload or folder, read on first use."""
         stem = module.replace(".", "/")
         packed = f"{scope.file}{INSIDE}{stem}.py"
-        for file in (packed, f"{stem}.py", f"{stem}/__init__.py") if module else ():
+        added = [f"{folder}/{stem}.py" for folder in self.interp.folders]
+        for file in (packed, f"{stem}.py", f"{stem}/__init__.py", *added) if module else ():
             if (found := self.run(file)) is not None:
                 return found
         return None
@@ -89,6 +90,12 @@ class Siblings:
             self.run_block(interp, tree.body, scope)
         finally:
             interp.frames.pop()
+
+    def add_folder(self, node: ast.Call) -> None:
+        """`sys.path.insert(0, ...)`: the folder whose name is written there."""
+        for one in ast.walk(node):
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                self.interp.folders.append(one.value.strip("./"))
 
     def execute(self, args: list[Value]) -> None:
         """`exec(open("other.py").read())` and `runpy.run_path("other.py")`."""

@@ -87,6 +87,7 @@ class Interpreter:
         self.pending: list[Gradient] = []
         self.pending_used = False
         self.gradients: list[Gradient] = []  # that the script took hold of itself
+        self.folders: list[str] = []  # that the script put on the path of imports
         self.mixed_in: Site | None = None  # where a validation shard became a training one
         self.on_disk: dict[object, frozenset[Label]] = {}  # weights on disk, by path where known
         self.loaded: dict[str, Scope] = {}

@@ -151,6 +151,12 @@ def derive(*values: Value) -> Value:
     return Value(labels=labels, switches=switches)
 
 
+def marked(value: Value, marks: frozenset[Label]) -> Value:
+    """The value with further labels, also on the parts of a tuple."""
+    items = None if value.items is None else tuple(marked(one, marks) for one in value.items)
+    return Value(value.const, value.labels | marks, value.refs, items, value.switches)
+
+
 def kinds_of(value: Value) -> set[str]:
     """The kinds of all labels on a value and its parts."""
     return kinds(labels_of(value))

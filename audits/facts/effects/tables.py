@@ -14,7 +14,7 @@ from audits.facts.events import Region, Site, TableRead, TableWrite
 from audits.facts.labels import BYTES, COUNT, LOOP, STREAM, TOKENS, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Obj, Value, join, kinds_of, labels_of
+from audits.facts.values import Obj, Value, join, kinds_of, labels_of, marked
 
 
 def key_class(key: Value) -> object:
@@ -81,5 +81,4 @@ def note_read(
     if not tables or not kinds(labels) & {TOKENS, BYTES}:
         return made
     number = noted(interp.trace.table_reads, TableRead(site, tables, labels, interp.moment()))
-    mark = Label(COUNT, number)
-    return replace(made, labels=made.labels | labels | {mark})
+    return marked(made, labels | {Label(COUNT, number)})

@@ -31,6 +31,7 @@ SELECTS: Final = frozenset(
     {"masked_select", "index_select", "take", "masked_fill", "masked_fill_", "index_fill_"}
     | {"masked_scatter_", "where"}
 )
+_FILLS: Final = frozenset({"frombytes", "fromlist", "fromfile", "extend", "append", "frombuffer"})
 _ADDS_BY_KEY: Final = frozenset({"scatter_add_", "index_add_", "index_put_"})
 _OVERWRITES: Final = frozenset({"copy_", "set_", "zero_", "fill_"})
 
@@ -61,6 +62,9 @@ def on_tensor(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -
         return made
     if name in SAME:
         return me
+    if name in _FILLS:
+        ref.labels |= derive(*args).labels
+        return BLANK
     if name.endswith("_"):
         if name == "requires_grad_":
             ref.attrs["trainable"] = Value(True)

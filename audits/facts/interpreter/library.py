@@ -286,6 +286,9 @@ def _outside(interp: Interpreter, path: str, last: str, call: Call) -> Value | N
         case "run_path" | "exec":
             siblings.execute(call.args)
             return BLANK
+    if path in ("sys.path.insert", "sys.path.append"):
+        siblings.add_folder(call.node)
+        return BLANK
     if path in _STARTERS:
         siblings.start(call.args)
         return BLANK
