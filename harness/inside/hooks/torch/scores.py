@@ -115,6 +115,8 @@ class Scores:
         if not (positions >= 0).any():
             return
         width = logits.shape[1] if name == "cross_entropy" and logits.ndim > 1 else 0
+        if name == "nll_loss" and logits.ndim > 1:
+            width = self._width_of_logs(logits, positions)
         mapped = self._recorder.loss(positions, width)
         if width:
             self._recorder.rows.look(mapped, logits.movedim(1, -1), target)
@@ -123,6 +125,16 @@ class Scores:
             self._maps.put(out, mapped)
             return
         self._reduced(func, call, mapped, out)
+
+    def _width_of_logs(self, logs: Tensor, positions: Positions) -> int:
+        """Of rows that a script made itself: those of log_softmax, or of any that weigh one."""
+        rows = logs.detach().movedim(1, -1)
+        if known := self._recorder.log_softmaxes.width(rows, positions.size):
+            return known
+        if rows.device.type != "cpu":
+            return 0
+        numbers = to_numpy(rows.float())
+        return picked_from(numbers, _as_it_is, positions, len(self._recorder.stream)).softmax_width
 
     def _reduced(self, func: Any, call: dict[str, Any], mapped: PositionMap, out: Tensor) -> None:
         """The script asked for a mean or a sum: the same call once more, token by token."""
@@ -183,6 +195,10 @@ class Scores:
             clock.list_of(out, mapped.positions.tolist())
         elif isinstance(out, int) and mapped.positions.size == 1:
             clock.touch(int(mapped.positions.reshape(-1)[0]))
+
+
+def _as_it_is(rows: Any) -> Any:
+    return rows
 
 
 def weighing(mapped: PositionMap) -> Positions:
