@@ -65,7 +65,7 @@ class Size:
     value: str  # a whole number, or a product of names of `SYMBOLS` and numbers
 
 
-SYMBOLS = ("rows", "batch", "length", "steps")
+SYMBOLS = ("rows", "batch", "length", "steps", "vocabulary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,7 @@ class Contest:
     data: Data | None
     tokenizer: TokenizerFiles | None
     sizes: tuple[Size, ...]
+    environment: Mapping[str, str]  # of a small run
 
     @property
     def adapted(self) -> bool:

@@ -289,6 +289,7 @@ def _contest(table: Mapping[str, Any]) -> Contest:
         data=None if data is None else _data(data),
         tokenizer=_tokenizer(table.get("tokenizer")),
         sizes=tuple(map(_size, table.get("sizes", ()))),
+        environment=MappingProxyType(dict(table.get("environment", {}))),
     )
 
 

@@ -13,17 +13,22 @@ from pathlib import Path
 from audits.contests import Contest, Rows, Size, SizeRole, Where
 from audits.switches import Switches
 from harness.configure.attempted import Attempted
-from harness.configure.configuration import Configuration
+from harness.configure.configuration import Configuration, configured
 from harness.configure.run_spec import AtLength, RunSpec
 from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.protocol.code_constants import CodeConstant, named_numbers_in
+from harness.protocol.job import RunState
 from harness.streams.characters import CharacterVocabulary
-from harness.streams.stream_plan import RowPlan
+from harness.streams.stream_plan import RowPlan, StreamPlan
 from harness.streams.vocabulary import Vocabulary
 
 RUN_S = 240.0
 LONG_ROWS = 2
+LAYERS = 2
+IDS = "bin-uint16"  # shards of ids, not of text
+BEHIND = 2  # tokens that loaders want behind the last target
+TRAIN_TIMES = 4  # a loader that ends with its shard has to hold every step
 
 
 class ContestScript:
@@ -69,9 +74,11 @@ class ContestScript:
         return int(found[0]) if found else self._rows.real or self._rows.length
 
     @property
-    def plan(self) -> RowPlan:
-        """Every document fills one row, and the token that opens it is given."""
-        return RowPlan.of_rows(self._rows.rows, self._rows.length + 1, RUN_S)
+    def plan(self) -> StreamPlan:
+        """Of text, every document fills one row, and the token that opens it is given; of ids, rows
+        are cut out of the stream wherever they end, and each of its tokens is a target.
+        """
+        return self._plan(self._rows)
 
     @property
     def at_length(self) -> AtLength | None:
@@ -79,16 +86,25 @@ class ContestScript:
         if self.real_length <= self._rows.length:
             return None
         rows = replace(self._rows, rows=LONG_ROWS, batch=1, length=self.real_length)
-        plan = RowPlan.of_rows(rows.rows, rows.length + 1, RUN_S)
-        return AtLength(self._configuration(rows, rows.steps), plan)
+        return AtLength(self._configuration(rows, rows.steps), self._plan(rows))
 
     def first(self, stream: StreamShape, native: bool) -> Configuration:
         """The contest's sizes for a small run."""
         return self._configuration(self._rows, self._rows.steps)
 
     def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
-        """The file has one configuration."""
-        return None if tried else self._configuration(self._rows, self._rows.steps)
+        """Where that took too long, sizes that only the script names shrink by their names."""
+        first = self._configuration(self._rows, self._rows.steps)
+        if not tried:
+            return first
+        if len(tried) > 1 or tried[0].outcome.state is not RunState.TIMED_OUT:
+            return None
+        target = replace(first.target, own_sizes=True, layers=LAYERS)
+        named = configured(self.switches, stream, target).code_constants
+        own = {key: value for key, value in named.items() if key.count(":") == 1}  # of the entry
+        why = "numbers that only the script names, made small as well"
+        constants = own | dict(first.code_constants)
+        return replace(first, target=target, code_constants=constants, why=why)
 
     def longer(
         self, stream: StreamShape, configuration: Configuration, iterations: int
@@ -116,11 +132,21 @@ class ContestScript:
             contest=self.contest,
         )
 
+    def _plan(self, rows: Rows) -> StreamPlan:
+        data = self.contest.data
+        assert data is not None
+        if data.kind != IDS:
+            return RowPlan.of_rows(rows.rows, rows.length + 1, RUN_S)
+        tokens = rows.rows * rows.length + BEHIND
+        return StreamPlan(tokens, TRAIN_TIMES * tokens, rows.length, (2, 1, 1), RUN_S)
+
     def _configuration(self, rows: Rows, steps: int) -> Configuration:
         given = {"rows": rows.rows, "batch": rows.batch, "length": rows.length, "steps": steps}
+        given["vocabulary"] = self._alphabet.size
         target = ShrinkTarget(seq_len=rows.length, iterations=steps, counted_clock=True)
         return Configuration(
             target=target,
+            environment=dict(self._environment()),
             code_constants=dict(self._constants(given)),
             arguments=tuple(self._options(given)),
             why=f"the sizes of a small run of {self.contest.title}",
@@ -132,6 +158,10 @@ class ContestScript:
                 key = one.key if size.file == self.name else f"{size.file}:{one.key}"
                 yield key, _setting(size, given, str(one.value))
 
+    def _environment(self) -> Iterator[tuple[str, SettingValue]]:
+        for name, text in self.contest.environment.items():
+            yield name, SettingValue(text, Origin(OriginKind.FIXED, "of the contest"))
+
     def _options(self, given: Mapping[str, int]) -> Iterator[str]:
         for size in self._of(Where.OPTION):
             yield f"{size.name}={_value(size, given)}"
@@ -140,11 +170,15 @@ class ContestScript:
         return [size for size in self.contest.sizes if size.where is where]
 
     def _numbers(self, file: str, name: str) -> list[CodeConstant]:
-        """Every number that the file gives this name."""
+        """Every number that the file gives this name, else one that ends so: `DEFAULT_DEPTH`, where
+        `DEPTH` is what was chosen of several.
+        """
         source = self.switches.sources.get(file)
         if source is None or source.tree is None or not name:
             return []
-        return [one for one in named_numbers_in(source.tree) if one.name == name]
+        found = list(named_numbers_in(source.tree))
+        exact = [one for one in found if one.name == name]
+        return exact or [one for one in found if one.name.endswith(f"_{name}")]
 
 
 def scoring_sizes(contest: Contest) -> list[str]:

@@ -14,7 +14,7 @@ from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.configure.setting import SettingValue
 from harness.configure.shrinking.target import StreamShape
-from harness.streams.stream_plan import RowPlan, StreamPlan
+from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 
 
@@ -43,7 +43,7 @@ class AtLength:
     """How a script is run with rows as long as its contest scores them."""
 
     configuration: Configuration
-    plan: RowPlan
+    plan: StreamPlan
 
 
 class Subject(Protocol):

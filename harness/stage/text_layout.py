@@ -18,8 +18,10 @@ import torch
 from audits.contests.contest import Contest
 from harness.stage.data_layout import StageData
 from harness.streams.characters import CharacterVocabulary
+from reference_model.data.shards import write_shard
 
 BUFFERED = 1_024  # documents that a loader wants before it packs a row
+IDS = "bin-uint16"  # no text, and no tokenizer
 HOME = ".home"  # of a run, in its stage
 ENCODING = b"ctiktoken.core\nEncoding\n"  # a class by name: GLOBAL of the pickle protocol
 # Any split would do: no merge crosses a character.
@@ -34,6 +36,11 @@ def write_text(
     assert own is not None and tokenizer is not None
     folder = _place(stage, own.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if own.kind == IDS:
+        for number, name in enumerate(own.train):
+            write_shard(folder / name, data.train[number % len(data.train)])
+        write_shard(folder / own.validation, data.validation)
+        return
     for number, name in enumerate(own.train):
         shard = data.train[number % len(data.train)]
         _write_shard(folder / name, own.column, _texts(shard, vocabulary))

@@ -6,9 +6,11 @@ import pytest
 
 from audits.contests import load_contest
 from audits.switches import read_switches
+from harness.configure.attempted import Attempted
 from harness.configure.contest_script import ContestScript
 from harness.configure.setting import OriginKind, texts
 from harness.configure.shrinking.target import StreamShape
+from harness.protocol.job import Outcome, RunState
 
 SHAPE = StreamShape(1, 1, 1)
 TRAIN = """
@@ -61,3 +63,27 @@ def test_a_scoring_size_follows_the_stream(script: ContestScript) -> None:
     assert kinds["EVAL_TOKENS"] is OriginKind.STAGE and kinds["DEPTH"] is OriginKind.SHRUNK
     longer = texts(script.longer(SHAPE, first, 40).code_constants)
     assert [text for key, text in longer.items() if "TIME_BUDGET" in key] == ["40"]
+
+
+def test_a_name_that_ends_so_is_exchanged_where_the_plain_one_is_no_number(tmp_path: Path) -> None:
+    """A port that chooses among defaults: each of them; a plain number goes before."""
+    text = TRAIN.replace("DEPTH = 8", "CPU_DEPTH = 4\nDEFAULT_DEPTH = 8\nDEPTH = CPU_DEPTH")
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    (tmp_path / "prepare.py").write_text(PREPARE, encoding="utf-8")
+    port = ContestScript(load_contest("autoresearch"), read_switches(tmp_path, "train.py"))
+    found = texts(port.first(SHAPE, native=False).code_constants)
+    depths = {key.rpartition(":")[2]: text for key, text in found.items() if "DEPTH" in key}
+
+    assert depths == {"CPU_DEPTH": "2", "DEFAULT_DEPTH": "2"}
+
+
+def test_what_took_too_long_is_made_smaller_by_the_names_of_its_own(script: ContestScript) -> None:
+    """Once, with the contest's sizes as they were; nothing else has a second configuration."""
+    first = script.first(SHAPE, native=False)
+    slow = Attempted(first, Outcome(RunState.TIMED_OUT, 100.0))
+    second = script.next(SHAPE, [slow])
+
+    assert second is not None
+    assert {**second.code_constants, **first.code_constants} == second.code_constants
+    assert script.next(SHAPE, [slow, slow]) is None
+    assert script.next(SHAPE, [Attempted(first, Outcome(RunState.FAILED, 1.0))]) is None
