@@ -7,7 +7,8 @@
     between     where one of the two moved scores, a part of it, and other tokens that score
                 poorly: a third outcome is no choice of two
 
-Made where the script looked at tokens of the stream, as the hooks saw, other than to count them:
+Made where the script looked at tokens of the stream, as the hooks saw, other than to count them
+(a longer training that comes to them is such a look, too):
 behind the first scores where it looked before all of them, which may have been at the beginning
 alone; behind the battery's cut where it looked between them.
 Guarantees: runs that are compared have the same noise; at most `MOST_BETWEEN` runs beyond the two,
@@ -23,6 +24,7 @@ from harness.arrays import Ints, Tokens
 from harness.checks.cut import Cut, early_cut, holds
 from harness.checks.fitted import MOST_CHOICES, Fitted, fitted
 from harness.checks.future import compare
+from harness.checks.trained_ahead import trained_ahead
 from harness.experiments.altered import by_score, only_few
 from harness.experiments.evidence import Evidence
 from harness.experiments.experiment import Experiment
@@ -49,7 +51,7 @@ class OtherFutures(Experiment):
     def decide(self) -> None:
         """Only of a base run whose headline was rebuilt and that was cut."""
         base, cut = self.evidence.base, self.evidence.cut
-        if cut is None or base.scored is None or not looked_ahead(base):
+        if cut is None or base.scored is None or not (looked_ahead(base) or self._trained_ahead):
             return
         self.runner.make(as_louder(self.driver, BASE, base.source, self.seed))
         early = early_cut(base.scored, base.source.starts)
@@ -64,6 +66,12 @@ class OtherFutures(Experiment):
                 self.evidence.fitted = found
             if found is not None and (found.computed or found.by_parts):
                 return
+
+    @property
+    def _trained_ahead(self) -> bool:
+        """In a run with as many training steps."""
+        longer = self.evidence.all_of(RunKind.UNIFORM).values()
+        return any(trained_ahead(run) is not None for run in longer)
 
     @property
     def _parts(self) -> tuple[Driver, Evidence, int, Runner]:

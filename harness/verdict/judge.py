@@ -40,6 +40,7 @@ from harness.checks.source import (
     source_test,
 )
 from harness.checks.status import Finding, Level, Reason, Status
+from harness.checks.trained_ahead import check_trained_ahead, named_by_training
 from harness.checks.two_tokens import check_pair
 from harness.checks.uniform import check_uneven, check_uniform, refuted
 from harness.checks.weighing import check_weighing
@@ -102,7 +103,8 @@ def judge(
         *_given(evidence.remembered or check_read_later(base)),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
-        *_given(check_fitted(evidence.fitted)),
+        *_given(named_by_training(check_fitted(evidence.fitted), evidence.get(RunKind.NOISY))),
+        *_given(check_trained_ahead(evidence.all_of(RunKind.UNIFORM).values())),
         *_given(check_ranks(evidence.ranks)),
         *check_louder(evidence),
         *_rates(evidence, tail),
