@@ -41,6 +41,7 @@ _NO_CLOCK_IS_ZERO = re.compile(
 )
 # `while time.time() - began < seconds`: no number of steps ends it, and without a clock nothing.
 _BY_CLOCK = re.compile(r"^\s*while\b[^\n]*\b(time|perf_counter|monotonic)\(\)", re.MULTILINE)
+_PLACE = re.compile(r"(^|_)(FROM|PATH|FILE|DIR)$")
 _WEIGHTS = re.compile(r"\.(pt|pth|ptz|bin|npz|npy|ckpt|safetensors)$")
 
 
@@ -195,5 +196,7 @@ def _folder_settings(
         if target.only_commands and setting.kind in _TOLD_ELSEWHERE:
             continue
         told = setting.value and name not in target.omitted  # an empty one stands for "not given"
+        if setting.value == "1" and _PLACE.search(name):
+            continue  # a log tells that it was given ("Resumed at step"), not what
         if told and name in switches.switches and not is_of_machine(name):
             yield name, SettingValue(setting.value, Origin(OriginKind.FOLDER, setting.origin))

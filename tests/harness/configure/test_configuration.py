@@ -26,16 +26,19 @@ def test_a_technique_that_only_the_readme_switches_on_is_on(switches: Switches) 
 
 def test_weights_that_the_folder_does_not_hold_are_not_loaded(tmp_path: Path, script: str) -> None:
     """A snapshot of the author's machine is left out and named; one in the folder is loaded; a
-    value that the command leaves empty is not given.
+    value that the command leaves empty is not given, nor a place of which a log tells only that
+    there was one.
     """
     (tmp_path / "train_gpt.py").write_text(
         script
         + "snapshot = os.environ.get('LOAD_SNAPSHOT', '')\ncap = os.environ.get('VAL_CAP', '5')\n"
+        + "if os.environ.get('RESUME_FROM', ''):\n    print('Resumed at step 7')\n"
     )
     (tmp_path / "run.sh").write_text("LOAD_SNAPSHOT=mine.pt VAL_CAP= python train_gpt.py\n")
+    (tmp_path / "train.log").write_text("Resumed at step 7\nval_loss:1.2 val_bpb:1.1\n")
 
     found = first_configuration(read_switches(tmp_path), STREAM)
-    assert "LOAD_SNAPSHOT" not in found.environment and "VAL_CAP" not in found.environment
+    assert not {"LOAD_SNAPSHOT", "VAL_CAP", "RESUME_FROM"} & {*found.environment}
     assert found.target.omitted == {"LOAD_SNAPSHOT"}
 
     (tmp_path / "mine.pt").write_bytes(b"weights")
