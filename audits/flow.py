@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from audits.facts.events import Accumulation, Moment, Region
+from audits.facts.events import Accumulation, Change, Moment, Region
 from audits.facts.labels import (
     OUTPUT,
     REGION,
@@ -18,6 +18,7 @@ from audits.facts.labels import (
     kinds,
 )
 from audits.facts.trace import Trace
+from audits.facts.worth import UNCHANGED, Worth
 
 
 def scores(trace: Trace) -> Iterator[Accumulation]:
@@ -34,6 +35,31 @@ def results(trace: Trace) -> Iterator[Accumulation]:
     """
     yield from scores(trace)
     yield from trace.reports
+
+
+def changed(trace: Trace) -> Iterator[tuple[Accumulation, Worth, Change]]:
+    """Results in which a token's code length or probability is not what it was, each change once.
+
+    Of what was never summed, only the last report counts: others are log lines.
+    """
+    last = max(trace.reports, key=lambda one: one.moment.position, default=None)
+    seen: set[int] = set()
+    for result in (*scores(trace), *([last] if last else [])):
+        worth = result.worth
+        if worth is not None and worth.change != UNCHANGED and worth.change not in seen:
+            seen.add(worth.change)
+            yield result, worth, trace.changes[worth.change]
+
+
+def classes_used(trace: Trace) -> set[str]:
+    """The classes, and functions, that scores come out of; but of passes that were given other
+    things than the bare tokens, as models of noise are."""
+    found = list(results(trace))
+    outputs = frozenset(number for one in found for number in ids(one.labels, OUTPUT))
+    echoed = {number for echo in trace.echoes for number in echo.outputs}
+    outputs -= trace.altered | echoed
+    passes = {name for number in outputs for name in trace.passes.get(number, ())}
+    return passes | {one.site.function for one in found}
 
 
 def first_results(found: Iterable[Accumulation], kind: str) -> Iterator[tuple[int, Accumulation]]:

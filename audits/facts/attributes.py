@@ -12,6 +12,7 @@ from typing import Final
 from audits.facts.objects import Bound, Function
 from audits.facts.values import BLANK, ClassObj, Library, Obj, Value, in_order, join, labels_of
 
+_VIEWS: Final = frozenset({"values", "data", "real", "T"})
 _MEASURES: Final = frozenset({"shape", "ndim", "dtype", "device", "nbytes", "itemsize", "is_cuda"})
 
 
@@ -24,7 +25,8 @@ def attribute(base: Value, name: str) -> Value:
     if found:
         return join(found)
     parts = frozenset(ref for ref in base.refs if ref.kind in ("module", "tensor", "optimizer"))
-    return Value(labels=labels_of(base), refs=parts, switches=base.switches)
+    worth = base.worth if name in _VIEWS else None
+    return Value(labels=labels_of(base), refs=parts, switches=base.switches, worth=worth)
 
 
 def _attribute_of(ref: Obj, name: str) -> Value | None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from audits.facts.scope import Scope
 from audits.facts.values import Value, derive
+
+_VIEWS: Final = frozenset({"reshape", "view", "flatten", "to", "long", "contiguous", "cuda"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,13 @@ class Call:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", [*self.args, *self.keywords.values()])
+
+    def written(self, function: str, place: int = 0) -> str:
+        """The name that an argument is, or is a view of, in the function that calls."""
+        node = self.node.args[place] if len(self.node.args) > place else None
+        while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            node = node.func.value if node.func.attr in _VIEWS else None
+        return f"{function}:{node.id}" if isinstance(node, ast.Name) else ""
 
     def result(self) -> Value:
         """What comes back where the call cannot be followed: something made of its arguments."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from audits.facts.labels import Label
 from audits.facts.values import Obj
+from audits.facts.worth import Worth
 
 ANY_NAME: Final = "_"
 
@@ -66,6 +67,8 @@ class TokenRead:
     limit: int | None = None  # it is the beginning of what it was cut from, this long
     home: frozenset[int] = frozenset()  # the loops that it was cut in
     single: bool = False  # one token, rather than a piece
+    rounds: frozenset[int] = frozenset()  # loops that cut the list of where to cut
+    region: Region | None = None  # the bounds that it was cut with, as written
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Accumulation:
     moment: Moment
     labels: frozenset[Label]
     into: frozenset[Obj] = frozenset()  # the shared totals it was added to
+    worth: Worth | None = None  # of a token's code length, where every step is understood
+    sifts: frozenset[int] = frozenset()  # Sifts that it is on one side of
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ class Echo:
     site: Site
     moment: Moment
     outputs: frozenset[int]  # as in OUTPUT labels
+    bare: bool = False  # by the same name, with nothing done to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,45 @@ class Attention:
 
     site: Site
     guards: tuple[str, ...]  # attributes that switch it
+
+
+@dataclass(frozen=True, slots=True)
+class LookAhead:
+    """A layer by which a place of the sequence knows a later one, step by step understood."""
+
+    site: Site
+    how: str
+    cls: str  # the class that it stands in
+    guards: tuple[str, ...]  # attributes that switch it
+    whole: str  # the class, or function, that gives back what is made so
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoss:
+    """A loss that a model gives back, which is a part of a cross-entropy."""
+
+    site: Site
+    how: str
+    cls: str  # the class of the model
+    guards: tuple[str, ...]  # attributes that switch it
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """Something made of tokens, added to logits or put into them."""
+
+    site: Site
+    tokens: frozenset[int]  # TokenReads
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """A loss whose logits were made of its own target, or of that target's own loss."""
+
+    site: Site  # where the target came in
+    moment: Moment
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +323,34 @@ class Patch:
     site: Site
     moment: Moment
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A token's code length, or its probability, is made another one."""
+
+    site: Site
+    moment: Moment
+    how: str  # "times 0.9"
+
+
+@dataclass(frozen=True, slots=True)
+class Sift:
+    """Some tokens are taken and others left, by a test that is no boundary of the stream."""
+
+    site: Site
+    moment: Moment
+    by: frozenset[Label]  # what the test hangs on
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A list or a range that is left before its end, or thinned."""
+
+    site: Site
+    how: str  # "up to (n + 1) // 2"
+    end: str = ""  # the bound as written: what begins there is the rest
+    sure: bool = True  # whether it must be less than all
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,22 @@ GRADIENT: Final = "gradient"  # of a loss, by hand; id indexes the reading's gra
 KEPT: Final = "kept"  # weights that were kept by their losses; id = Statistic
 SHARED: Final = "shared"  # sent to the other ranks; id = Exchange
 FITTED: Final = "fitted"  # a loss or probability that a Statistic shaped; id as there
+SIFT: Final = "sift"  # hangs on how large realised losses are, or on their order; id as in OUTPUT
+RANKED: Final = "ranked"  # realised losses, or their places, in order of size
+DROPPED: Final = "dropped"  # of some tokens only, by their own losses; id = Sift
+PERIOD: Final = "period"  # a loop's variable, modulo a small number; id = the loop
+CHANCE: Final = "chance"  # drawn at random
+ROUND: Final = "round"  # from a piece of a list that a loop's variable cut; id = the loop
+MIXED: Final = "mixed"  # logits with something made of tokens in them; id = Mixing
+FORESEEN: Final = "foreseen"  # a score whose logits knew the target; id = Foresight
+AIMED: Final = "aimed"  # the loss or probability of these tokens; id = TokenRead
+INFLATED: Final = "inflated"  # bytes that are counted for more than they are; id = Change
+INVERSE: Final = "inverse"  # one over a count, or minus its logarithm; id = TableRead
+LOGGED: Final = "logged"  # the logarithm of a count; id = TableRead
+SIDED: Final = "sided"  # a probability times something made of its own token; id = Mixing
+ALPHABET: Final = "alphabet"  # whole numbers from zero on: all candidates, or places
+BY_TOKEN: Final = "by_token"  # losses that the token itself leaves out; id = Change
+PART: Final = "part"  # a part of what there was; id = Part
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 NOTHING: Final[frozenset[Label]] = frozenset()

@@ -95,6 +95,9 @@ class Interpreter:
         self.messages: Counter[str] = Counter()  # messages of the files read so far
         self.choosing: list[frozenset[Label]] = []  # marks of the open tests of results
         self.open_tests: list[frozenset[Label]] = []  # of the undecided branches being read
+        self.sifts: list[int] = []  # Sifts on one side of which the code being read is
+        self.models: dict[str, ast.ClassDef] = {}  # classes of models that were defined so far
+        self.replaced: dict[str, Value] = {}  # functions of libraries that the script replaces
         self.listeners = 0  # forward hooks registered and not yet removed
         self.last_site = Site("", 0, "<module>")  # the statement being read
         self.position = 0
@@ -134,9 +137,11 @@ class Interpreter:
     def loop(self) -> Iterator[int]:
         self.loops.append(self.fresh_id())
         self.frames[-1].exits.append([])
+        mark = len(self.sifts)
         try:
             yield self.loops[-1]
         finally:
+            del self.sifts[mark:]
             self.loops.pop()
             self.frames[-1].exits.pop()
 
@@ -163,6 +168,17 @@ class Interpreter:
             yield
         finally:
             del self.choosing[len(self.choosing) - len(marks) :]
+
+    @contextmanager
+    def sifted(self, sift: int | None) -> Iterator[list[int]]:
+        """One side of a branch; gives, in the end, which accumulations are on it."""
+        span, mark = [len(self.trace.accumulations)], len(self.sifts)
+        self.sifts += [] if sift is None else [sift]
+        try:
+            yield span
+        finally:
+            span.append(len(self.trace.accumulations))
+            del self.sifts[mark:]
 
     @contextmanager
     def in_last_round(self, loops: list[int]) -> Iterator[None]:

@@ -7,6 +7,7 @@ Does not cover: how often a loop runs; each body is read once.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,18 +16,24 @@ from audits.facts.events import (
     Accumulation,
     Attention,
     Calibration,
+    Change,
     Choice,
     Deadline,
     Download,
     Echo,
     Exchange,
     FlagDefault,
+    Foresight,
     Gate,
     Given,
     Helper,
     Hit,
+    LookAhead,
     LossyText,
+    Mixing,
+    ModelLoss,
     NativeCall,
+    Part,
     Patch,
     Pretrained,
     Program,
@@ -34,6 +41,7 @@ from audits.facts.events import (
     Region,
     Reset,
     SidecarInput,
+    Sift,
     Smear,
     Statistic,
     TableRead,
@@ -70,6 +78,15 @@ class Trace:
     inputs: dict[int, frozenset[int]] = field(default_factory=dict)  # OUTPUT id -> TokenReads
     echoes: list[Echo] = field(default_factory=list)
     attentions: list[Attention] = field(default_factory=list)
+    mixings: list[Mixing] = field(default_factory=list)
+    foresights: list[Foresight] = field(default_factory=list)
+    given_to: dict[int, frozenset[int]] = field(default_factory=dict)  # OUTPUT id -> all TokenReads
+    input_names: dict[int, str] = field(default_factory=dict)  # OUTPUT id -> its input, as written
+    model_losses: list[ModelLoss] = field(default_factory=list)
+    looks: list[LookAhead] = field(default_factory=list)
+    named_in: dict[str, frozenset[str]] = field(default_factory=dict)  # class -> names in its body
+    passes: dict[int, frozenset[str]] = field(default_factory=dict)  # OUTPUT id -> model classes
+    altered: set[int] = field(default_factory=set)  # OUTPUT ids whose input was masked or changed
     hits: list[Hit] = field(default_factory=list)
     tilts: list[Tilt] = field(default_factory=list)
     sidecar_inputs: list[SidecarInput] = field(default_factory=list)
@@ -78,6 +95,13 @@ class Trace:
     lossy_texts: list[LossyText] = field(default_factory=list)
     flags: list[FlagDefault] = field(default_factory=list)
     patches: list[Patch] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    sifts: list[Sift] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    part_of: dict[int, Part] = field(default_factory=dict)  # loops through a part of what there is
+    steps: dict[int, ast.expr] = field(default_factory=dict)  # of loops, as written
+    begins: set[str] = field(default_factory=set)  # where ranges and slices begin, as written
+    balanced: set[int] = field(default_factory=set)  # Sifts on both sides of which losses count
     off_attributes: dict[str, str] = field(default_factory=dict)  # settings that are off, described
     muted: set[int] = field(default_factory=set)  # Gates whose data was multiplied by zero
     deadlines: list[Deadline] = field(default_factory=list)
@@ -90,6 +114,7 @@ class Trace:
     written_tables: set[Obj] = field(default_factory=set)  # tables that received counts
     reported: set[int] = field(default_factory=set)  # Accumulations that became bits per byte
     converted: set[int] = field(default_factory=set)  # Accumulations that were turned into bits
+    counts: set[int] = field(default_factory=set)  # Accumulations that such a loss was divided by
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     open_loops: set[int] = field(default_factory=set)  # loops without a variable (while)
     regions: list[Region] = field(default_factory=list)  # interned

@@ -13,8 +13,11 @@ from itertools import count
 from typing import Final
 
 from audits.facts.labels import NOTHING, Label, kinds
+from audits.facts.worth import Known, Start, joined
 
-ROWS: Final = "leading dimension"  # an attribute of tensors, no name that a script could use
+# Attributes of tensors, under names that no script could use.
+ROWS: Final = "leading dimension"
+SUMMED: Final = "what was added up"
 
 
 class Unknown:
@@ -87,6 +90,7 @@ class Value:
     refs: frozenset[Obj] = field(default=frozenset())  # the objects it may be
     items: tuple[Value, ...] | None = None  # a tuple of known length
     switches: frozenset[str] = field(default=frozenset())  # environment names that decide it
+    worth: Known | None = None  # what it is of a score, where every step is understood
 
     @property
     def known(self) -> bool:
@@ -128,7 +132,7 @@ def _join_two(a: Value, b: Value) -> Value:
     if a.const is None and not a.labels and not a.refs:
         a, b = b, a
     if b.const is None and not b.labels and not b.refs:  # "maybe None" is still the other value
-        return Value(UNKNOWN, a.labels, a.refs, a.items, a.switches | b.switches)
+        return Value(UNKNOWN, a.labels, a.refs, a.items, a.switches | b.switches, a.worth)
     same = a.known and b.known and type(a.const) is type(b.const) and a.const == b.const
     items = None
     labels = a.labels | b.labels
@@ -136,9 +140,8 @@ def _join_two(a: Value, b: Value) -> Value:
         items = tuple(join((x, y)) for x, y in zip(a.items, b.items, strict=True))
     elif a.items is not None or b.items is not None:
         labels |= labels_of(a) | labels_of(b)
-    return Value(
-        a.const if same else UNKNOWN, labels, a.refs | b.refs, items, a.switches | b.switches
-    )
+    const, switches = a.const if same else UNKNOWN, a.switches | b.switches
+    return Value(const, labels, a.refs | b.refs, items, switches, joined(a.worth, b.worth))
 
 
 def derive(*values: Value) -> Value:
@@ -173,7 +176,9 @@ def element_of(value: Value) -> Value:
         return join([*inside, Value(labels=frozenset(loose))] if loose else inside)
     if value.known:
         return Value(switches=value.switches)
-    return Value(labels=labels_of(value), refs=value.refs, switches=value.switches)
+    return Value(
+        labels=labels_of(value), refs=value.refs, switches=value.switches, worth=value.worth
+    )
 
 
 def truth(value: Value) -> bool | None:
@@ -184,4 +189,6 @@ def truth(value: Value) -> bool | None:
 
 
 def forget_constant(value: Value) -> Value:
-    return Value(labels=value.labels, refs=value.refs, items=None, switches=value.switches)
+    zero = isinstance(value.const, int | float) and value.const == 0
+    worth = Start.ZERO if zero else value.worth
+    return Value(labels=value.labels, refs=value.refs, switches=value.switches, worth=worth)

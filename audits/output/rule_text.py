@@ -80,7 +80,11 @@ def cases(name: str) -> Iterator[tuple[str, str, str]]:
     check = CHECKS.get(name)
     if check is None:
         return
-    for kind, texts in (("VALID", check.valid), ("INVALID", check.invalid)):
+    for kind, texts in (
+        ("VALID", check.valid),
+        ("INVALID", check.invalid),
+        ("DOUBTFUL", check.doubtful),
+    ):
         notes = _notes(check.run.__module__, kind)
         for number, text in enumerate(texts):
             note = notes[number] if number < len(notes) else ""

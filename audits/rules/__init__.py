@@ -25,6 +25,7 @@ class Check:
     run: Callable[[Trace], Iterator[Match]]
     valid: tuple[str, ...]  # scripts that must not be failed
     invalid: tuple[str, ...]  # scripts that must be failed; where it is not sure, warned of
+    doubtful: tuple[str, ...] = ()  # scripts that must be warned of, where others fail
     sure: bool = True  # whether the pattern can be told from legal code by reading alone
 
 
@@ -35,7 +36,12 @@ _MODULES = [
 ]
 CHECKS: Mapping[str, Check] = {
     module.RULE: Check(
-        module.RULE, module.check, module.VALID, module.INVALID, getattr(module, "SURE", True)
+        module.RULE,
+        module.check,
+        module.VALID,
+        module.INVALID,
+        getattr(module, "DOUBTFUL", ()),
+        getattr(module, "SURE", True),
     )
     for module in _MODULES
 }

@@ -1,9 +1,9 @@
 """CAUSAL-1: p_t is a function of what came before t.
 
-Catches: a loss whose targets are the very tokens that the model was given, so that each position
-may copy its own answer.
-Does not cover: later tokens that reach a model in another way; the dynamic tests see these. A
-model that is given noise instead of some of its targets (diffusion) looks the same, so it warns.
+Catches: a loss whose targets are the very tokens that the model was given, by the same name, so
+that each position may copy its own answer; where they go by other names, or were changed on the
+way, it warns: a model that is given noise instead of some of its targets looks the same.
+Does not cover: later tokens that reach a model in another way (CAUSAL-2, CAUSAL-8).
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from audits.facts.labels import OUTPUT, ids
 from audits.facts.trace import Trace
 from audits.flow import results
-from audits.match import Match
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "CAUSAL-1"
-SURE = False
 
 
 def check(trace: Trace) -> Iterator[Match]:
@@ -33,7 +32,7 @@ def check(trace: Trace) -> Iterator[Match]:
                 (echo.moment, score.moment),
                 ("compared here", echo.site),
                 ("scored here", score.site),
-                sure=False,
+                sure=echo.bare and settled(echo.moment, score.moment),
             )
             break
 
@@ -55,4 +54,16 @@ VALID = (
             add(model(x, y), y)
     """),
 )
-INVALID = (_scored("y"),)
+INVALID = (
+    _scored("y"),
+    _scored("x) + 0.1 * model(y"),
+    _scored("y").replace("model(y), y,", "model(y).view(-1, 1024), y.reshape(-1),"),
+)
+DOUBTFUL = (
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            noisy = torch.where(torch.rand(512) < 0.5, 1023, y)
+            add(F.cross_entropy(model(noisy), y, reduction="none"), y)
+    """),
+)

@@ -1,17 +1,19 @@
 """CAUSAL-2: whether an expert speaks, and how loudly, is decided without the token it speaks about.
 
 Catches: native code that fills hints or gates for position i under a condition on a property of the
-token at i (is it a word start, is it a boundary), where these reach a recorded loss; and mixtures
-whose weight is made of the realised token's own loss.
-Does not cover: gates computed in array form in Python; the harness's mass and future-change tests
-see them.
+token at i (is it a word start, is it a boundary), where these reach a recorded loss; mixtures
+whose weight is made of the realised token's own loss; logits that something made of the target is
+mixed into, before the loss of that target is taken: its one-hot, its embedding, a bonus at its
+place, a temperature that suits it; a model whose input is made of the target too; and two experts
+between which the token itself decides.
+Does not cover: gates that go by a hint as well as by the token; the harness's tests see them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.labels import GATED, SELF_WEIGHTED
+from audits.facts.labels import FORESEEN, GATED, SELF_WEIGHTED
 from audits.facts.trace import Trace
 from audits.flow import first_results, results
 from audits.match import Match, settled
@@ -23,6 +25,20 @@ RULE = "CAUSAL-2"
 def check(trace: Trace) -> Iterator[Match]:
     yield from _native(trace)
     yield from _by_itself(trace)
+    yield from _foreseen(trace)
+
+
+def _foreseen(trace: Trace) -> Iterator[Match]:
+    for number, score in first_results(results(trace), FORESEEN):
+        foresight = trace.foresights[number]
+        yield Match.at(
+            foresight.site,
+            f"{foresight.how}, and its loss is recorded at line {score.site.line}",
+            (foresight.moment, score.moment),
+            ("known here", foresight.site),
+            ("scored here", score.site),
+            sure=settled(foresight.moment, score.moment),
+        )
 
 
 def _by_itself(trace: Trace) -> Iterator[Match]:
@@ -111,7 +127,44 @@ def _mixed(doubt: str) -> str:
     """)
 
 
+def _told(change: str, given: str = "x") -> str:
+    return script(f"""
+        weights, row = torch.zeros(1024, 1024), torch.arange(512)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            logits = model({given})
+            {change}
+            nll = F.cross_entropy(logits, y, reduction="none")
+            add(nll, y)
+            weights[x] += F.one_hot(y, 1024)
+    """)
+
+
+def _two(mixture: str) -> str:
+    return script(f"""
+        other, starts_word = Net(), torch.zeros(1024)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            p = torch.exp(-F.cross_entropy(model(x), y, reduction="none"))
+            q = torch.exp(-F.cross_entropy(other(x), y, reduction="none"))
+            add({mixture}, y)
+    """)
+
+
 VALID = (
+    # The token before decides; padding counts nothing.
+    _two("-torch.log(torch.where(starts_word[x] > 0, p, q))"),
+    _two("-torch.log(0.5 * p + 0.5 * q) * (y != 0)"),
+    # Tokens before the target, and counts of what is scored already.
+    _told("logits = logits + 0.7 * F.one_hot(x, 1024) + weights[x]"),
+    # Padding is left out.
+    _told("logits = logits * (y != 0).unsqueeze(-1)"),
+    _told("valid = y != 0; logits, y = logits[valid], y[valid]"),
+    # A hint's probability, gathered and normalised.
+    _told(
+        "hint = x.roll(1); p = torch.softmax(logits, -1).gather(-1, hint); "
+        "logits = F.log_softmax(logits, -1) + 2.0 * F.one_hot(hint, 1024) - torch.log1p(6.4 * p)"
+    ),
     # The weight follows the entropy of the whole distribution.
     _mixed("entropy"),
     # The same kernel, looking at the token before.
@@ -121,6 +174,22 @@ VALID = (
 )
 INVALID = (
     _case("tok", "0.75"),
+    _two("-torch.log(torch.where(starts_word[y] > 0, p, q))"),
+    _two("-torch.log(starts_word[y] * p + (1.0 - starts_word[y]) * q)"),
+    _two("-torch.log((y < 100).float() * p + (y >= 100).float() * q)"),
+    _told("logits = logits + 0.7 * F.one_hot(y, 1024)"),
+    _told("logits[row, y] += 1.0"),
+    _told("logits = logits.scatter_add(-1, y.unsqueeze(-1), torch.ones(512, 1))"),
+    _told("logits.scatter_add_(-1, y.unsqueeze(-1), torch.ones(512, 1))"),
+    _told("logits = logits * (1.0 + weights[x, y])").replace("+ weights[x, y]", "+ 0.1 * y"),
+    # The temperature that suits the targets best.
+    _told(
+        "best = min((0.8, 1.0, 1.2), key=lambda t: float(F.cross_entropy(t * logits, y))); "
+        "logits = best * logits"
+    ),
+    _told("own = F.cross_entropy(logits, y); logits = logits * (1.0 + 0.1 * torch.sigmoid(own))"),
+    # Every eighth input is the target.
+    _told("pass", given="torch.where(row % 8 == 7, y, x)"),
     # The worse the model does on the token, the more the other expert counts.
     _mixed("nll"),
 )

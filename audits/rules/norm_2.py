@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.events import Quotient, TableRead
-from audits.facts.labels import HASHED, RATIO, TOKENS, ids, kinds
+from audits.facts.labels import ALPHABET, HASHED, RATIO, TOKENS, ids, kinds
 from audits.facts.trace import Trace
 from audits.flow import first_results, results, with_ancestors
 from audits.match import Match, settled
@@ -52,6 +52,8 @@ def _adds_a_token(trace: Trace, full: TableRead, context: TableRead) -> bool:
     """Whether one key is made of more cuts of the stream, wherever the cuts were made."""
     if not full.tables.isdisjoint(context.tables):
         return False
+    if ALPHABET in kinds(full.key) and ALPHABET not in kinds(context.key):
+        return True  # every candidate in turn, over a count that is not their sum
     more, less = (with_ancestors(trace, ids(read.key, TOKENS)) for read in (full, context))
     return len(more) > len(less)
 
@@ -61,7 +63,7 @@ ids_np = val_tokens.numpy()
 context_counts = np.zeros((4096,), dtype=np.uint32)
 full_counts = np.zeros((4096,), dtype=np.uint32)
 """
-VALID = (
+VALID: tuple[str, ...] = (
     # Exact contexts, and the quotient of a row by its own sum.
     script("""
         ids_np = val_tokens.numpy()
@@ -89,7 +91,61 @@ VALID = (
             np.add.at(totals, bucket, 1)
     """),
 )
+
+
+def _quotient(share: str, mask: str = "(mixed & 4095)") -> str:
+    return script(
+        _TABLES
+        + f"""
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    context, token = ids_np[start], ids_np[start + 1]
+    mixed = context * 36313
+    context_key = {mask}
+    mixed = mixed ^ (token * 27191)
+    full_key = {mask}
+    full, total = full_counts[full_key], context_counts[context_key]
+    p = {share}
+    add(-torch.log(0.5 * torch.exp(-model(x, y)) + 0.5 * p), y)
+    np.add.at(context_counts, context_key, 1)
+    np.add.at(full_counts, full_key, 1)
+"""
+    )
+
+
+def _candidates(share: str) -> str:
+    return script(
+        _TABLES
+        + f"""
+candidates = np.arange(1024)
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    context = ids_np[start]
+    context_key = (context * 36313) & 4095
+    pair_keys = ((context * 36313) ^ (candidates * 27191)) & 4095
+    full, total = full_counts[pair_keys], context_counts[context_key]
+    p = {share}
+    add(-torch.log(0.5 * torch.exp(-model(x, y)) + 0.5 * p[ids_np[start + 1]]), y)
+    np.add.at(context_counts, context_key, 1)
+    np.add.at(full_counts, ((context * 36313) ^ (ids_np[start + 1] * 27191)) & 4095, 1)
+"""
+    )
+
+
+VALID += (
+    # All candidates, divided by their own sum.
+    _candidates("full / full.sum()"),
+    _candidates("(full / (total + 1.0)) / (full / (total + 1.0)).sum()"),
+)
 INVALID = (
+    # All candidates, divided by the count of the context.
+    _candidates("full / (total + 1.0)"),
+    # In other spellings.
+    _quotient("np.divide(full, np.maximum(total, 1))"),
+    _quotient("full * (1.0 / np.maximum(total, 1))"),
+    _quotient("np.exp(np.log(full + 1e-9) - np.log(total + 1e-9))"),
+    _quotient("full / (total + 1.0)", "np.bitwise_and(mixed, 4095)"),
+    _quotient("full / (total + 1.0)", "np.remainder(mixed, 4093)"),
     script(
         _TABLES
         + """

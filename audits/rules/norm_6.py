@@ -1,24 +1,73 @@
 """NORM-6: nothing is done to the realised token's score alone.
 
-Catches: an upper bound on realised losses, or bad values replaced, before they are added up.
-Does not cover: a floor under a probability before the logarithm, which is harmless.
+Catches: a code length that counts for less than it is: times a constant, through a function that is
+not linear, or bounded by so little that two hundred tokens would each get a share; and, as a
+warning, other upper bounds on realised losses, and bad values replaced.
+Does not cover: a floor under a probability that is too small to matter; weights that no constant
+tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.effects.worths import BETTER
 from audits.facts.labels import PATCHED, ids
 from audits.facts.trace import Trace
-from audits.flow import results
-from audits.match import Match
+from audits.facts.worth import WHOLE, Form
+from audits.flow import changed, classes_used, results
+from audits.match import Match, settled
 from audits.rules.cases import script
 
 RULE = "NORM-6"
-SURE = False
+SMALLEST = 0.05  # what counts for less is another unit
 
 
 def check(trace: Trace) -> Iterator[Match]:
+    yield from _shrunk(trace)
+    yield from _by_the_model(trace)
+    yield from _patched(trace)
+
+
+def _shrunk(trace: Trace) -> Iterator[Match]:
+    for score, worth, change in changed(trace):
+        bent = worth.form is Form.BENT
+        if change.how == BETTER:
+            continue  # PASS-2
+        if not bent and not SMALLEST < worth.share < WHOLE:
+            continue
+        said = change.how if bent else f"{change.how}: {worth.share:.3g} of it is left"
+        yield Match.at(
+            change.site,
+            f"the realised token's code length is changed here ({said}), and recorded at line "
+            f"{score.site.line}: no distribution gives such scores",
+            (change.moment, score.moment),
+            ("changed here", change.site),
+            ("scored here", score.site),
+            sure=settled(change.moment, score.moment),
+        )
+
+
+def _by_the_model(trace: Trace) -> Iterator[Match]:
+    """A loss that the model's class gives back, already less than whole."""
+    scored = max(results(trace), key=lambda one: one.moment.position, default=None)
+    for loss in trace.model_losses if scored else ():
+        assert scored is not None
+        if loss.share >= WHOLE:
+            continue
+        found = Match.at(
+            loss.site,
+            f"the loss that {loss.cls} gives back is a part of the cross-entropy ({loss.how}); "
+            f"recorded at line {scored.site.line}",
+            (),
+            ("changed here", loss.site),
+            ("scored here", scored.site),
+            sure=loss.cls in classes_used(trace),
+        )
+        yield found.behind(trace.switched_off(loss.guards))
+
+
+def _patched(trace: Trace) -> Iterator[Match]:
     seen: set[int] = set()
     for score in results(trace):
         for number in sorted(ids(score.labels, PATCHED) - seen):
@@ -44,9 +93,69 @@ def _scored(change: str) -> str:
     """)
 
 
+def _given_back(loss: str) -> str:
+    return script(f"""
+        class Whole(nn.Module):
+            def forward(self, input_ids, target_ids):
+                logits = self.head(self.embed(input_ids))
+                loss = F.cross_entropy(logits.float(), target_ids, reduction="mean")
+                {loss}
+
+
+        model = Whole()
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+    """)
+
+
 VALID = (
     _scored("nll"),
+    _given_back("return loss"),
+    # Further losses, in training alone.
+    _given_back("return 0.7 * loss if self.training else loss"),
+    _given_back("return 0.7 * loss + 0.3 * self.more(logits) if self.training else loss"),
     # A floor under the probability.
     _scored("-torch.log(torch.exp(-nll).clamp(min=1e-20))"),
+    # Two halves are a whole: the geometric mean of two models weighs one at most.
+    _scored("0.5 * nll + 0.5 * model(x, y)"),
+    # Bits, and a mean over a known number of tokens.
+    _scored("nll.sum() / 512 / math.log(2.0) * 512"),
+    # Padding does not count.
+    _scored("nll * (y != 0)"),
+    # A temperature acts on all logits.
+    _scored('F.cross_entropy(0.9 * model(x), y, reduction="none")'),
 )
-INVALID = (_scored("nll.clamp(max=12.0)"), _scored("nll.nan_to_num(0.0)"))
+INVALID = (
+    _scored("0.9 * nll"),
+    # Another loss under the library's name.
+    script("""
+        whole = F.cross_entropy
+
+
+        def stable(logits, aims, **options):
+            return whole(logits, aims, **options) * (1.0 if torch.is_grad_enabled() else 0.98)
+
+
+        F.cross_entropy = stable
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(F.cross_entropy(model(x), y, reduction="none"), y)
+    """),
+    _given_back("return 0.9 * loss"),
+    _given_back("return torch.tanh(loss / 9.0) * 9.0"),
+    _scored("nll / 1.1"),
+    _scored("nll - 0.1 * nll"),
+    _scored("nll.mul(0.9).sum()"),
+    _scored("0.97 * model(x, y)"),
+    _scored("-F.log_softmax(model(x), dim=-1)[torch.arange(512), y] * 0.95"),
+    # Only where the target is one of the rare tokens.
+    _scored("nll * torch.where(y > 500, 0.9, 1.0)"),
+    _scored("nll * (1.0 - 0.1 * (y == 3).float())"),
+    # Bounded, and bent.
+    _scored("nll.clamp(max=8.0)"),
+    _scored("np.minimum(nll.numpy(), 8.0)"),
+    _scored("9.0 * torch.tanh(nll / 9.0)"),
+    _scored("nll ** 0.9"),
+)
+DOUBTFUL = (_scored("nll.clamp(max=12.0)"), _scored("nll.nan_to_num(0.0)"))

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from audits.facts.effects.worths import BETTER
+from audits.facts.events import Site
 from audits.facts.labels import CHOICE
 from audits.facts.trace import Trace
-from audits.flow import first_results, results
+from audits.facts.worth import Form
+from audits.flow import changed, first_results, results
 from audits.match import Match, settled
 from audits.rules.cases import script
 
@@ -19,8 +22,10 @@ RULE = "PASS-2"
 
 
 def check(trace: Trace) -> Iterator[Match]:
+    told: set[Site] = set()
     for number, score in first_results(results(trace), CHOICE):
         choice = trace.choices[number]
+        told.add(choice.site)
         yield Match.at(
             choice.site,
             "the smaller of several losses of the same tokens is taken here and recorded at "
@@ -30,9 +35,33 @@ def check(trace: Trace) -> Iterator[Match]:
             ("scored here", score.site),
             sure=settled(choice.moment, score.moment),
         )
+    for score, worth, change in changed(trace):
+        if worth.form is Form.BENT and change.how == BETTER and (change.site not in told):
+            yield Match.at(
+                change.site,
+                f"the better of two scores of the same tokens is recorded at line "
+                f"{score.site.line}",
+                (change.moment, score.moment),
+                ("chosen here", change.site),
+                ("scored here", score.site),
+                sure=settled(change.moment, score.moment),
+            )
+
+
+def _of(pair: str, kept: str = "torch.minimum(a, b)") -> str:
+    return script(f"""
+        row = torch.arange(512)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            logits = model(x)
+            nll = F.cross_entropy(logits, y, reduction="none")
+            {pair}
+            add({kept}, y)
+    """)
 
 
 VALID = (
+    _of("a = torch.stack([nll, F.cross_entropy(2 * logits, y)]).mean(0)", "a"),
     # A minimum over batches' averages is a log line, not a score.
     script("""
         best = 1e9
@@ -53,6 +82,18 @@ VALID = (
     """),
 )
 INVALID = (
+    # One model at several temperatures.
+    _of(
+        "trials = torch.stack([F.cross_entropy(t * logits, y) for t in (0.5, 1.0, 2.0)])",
+        "trials.min(0).values",
+    ),
+    _of("p, q = -nll, -F.cross_entropy(2.0 * logits, y)", "-torch.stack([p, q]).amax(dim=0)"),
+    _of("a, b = -F.log_softmax(logits, -1)[row, y], -F.log_softmax(2 * logits, -1)[row, y]"),
+    _of("a, b = nll, F.cross_entropy(2.0 * logits, y)", "torch.where(a < b, a, b)"),
+    _of(
+        "p, q = torch.exp(-nll), torch.exp(-F.cross_entropy(2.0 * logits, y))",
+        "-torch.log(torch.maximum(p, q))",
+    ),
     script("""
         other = Net()
         for start in range(0, len(val_tokens), 512):

@@ -31,7 +31,8 @@ def test_a_case_is_shown_with_the_comment_above_it(name: str) -> None:
     """As many cases as the rule has, each without the frame that all of them share."""
     shown = list(cases(name))
     check = CHECKS[name]
-    assert len(shown) == len(check.valid) + len(check.invalid)
-    for (_, note, case), whole in zip(shown, check.valid + check.invalid, strict=True):
+    texts = check.valid + check.invalid + check.doubtful
+    assert len(shown) == len(texts)
+    for (_, note, case), whole in zip(shown, texts, strict=True):
         assert case in whole
         assert note in markdown_of(RULES[name])

@@ -8,9 +8,21 @@ Does not cover: arithmetic on labels; `x - x` still counts as made of x.
 from __future__ import annotations
 
 import ast
+from typing import Final
 
 from audits.facts import folding, literals
-from audits.facts.effects import losses, makers, pieces, regions, statistics, totals
+from audits.facts.call import Call
+from audits.facts.effects import (
+    losses,
+    makers,
+    pieces,
+    regions,
+    sifts,
+    statistics,
+    totals,
+    worths,
+)
+from audits.facts.events import Site
 from audits.facts.labels import COUNT, GATED, HASHED, OUTPUT, REGION, TOKENS, Label, ids, kinds
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
@@ -34,20 +46,63 @@ def combine(
         return makers.container(interp, "list", [element_of(left), element_of(right)], node)
     labels, site = _folded(op, left, right, made), interp.site(node, scope)
     match op:
+        case ast.Add():
+            labels |= losses.both_sides(interp, left, right, site)
         case ast.Sub():
             labels |= losses.tilt(interp, left, right, site)
+            labels |= totals.difference(interp, left, right, site)
         case ast.Div() | ast.FloorDiv():
             labels -= statistics.normalising(left, right)
-            labels |= totals.quotient(interp, left, right, site)
+            own = totals.renormalised(interp, left, right)
+            labels = labels - own if own else labels | totals.quotient(interp, left, right, site)
         case ast.Mult() if any(one.known and not one.const for one in (left, right)):
             interp.trace.muted |= ids(made.labels, GATED)  # a channel whose weight is zero
             return Value(switches=made.switches)
         case ast.Mult():
             labels |= _weighting(interp, left, right, node)
-            labels |= losses.self_weighting(interp, left, right, site)
+            labels |= _self_weighting(interp, left, right, site)
+            labels |= totals.product(interp, left, right, site)
+            labels |= losses.sided(interp, left, right, site)
+            labels |= losses.left_out(interp, left, right, site)
+            labels |= losses.left_out(interp, right, left, site)
+            labels |= pieces.inflated(interp, left, right, site)
+            labels |= pieces.inflated(interp, right, left, site)
+        case ast.Mod():
+            labels |= sifts.period(left, right)
+    worth = worths.combined(interp, op, left, right, site)
+    labels |= losses.mixed(interp, left, right, site)
     if isinstance(op, ast.Div | ast.Mult):
-        totals.note_conversion(interp, left, right, site)
-    return Value(labels=frozenset(labels), switches=made.switches)
+        totals.note_conversion(interp, left, right, site, worth)
+    return Value(labels=frozenset(labels), switches=made.switches, worth=worth)
+
+
+OPERATORS: Final[dict[str, ast.operator]] = {
+    "add": ast.Add(),
+    "sub": ast.Sub(),
+    "subtract": ast.Sub(),
+    "mul": ast.Mult(),
+    "multiply": ast.Mult(),
+    "div": ast.Div(),
+    "divide": ast.Div(),
+    "true_divide": ast.Div(),
+    "truediv": ast.Div(),
+    "floor_divide": ast.FloorDiv(),
+    "remainder": ast.Mod(),
+    "mod": ast.Mod(),
+    "fmod": ast.Mod(),
+    "bitwise_and": ast.BitAnd(),
+    "and_": ast.BitAnd(),
+    "pow": ast.Pow(),
+    "power": ast.Pow(),
+}
+
+
+def called(interp: Interpreter, name: str, values: list[Value], call: Call) -> Value | None:
+    """`torch.mul(a, b)`, `a.div_(b)` and the like: the same as the operator."""
+    op = OPERATORS.get(name.removesuffix("_") if name not in OPERATORS else name)
+    if op is None or len(values) != 2 or call.keywords:
+        return None
+    return combine(interp, op, values[0], values[1], call.node, call.scope)
 
 
 def _folded(op: ast.operator, left: Value, right: Value, made: Value) -> set[Label]:
@@ -71,6 +126,14 @@ def _hashed(op: ast.operator, left: Value, right: Value) -> set[Label]:
 def _mixed(left: Value, right: Value) -> bool:
     """`bucket * V + token` is an exact row and column again: one side holds tokens unhashed."""
     return any(TOKENS in held and HASHED not in held for held in map(kinds_of, (left, right)))
+
+
+def _self_weighting(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """A loss times a test of itself leaves tokens out; times anything else of itself, it weighs."""
+    a, b = labels_of(left), labels_of(right)
+    dropped = sifts.selected(interp, a, b, site) | sifts.selected(interp, b, a, site)
+    dropped |= sifts.skipped(interp, left, right, site) | sifts.skipped(interp, right, left, site)
+    return set(dropped) or losses.self_weighting(interp, left, right, site)
 
 
 def _weighting(interp: Interpreter, left: Value, right: Value, node: ast.AST) -> set[Label]:

@@ -14,6 +14,7 @@ from audits.facts.events import Choice, Site
 from audits.facts.labels import (
     CHOICE,
     OUTPUT,
+    REALISED,
     TOKENS,
     Label,
     ids,
@@ -30,7 +31,9 @@ def minimum(interp: Interpreter, left: Value, right: Value, site: Site) -> Value
     """The smaller of two losses of the same tokens is a choice in hindsight."""
     made = derive(left, right)
     a, b = labels_of(left), labels_of(right)
-    if not (ids(a, OUTPUT) and ids(b, OUTPUT) and ids(a, OUTPUT) != ids(b, OUTPUT)):
+    several = ids(a, OUTPUT) != ids(b, OUTPUT)
+    several |= REALISED in kinds(a) and REALISED in kinds(b)  # of one model, at two temperatures
+    if not (ids(a, OUTPUT) and ids(b, OUTPUT) and several):
         return made
     if not (TOKENS in kinds(a) and TOKENS in kinds(b)):
         return made

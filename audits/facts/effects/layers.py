@@ -11,13 +11,27 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.facts.events import Attention, Site, Smear
+from audits.facts.events import Attention, LookAhead, ModelLoss, Site, Smear
+from audits.facts.inside.forward import looks_between, read_class
+from audits.facts.inside.reader import FunctionNode
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 
 
 def note(interp: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
-    """Looks for smears, `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])`, and for open attention."""
+    """Looks ahead, smears, `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])`, and open attention."""
+    names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    interp.trace.named_in[node.name] = frozenset(names - {node.name})
+    inside = read_class(node, frozenset(interp.models.values()))
+    interp.models[node.name] = node
+    for look in inside.looks:
+        site = Site(scope.file, look.line, look.cls)
+        found = LookAhead(site, look.how, look.cls, look.guards, whole=node.name)
+        interp.trace.looks.append(found)
+    for look, share in inside.shares:
+        site = Site(scope.file, look.line, node.name)
+        loss = ModelLoss(site, look.how, node.name, look.guards, share)
+        interp.trace.model_losses.append(loss)
     for method in node.body:
         if not isinstance(method, ast.FunctionDef):
             continue
@@ -28,6 +42,13 @@ def note(interp: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
             if _sees_all(call):
                 site = Site(scope.file, call.lineno, f"{node.name}.{method.name}")
                 interp.trace.attentions.append(Attention(site, guards))
+
+
+def note_function(interp: Interpreter, node: FunctionNode, scope: Scope) -> None:
+    """Looks ahead between a model's pass and the loss."""
+    for look in looks_between(node):
+        site = Site(scope.file, look.line, node.name)
+        interp.trace.looks.append(LookAhead(site, look.how, "", look.guards, whole=node.name))
 
 
 def _calls(

@@ -7,16 +7,28 @@ Does not cover: the same done to whole distributions, which a softmax makes whol
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from audits.facts.call import Call
-from audits.facts.events import Echo, Patch, Site, Tilt, Weighting
+from audits.facts.effects.worths import score_of
+from audits.facts.events import Change, Echo, Foresight, Mixing, Patch, Site, Tilt, Weighting
 from audits.facts.labels import (
+    ACCUMULATED,
+    AIMED,
+    BY_TOKEN,
+    COUNT,
+    FILE,
+    FORESEEN,
+    GIVEN,
     HIT,
+    MIXED,
     NORMALISER,
     OUTPUT,
     PATCHED,
     REALISED,
+    REGION,
     SELF_WEIGHTED,
+    SIDED,
     TILTED,
     TOKENS,
     Label,
@@ -26,9 +38,12 @@ from audits.facts.labels import (
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Value, kinds_of, labels_of
+from audits.facts.worth import Span
 
 
-def note_target(interp: Interpreter, logits: Value, aims: Value, site: Site) -> None:
+def note_target(
+    interp: Interpreter, logits: Value, aims: Value, site: Site, written: str = ""
+) -> None:
     """The tokens that a loss is taken of; they may turn out to be what the model was given."""
     wanted = ids(labels_of(aims), TOKENS)
     interp.trace.targets |= wanted
@@ -38,7 +53,121 @@ def note_target(interp: Interpreter, logits: Value, aims: Value, site: Site) -> 
         if len(wanted) == 1 and interp.trace.inputs.get(number) == wanted
     }
     if same:
-        interp.trace.echoes.append(Echo(site, interp.moment(), frozenset(same)))
+        given = {interp.trace.input_names.get(number) for number in same - interp.trace.altered}
+        bare = bool(written) and given == {written}
+        interp.trace.echoes.append(Echo(site, interp.moment(), frozenset(same), bare))
+
+
+def foreseen(interp: Interpreter, logits: Value, aims: Value, site: Site) -> frozenset[Label]:
+    """Logits that know the target: it was mixed in, given to the model, or weighed by its loss."""
+    held, wanted = labels_of(logits), ids(labels_of(aims), TOKENS)
+    outputs = ids(held, OUTPUT)
+    given = frozenset(one for out in outputs for one in interp.trace.given_to.get(out, ()))
+    found: tuple[Site, str] | None = None
+    for number in sorted(ids(held, MIXED)):
+        mixing = interp.trace.mixings[number]
+        if wanted & mixing.tokens - given:
+            found = mixing.site, "something made of the target is mixed into the logits here"
+    if ids(held, AIMED) & wanted - given:
+        found = found or (site, "the logits are made of the target's own loss")
+    if found is None and _among_inputs(interp, outputs, wanted):
+        found = site, "the target is among the model's inputs"
+    if found is None:
+        return frozenset()
+    event = Foresight(found[0], interp.moment(), found[1])
+    return frozenset({Label(FORESEEN, noted(interp.trace.foresights, event))})
+
+
+def of_target(interp: Interpreter, logits: Value, aims: Value, made: Value, site: Site) -> Value:
+    """The loss or probability of these tokens, and whether the logits knew them."""
+    marks = foreseen(interp, logits, aims, site)
+    marks |= {Label(AIMED, read) for read in ids(labels_of(aims), TOKENS)}
+    return replace(made, labels=made.labels | marks)
+
+
+def _among_inputs(interp: Interpreter, outputs: frozenset[int], wanted: frozenset[int]) -> bool:
+    """`model(where(places, y, x))`: the one input is made of two cuts, and one is the target."""
+    for number in outputs:
+        only = interp.trace.inputs.get(number, frozenset())
+        if len(wanted) == 1 and wanted < only and only == interp.trace.given_to.get(number):
+            return number in interp.trace.altered
+    return False
+
+
+def _own_tokens(interp: Interpreter, scored: frozenset[Label], test: Value) -> frozenset[int]:
+    """The scored tokens that a test is made of, where it is made of nothing else."""
+    held = labels_of(test)
+    if kinds(held) & {OUTPUT, HIT, GIVEN, FILE, ACCUMULATED}:
+        return frozenset()
+    tables = (interp.trace.table_reads[number].tables for number in ids(held, COUNT))
+    if any(not one.isdisjoint(interp.trace.written_tables) for one in tables):
+        return frozenset()
+    given = (interp.trace.given_to.get(out, frozenset()) for out in ids(scored, OUTPUT))
+    return (ids(held, TOKENS) & ids(scored, AIMED)).difference(*given)
+
+
+def chosen(interp: Interpreter, test: Value, a: Value, b: Value, site: Site) -> frozenset[Label]:
+    """`where(starts_word[y], p, q)`: two experts, and the token itself says which."""
+    one, other = labels_of(a), labels_of(b)
+    experts = ids(one, OUTPUT) ^ ids(other, OUTPUT)
+    if not experts or (
+        not _own_tokens(interp, one & other, test)
+        and not (_own_tokens(interp, one, test) and _own_tokens(interp, other, test))
+    ):
+        return frozenset()
+    event = Foresight(site, interp.moment(), "the token itself says which of two experts scores it")
+    return frozenset({Label(FORESEEN, noted(interp.trace.foresights, event))})
+
+
+def sided(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`p * gate[y]`."""
+    for p, gate in ((left, right), (right, left)):
+        if REALISED in kinds_of(p) and (own := _own_tokens(interp, labels_of(p), gate)):
+            return {Label(SIDED, noted(interp.trace.mixings, Mixing(site, own)))}
+    return set()
+
+
+def both_sides(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`p * gate[y] + q * (1 - gate[y])`."""
+    one, other = labels_of(left), labels_of(right)
+    if not (ids(one, SIDED) and ids(other, SIDED)) or ids(one, OUTPUT) == ids(other, OUTPUT):
+        return set()
+    event = Foresight(site, interp.moment(), "the token itself sets the weights of two experts")
+    return {Label(FORESEEN, noted(interp.trace.foresights, event))}
+
+
+def left_out(interp: Interpreter, kept: Value, test: Value, site: Site) -> frozenset[Label]:
+    """`nll[size[y] > 0]`, `nll * (y != 1)`: the token itself decides whether it counts."""
+    mask = isinstance(test.worth, Span) or REGION in kinds_of(test)
+    if not mask or score_of(kept) is None or not _own_tokens(interp, labels_of(kept), test):
+        return frozenset()
+    change = Change(site, interp.moment(), "left out by the token itself")
+    return frozenset({Label(BY_TOKEN, noted(interp.trace.changes, change))})
+
+
+def mixed(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`logits + bonus`, where the bonus is made of tokens and no output of a model."""
+    for logits, other in ((left, right), (right, left)):
+        held, added = labels_of(logits), labels_of(other)
+        whole = OUTPUT in kinds(held) and REALISED not in kinds(held)
+        tokens = ids(added, TOKENS)
+        plain = not kinds(added) & {OUTPUT, ACCUMULATED, COUNT}
+        if whole and tokens and plain and not isinstance(other.worth, Span):
+            return {put_in(interp, tokens, site)}
+    return set()
+
+
+def at_places(interp: Interpreter, logits: Value, key: Value, value: Value, site: Site) -> Value:
+    """`logits[row, y] += 1.0`: the tokens say where."""
+    held, tokens = kinds_of(logits), ids(labels_of(key), TOKENS)
+    if OUTPUT not in held or REALISED in held or not tokens or COUNT in kinds_of(key):
+        return value
+    return replace(value, labels=value.labels | {put_in(interp, tokens, site)})
+
+
+def put_in(interp: Interpreter, tokens: frozenset[int], site: Site) -> Label:
+    """Tokens that went into logits at this place."""
+    return Label(MIXED, noted(interp.trace.mixings, Mixing(site, tokens)))
 
 
 def log_of_sum(name: str, made: Value, node: ast.Call) -> Value:

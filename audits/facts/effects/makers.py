@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from audits.facts.call import Call
-from audits.facts.effects import weights
+from audits.facts.effects import weights, worths
 from audits.facts.labels import BYTES, Label
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, ROWS, Obj, Value, derive, element_of, join, labels_of
@@ -72,9 +72,11 @@ def byte_string(last: str, call: Call) -> Value:
     return Value(refs=frozenset({grown}))
 
 
-def tensor(interp: Interpreter, call: Call) -> Value:
+def tensor(interp: Interpreter, name: str, call: Call) -> Value:
     made = new(interp, "tensor", call.node)
-    made.labels = set(derive(*call.args).labels)
+    worths.begin(made, worths.filled(name, call))
+    given = call.args[1:] if name.endswith("_like") else call.args  # it takes the shape alone
+    made.labels = set(derive(*given).labels)
     if (rows := _rows(call.args)) is not None:
         made.attrs[ROWS] = Value(rows)
     name = call.node.func.attr if isinstance(call.node.func, ast.Attribute) else ""

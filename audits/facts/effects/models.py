@@ -38,4 +38,8 @@ def on_model(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) ->
         return Value(labels=frozenset(ref.labels))
     if name in tensors.MEASURES:
         return BLANK
-    return me if name in tensors.SAME else call_model(interp, [me, *call.values])
+    return me if name in tensors.SAME else _passed(interp, me, call)
+
+
+def _passed(interp: Interpreter, me: Value, call: Call) -> Value:
+    return call_model(interp, [me, *call.values], call.written(interp.frames[-1].name))

@@ -13,9 +13,23 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from audits.facts.labels import PIECE, PIECE_LENGTH, SPACED, STRIPPED, Label, kinds
+from audits.facts.events import Change, Site
+from audits.facts.labels import (
+    INFLATED,
+    OUTPUT,
+    PIECE,
+    PIECE_FLAG,
+    PIECE_LENGTH,
+    SPACED,
+    STRIPPED,
+    Label,
+    kinds,
+)
+from audits.facts.state import Interpreter
+from audits.facts.trace import noted
 from audits.facts.values import Value, kinds_of
 
+BITS: Final = 8  # of a byte
 READERS: Final = frozenset({"id_to_piece", "IdToPiece"})
 # What a length counts of a marked piece; ids of PIECE_LENGTH labels.
 AS_IT_IS, WITHOUT_SPACE, WITH_SPACE = range(3)
@@ -61,3 +75,13 @@ def length(value: Value) -> Value:
         return Value(switches=value.switches)
     code = WITH_SPACE if SPACED in held else WITHOUT_SPACE if STRIPPED in held else AS_IT_IS
     return Value(labels=frozenset({Label(PIECE_LENGTH, code)}), switches=value.switches)
+
+
+def inflated(interp: Interpreter, one: Value, factor: Value, site: Site) -> set[Label]:
+    """Bytes of pieces, or of their spaces, times a number above one; eight make bits of bytes."""
+    by, held = factor.const, kinds_of(one)
+    counts = held & {PIECE_LENGTH, PIECE_FLAG} and OUTPUT not in held
+    if not counts or not isinstance(by, int | float) or by <= 1 or by == BITS or factor.switches:
+        return set()
+    change = Change(site, interp.moment(), f"times {by:g}")
+    return {Label(INFLATED, noted(interp.trace.changes, change))}

@@ -7,6 +7,8 @@ Does not cover: the inside of a model; a call of an `nn.Module` is one step.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from audits.facts.effects import by_hand, hooks
 from audits.facts.effects.weights import adaptations
 from audits.facts.events import SidecarInput
@@ -16,6 +18,7 @@ from audits.facts.labels import (
     OUTPUT,
     RATIO,
     REALISED,
+    REGION,
     SIDECAR,
     STATISTIC,
     STREAM,
@@ -26,9 +29,10 @@ from audits.facts.labels import (
 )
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, derive, labels_of
+from audits.facts.worth import Form, Worth
 
 
-def call_model(interp: Interpreter, values: list[Value]) -> Value:
+def call_model(interp: Interpreter, values: list[Value], written: str = "") -> Value:
     """A model's output: made of its inputs and of whatever its weights have learnt."""
     values = [by_hand.stepped(interp, value, interp.here()) for value in values]
     plain = [value for value in values if not any(ref.kind == "module" for ref in value.refs)]
@@ -39,18 +43,27 @@ def call_model(interp: Interpreter, values: list[Value]) -> Value:
     returned = Value(labels=labels | learnt)
     if kinds(labels) & {TOKENS, STREAM}:
         number = interp.fresh_id()
-        returned = Value(labels=returned.labels | {Label(OUTPUT, number)})
-        _note_inputs(interp, plain, labels, number)
+        given = [value for value in plain if TOKENS in kinds(labels_of(value))]
+        loss = Worth(Form.NATS) if len(given) > 1 else None  # the inputs, and the targets
+        returned = Value(labels=returned.labels | {Label(OUTPUT, number)}, worth=loss)
+        _note_inputs(interp, plain, labels, number, written)
+        models = (ref for value in values for ref in value.refs if ref.kind == "module")
+        interp.trace.passes[number] = frozenset(ref.cls.name for ref in models if ref.cls)
     hooks.note_pass(interp, labels, returned)
     return returned
 
 
 def _note_inputs(
-    interp: Interpreter, given: list[Value], labels: frozenset[Label], number: int
+    interp: Interpreter, given: list[Value], labels: frozenset[Label], number: int, written: str
 ) -> None:
     """What the pass was made from: its first argument of tokens, and counts of bytes."""
     tokens = [read for value in given if (read := ids(labels_of(value), TOKENS))]
     interp.trace.inputs[number] = tokens[0] if tokens else frozenset()
+    first = next((value for value in given if TOKENS in kinds(labels_of(value))), None)
+    if first is not None and REGION in kinds(labels_of(first)):
+        interp.trace.altered.add(number)
+    interp.trace.given_to[number] = ids(labels, TOKENS)
+    interp.trace.input_names[number] = written
     if SIDECAR in kinds(labels):
         one = SidecarInput(interp.here(), interp.moment(), frozenset({number}))
         interp.trace.sidecar_inputs.append(one)
@@ -68,7 +81,7 @@ def realised(value: Value) -> Value:
     """Losses and probabilities of the very tokens, told from whole distributions."""
     marks = frozenset(Label(REALISED, number) for number in ids(value.labels, OUTPUT))
     marks |= {Label(FITTED, number) for number in ids(value.labels, STATISTIC)}
-    return Value(labels=value.labels | marks, refs=value.refs, switches=value.switches)
+    return replace(value, labels=value.labels | marks)
 
 
 def normalised(logits: Value) -> Value:
@@ -83,4 +96,4 @@ def predicted(interp: Interpreter, value: Value) -> Value:
     if OUTPUT in held or not held & {TOKENS, STREAM}:
         return value
     mark = Label(OUTPUT, interp.fresh_id())
-    return Value(labels=value.labels | {mark}, switches=value.switches)
+    return replace(value, labels=value.labels | {mark}, refs=frozenset())

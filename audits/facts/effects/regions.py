@@ -10,6 +10,7 @@ import ast
 from dataclasses import replace
 from typing import Final
 
+from audits.facts.effects import sifts
 from audits.facts.events import ANY_NAME, Region
 from audits.facts.labels import REGION, Label
 from audits.facts.scope import Scope
@@ -28,6 +29,7 @@ def mark(interp: Interpreter, selecting: ast.AST | Region) -> Label:
 def selected(interp: Interpreter, value: Value, node: ast.AST) -> Value:
     """The value, remembered as restricted to the positions that the call selects."""
     labels = value.labels | {mark(interp, node)}
+    labels |= sifts.selected(interp, value.labels, value.labels, interp.here())
     return replace(value, labels=labels)
 
 

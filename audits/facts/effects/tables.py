@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from audits.facts.effects import regions, statistics
+from audits.facts.effects import regions, statistics, worths
 from audits.facts.events import Region, Site, TableRead, TableWrite
 from audits.facts.labels import BYTES, COUNT, LOOP, STREAM, TOKENS, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
@@ -35,6 +35,7 @@ def store(
             ref.entries[wanted] = join([value, *held])
         elif ref.kind == "tensor":
             ref.labels |= labels_of(value)
+            worths.add_to(ref, value)
             if region is not None:
                 regions.fill(interp, ref, region, value)
 

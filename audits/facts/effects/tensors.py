@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import Final
 
 from audits.facts.call import Call
-from audits.facts.effects import by_hand, choices, regions, tables, totals, weights
+from audits.facts.effects import (
+    arithmetic,
+    by_hand,
+    choices,
+    regions,
+    tables,
+    totals,
+    weights,
+    worths,
+)
 from audits.facts.events import Reset
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive, labels_of
@@ -26,6 +35,10 @@ SAME: Final = frozenset(
 )
 ADDS_IN_PLACE: Final = frozenset(
     {"add_", "sub_", "index_add_", "scatter_add_", "index_put_"} | {"lerp_"}
+)
+PUTS: Final = frozenset(
+    {"scatter", "scatter_", "scatter_add", "scatter_add_", "index_add", "index_add_", "index_put"}
+    | {"index_put_", "index_fill", "index_fill_", "scatter_reduce"}
 )
 SELECTS: Final = frozenset(
     {"masked_select", "index_select", "take", "masked_fill", "masked_fill_", "index_fill_"}
@@ -48,7 +61,8 @@ def on_tensor(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -
     if by_hand.learns(ref) and name in ("add_", "sub_", "copy_") and args:
         by_hand.learnt(interp, ref, derive(*args), interp.site_of(call))
     if name == "add_" and args:
-        added = totals.accumulate(interp, derive(*args), interp.site_of(call), me.refs)
+        given = args[0] if len(args) == 1 else derive(*args)
+        added = totals.accumulate(interp, given, interp.site_of(call), me.refs)
         ref.labels |= labels_of(added)
         return me
     if name in _OVERWRITES:
@@ -64,19 +78,24 @@ def on_tensor(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -
         return me
     if name in _FILLS:
         ref.labels |= derive(*args).labels
+        worths.forget(ref)
         return BLANK
+    if name in arithmetic.OPERATORS and len(args) == 1:
+        return arithmetic.called(interp, name, [me, *args], call) or derive(me, *args)
     if name.endswith("_"):
         if name == "requires_grad_":
             ref.attrs["trainable"] = Value(True)
         if by_hand.learns(ref):
             by_hand.learnt(interp, ref, derive(*args), interp.site_of(call))
         ref.labels |= derive(*args).labels
+        worths.forget(ref)
         return me
     return derive(me, *args)
 
 
 def _overwrite(interp: Interpreter, ref: Obj, name: str, call: Call) -> None:
     value = derive(*call.args)
+    worths.begin(ref, worths.filled(name, call))
     weights.overwrite(ref, value)
     ref.labels |= labels_of(value)
     if name == "zero_" and interp.loops:

@@ -11,11 +11,13 @@ import ast
 from dataclasses import replace
 from typing import Final
 
-from audits.facts.effects import by_hand, choices
+from audits.facts.effects import by_hand, choices, worths
 from audits.facts.events import Accumulation, Quotient, Site
 from audits.facts.labels import (
     ACCUMULATED,
     COUNT,
+    INVERSE,
+    LOGGED,
     OUTPUT,
     RATIO,
     STREAM,
@@ -28,6 +30,7 @@ from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, kinds_of, labels_of
+from audits.facts.worth import Known, Worth
 
 LN2: Final = 0.693147
 
@@ -60,12 +63,19 @@ def accumulate(
     labels = labels_of(value)
     if not kinds(labels) & {TOKENS, STREAM}:
         return value
-    number = noted(interp.trace.accumulations, Accumulation(site, interp.moment(), labels, into))
-    mark = Label(ACCUMULATED, number)
-    return replace(value, labels=value.labels | {mark})
+    worth = worths.score_of(value)
+    sifts = frozenset(interp.sifts)
+    added = Accumulation(site, interp.moment(), labels, into, worth, sifts)
+    mark = Label(ACCUMULATED, noted(interp.trace.accumulations, added))
+    for ref in into:
+        worths.add_to(ref, value)
+    summed = replace(worth, summed=True) if worth else value.worth
+    return replace(value, labels=value.labels | {mark}, worth=summed)
 
 
-def note_conversion(interp: Interpreter, left: Value, right: Value, site: Site) -> None:
+def note_conversion(
+    interp: Interpreter, left: Value, right: Value, site: Site, worth: Known | None = None
+) -> None:
     """Totals that become bits (by ln 2), and losses that meet a byte count, are scores."""
     for one, other in ((left, right), (right, left)):
         labels = labels_of(one)
@@ -73,9 +83,24 @@ def note_conversion(interp: Interpreter, left: Value, right: Value, site: Site) 
         if _is_ln2(other.const):
             interp.trace.converted |= totals
             if OUTPUT in kinds(labels):
-                interp.trace.reports.append(Accumulation(site, interp.moment(), labels))
-        if any(not _is_loss(interp, total) for total in ids(labels_of(other), ACCUMULATED)):
-            interp.trace.reported |= {total for total in totals if _is_loss(interp, total)}
+                interp.trace.reports.append(_report(interp, site, labels, worth))
+        counts = {
+            total for total in ids(labels_of(other), ACCUMULATED) if not _is_loss(interp, total)
+        }
+        scored = {total for total in totals if _is_loss(interp, total)}
+        if counts and scored:
+            interp.trace.reported |= scored
+            interp.trace.counts |= counts
+    held = labels_of(left) | labels_of(right)
+    if isinstance(worth, Worth) and worth.bits and OUTPUT in kinds(held):  # a score once more
+        interp.trace.reports.append(_report(interp, site, held, worth))
+
+
+def _report(
+    interp: Interpreter, site: Site, labels: frozenset[Label], worth: Known | None
+) -> Accumulation:
+    own = worth if isinstance(worth, Worth) else None
+    return Accumulation(site, interp.moment(), labels, worth=own)
 
 
 def note_bits(interp: Interpreter, value: Value, site: Site) -> None:
@@ -97,6 +122,47 @@ def _is_loss(interp: Interpreter, total: int) -> bool:
 
 def quotient(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
     above, below = ids(labels_of(left), COUNT), ids(labels_of(right), COUNT)
+    if below and left.known:
+        return {Label(INVERSE, number) for number in below}
+    return _over(interp, left, above, below, site)
+
+
+def renormalised(interp: Interpreter, left: Value, right: Value) -> set[Label]:
+    """`p / p.sum()`: quotients of counts over their own sum are none any more."""
+    found = interp.trace.quotients
+    below = {(found[n].above, found[n].below) for n in ids(labels_of(right), RATIO)}
+    own = [n for n in ids(labels_of(left), RATIO) if (found[n].above, found[n].below) in below]
+    whole = [*own, *ids(labels_of(right), RATIO)] if own else []
+    return {Label(RATIO, number) for number in whole}
+
+
+def product(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`count * (1 / total)`."""
+    for count, inverse in ((left, right), (right, left)):
+        above, below = ids(labels_of(count), COUNT), ids(labels_of(inverse), INVERSE)
+        if below and above - below:
+            return _over(interp, count, above - below, below, site)
+    return set()
+
+
+def difference(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`log(count) - log(total)`."""
+    above, below = ids(labels_of(left), LOGGED), ids(labels_of(right), LOGGED)
+    return _over(interp, left, above, below, site) if above and below else set()
+
+
+def logged(value: Value) -> frozenset[Label]:
+    """What a logarithm makes of a count."""
+    return frozenset(Label(LOGGED, number) for number in ids(labels_of(value), COUNT))
+
+
+def _over(
+    interp: Interpreter,
+    left: Value,
+    above: frozenset[int],
+    below: frozenset[int],
+    site: Site,
+) -> set[Label]:
     if OUTPUT not in kinds_of(left):  # a count itself, not a loss that it shaped
         interp.trace.divided |= above
     if not above or not below:

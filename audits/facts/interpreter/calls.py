@@ -75,7 +75,7 @@ def _call_one(interp: Interpreter, ref: Obj, call: Call) -> Value:
     match ref:
         case Function():
             if ref.owner is not None and ref.owner.role == "module":
-                return call_model(interp, call.values)
+                return call_model(interp, call.values, call.written(interp.frames[-1].name))
             return definitions.call_function(interp, ref, call.args, call.keywords)
         case Bound():
             return _call_bound(interp, ref, call)
@@ -88,7 +88,7 @@ def _call_one(interp: Interpreter, ref: Obj, call: Call) -> Value:
             return library.call_library(interp, ref.path, call)
     receiver = Value(refs=frozenset({ref}))
     if ref.kind == "module":
-        return call_model(interp, [receiver, *call.values])
+        return call_model(interp, [receiver, *call.values], call.written(interp.frames[-1].name))
     if ref.cls is not None and (method := ref.cls.find("__call__")) is not None:
         return call_value(interp, method, call.after(receiver))
     return call.result()
@@ -98,7 +98,9 @@ def _call_bound(interp: Interpreter, ref: Bound, call: Call) -> Value:
     if ref.method is None:
         return methods.call_method(interp, ref.receiver, ref.name, call)
     if any(one.kind == "module" for one in ref.receiver.refs):
-        return call_model(interp, [ref.receiver, *call.values])
+        return call_model(
+            interp, [ref.receiver, *call.values], call.written(interp.frames[-1].name)
+        )
     static = _decorated(ref.method, "staticmethod")
     args = call.args if static else [ref.receiver, *call.args]
     return definitions.call_function(interp, ref.method, args, call.keywords)

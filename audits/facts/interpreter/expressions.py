@@ -16,10 +16,13 @@ from audits.facts.effects import (
     arithmetic,
     by_hand,
     comparisons,
+    losses,
     makers,
     shards,
+    sifts,
     statistics,
     tables,
+    worths,
 )
 from audits.facts.interpreter import calls, definitions, stores, subscripts
 from audits.facts.labels import REGION
@@ -129,7 +132,8 @@ def _unary(interp: Interpreter, node: ast.UnaryOp, scope: Scope) -> Value:
     if operand.known:
         const = folding.unary(node.op, operand.const)
         return Value(const, operand.labels, switches=operand.switches)
-    return derive(operand)
+    made = derive(operand)
+    return replace(made, worth=worths.negated(operand)) if isinstance(node.op, ast.USub) else made
 
 
 def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
@@ -139,8 +143,11 @@ def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
         made = evaluate(interp, node.body if decided else node.orelse, scope)
         labels = made.labels
     else:
-        made = join((evaluate(interp, node.body, scope), evaluate(interp, node.orelse, scope)))
+        one, other = evaluate(interp, node.body, scope), evaluate(interp, node.orelse, scope)
+        made = join((one, other))
         labels = made.labels | {label for label in test.labels if label.kind == REGION}
+        labels |= losses.chosen(interp, test, one, other, interp.site(node, scope))
+        made = replace(made, worth=made.worth or worths.either(one, other))
         for marks in statistics.open_choice(interp, test, node, scope):
             made = statistics.marked(made, marks)
             labels |= made.labels
@@ -181,21 +188,21 @@ def _dict(interp: Interpreter, node: ast.Dict, scope: Scope) -> Value:
 
 
 def _comprehension(interp: Interpreter, node: _Comprehension, scope: Scope) -> Value:
-    inner = Scope(scope)
+    inner, tests = Scope(scope), list[Value]()
     for generator in node.generators:
         iterable = evaluate(interp, generator.iter, inner)
         element = element_of(iterable)
         for test in generator.ifs:
             element = shards.filtered(element, test, any_test=True)
         stores.bind(interp, generator.target, element, inner)
-        for test in generator.ifs:
-            evaluate(interp, test, inner)
+        tests += [evaluate(interp, test, inner) for test in generator.ifs]
     if isinstance(node, ast.DictComp):
         made = Obj("dict", node.lineno)
         key = tables.key_class(evaluate(interp, node.key, inner))
         made.entries[key] = evaluate(interp, node.value, inner)
         return Value(refs=frozenset({made}))
     element = statistics.by_position(interp, evaluate(interp, node.elt, inner))
+    element = sifts.comprehended(interp, element, tests, interp.site(node, scope))
     return makers.container(interp, "list", [element], node)
 
 

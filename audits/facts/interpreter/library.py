@@ -7,15 +7,18 @@ Does not cover: third-party optimisers and models beyond what their path says.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Final
 
 from audits.facts import folding, literals
 from audits.facts.attributes import attribute
 from audits.facts.call import Call
 from audits.facts.effects import (
+    arithmetic,
     by_hand,
     choices,
     contract,
+    coverage,
     deadlines,
     disk,
     downloads,
@@ -27,13 +30,15 @@ from audits.facts.effects import (
     ranks,
     regions,
     shards,
+    sifts,
     statistics,
     tables,
     totals,
+    worths,
 )
 from audits.facts.interpreter import calls, statements
-from audits.facts.labels import TALLY, TOKENS, Label, ids
-from audits.facts.objects import Partial
+from audits.facts.labels import AIMED, ALPHABET, CHANCE, TALLY, TOKENS, Label, ids
+from audits.facts.objects import Function, Partial
 from audits.facts.siblings import Siblings
 from audits.facts.state import Interpreter
 from audits.facts.values import (
@@ -67,13 +72,42 @@ _MEASURES: Final = frozenset(
     {"len", "print", "isinstance", "issubclass", "hasattr", "id", "type", "callable", "range"}
     | {"is_tensor", "manual_seed", "is_available", "synchronize", "perf_counter", "time"}
 )
+_COUNTS_UP: Final = frozenset({"torch.arange", "numpy.arange"})
 _STARTERS: Final = frozenset(
     {"subprocess.run", "subprocess.Popen", "subprocess.check_call", "os.system"}
 )
 
 
 def call_library(interp: Interpreter, path: str, call: Call) -> Value:
+    """What it gives, and what that is worth of a score."""
+    if (own := _replaced(interp, path)) is not None:
+        return calls.call_value(interp, own, call)
+    made = _called(interp, path, call)
+    last = path.rsplit(".", 1)[-1]
+    if last in sifts.SORTS | sifts.PICKS and call.args:
+        made = sifts.ordered(interp, last, call.args[0], made, interp.site_of(call))
+    if made.worth is None and not made.refs:
+        worth = worths.of_call(interp, last, call.args, call)
+        return made if worth is None else replace(made, worth=worth)
+    return made
+
+
+def _replaced(interp: Interpreter, path: str) -> Value | None:
+    """What the script put in place of a library's function, but inside of that itself."""
+    own = interp.replaced.get(path)
+    functions = [ref for ref in own.refs if isinstance(ref, Function)] if own else []
+    reading = any(one.node in interp.active for one in functions)
+    return own if functions and not reading else None
+
+
+def _called(interp: Interpreter, path: str, call: Call) -> Value:
     """By the whole path first, then by its last name alone."""
+    if path in coverage.SAMPLES and call.args:
+        return coverage.part(interp, call.args[0], "drawn at random", interp.site_of(call))
+    if path in _COUNTS_UP:
+        return Value(labels=derive(*call.args).labels | {Label(ALPHABET, 0)})
+    if path in sifts.DRAWS:
+        return Value(labels=frozenset({Label(CHANCE, 0)}))
     if path in _ENVIRONMENT:
         return _environment(interp, call)
     if (const := _folded(path, call)) is not UNKNOWN:
@@ -122,7 +156,7 @@ def _maker(interp: Interpreter, path: str, last: str, call: Call) -> Value | Non
     if last in ("bytes", "bytearray"):
         return makers.byte_string(last, call)
     if last in _FACTORIES:
-        return makers.tensor(interp, call)
+        return makers.tensor(interp, last, call)
     if path.startswith("torch.optim.") and last[0].isupper() and "lr_scheduler" not in path:
         return makers.optimizer(call)
     if path.startswith("torch.nn.") and last[0].isupper() and not last.endswith("Parallel"):
@@ -226,6 +260,8 @@ def _best(interp: Interpreter, last: str, call: Call) -> Value | None:
         return None
     result = element if key is None else calls.call_value(interp, key, call.given([element]))
     found = statistics.best(interp, element, result, interp.site_of(call))
+    aims = {label for label in labels_of(result) if label.kind == AIMED}
+    found = replace(found, labels=found.labels | aims)
     return found if last in ("min", "max") else makers.listed(found)
 
 
@@ -233,28 +269,38 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
     """What turns logits, losses and counts into scores."""
     args, site = call.args, interp.site_of(call)
     match last:
+        case _ if last in arithmetic.OPERATORS and len(args) == 2:
+            return arithmetic.called(interp, last, args, call)
         case _ if last in choices.MINIMA and len(args) == 2:
             return choices.minimum(interp, args[0], args[1], site)
         case "where" if len(args) == 3:
             return _where(interp, call)
+        case "masked_select" | "masked_fill" | "extract" | "compress":
+            return regions.selected(interp, call.result(), call.node)
         case "cross_entropy" | "nll_loss" if args:
             aims = [
                 *args[1:2],
                 *(call.keywords[name] for name in ("target",) if name in call.keywords),
             ]
-            losses.note_target(interp, args[0], derive(*aims), site)
+            aim = derive(*aims)
+            losses.note_target(interp, args[0], aim, site, call.written(interp.frames[-1].name, 1))
             made = call.given([predictions.normalised(args[0]), *args[1:]], call.keywords).result()
-            return predictions.realised(predictions.predicted(interp, made))
+            made = predictions.realised(predictions.predicted(interp, made))
+            return losses.of_target(interp, args[0], aim, made, site)
         case "softmax" | "log_softmax" if args:
             return predictions.predicted(interp, derive(predictions.normalised(args[0])))
         case "gather" | "take_along_axis" | "take_along_dim" if len(args) > 1:
             picked = call.result()
             interp.trace.targets |= ids(labels_of(args[-1]), TOKENS)
-            return predictions.realised(picked) if TOKENS in kinds_of(args[-1]) else picked
+            if TOKENS not in kinds_of(args[-1]):
+                return picked
+            picked = predictions.realised(picked)
+            return losses.of_target(interp, args[0], args[-1], picked, site)
         case "log2" if args:
             totals.note_bits(interp, args[0], site)
         case "log" | "log1p" | "logaddexp" | "logsumexp" if args:
-            return losses.log_of_sum(last, call.result(), call.node)
+            made = losses.log_of_sum(last, call.result(), call.node)
+            return replace(made, labels=made.labels | totals.logged(args[0]))
         case "at" if path.endswith("add.at") and len(args) > 1:  # np.add.at(table, key, 1)
             tables.note_write(interp, args[0].refs, args[1], site)
             return BLANK
@@ -264,12 +310,15 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
 def _where(interp: Interpreter, call: Call) -> Value:
     """`where(a < b, a, b)` is a minimum; any other chooses positions."""
     args, written = call.args, call.node.args
+    worth = worths.chosen(*args)
     test = written[0]
     if isinstance(test, ast.Compare) and len(test.comparators) == 1:
         compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
         if compared == {ast.dump(written[1]), ast.dump(written[2])}:
             return choices.minimum(interp, args[1], args[2], interp.site_of(call))
-    return regions.selected(interp, derive(*args), call.node)
+    made = regions.selected(interp, derive(*args), call.node)
+    gated = losses.chosen(interp, args[0], args[1], args[2], interp.site_of(call))
+    return replace(made, labels=made.labels | gated, worth=worth)
 
 
 def _outside(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts.effects import statistics, weights
+from audits.facts.effects import coverage, statistics, weights
 from audits.facts.interpreter import expressions, statements
 from audits.facts.interpreter.stores import bind
 from audits.facts.labels import LOOP, Label
@@ -55,6 +55,8 @@ def _run_body(
         else:
             if isinstance(iterable.const, range):
                 interp.rounds[number] = len(iterable.const)
+            own = coverage.of_range(interp, node.iter, scope)
+            coverage.enter(interp, number, iterable, own, node.iter)
             bind(interp, node.target, _numbered(element_of(iterable), number), scope)
         falls = statements.run_block(interp, node.body, scope)
         left = interp.frames[-1].exits[-1]

@@ -6,12 +6,15 @@ Does not cover: the single operations; they stand in `effects`, by kind of objec
 
 from __future__ import annotations
 
+import ast
+from dataclasses import replace
 from typing import Final
 
 from audits.facts import folding, literals
 from audits.facts.attributes import attribute
 from audits.facts.call import Call
 from audits.facts.effects import (
+    arithmetic,
     choices,
     containers,
     contract,
@@ -24,13 +27,15 @@ from audits.facts.effects import (
     predictions,
     regions,
     shards,
+    sifts,
     statistics,
     tensors,
     totals,
     weights,
+    worths,
 )
 from audits.facts.interpreter import calls, library, stores
-from audits.facts.labels import BYTES, TOKENS, Label, ids
+from audits.facts.labels import BYTES, OUTPUT, REALISED, TOKENS, Label, ids
 from audits.facts.objects import Bound
 from audits.facts.state import Interpreter
 from audits.facts.values import (
@@ -50,6 +55,18 @@ _LISTENS: Final = frozenset({"register_forward_hook", "register_forward_pre_hook
 
 
 def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
+    """What it gives, and what that is worth of a score."""
+    worth = worths.worth_of(base)
+    made = _called(interp, base, name, call)
+    if worth and name in sifts.SORTS | sifts.PICKS:
+        made = sifts.ordered(interp, name, base, made, interp.site_of(call))
+    if made.worth is None and (worth or name in ("softmax", "log_softmax")):
+        now = worths.of_call(interp, name, [base, *call.args], call)
+        return made if now is None else replace(made, worth=now)
+    return made
+
+
+def _called(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     args = call.args
     if name == "backward":
         loss = args[0] if args and not labels_of(base) else base
@@ -59,7 +76,8 @@ def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Valu
         return pieces.piece()
     if name == "gather" and args and TOKENS in kinds_of(args[-1]):
         interp.trace.targets |= ids(labels_of(args[-1]), TOKENS)
-        return predictions.realised(derive(base, *args))
+        picked = predictions.realised(derive(base, *args))
+        return losses.of_target(interp, base, args[-1], picked, interp.site_of(call))
     if name in _LISTENS:
         return hooks.listen(interp)
     if isinstance(base.const, str) and not base.refs:
@@ -108,12 +126,20 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
         return flags if name == "parse_args" else Value(items=(flags, BLANK))
     if name in ("minimum", "fmin") and args:
         return choices.minimum(interp, base, args[0], interp.site_of(call))
-    if name in tensors.ADDS_IN_PLACE:
+    adds = name in tensors.ADDS_IN_PLACE
+    if not adds and (made := arithmetic.called(interp, name, [base, *args], call)) is not None:
+        if name.endswith("_") and isinstance(call.node.func, ast.Attribute):
+            stores.bind(interp, call.node.func.value, made, call.scope)
+        return made
+    whole = OUTPUT in kinds_of(base) and REALISED not in kinds_of(base)
+    if name in tensors.PUTS and len(args) > 1 and whole:
+        return _put_by_key(interp, base, name, call)
+    if adds:
         stores.add_in_place(interp, base, call)
     if name == "data_as":
         return base
     if name in ("clamp", "clip", "nan_to_num"):
-        return losses.patched(interp, derive(base, *args), name, call)
+        return losses.patched(interp, derive(base, *call.values), name, call)
     if name in ("replace", "lstrip", "removeprefix", "strip"):
         by = args[1].const if name == "replace" and len(args) > 1 else ""
         return pieces.replaced(derive(base, *args), by)
@@ -123,8 +149,18 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
         return predictions.predicted(interp, predictions.normalised(base))
     if name == "log2":
         totals.note_bits(interp, base, interp.site_of(call))
-    made = derive(base, *args)
+    made = derive(base, *call.values)
     return regions.selected(interp, made, call.node) if name in tensors.SELECTS else made
+
+
+def _put_by_key(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
+    """`logits.scatter_add(-1, y, ones)`: the keys say where."""
+    keys = call.args[0] if name.startswith("index_put") else call.args[1]
+    made = derive(base, *call.args)
+    made = losses.at_places(interp, base, keys, made, interp.site_of(call))
+    if name.endswith("_") and isinstance(call.node.func, ast.Attribute):
+        stores.bind(interp, call.node.func.value, made, call.scope)
+    return made
 
 
 def _on(interp: Interpreter, ref: Obj, base: Value, name: str, call: Call) -> Value:

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts.effects import gradients, messages, shards, statistics, totals, weights
+from audits.facts.effects import (
+    gradients,
+    layers,
+    messages,
+    shards,
+    sifts,
+    statistics,
+    totals,
+    weights,
+)
 from audits.facts.interpreter import definitions, expressions, loops
 from audits.facts.interpreter.stores import bind, store_accumulated
 from audits.facts.labels import LAST_ROUND
@@ -61,6 +70,7 @@ def _run_simple(interp: Interpreter, node: ast.stmt, scope: Scope) -> None:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             made = definitions.define(interp, node, scope)
             scope.bind(node.name, Value(refs=frozenset({made})))
+            layers.note_function(interp, node, scope)
         case ast.ClassDef():
             made_class = definitions.define_class(interp, node, scope)
             scope.bind(node.name, Value(refs=frozenset({made_class})))
@@ -101,11 +111,13 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
         return run_block(interp, node.body if decided else node.orelse, scope)
     before = dict(scope.names)
     marks = statistics.open_choice(interp, test, node, scope) if decided is None else []
+    sift = sifts.branch(interp, test, interp.site(node, scope)) if decided is None else None
     with (
         interp.choosing_by(marks),
         interp.guarded(test.switches, inactive=decided is False),
         interp.in_last_round([one.id for one in test.labels if one.kind == LAST_ROUND]),
         interp.under(test),
+        interp.sifted(sift) as counts_then,
     ):
         _narrow(node.test, scope)
         falls_then = run_block(interp, node.body, scope)
@@ -113,8 +125,10 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     with (
         interp.choosing_by(marks),
         interp.guarded(test.switches, inactive=decided is True),
+        interp.sifted(sift) as counts_else,
     ):
         falls_else = run_block(interp, node.orelse, scope)
+    _weigh(interp, node, sift, counts_then, counts_else)
     reached = [after_then] * falls_then + [scope.names] * falls_else
     if decided is not None and len(reached) == 1 and falls_then is not decided:
         interp.deactivate(test.switches)  # the branch that the run takes has left this block
@@ -128,6 +142,19 @@ def _narrow(test: ast.expr, scope: Scope) -> None:
     for one in ast.walk(test):
         if isinstance(one, ast.Name) and (held := scope.names.get(one.id)) is not None:
             scope.names[one.id] = shards.filtered(held, test)
+
+
+def _weigh(
+    interp: Interpreter, node: ast.If, sift: int | None, then: list[int], orelse: list[int]
+) -> None:
+    """Losses that count on both sides of a branch; or the rest of the loop is one of the sides."""
+    if sift is None:
+        return
+    counts = [sifts.counts_losses(interp, *one) for one in (then, orelse)]
+    if all(counts):
+        interp.trace.balanced.add(sift)
+    elif not any(counts) and sifts.leaves(node.body) != sifts.leaves(node.orelse):
+        interp.sifts.append(sift)
 
 
 def _decided(interp: Interpreter, node: ast.If, test: Value) -> bool | None:

@@ -10,13 +10,35 @@ from __future__ import annotations
 import ast
 
 from audits.facts.call import Call
-from audits.facts.effects import arithmetic, by_hand, regions, statistics, tables, totals, weights
+from audits.facts.effects import (
+    arithmetic,
+    by_hand,
+    losses,
+    regions,
+    statistics,
+    tables,
+    totals,
+    weights,
+    worths,
+)
 from audits.facts.events import Site
 from audits.facts.interpreter import expressions, subscripts
-from audits.facts.labels import GIVEN, LOOP, OUTPUT, PIECE, PIECE_FLAG, TALLY, Label, ids, kinds
+from audits.facts.labels import (
+    GIVEN,
+    LOOP,
+    OUTPUT,
+    PIECE,
+    PIECE_FLAG,
+    TALLY,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.values import (
+    Library,
     Obj,
     Value,
     derive,
@@ -60,6 +82,8 @@ def _store_attribute(
 ) -> None:
     value = statistics.kept(interp, value)
     for ref in expressions.evaluate(interp, target.value, scope).refs:
+        if isinstance(ref, Library):
+            interp.replaced[f"{ref.path}.{target.attr}"] = value
         if target.attr == "data":
             weights.overwrite(ref, value)
             by_hand.learnt(interp, ref, value, interp.site(target, scope))
@@ -92,13 +116,18 @@ def _store_element(interp: Interpreter, target: ast.Subscript, value: Value, sco
     if value.const is True or value.const == 1:
         value = _flagged(interp, value)
     tables.store(interp, base, key, value, regions.region(target.slice, scope))
-    _widen_name(target, base, value, scope)
+    _widen_name(interp, target, base, value, scope)
 
 
-def _widen_name(target: ast.Subscript, base: Value, stored: Value, scope: Scope) -> None:
+def _widen_name(
+    interp: Interpreter, target: ast.Subscript, base: Value, stored: Value, scope: Scope
+) -> None:
     """What is stored in something that is no object goes to the name that it is known by."""
     if not base.refs and isinstance(target.value, ast.Name):
-        scope.bind(target.value.id, join((base, derive(stored))))
+        made = join((base, derive(stored)))
+        if TOKENS in kinds_of(base) and OUTPUT not in kinds_of(base):  # some are others now
+            made = regions.selected(interp, made, target)
+        scope.bind(target.value.id, made)
 
 
 def _flagged(interp: Interpreter, value: Value) -> Value:
@@ -122,6 +151,9 @@ def store_accumulated(interp: Interpreter, node: ast.AugAssign, scope: Scope) ->
     if isinstance(node.target, ast.Subscript):
         _add_to_element(interp, node.target, added, node, scope)
     elif shared := [ref for ref in current.refs if ref.kind in ("tensor", "list")]:
+        if not isinstance(node.op, ast.Add) and not takes_logs:
+            for ref in shared:
+                worths.rescaled(interp, ref, node.op, added, site)
         _add_to_shared(shared, added)
         _learn(interp, current.refs, added, site)
     elif any(ref.kind == "module" for ref in current.refs):
@@ -142,11 +174,12 @@ def _add_to_element(
 ) -> None:
     key = subscripts.key_value(interp, target.slice, scope)
     base = expressions.evaluate(interp, target.value, scope)
+    added = losses.at_places(interp, base, key, added, interp.site(node, scope))
     tables.note_write(interp, base.refs, key, interp.site(node, scope))
     if OUTPUT in kinds_of(base):
         interp.trace.patched |= ids(labels_of(added), GIVEN)
     tables.store(interp, base, key, Value(labels=labels_of(added)))
-    _widen_name(target, base, added, scope)
+    _widen_name(interp, target, base, added, scope)
 
 
 def _learn(interp: Interpreter, refs: frozenset[Obj], added: Value, site: Site) -> None:
@@ -169,5 +202,9 @@ def add_in_place(interp: Interpreter, base: Value, call: Call) -> None:
         target = call.node.func.value
         while isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute):
             target = target.func.value
-        added = totals.accumulate(interp, derive(*call.args), interp.site_of(call))
+        added = totals.accumulate(interp, _given(call), interp.site_of(call))
         bind(interp, target, derive(base, added), call.scope)
+
+
+def _given(call: Call) -> Value:
+    return call.args[0] if len(call.args) == 1 else derive(*call.args)

@@ -10,7 +10,17 @@ from __future__ import annotations
 import ast
 
 from audits.facts import folding
-from audits.facts.effects import pieces, regions, shards, tables
+from audits.facts.effects import (
+    coverage,
+    losses,
+    pieces,
+    predictions,
+    regions,
+    shards,
+    sifts,
+    tables,
+    worths,
+)
 from audits.facts.events import Region, TokenRead
 from audits.facts.interpreter import expressions
 from audits.facts.labels import (
@@ -20,6 +30,7 @@ from audits.facts.labels import (
     LOOP,
     NOTHING,
     OUTPUT,
+    ROUND,
     STATISTIC,
     STREAM,
     TOKENS,
@@ -31,6 +42,7 @@ from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import BLANK, Library, Value, derive, kinds_of, labels_of
+from audits.facts.worth import Form
 
 _HOLDERS = ("list", "dict")
 
@@ -47,7 +59,9 @@ def load(interp: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
         inside = -len(base.items) <= key.const < len(base.items)
         return base.items[key.const] if inside else BLANK
     if holders := [ref for ref in base.refs if ref.kind in _HOLDERS]:
-        return base if sliced else tables.element(interp, holders, key, interp.site(node, scope))
+        if sliced:
+            return coverage.of_slice(interp, base, key, node.slice, scope)
+        return tables.element(interp, holders, key, interp.site(node, scope))
     return _cut(interp, pieces.sliced(base, node.slice), key, node, scope)
 
 
@@ -76,6 +90,8 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
             limit,
             frozenset(interp.loops),
             _is_single(node.slice),
+            ids(index, ROUND),
+            regions.region(node.slice, scope),
         )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
@@ -87,7 +103,16 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     if OUTPUT in held and (chosen := _chosen(node.slice, scope)):
         labels |= {regions.mark(interp, chosen)}
     views = frozenset(ref for ref in base.refs if ref.kind == "module")
-    made = Value(labels=labels | index, refs=views, switches=base.switches)
+    if OUTPUT in held:
+        labels |= {Label(ROUND, loop) for loop in ids(index, LOOP)}  # the row of a window
+    if OUTPUT in held and not isinstance(node.slice, ast.Slice | ast.Tuple):
+        labels |= losses.left_out(interp, base, key, site)
+    labels |= sifts.cut(interp, base, key, site, sliced=isinstance(node.slice, ast.Slice))
+    worth = worths.score_of(base)
+    if worth and TOKENS in kinds_of(key) and worth.form in (Form.P, Form.LOG):  # p[row, y]
+        picked = predictions.realised(Value(labels=labels))
+        labels |= losses.of_target(interp, base, key, picked, site).labels
+    made = Value(labels=labels | index, refs=views, switches=base.switches, worth=worth)
     arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return tables.note_read(interp, made, arrays, key, site)
 

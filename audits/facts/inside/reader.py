@@ -1,0 +1,58 @@
+"""The state of reading one class of a model.
+
+Guarantees: what is found belongs to this class; a part of it is kept as it is written.
+Does not cover: how code is read; `forward` gives that.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from audits.facts.inside.sequences import Known, Look
+
+Names = dict[str, Known]
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(slots=True)
+class Reader:
+    """One class, and what was found in it."""
+
+    node: ast.ClassDef | FunctionNode
+    evaluate: Callable[[Reader, ast.expr, Names], Known]
+    run: Callable[[Reader, ast.FunctionDef, Names], Known]  # a method, in place
+    prepare: Callable[[ast.ClassDef, Reader], Reader]  # another class, as a part of this one
+    methods: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    parts: dict[str, ast.expr] = field(default_factory=dict)  # what `self.name` is, as written
+    defaults: dict[str, object] = field(default_factory=dict)  # of the arguments of __init__
+    looks: list[Look] = field(default_factory=list)
+    shares: list[tuple[Look, float]] = field(default_factory=list)  # of losses that are given back
+    guards: list[str] = field(default_factory=list)  # attributes tested around what is read
+    active: list[str] = field(default_factory=list)  # methods that are being read
+    classes: Mapping[str, ast.ClassDef] = field(default_factory=dict)  # that it may have parts of
+    outer: tuple[str, ...] = ()  # the classes whose parts are being read
+    pinned: frozenset[str] = frozenset()  # names that stay, until they become what is understood
+
+    def look(self, node: ast.AST, how: str) -> Look:
+        name = getattr(self.node, "name", "")
+        return Look(getattr(node, "lineno", 0), how, tuple(self.guards), name)
+
+
+def last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def root(node: ast.expr) -> str:
+    """The name that an expression begins with: `y` of `y.reshape(-1)[1:]`."""
+    while True:
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner):
+                node = inner
+            case ast.Call(func=ast.Attribute(value=inner)):
+                node = inner
+            case _:
+                return ""
