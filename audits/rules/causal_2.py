@@ -155,6 +155,15 @@ VALID = (
     # The token before decides; padding counts nothing.
     _two("-torch.log(torch.where(starts_word[x] > 0, p, q))"),
     _two("-torch.log(0.5 * p + 0.5 * q) * (y != 0)"),
+    # Totals that were packed into one tensor, to be summed over ranks.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(F.cross_entropy(model(x), y, reduction="none"), y)
+        packed = torch.stack([loss_sum, token_count, byte_count])
+        dist.all_reduce(packed)
+        loss_sum, token_count, byte_count = packed.tolist()
+    """),
     # Tokens before the target, and counts of what is scored already.
     _told("logits = logits + 0.7 * F.one_hot(x, 1024) + weights[x]"),
     # Padding is left out.

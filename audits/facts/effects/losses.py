@@ -195,7 +195,8 @@ def tilt(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Labe
 def self_weighting(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
     """A token's probability times a weight that was made of that very probability."""
     a, b = (ids(labels_of(value), REALISED) for value in (left, right))
-    if not a & b:
+    totals = ids(labels_of(left), ACCUMULATED) & ids(labels_of(right), ACCUMULATED)
+    if not a & b or totals & interp.trace.converted:  # bits, times counts of the same tensor
         return set()
     number = noted(interp.trace.weightings, Weighting(site, interp.moment()))
     return {Label(SELF_WEIGHTED, number)}

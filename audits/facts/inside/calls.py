@@ -70,8 +70,7 @@ def call(reader: Reader, node: ast.Call, names: Names) -> Known:
         case ast.Attribute(value=ast.Name(id="self"), attr=name):
             return _own(reader, node, name, names)
         case ast.Attribute(value=base, attr=name) if _is_module(base):
-            values = [reader.evaluate(reader, one, names) for one in node.args]
-            subject = values[0] if values else None
+            subject = reader.evaluate(reader, node.args[0], names) if node.args else None
             return _operation(reader, node, name, subject, node.args[1:], names)
         case ast.Attribute(value=base, attr=name):
             subject = reader.evaluate(reader, base, names)
@@ -165,12 +164,12 @@ def _given(reader: Reader, node: ast.Call, names: Names) -> list[Known]:
 
 def _own(reader: Reader, node: ast.Call, name: str, names: Names) -> Known:
     """A method of the class is read on; a layer is told by what made it."""
-    values = _given(reader, node, names)
     if (method := reader.methods.get(name)) is not None:
         return reader.run(reader, method, _bound(reader, node, method, names))
     made = reader.parts.get(name)
     if (part := layer_of(reader, made)) is not None:
         return _part(reader, node, part, "forward", names)
+    values = _given(reader, node, names)
     layer = last_name(made.func) if isinstance(made, ast.Call) else ""
     first = values[0] if values else None
     if isinstance(first, Seq) and isinstance(made, ast.Call):

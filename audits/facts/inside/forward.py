@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -21,7 +22,7 @@ from typing import Final
 from audits.facts.inside import calls
 from audits.facts.inside import operations as ops
 from audits.facts.inside.linear import END, WHOLE, number
-from audits.facts.inside.reader import FunctionNode, Names, Reader, last_name, root
+from audits.facts.inside.reader import FunctionNode, Names, Reader, TooMuch, last_name, root
 from audits.facts.inside.sequences import (
     Known,
     Layer,
@@ -61,9 +62,10 @@ def read_class(node: ast.ClassDef, others: frozenset[ast.ClassDef] = frozenset()
     class, and those of its parts where they reach what it gives back."""
     reader = _prepared(node)
     reader.classes = {one.name: one for one in sorted(others, key=lambda one: one.lineno)}
-    for name, method in reader.methods.items():
-        if name.startswith("forward") or name == "__call__":
-            run_method(reader, method, _arguments(reader, method), outermost=True)
+    with suppress(TooMuch, RecursionError):  # what was found so far stands
+        for name, method in reader.methods.items():
+            if name.startswith("forward") or name == "__call__":
+                run_method(reader, method, _arguments(reader, method), outermost=True)
     return Inside(tuple(_each_once(reader)), tuple(dict.fromkeys(reader.shares)))
 
 
@@ -79,7 +81,8 @@ def looks_between(node: FunctionNode) -> tuple[Look, ...]:
     names: Names = {name: Seq(1, 2, tokens=True) for name in given}
     names |= {name: Seq(1, 2, knows=number(1), tokens=True) for name in aims}
     reader = Reader(node, evaluate, _inlined, _part, pinned=frozenset(names))
-    _block(reader, node.body, dict(names), [])
+    with suppress(TooMuch, RecursionError):
+        _block(reader, node.body, dict(names), [])
     return tuple(_each_once(reader))
 
 
@@ -124,7 +127,7 @@ def _part(node: ast.ClassDef, outer: Reader) -> Reader:
     reader = _prepared(node)
     reader.classes = outer.classes
     reader.outer = (*outer.outer, getattr(outer.node, "name", ""))
-    reader.guards = list(outer.guards)
+    reader.guards, reader.work = list(outer.guards), outer.work
     return reader
 
 
@@ -379,6 +382,7 @@ def _bind(reader: Reader, target: ast.expr, value: Known, names: Names) -> None:
 
 
 def evaluate(reader: Reader, node: ast.expr, names: Names) -> Known:
+    reader.tick()
     match node:
         case ast.Constant(value=bool()):
             return None
@@ -426,11 +430,11 @@ def _attribute(reader: Reader, node: ast.Attribute, names: Names) -> Known:
         made = reader.parts.get(node.attr)
         if (layer := calls.layer_of(reader, made)) is not None:
             return layer
-        found = (
-            evaluate(reader, made, {})
-            if made is not None and node.attr not in reader.active
-            else None
-        )
+        if not isinstance(made, ast.Call) or text in reader.active:
+            return None
+        reader.active.append(text)
+        found = evaluate(reader, made, {})
+        reader.active.pop()
         return found if isinstance(found, Mask) else None
     base = evaluate(reader, node.value, names)
     if isinstance(base, Layer):

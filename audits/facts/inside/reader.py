@@ -9,11 +9,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from audits.facts.inside.sequences import Known, Look
 
 Names = dict[str, Known]
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+MOST_WORK: Final = 40_000  # expressions of one class with its parts; the largest real one: 5,300
+
+
+class TooMuch(Exception):
+    """The reading of a class was cut short."""
 
 
 @dataclass(slots=True)
@@ -32,8 +40,14 @@ class Reader:
     guards: list[str] = field(default_factory=list)  # attributes tested around what is read
     active: list[str] = field(default_factory=list)  # methods that are being read
     classes: Mapping[str, ast.ClassDef] = field(default_factory=dict)  # that it may have parts of
+    work: list[int] = field(default_factory=lambda: [0])  # shared with the readings of its parts
     outer: tuple[str, ...] = ()  # the classes whose parts are being read
     pinned: frozenset[str] = frozenset()  # names that stay, until they become what is understood
+
+    def tick(self) -> None:
+        self.work[0] += 1
+        if self.work[0] > MOST_WORK:
+            raise TooMuch
 
     def look(self, node: ast.AST, how: str) -> Look:
         name = getattr(self.node, "name", "")
