@@ -3,8 +3,9 @@
 Guarantees: whatever the bytes do to the reader (a parser that overflows its stack, a loop without
 end, gigabytes out of kilobytes), this process lives, and knows the cause; the child holds none of
 its open files, and ends with it. What the work raises is raised here, with its traceback as a note.
-Does not cover: what the child writes; a system without `/proc` has no bound of memory, one
-without `fork` none at all.
+The kernel lets the child write no file, start nothing and reach nobody (`system_calls`), on Linux.
+Does not cover: what the child reads; a system without `/proc` has no bound of memory, one without
+`fork` none at all.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
+
+from audits.system_calls import only_reads
 
 R = TypeVar("R")
 
@@ -125,6 +128,7 @@ def _be_child(work: Callable[[], R], bounds: Bounds, out: int) -> NoReturn:
         _bind_to_parent()
         _limit(bounds)
         _leave_files(out)
+        only_reads()
         answer = _answer(work)
         with os.fdopen(out, "wb") as file:
             file.write(answer)

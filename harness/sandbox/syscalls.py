@@ -20,7 +20,6 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 2, 4, 8, 4096
 MS_REC, MS_PRIVATE = 16384, 1 << 18
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 CAPABILITY_VERSION_3 = 0x20080522
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
@@ -40,10 +39,6 @@ class _MountAttributes(ctypes.Structure):
         ("propagation", ctypes.c_uint64),
         ("userns", ctypes.c_uint64),
     )
-
-
-class _FilterProgram(ctypes.Structure):
-    _fields_ = (("n_instructions", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
 
 def unshare(flags: int) -> None:
@@ -106,18 +101,6 @@ def drop_privileges() -> None:
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     _checked(_libc.capset(header, nothing), "capset")
-
-
-def filter_calls(program: ctypes.Array[ctypes.c_char], n_instructions: int) -> None:
-    """The kernel asks a BPF program about every system call from now on. Needs no_new_privs."""
-    given = _FilterProgram(n_instructions, ctypes.addressof(program))
-    result = _libc.prctl(
-        ctypes.c_int(PR_SET_SECCOMP),
-        ctypes.c_ulong(SECCOMP_MODE_FILTER),
-        ctypes.byref(given),
-        *[ctypes.c_ulong(0)] * 2,
-    )
-    _checked(result, "prctl seccomp")
 
 
 def hide_memory() -> None:

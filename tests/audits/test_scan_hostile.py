@@ -7,8 +7,11 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import socket
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from audits.facts.values import UNKNOWN
 from audits.findings import ScanReport
 from audits.rules import CHECKS
 from audits.source import from_bytes
+from audits.system_calls import MACHINES
 
 Folder = Callable[[dict[str, str]], Path]
 
@@ -35,6 +39,48 @@ def test_a_child_gives_what_the_work_gives_and_raises_what_it_raises() -> None:
     assert in_child(lambda: {"a": (1, 2.5)}) == {"a": (1, 2.5)}
     with pytest.raises(KeyError, match="b"):
         in_child(lambda: {}["b"])
+
+
+def _tries(folder: Path) -> list[str]:
+    """What a child could do besides reading."""
+    attempts: dict[str, Callable[[], object]] = {
+        "write": lambda: (folder / "new").write_text("x"),
+        "add": lambda: (folder / "old").open("ab").close(),
+        "remove": (folder / "old").unlink,
+        "rename": lambda: (folder / "old").rename(folder / "other"),
+        "chmod": lambda: (folder / "old").chmod(0),
+        "program": lambda: os.execv("/bin/true", ["true"]),
+        "process": os.fork,
+        "socket": socket.socket,
+        "signal": lambda: os.kill(os.getppid(), 0),
+    }
+    done = []
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+            done.append(name)
+        except PermissionError:
+            continue
+    return done
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.uname().machine not in MACHINES,
+    reason="no filter of system calls on this machine",
+)
+def test_a_child_does_nothing_but_read(tmp_path: Path) -> None:
+    """Whatever takes its parser over: it writes nothing, starts nothing and reaches nobody; files
+    are read, and threads go on as ever.
+    """
+    (tmp_path / "old").write_text("as it was")
+    assert in_child(lambda: _tries(tmp_path)) == []
+
+    def reads() -> str:
+        with ThreadPoolExecutor(2) as pool:
+            return pool.submit((tmp_path / "old").read_text).result()
+
+    assert in_child(reads) == "as it was"
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
 def _too_long() -> None:

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from harness.sandbox.syscall_filter import MACHINES, REFUSED_EVERYWHERE
+from audits.system_calls import MACHINES, REACHING_EVERYWHERE
+from harness.sandbox.syscall_filter import UNCOUNTED
 
 # Every number is asked for with arguments that no call takes for sound: nothing happens where the
 # filter lets one pass.
@@ -32,9 +33,9 @@ def opened(*how):
         return error.errno
 
 machine = syscall_filter.MACHINES[os.uname().machine]
-numbers = (*machine.refused, *syscall_filter.REFUSED_EVERYWHERE)
+numbers = (*machine.reaching, *syscall_filter.REACHING_EVERYWHERE)
 answers = {"refused": [asked(n) for n in numbers]}
-answers["uncounted"] = [asked(n, 0, 1, -1) for n in machine.uncounted]
+answers["uncounted"] = [asked(n, 0, 1, -1) for n in syscall_filter.UNCOUNTED[os.uname().machine]]
 answers["clone"] = [asked(machine.clone, flag) for flag in (1 << 28, 1 << 17, 1 << 30, 1 << 25)]
 answers["clone3"] = asked(435)
 answers["rare"] = [opened(f, t) for f, t in ((40, 1), (38, 5), (17, 3), (44, 3), (29, 3), (16, 3))]
@@ -61,9 +62,9 @@ def test_what_no_script_needs_is_refused_and_the_usual_goes_on() -> None:
     """Also in children; threads, processes and the usual sockets work as ever."""
     told = _answers("cpu")
     machine = MACHINES[os.uname().machine]
-    n_refused = len(machine.refused) + len(REFUSED_EVERYWHERE)
+    n_refused = len(machine.reaching) + len(REACHING_EVERYWHERE)
     assert told["refused"] == [errno.EPERM] * n_refused
-    assert told["uncounted"] == [errno.ENOSYS] * len(machine.uncounted)
+    assert told["uncounted"] == [errno.ENOSYS] * len(UNCOUNTED[os.uname().machine])
     assert told["clone"] == [errno.EPERM] * 4 and told["clone3"] == errno.ENOSYS
     assert set(told["rare"][:5]) == {errno.EAFNOSUPPORT} and told["rare"][-1] == errno.EAFNOSUPPORT
     assert told["rare"][5] == 0  # netlink about interfaces
