@@ -23,6 +23,7 @@ from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
 from audits.facts.documented.papers import LEAVES, leaves, read_paper
 from audits.facts.siblings import INSIDE
+from audits.files import LONGEST_PATH, files_below, too_deep
 from audits.flow import scores
 from audits.source import Outcome, Source, read_source
 
@@ -151,8 +152,8 @@ def _started(target: Target, usual: str) -> Started:
 
 
 def _python_files(folder: Path) -> Iterator[str]:
-    for found in folder.rglob("*.py"):
-        if not found.is_dir():
+    for found in files_below(folder):
+        if found.suffix == ".py":
             yield found.relative_to(folder).as_posix()
 
 
@@ -171,13 +172,15 @@ def _unreadable(folder: Path, logs: Logs) -> dict[str, str]:
     found = {MANIFEST: manifest_of(folder).unreadable}
     readmes = ((name, read_paper(folder / name)) for name in READMES)
     found |= {name: paper.unreadable for name, paper in readmes if paper is not None}
+    if deep := too_deep(folder):
+        found[deep] = f"paths of more than {LONGEST_PATH:,} bytes"
     return {name: why for name, why in (found | dict(logs.unreadable)).items() if why}
 
 
 def _natives(folder: Path) -> dict[str, str]:
     """C and C++ sources of the folder."""
     found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(files_below(folder)):
         if path.suffix in NATIVE_SUFFIXES and path.is_file() and len(found) < MAX_NATIVE_FILES:
             paper = read_paper(path, MAX_NATIVE_BYTES)
             found[path.relative_to(folder).as_posix()] = "" if paper is None else paper.text

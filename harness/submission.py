@@ -26,6 +26,7 @@ from typing import Any
 
 from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
+from audits.files import files_below
 from harness.errors import ContractError, SubmissionError, UsageError
 from harness.predictor import PROTOCOL_VERSION
 
@@ -97,7 +98,7 @@ def code_files(folder: Path) -> list[Path]:
     home = folder.resolve()
     return [
         path
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(files_below(folder))
         if (path.suffix in CODE_SUFFIXES or path == folder / MANIFEST)
         and path.is_file()
         and path.resolve().is_relative_to(home)

@@ -82,7 +82,7 @@ def from_bytes(raw: bytes) -> Source:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
         text = raw.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError) as error:
+    except (SyntaxError, ValueError, LookupError) as error:  # its first line names the encoding
         return Source(Outcome.UNREADABLE, "", None, note=f"not text: {error}")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     with ONE_AT_A_TIME:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from audits.bounded import Bounds, Unfinished, in_child
+from audits.files import files_below
 from audits.switches import Switches, as_number
 from harness.errors import SubmissionError
 from harness.streams.vocabulary import Vocabulary
@@ -39,7 +40,8 @@ def vocabulary_of(
     if size <= BYTE_SIZE + 8 and not any(path.endswith(".model") for path in wanted):
         return Vocabulary(size, "plain bytes", None)
     names = [Path(path).name for path in wanted]
-    found = sorted(switches.target.root.rglob("*.model"), key=lambda path: path.name not in names)
+    models = [path for path in files_below(switches.target.root) if path.suffix == ".model"]
+    found = sorted(models, key=lambda path: (path.name not in names, path))
     inside = [path for path in found if _opens(path)]
     for path in [*inside, *given]:
         if (model := _model_of(path, size)) is not None:

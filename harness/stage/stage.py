@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audits.bounded import Unfinished, in_child
+from audits.files import LONGEST_PATH
 from audits.source import read_source
 from audits.source.grammar import lowered
 from harness.configure.run_spec import RunSpec
@@ -76,6 +77,10 @@ def _copy_folder(spec: RunSpec, into: Path) -> list[str]:
         names[:] = [name for name in names if name not in _LEFT_BEHIND]
         names[:] = [name for name in names if not (Path(folder) / name).is_symlink()]
         place = into / Path(folder).relative_to(spec.root)
+        if max(len(os.fsencode(folder)), len(os.fsencode(place))) > LONGEST_PATH:
+            left.append(f"{place.relative_to(into).parts[0]}/...: paths that are too long")
+            names.clear()
+            continue
         place.mkdir(exist_ok=True)
         for name in files:
             source = Path(folder) / name

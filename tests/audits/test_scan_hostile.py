@@ -186,6 +186,29 @@ def test_code_that_is_nested_too_deeply_is_unreadable(deep: str, folder: Folder)
     assert (helper.outcome, helper.judged) == ("unreadable", False)
 
 
+@pytest.mark.parametrize("name", ["rot13", "zlib", "no-such-encoding"])
+def test_a_first_line_that_names_no_encoding_is_unreadable(name: str) -> None:
+    """Also where Python has a codec of that name that makes no text."""
+    assert from_bytes(f"# coding: {name}\n{ILLEGAL}".encode()).note.startswith("not text")
+
+
+def test_a_folder_too_deep_for_a_path_is_said_and_the_rest_is_judged(folder: Folder) -> None:
+    """And a command that is no command costs nothing."""
+    root = folder(
+        {"train_gpt.py": ILLEGAL, "run.sh": "A=1 " * 400_000 + "\necho '" + "$((" * 99_999}
+    )
+    inner = os.open(root, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("x" * 200, dir_fd=inner)
+        outer, inner = inner, os.open("x" * 200, os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)
+    started = time.monotonic()
+    report = guarded.scan_guarded(root)
+    assert report.failed and time.monotonic() - started < 10
+    assert any("paths of more than" in one.note for one in report.files)
+
+
 def test_a_link_that_leads_out_of_the_folder_is_not_followed(folder: Folder) -> None:
     """It is not the submission's; inside the folder, or named by the user, a link is a file."""
     root = folder({"own/real.py": ILLEGAL, "there.py": ILLEGAL}) / "own"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from audits.facts.documented.configuration import Configuration
@@ -21,6 +21,7 @@ from audits.facts.documented.papers import read_paper
 from audits.facts.documented.setting import Setting, SettingKind
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
+MAX_COMMAND = 100_000  # characters; the longest of two thousand real folders has 4,000
 _STARTERS = ("torchrun", "python", "python3", "accelerate")
 READMES = ("README.md", "readme.md", "README")  # the first that is there counts
 _BRANCHES = {"if": 1, "case": 1, "fi": -1, "esac": -1}
@@ -89,9 +90,10 @@ def _from_shell(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Command
         words = _words(line)
         depth += sum(_BRANCHES.get(word.strip(";"), 0) for word in words if words[0] != "echo")
         given: dict[str, Setting] = {}
-        while words and (match := _ASSIGNMENT.match(words[0])):
-            _set(given, match, f"{name} line {number}")
-            words.pop(0)
+        assigned = [found for found in map(_ASSIGNMENT.match, _leading(words)) if found]
+        for one in assigned:
+            _set(given, one, f"{name} line {number}")
+        words = words[len(assigned) :]
         if words and words[0] in ("export", "env"):
             for word in words[1:]:
                 if match := _ASSIGNMENT.match(word):
@@ -129,7 +131,14 @@ def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         yield start, held
 
 
+def _leading(words: Sequence[str]) -> Iterator[str]:
+    """Assignments in front of a command."""
+    return takewhile(_ASSIGNMENT.match, words)
+
+
 def _words(line: str) -> list[str]:
+    if len(line) > MAX_COMMAND:
+        return []
     try:
         return shlex.split(line, comments=True)
     except ValueError:  # prose inside a block
