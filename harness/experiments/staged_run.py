@@ -1,12 +1,14 @@
 """The stage of one run: its folder, its shards, and the job that the sandbox is given.
 
-Guarantees: where a script runs says nothing of what the run is for; the stage is taken away when
-the run ends. Does not cover: how a configuration is chosen (`driver`).
+Guarantees: where a script runs says nothing of what the run is for, nor that it is one of ours (in
+a file system of its own, /workspace and its folder's name); the stage is taken away when the run
+ends. Does not cover: how a configuration is chosen (`driver`).
 """
 
 import contextlib
+import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 
+WORKSPACE = Path("/workspace")
 ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
 ROW_ENTRIES = 1 << 17  # but no more entries in a pass: 512 KiB
 SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon
@@ -64,12 +67,14 @@ def staged_run(
     out.mkdir(parents=True)
     stream, shards = data
     spec = subject.spec(configuration, vocabulary)
-    place = out.parent / secrets.token_hex(6) / "stage"
+    name = re.sub(r"[^\w.-]", "_", spec.root.resolve().name) or "submission"
+    place = out.parent / secrets.token_hex(6) / name
     try:
         stage = build_stage(spec, StageData(stream.tokens, tuple(shards)), place)
         np.save(out / "stream.npy", stream.tokens)
         job = Job(
             stage=place.resolve(),
+            at=_usual_place(name, stage.binds),
             script=spec.entry,
             stream=(out / "stream.npy").resolve(),
             out=out.resolve(),
@@ -94,6 +99,15 @@ def staged_run(
         # What cannot be taken away is no reason to lose the run.
         with contextlib.suppress(OSError):
             quota.remove(place.parent)
+
+
+def _usual_place(name: str, binds: Mapping[str, str]) -> Path | None:
+    """As on the contest's machines; none where something of this machine is there, or the script
+    insists on something there.
+    """
+    place = WORKSPACE / name
+    insisted = any(Path(bind).is_relative_to(place) for bind in binds)
+    return None if insisted or place.exists() else place
 
 
 def kept_positions(stream: Stream, alphabet: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ isolation is made (`sandbox/`).
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +51,7 @@ class Confinement:
     """The surroundings of a process and of all that it starts."""
 
     stage: Path  # working directory, and the one place it may write
+    at: Path | None = None  # where that stands in a file system of its own; None: at its own path
     out: Path  # our results of it, out of its reach by path
     given: tuple[Path, ...] = ()  # files of ours that it may read, at their own paths
     binds: Mapping[str, str] = field(default_factory=dict)  # absolute path -> folder in the stage
@@ -58,6 +59,12 @@ class Confinement:
     time_limit_s: float = 600.0
     quota: Quota = Quota()
     isolation: IsolationAsked = IsolationAsked.WHOLE
+
+    def seen_inside(self, active: Collection[IsolationPart]) -> Self:
+        """With the stage where it stands for the process, by the parts of its isolation."""
+        if self.at is None or IsolationPart.FILESYSTEM not in active:
+            return self
+        return dataclasses.replace(self, stage=self.at)
 
     def as_json(self) -> str:
         """One line."""
@@ -72,5 +79,6 @@ class Confinement:
     def _fields(cls, raw: dict[str, Any]) -> dict[str, Any]:
         """Each with its own type again."""
         own: dict[str, Any] = {name: Path(raw[name]) for name in ("stage", "out")}
+        own |= {"at": None if raw["at"] is None else Path(raw["at"])}
         own |= {"given": tuple(map(Path, raw["given"])), "quota": Quota(**raw["quota"])}
         return raw | own | {"isolation": IsolationAsked(raw["isolation"])}

@@ -76,7 +76,7 @@ class Isolation(Closing):
             active.append(IsolationPart.NETWORK)
         if {"processes", "ipc"} <= self._made:
             active.append(IsolationPart.PROCESSES)
-        os.chdir(self._confinement.stage)
+        os.chdir(self._confinement.seen_inside(active).stage)
         if all(self._tried(step) for step in self._bounds()):
             active.append(IsolationPart.LIMITS)
         self._require_whole(active)

@@ -53,7 +53,7 @@ def _furnish(confinement: Confinement, root: Path) -> None:
         if str(path) not in confinement.binds:
             _bind(path, root, read_only=True)
     _links(root)
-    _bind(confinement.stage, root, read_only=False)
+    _bind(confinement.stage, root, read_only=False, at=confinement.at)
     _processes(root)
     syscalls.set_read_only(str(root), True, recursive=False)
 

@@ -48,7 +48,7 @@ def supervise(job: Job) -> Outcome:
     ended = run_confined(job, inner, job.log, outs, seals)
     said = [pipe.content() for pipe in messages]
     remains = Remains(ended.wall_s, ended.isolation, ended.stopped, ended.statuses, said)
-    return replace(outcome_of(job, remains), left=ended.left)
+    return replace(outcome_of(job.seen_inside(ended.isolation), remains), left=ended.left)
 
 
 def _ranks(
@@ -60,8 +60,9 @@ def _ranks(
     deadline: float,
 ) -> list[Untrusted]:
     port = _free_port() if job.ranks > 1 else 0
+    inside = job.seen_inside(entered.active)
     ranks = [
-        Rank(job, rank, port, stream, out_fd, seal_fd, message_fd, deadline)
+        Rank(inside, rank, port, stream, out_fd, seal_fd, message_fd, deadline)
         for rank, (out_fd, seal_fd, message_fd) in enumerate(
             zip(entered.out_fds, sealing, writing, strict=True)
         )

@@ -140,10 +140,13 @@ for descriptor in os.listdir("/proc/self/fd"):
         capture=True,
     ),
     _asks(
-        "who runs it: what it was started as",
+        "who runs it: what it was started as, and its modules",
         """
 import sys
+ours = [name for name in sys.modules if name.partition(".")[0] == "harness"]
 said = [*sys.argv, *sys.orig_argv, open("/proc/self/cmdline").read()]
+if "submission" not in sys.modules:  # a predictor imports its contract
+    said += ours
 for word in ("harness", "scorefirst", "seed", "sandbox"):
     if any(word in one for one in said):
         print("reached", word)

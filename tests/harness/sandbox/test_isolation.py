@@ -264,17 +264,18 @@ def _tops() -> list[str]:
 @pytest.mark.parametrize("top", _tops())
 def test_a_path_that_is_insisted_on_is_in_the_stage(failing, tmp_path, top):
     """What a script reads and writes at an absolute path lies in its stage, and only there; Python
-    and the stage itself stay where they are, even below that path.
+    stays where it is, even below that path, and the stage stands where it is told to.
     """
     name = f"scorefirst_{os.getpid()}"
     text = f"""
     import colorsys, os, subprocess, sys
-    print(open("{top}/{name}/shard.bin").read(), os.path.exists("train_gpt.py"))
+    print(open("{top}/{name}/shard.bin").read(), os.path.exists("train_gpt.py"), os.getcwd())
     open("{top}/{name}/made", "w").write("x")
     subprocess.run([sys.executable, "-c", "import this_is_absent"], stderr=subprocess.DEVNULL)
     open("/tmp/x", "w")
     """
-    job = make_job(tmp_path, text, binds={top: "data"}, environment={"FAIL": "mount 9999"})
+    fields = {"binds": {top: "data"}, "environment": {"FAIL": "mount 9999"}}
+    job = make_job(tmp_path, text, at=Path("/workspace/its_name"), **fields)
     (job.stage / "data" / name).mkdir(parents=True)
     (job.stage / "data" / name / "shard.bin").write_text("tokens")
     outcome = failing.run(job)
@@ -282,7 +283,7 @@ def test_a_path_that_is_insisted_on_is_in_the_stage(failing, tmp_path, top):
     assert outcome.state == RunState.ENDED and IsolationPart.FILESYSTEM in outcome.isolation, (
         outcome
     )
-    assert printed(job) == ["tokens True"]
+    assert printed(job) == ["tokens True /workspace/its_name"]
     assert (job.stage / "data" / name / "made").exists() and not Path(top, name).exists()
 
 

@@ -20,7 +20,9 @@ def server() -> Iterator[ForkServer]:
 def test_the_reference_model_is_there_and_cannot_be_written(server, tmp_path):
     """A program imports the artifact loader inside isolation, and can change none of it."""
     text = """
-    import os, sys, reference_model.artifact as artifact
+    import os, sys
+    print({name for name in sys.modules if name.partition(".")[0] in ("harness", "audits")})
+    import reference_model.artifact as artifact
     package = os.path.dirname(artifact.__file__)
     shown = set(os.listdir(os.path.dirname(package))) - {os.path.basename(sys.prefix)}
     print(artifact.load_artifact.__name__, sorted(shown))
@@ -37,7 +39,8 @@ def test_the_reference_model_is_there_and_cannot_be_written(server, tmp_path):
         pytest.skip("this machine gives a run no file system of its own")
 
     assert outcome.state == RunState.ENDED, outcome
-    loader, *refusals = printed(job)
+    ours, loader, *refusals = printed(job)
+    assert ours == "set()"  # what runs it is no module that it finds
     assert loader == "load_artifact ['harness', 'reference_model']"
     assert refusals == ["OSError", "OSError"]
 
