@@ -11,7 +11,7 @@
     file of the contest
     signals, other processes, one that it   MISC-1, unknown
     left running, a full disk; a recording
-    that was changed
+    or a recorder that was changed
 
 No script of the contest's public lineage does any of it (1,344 were searched), but for addresses
 and one copy of data in /dev/shm. Guarantees: a wrapper that gives what it wraps is nothing; caches,
@@ -139,10 +139,10 @@ def _left(runs: Sequence[ScriptRun]) -> Iterator[Finding]:
 
 
 def _touched(runs: Sequence[ScriptRun]) -> Iterator[Finding]:
-    """Nothing that was seen inside such a run is used: its capture is an empty one."""
+    """What was seen inside such a run passes nothing."""
     for run in runs:
         if run.touched:
-            text = f"{run.touched}: nothing of it is believed"
+            text = f"{run.touched}: what was seen inside it passes nothing"
             yield Finding("MISC-1", Status.UNKNOWN, Level.BLACK_BOX, text)
             return
 

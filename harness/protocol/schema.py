@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     REPLACED = "replaced"  # text: a function of a library in whose place stands the script's own
     DISTORTED = "distorted"  # the same, where the script's own gives other numbers
     FROZEN = "frozen"  # text: what of a file that nobody may change is another one at the end
+    UNHOOKED = "unhooked"  # text: a part of the recorder that was taken off
     ERROR = "error"  # text: how the capture itself failed, which is incomplete therefore
 
 

@@ -27,6 +27,7 @@ MAY_BE_NULL = frozenset({"default"})  # columns
 
 
 TOUCHED = "what was recorded is not what is there"
+TAKEN_OFF = "a part of the recorder was taken off"
 
 
 class BrokenCapture(ValueError):
@@ -96,7 +97,12 @@ class Capture:
     @property
     def errors(self) -> list[str]:
         """Failures of the capture itself; not empty: it is incomplete."""
-        return [str(t) for t in self.text[self.events(EventKind.ERROR)]]
+        return [*self.unhooked, *(str(t) for t in self.text[self.events(EventKind.ERROR)])]
+
+    @property
+    def unhooked(self) -> list[str]:
+        """Parts of the recorder that were not there any more at the end."""
+        return [f"{TAKEN_OFF}: {t}" for t in self.text[self.events(EventKind.UNHOOKED)]]
 
 
 def load(out: Path, stream_length: int | None = None) -> Capture:

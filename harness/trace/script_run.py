@@ -76,8 +76,9 @@ class ScriptRun:
 
     @property
     def touched(self) -> str:
-        """How its recording was changed behind the recorder's back; empty: it was not."""
-        return next((fault for fault in self.unread if fault.startswith(TOUCHED)), "")
+        """How its recording was changed, or its recorder; empty: they were not."""
+        changed = [fault for fault in self.unread if fault.startswith(TOUCHED)]
+        return next(iter([*changed, *self.capture.unhooked]), "")
 
     @property
     def source(self) -> SourceStream:

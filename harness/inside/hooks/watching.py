@@ -21,7 +21,7 @@ import numpy.typing as npt
 from harness.inside.hooks.code.followed_code import FollowedCode
 from harness.inside.hooks.conduct.attempts import Conduct
 from harness.inside.hooks.conduct.replaced import Replaced
-from harness.inside.hooks.dynamo_compat import load_dynamo, mode_off
+from harness.inside.hooks.dynamo_compat import load_dynamo, mode_is_on, mode_off
 from harness.inside.hooks.io_hooks import IoHooks
 from harness.inside.hooks.numpy.bridge import NumpyBridge
 from harness.inside.hooks.numpy.entrances import NumpyHooks
@@ -42,6 +42,7 @@ from harness.inside.hooks.torch.module_skipper import ModuleSkipper
 from harness.inside.hooks.torch.updates import Updates
 from harness.protocol.job import Loudness
 from harness.protocol.question import Question
+from harness.protocol.schema import EventKind
 from harness.protocol.seals import Seals
 
 USUAL = Loudness()
@@ -61,6 +62,7 @@ def watching(
     more: Sequence[Callable[[Recorder], Any]] = (),  # hooks beside the usual ones
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
+    process = os.getpid()
     recorder = Recorder(stream_tokens, folder, stage, rows, seals)
     os.register_at_fork(after_in_child=lambda: setattr(recorder, "active", False))
     load_dynamo()
@@ -92,7 +94,12 @@ def watching(
     try:
         with mode:
             yield recorder
+            if not mode_is_on(mode):
+                recorder.event(EventKind.UNHOOKED, "its view of torch's functions")
     finally:
+        if not (recorder.active or questions) and os.getpid() == process:
+            recorder.active = True
+            recorder.event(EventKind.UNHOOKED, "its switch")
         for hook in reversed(hooks):
             hook.close()
         recorder.close()

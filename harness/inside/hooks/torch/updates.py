@@ -76,15 +76,19 @@ class Updates:
         self._louder = LouderSteps(rate_times)
         self._backward: Any = torch.autograd.backward
         self._grad: Any = torch.autograd.grad
-        torch.autograd.backward = self._heard(self._backward)
-        torch.autograd.grad = self._heard(self._grad)
+        self._ours = {"backward": self._heard(self._backward), "grad": self._heard(self._grad)}
+        torch.autograd.backward = self._ours["backward"]
+        torch.autograd.grad = self._ours["grad"]
         self._hooks = [
             register_optimizer_step_pre_hook(untraced(self._before_step)),
             register_optimizer_step_post_hook(untraced(self._after_step)),
         ]
 
     def close(self) -> None:
-        """Takes everything back."""
+        """Takes everything back, and notes what was taken away before."""
+        for name, ours in self._ours.items():
+            if getattr(torch.autograd, name) is not ours:
+                self._recorder.event(EventKind.UNHOOKED, f"torch.autograd.{name}")
         torch.autograd.backward = self._backward
         torch.autograd.grad = self._grad
         for hook in self._hooks:
