@@ -7,10 +7,12 @@ import pytest
 from driven_jobs import BEATING, make_job
 from simulated_coders import stream
 
+from audits.catalogue import RULES
 from harness.checks.conduct import check_conduct
 from harness.checks.status import Finding, Status
 from harness.sandbox.fork_server import ForkServer
 from harness.trace.script_run import ScriptRun, read_run
+from harness.verdict.reservations import broken_capture
 
 SEED = 3
 
@@ -63,6 +65,11 @@ time.perf_counter = lambda: clock() / 10
 beat("stream.beat", "daemon")
 """
 )
+TAKEN_OFF = """
+import gc
+torch.autograd.grad = lambda *a, **k: None
+next(one for one in gc.get_objects() if type(one).__name__ == "Recorder").active = False
+"""
 BAD_LATER = """
 for place in (Path("..", "beside"), Path.home() / ".kept", Path("/dev/shm/kept")):
     try:
@@ -89,6 +96,12 @@ def server():
 
 
 def run(server: ForkServer, folder: Path, before: str, later: str) -> ScriptRun:
+    made = _read(server, folder, before, later)
+    assert made.capture.errors == [] and made.scored is not None
+    return made
+
+
+def _read(server: ForkServer, folder: Path, before: str, later: str = "") -> ScriptRun:
     text = SCRIPT.replace("BEFORE", before).replace("LATER", later)
     law = stream(SEED)
     job = make_job(folder, text, capture=True, time_limit_s=120.0)
@@ -96,9 +109,7 @@ def run(server: ForkServer, folder: Path, before: str, later: str) -> ScriptRun:
     np.save(job.stage / "stream.npy", law.tokens)
     outcome = server.run(job)
     assert outcome.exit_code == 0, outcome
-    made = read_run(job, outcome, law, np.ones(len(law.tokens), np.int64))
-    assert made.capture.errors == [] and made.scored is not None
-    return made
+    return read_run(job, outcome, law, np.ones(len(law.tokens), np.int64))
 
 
 def test_what_honest_scripts_do_is_nothing(server, tmp_path):
@@ -134,6 +145,20 @@ def test_what_no_honest_script_does_is_evidence_with_its_line(server, tmp_path):
     )
     assert "cross_entropy" in _text(said["NORM-6"]) and "perf_counter" in _text(said["BUDGET-3"])
     assert all(step.place.startswith("train_gpt.py:") for f in found for step in f.steps)
+
+
+def test_a_recorder_that_was_taken_off_is_said_and_nothing_seen_inside_passes(server, tmp_path):
+    """Whichever part: a wrapper that was replaced, or its switch."""
+    made = _read(server, tmp_path, TAKEN_OFF)
+    (found,) = check_conduct([made], refuted=False)
+
+    assert found.rule == "MISC-1" and found.status is Status.UNKNOWN
+    assert [one.partition(": ")[2] for one in made.capture.unhooked] == [
+        "its switch",
+        "torch.autograd.grad",
+    ]
+    reasons = [*broken_capture(made)]
+    assert {reason.rule for reason in reasons} == set(RULES)
 
 
 def _text(found: list[Finding]) -> str:
