@@ -69,9 +69,9 @@ def _examined(*, fast: bool) -> int:
             said = f": {result.said}" if result.said else ""
             print(f"  {result.status:<9}{result.what}{said}", flush=True)
             results.append(result)
-    counts = {status: sum(r.status is status for r in results) for status in Status}
-    print(f"\n{', '.join(f'{n} {status.lower()}' for status, n in counts.items() if n)}.")
-    if counts[Status.FAILS]:
+    hold, fail, untried = (sum(r.status is status for r in results) for status in Status)
+    print(f"\n{hold} hold, {fail} fail, {untried} are held by nothing here and were not tried.")
+    if fail:
         return BROKEN
     return LESS if examiner.refused else HELD
 

@@ -19,7 +19,7 @@ from harness.doctor.checks import SECTIONS
 from harness.doctor.ground import Ground
 from harness.doctor.hostile_files import FILES
 from harness.doctor.predictor import reached
-from harness.protocol.confinement import IsolationAsked, IsolationPart
+from harness.protocol.confinement import NOT_WHOLE, IsolationAsked, IsolationPart
 from harness.protocol.job import Job, Outcome, RunState
 from harness.sandbox import quota
 
@@ -43,7 +43,8 @@ class Examiner:
         self._server, self._ground = server, ground
         self._numbers = itertools.count()
         asked = self._run("print('begun')", Check("", ()), IsolationAsked.WHOLE).outcome
-        self.refused = asked.cause if asked.state is RunState.NOT_STARTED else ""
+        _, begin, rest = asked.cause.partition(NOT_WHOLE)
+        self.refused = begin + rest if asked.state is RunState.NOT_STARTED else ""
         if self.refused:
             asked = self._run("print('begun')", Check("", ()), IsolationAsked.PARTIAL).outcome
         self.active: tuple[IsolationPart, ...] = asked.isolation

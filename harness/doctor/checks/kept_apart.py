@@ -115,7 +115,11 @@ for process in (*G["processes"], os.getppid(), 1):
         "the harness's environment in its own",
         """
 import os
-if G["secret_name"] in os.environ or G["mark"].encode() in open("/proc/self/environ", "rb").read():
+def look():
+    if G["mark"].encode() not in open("/proc/self/environ", "rb").read():
+        raise OSError
+tried("it as it was", look)
+if G["secret_name"] in os.environ:
     print("reached it")
 """,
         (),
@@ -198,7 +202,7 @@ tried("remount", call, "mount", None, b"/", None, 4096 | 32, None)
 tried("chroot", os.chroot, ".")
 tried("setuid", os.setresuid, 12345, 12345, 12345)
 status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
-for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
+for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
     if int(status[name], 16):
         print("reached", name, status[name])
 if status["NoNewPrivs"].strip() != "1" or status["Seccomp"].strip() != "2":
