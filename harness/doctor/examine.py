@@ -43,8 +43,8 @@ class Examiner:
         self._server, self._ground = server, ground
         self._numbers = itertools.count()
         asked = self._run("print('begun')", Check("", ()), IsolationAsked.WHOLE).outcome
-        _, begin, rest = asked.cause.partition(NOT_WHOLE)
-        self.refused = begin + rest if asked.state is RunState.NOT_STARTED else ""
+        cause = asked.cause[max(asked.cause.find(NOT_WHOLE), 0) :]
+        self.refused = cause if asked.state is RunState.NOT_STARTED else ""
         if self.refused:
             asked = self._run("print('begun')", Check("", ()), IsolationAsked.PARTIAL).outcome
         self.active: tuple[IsolationPart, ...] = asked.isolation

@@ -14,9 +14,10 @@ import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed, processes_named
 
 from harness.doctor.check import Status
+from harness.doctor.checks.kept_apart import FILES, NET, NETWORK, READING
 from harness.doctor.examine import Examiner
 from harness.doctor.ground import Ground
-from harness.protocol.confinement import IsolationPart, Quota
+from harness.protocol.confinement import IsolationAsked, IsolationPart, Quota
 from harness.protocol.job import Outcome, RunState
 from harness.sandbox.exit_status import LEFT_EARLY
 from harness.sandbox.fork_server import ForkServer
@@ -72,6 +73,19 @@ def test_the_suite_that_users_run_holds_here(server):
     assert is_whole == (not examiner.refused)
     assert is_whole == (Status.NOT_HELD not in {r.status for r in results})
     assert len({r.section for r in results}) == 9
+
+
+def test_a_check_that_could_not_fail_would_prove_nothing(server, monkeypatch):
+    """Where there are no walls, scripts reach what they aim at, and the suite says so."""
+    run = Examiner._run
+    monkeypatch.setattr(Examiner, "_run", lambda *given: run(*given[:-1], IsolationAsked.NONE))
+    aiming = [check for check in (*NETWORK, *READING) if check.fast and check.needs in (NET, FILES)]
+    with Ground() as ground:
+        examiner = Examiner(server, ground)
+        examiner.active = tuple(IsolationPart)
+        found = [examiner.examined("", check) for check in aiming]
+    assert len(found) == 4 and {result.status for result in found} == {Status.FAILS}
+    assert all("reached" in result.said for result in found)
 
 
 # --- Ends ---------------------------------------------------------------------------------------
