@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from audits.bounded import Bounds
 from audits.contests import Recognised, chosen_contest
@@ -27,7 +28,7 @@ from harness.checks.refereed.mass import worst_gap
 from harness.checks.size import Size, check_size
 from harness.checks.static import check_static, first_lines
 from harness.checks.status import Finding
-from harness.configure.contest_script import ContestScript
+from harness.configure.contest_script import ContestScript, scoring_sizes
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
 from harness.configure.run_spec import Subject
@@ -326,8 +327,17 @@ class Evaluation:
                 "worst_mass_gap": worst_gap(run) if run else None,
                 "driven": driven_json(self.examination) if self.examination else None,
                 "evidence": self._files(),
+                **self._contest_told(),
             },
         )
+
+    def _contest_told(self) -> dict[str, Any]:
+        """Whose file told how to run it; nothing of Parameter Golf."""
+        if self.contest is None or not self.contest.said:
+            return {}
+        contest = self.contest.contest
+        told = {"name": contest.name, "title": contest.title, "why": self.contest.why}
+        return {"contest": told | {"scoring_sizes": scoring_sizes(contest)}}
 
     def _rules(self) -> dict[str, RuleStatus]:
         """Without what a contest does not have: bytes, where its number is nats a token."""

@@ -298,8 +298,18 @@ def _judged(report: Json) -> str:
     on = f" on {score['tokens']:,} tokens" if score else " on tokens"
     return (
         f'Judged number: the printed line "{driven["headline"]}", the result of a small'
-        f" run{on} drawn at random: not comparable with the leaderboard."
+        f" run{on} drawn at random: not comparable with the leaderboard.{_contest(report)}"
     )
+
+
+def _contest(report: Json) -> str:
+    """Whose, and which sizes of the scoring itself were others."""
+    contest = report.get("contest")
+    if not contest:
+        return ""
+    sizes = contest["scoring_sizes"]
+    other = f", with other scoring sizes ({', '.join(sizes)})" if sizes else ""
+    return f" Contest: {contest['name']} ({contest['why']}){other}."
 
 
 def _native_score(score: Json | None, data: Json | None) -> str:

@@ -51,16 +51,25 @@ def test_no_repository_and_no_revision_are_wrong_use(folder: Path, tmp_path: Pat
             changed_lines(place, base)
 
 
-def test_a_tree_that_does_not_run_is_one_line_and_one_object(
+def test_a_commit_whose_rows_know_their_future_is_not_kept(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code is that of an evaluation; the folder is not touched."""
-    (folder / "train.py").write_text("raise ValueError('half done')\n", encoding="utf-8")
-    code = main([str(folder), "--contest", str(folder.with_suffix(".toml"))])
+    """A mean over chunks of sixteen, in a contest that is a file of its user: proved, through the
+    scoring call. The exit code is that of an evaluation, and the folder is not touched.
+    """
+    train = folder / "train.py"
+    text = row_contest.TRAIN.replace(row_contest.PAST, row_contest.CHUNKS)
+    train.write_text(text, encoding="utf-8")
+    contest = str(folder.with_suffix(".toml"))
+    code = main([str(folder), "--contest", contest, "--seed", "1337", "--budget", "200"])
     line, told = capsys.readouterr().out.splitlines()
     found = json.loads(told)
 
-    assert code == found["exit_code"] == 4
-    assert line.startswith("UNRUNNABLE  1 line of 1 file since HEAD") and "half done" in line
-    assert found["changed"] == {"train.py": [1]}
+    assert code == found["exit_code"] == 1
+    assert line.startswith("VIOLATION  1 line of 1 file since HEAD")
+    assert "replacing later tokens changed" in line
+    assert {one["rule"] for one in found["findings"] if one["status"] == "fail"} == {"CAUSAL-1"}
+    assert found["changed"] == {
+        "train.py": [1 + text.splitlines().index(f"        {row_contest.CHUNKS}")]
+    }
     assert sorted(path.name for path in folder.iterdir()) == [".git", "judge.py", "train.py"]

@@ -100,7 +100,9 @@ def _read(path: Path, parsed: Callable[[Path], ast.Module]) -> _File:
 
 def _is_of(module: Any, path: Path) -> bool:
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-    return isinstance(file, str) and Path(file).resolve() == path.resolve()
+    if not isinstance(file, str) or not file.endswith(path.name):  # thousands are loaded
+        return False
+    return Path(file).resolve() == path.resolve()
 
 
 def _numbers(tree: ast.Module) -> Iterator[tuple[str, int | float]]:
