@@ -206,8 +206,10 @@ class Evaluation:
         contest = self.contest.contest
         if not contest.adapted:
             return read_record(options.folder, options.entry, self._bounds)
-        entry = options.entry or self.contest.entry
-        record = read_record(options.folder, entry, self._bounds)
+        folder, entry = options.folder, options.entry or self.contest.entry
+        if folder.is_file():  # what it is scored by lies beside it
+            folder, entry = folder.parent, folder.name
+        record = read_record(folder, entry, self._bounds)
         return ContestScript(contest, record.switches)
 
     def _drive_program(

@@ -52,6 +52,7 @@ class Files:
     editable: tuple[str, ...]
     frozen: tuple[Frozen, ...]
     layout: tuple[str, ...]  # where all of them are there, it is this contest
+    mark: str  # words of the entry without which it is not; may be empty
 
 
 @dataclass(frozen=True, slots=True)

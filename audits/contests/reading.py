@@ -301,6 +301,7 @@ def _files(table: Mapping[str, Any]) -> Files:
         editable=tuple(table.get("editable", ())),
         frozen=tuple(frozen),
         layout=tuple(table.get("layout", ())),
+        mark=table.get("mark", ""),
     )
 
 

@@ -14,6 +14,7 @@ from audits.contests.frozen import frozen_files
 from audits.contests.reading import load_contest, shipped_names
 
 USUAL = "parameter_golf"
+ENOUGH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ def _belongs(contest: Contest, folder: Path) -> str:
     if any(path in known for path in own):
         return f"{', '.join(own)} is its frozen file"
     layout = contest.files.layout
-    if layout and all((folder / name).is_file() for name in layout):
-        return f"it has {', '.join(layout)}"
-    return ""
+    if not layout or not all((folder / name).is_file() for name in layout):
+        return ""
+    if contest.files.mark.encode() not in _beginning(folder / contest.files.entry):
+        return ""
+    return f"it has {', '.join(layout)}"
+
+
+def _beginning(file: Path) -> bytes:
+    """Enough of a script."""
+    with file.open("rb") as opened:
+        return opened.read(ENOUGH_BYTES)

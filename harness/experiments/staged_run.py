@@ -23,6 +23,7 @@ from harness.protocol.job import Job
 from harness.sandbox import quota
 from harness.stage.data_layout import StageData
 from harness.stage.stage import build_stage
+from harness.stage.text_layout import kept_files
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
@@ -84,7 +85,7 @@ def staged_run(
             entries=texts(spec.entries),
             binds=stage.binds,
             arguments=spec.arguments,
-            frozen=() if spec.contest is None else tuple(f.path for f in spec.contest.files.frozen),
+            frozen=() if spec.contest is None else kept_files(spec.contest),
             device=limits.device,
             ranks=limits.ranks,
             isolation=limits.isolation,

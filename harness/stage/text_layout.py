@@ -56,6 +56,19 @@ def write_text(
         torch.save(table, _place(stage, tokenizer.table))
 
 
+def kept_files(contest: Contest) -> tuple[str, ...]:
+    """What nobody may change, relative to the stage: frozen files, the validation shard, the
+    tokenizer and its table.
+    """
+    own, tokenizer = contest.data, contest.tokenizer
+    found = [one.path for one in contest.files.frozen]
+    if own is not None:
+        found.append(f"{own.folder}/{own.validation}")
+    if tokenizer is not None:
+        found += filter(None, (tokenizer.file, tokenizer.table))
+    return tuple(str(_place(Path(), path)) for path in found)
+
+
 def pickled_encoding(vocabulary: CharacterVocabulary) -> bytes:
     """What `pickle.dumps` gives of a `tiktoken.Encoding`, without that package: a new object of its
     class, then its state.

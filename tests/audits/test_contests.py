@@ -160,6 +160,16 @@ def test_a_folder_is_recognised_by_its_frozen_file_or_its_layout(tmp_path: Path)
     assert chosen_contest(tmp_path, "parameter_golf").said == ""
 
 
+def test_a_name_that_others_use_too_needs_its_mark(tmp_path: Path) -> None:
+    """A script of that name elsewhere is Parameter Golf, as ever."""
+    script = tmp_path / "train_gpt_simple.py"
+    script.write_text("print(1)", encoding="utf-8")
+    assert chosen_contest(tmp_path).contest.name == "parameter_golf"
+    script.write_text("val_tokens = 20 * 524288\n", encoding="utf-8")
+
+    assert chosen_contest(tmp_path).contest.name == "modded_nanogpt_track3"
+
+
 def test_a_scan_says_which_contest_it_read_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,3 +102,20 @@ def test_what_uses_the_file_is_nothing(
 ) -> None:
     """Calls, names beside the file's own, and what the file changes by itself."""
     assert seen(tmp_path, script, monkeypatch) == {}
+
+
+def test_data_that_are_written_over_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table of bytes, the tokenizer and the validation shard are the contest's, too."""
+    table = tmp_path / "bytes.pt"
+    table.write_bytes(b"1")
+    recorder: Any = Noted(tmp_path)
+    frozen = Frozen(recorder, [table], tmp_path, lambda path: ast.parse(path.read_text()))
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace())  # type: ignore[arg-type]
+    frozen.close()
+    assert recorder.said == {}
+    table.write_bytes(b"2")
+    frozen.close()
+
+    assert recorder.said == {"bytes.pt, the file itself": ""}

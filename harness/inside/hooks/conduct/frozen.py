@@ -1,4 +1,4 @@
-"""What the script did to a frozen file of its contest while it ran: functions, constants, its text.
+"""What the script did to a frozen file of its contest while it ran: functions, constants, content.
 
 What the file defines at its top is noted before the script begins. At the end, where a module was
 made of it, each function must be the file's own and each number the one that stood there; a script
@@ -51,6 +51,8 @@ class Frozen:
     def _look(self, file: _File) -> None:
         if not file.path.is_file() or file.path.read_bytes() != file.raw:
             self._note(f"{file.path.name}, the file itself", None)
+        if file.path.suffix != ".py":
+            return
         module = next((m for m in [*sys.modules.values()] if _is_of(m, file.path)), None)
         names = {} if module is None else vars(module)
         for name in sorted(file.functions & set(names)):
@@ -88,7 +90,11 @@ class Frozen:
 
 
 def _read(path: Path, parsed: Callable[[Path], ast.Module]) -> _File:
-    """What a name is bound to last counts; one that is bound anew elsewhere is left out."""
+    """What a name is bound to last counts; one that is bound anew elsewhere is left out. Data have
+    their content alone.
+    """
+    if path.suffix != ".py":
+        return _File(path, path.read_bytes(), frozenset(), {})
     tree = parsed(path)
     functions = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
     numbers = dict(_numbers(tree))
