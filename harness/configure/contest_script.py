@@ -58,6 +58,11 @@ class ContestScript:
         return self.switches.target.root / self.name
 
     @property
+    def counted_line(self) -> tuple[str, str]:
+        """As the contest's file says it."""
+        return self.contest.score.printed, self.contest.score.which
+
+    @property
     def logs(self) -> Mapping[str, str]:
         """The folder's own logs."""
         return self.switches.target.config.logs.texts
@@ -93,11 +98,17 @@ class ContestScript:
         return self._configuration(self._rows, self._rows.steps)
 
     def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
-        """Where that took too long, sizes that only the script names shrink by their names."""
+        """Where that took too long, sizes that only the script names shrink as well; where it
+        failed, the model keeps its own sizes: they may not be these together.
+        """
         first = self._configuration(self._rows, self._rows.steps)
         if not tried:
             return first
-        if len(tried) > 1 or tried[0].outcome.state is not RunState.TIMED_OUT:
+        if len(tried) > 1:
+            return None
+        if tried[0].outcome.state is RunState.FAILED:
+            return self._configuration(self._rows, self._rows.steps, model=False)
+        if tried[0].outcome.state is not RunState.TIMED_OUT:
             return None
         target = replace(first.target, own_sizes=True, layers=LAYERS)
         named = configured(self.switches, stream, target).code_constants
@@ -140,20 +151,23 @@ class ContestScript:
         tokens = rows.rows * rows.length + BEHIND
         return StreamPlan(tokens, TRAIN_TIMES * tokens, rows.length, (2, 1, 1), RUN_S)
 
-    def _configuration(self, rows: Rows, steps: int) -> Configuration:
+    def _configuration(self, rows: Rows, steps: int, *, model: bool = True) -> Configuration:
         given = {"rows": rows.rows, "batch": rows.batch, "length": rows.length, "steps": steps}
         given["vocabulary"] = self._alphabet.size
         target = ShrinkTarget(seq_len=rows.length, iterations=steps, counted_clock=True)
         return Configuration(
             target=target,
             environment=dict(self._environment()),
-            code_constants=dict(self._constants(given)),
-            arguments=tuple(self._options(given)),
-            why=f"the sizes of a small run of {self.contest.title}",
+            code_constants=dict(self._constants(given, model=model)),
+            arguments=tuple(self._options(given, model=model)),
+            why=f"the sizes of a small run of {self.contest.title}"
+            + ("" if model else ", with the model's own"),
         )
 
-    def _constants(self, given: Mapping[str, int]) -> Iterator[tuple[str, SettingValue]]:
-        for size in self._of(Where.CONSTANT):
+    def _constants(
+        self, given: Mapping[str, int], *, model: bool
+    ) -> Iterator[tuple[str, SettingValue]]:
+        for size in self._of(Where.CONSTANT, model=model):
             for one in self._numbers(size.file, size.name):
                 key = one.key if size.file == self.name else f"{size.file}:{one.key}"
                 yield key, _setting(size, given, str(one.value))
@@ -162,12 +176,13 @@ class ContestScript:
         for name, text in self.contest.environment.items():
             yield name, SettingValue(text, Origin(OriginKind.FIXED, "of the contest"))
 
-    def _options(self, given: Mapping[str, int]) -> Iterator[str]:
-        for size in self._of(Where.OPTION):
+    def _options(self, given: Mapping[str, int], *, model: bool) -> Iterator[str]:
+        for size in self._of(Where.OPTION, model=model):
             yield f"{size.name}={_value(size, given)}"
 
-    def _of(self, where: Where) -> list[Size]:
-        return [size for size in self.contest.sizes if size.where is where]
+    def _of(self, where: Where, *, model: bool) -> list[Size]:
+        found = [size for size in self.contest.sizes if size.where is where]
+        return [size for size in found if model or size.role is not SizeRole.MODEL]
 
     def _numbers(self, file: str, name: str) -> list[CodeConstant]:
         """Every number that the file gives this name, else one that ends so: `DEFAULT_DEPTH`, where

@@ -41,6 +41,7 @@ class NativeProgram:
     trains = False
     plan = None
     at_length = None
+    counted_line = None
 
     @property
     def name(self) -> str:

@@ -42,6 +42,7 @@ class RecordScript:
     trains = True
     plan = None
     at_length = None
+    counted_line = None
 
     def __init__(self, switches: Switches) -> None:
         self.switches = switches

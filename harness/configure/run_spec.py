@@ -70,6 +70,10 @@ class Subject(Protocol):
         """Where its usual rows are shorter than those that its contest scores."""
 
     @property
+    def counted_line(self) -> tuple[str, str] | None:
+        """The expression of the printed line that counts, and which of several."""
+
+    @property
     def logs(self) -> Mapping[str, str]:
         """What its folder holds of earlier runs: file name -> text."""
 

@@ -37,7 +37,7 @@ from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_log import read_log
-from harness.trace.printed_scores import DeclaredScore, declared_score
+from harness.trace.printed_scores import CountedLine, DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
 from harness.trace.work_done import work_done
 
@@ -335,7 +335,11 @@ class ScriptDriver:
     @cached_property
     def claim(self) -> DeclaredScore:
         """What the folder's own logs say of the numbers that submission.json declares."""
-        return declared_score(self.subject.logs.values(), self.subject.declared)
+        said = declared_score(self.subject.logs.values(), self.subject.declared)
+        line = self.subject.counted_line
+        return (
+            said if line is None else replace(said, line=CountedLine(re.compile(line[0]), line[1]))
+        )
 
     def _vocabulary(self, configuration: Configuration) -> Vocabulary:
         return self.subject.vocabulary(configuration, self.tokenizers)

@@ -87,11 +87,31 @@ def most_telling(numbers: Sequence[Printed], head: Printed | None) -> list[Print
 
 
 @dataclass(frozen=True)
+class CountedLine:
+    """The line that a contest counts, whatever else is printed."""
+
+    pattern: re.Pattern[str]
+    which: str  # first, last or least
+
+    def of(self, numbers: Sequence[Printed]) -> Printed | None:
+        """None where it was not printed."""
+        found = [one for one in numbers if self.pattern.search(one.text)]
+        if not found:
+            return None
+        if self.which == "least":
+            chosen = min(found, key=lambda one: one.bits_per_byte or one.nats_per_token or math.inf)
+        else:
+            chosen = found[0 if self.which == "first" else -1]
+        return replace(chosen, diagnostic=False)
+
+
+@dataclass(frozen=True)
 class DeclaredScore:
     """What a folder says of its numbers, by their kinds."""
 
     declared: frozenset[str] = frozenset()  # they come to the number that submission.json declares
     logged: frozenset[str] = frozenset()  # its logs hold them
+    line: CountedLine | None = None  # of its contest, which goes before all else
 
     def is_rather(self, named: Printed, usual: Printed) -> bool:
         """The folder declares the one and not the other, which it printed as well; or its logs do
@@ -111,6 +131,8 @@ def headline(numbers: Sequence[Printed], claim: DeclaredScore = UNDECLARED) -> P
     another one. (#1001 scores again what it trained on, prints that last, and claims the first.
     #706 claims an n-gram mixture, and adapts by default behind it, as its logs do not.)
     """
+    if claim.line is not None and (counted := claim.line.of(numbers)) is not None:
+        return counted
     candidates = claims(numbers)
     if not candidates:
         return None

@@ -77,8 +77,8 @@ def test_a_name_that_ends_so_is_exchanged_where_the_plain_one_is_no_number(tmp_p
     assert depths == {"CPU_DEPTH": "2", "DEFAULT_DEPTH": "2"}
 
 
-def test_what_took_too_long_is_made_smaller_by_the_names_of_its_own(script: ContestScript) -> None:
-    """Once, with the contest's sizes as they were; nothing else has a second configuration."""
+def test_there_is_one_more_configuration(script: ContestScript) -> None:
+    """What took too long is made smaller by its own names; what failed keeps the model's sizes."""
     first = script.first(SHAPE, native=False)
     slow = Attempted(first, Outcome(RunState.TIMED_OUT, 100.0))
     second = script.next(SHAPE, [slow])
@@ -86,4 +86,7 @@ def test_what_took_too_long_is_made_smaller_by_the_names_of_its_own(script: Cont
     assert second is not None
     assert {**second.code_constants, **first.code_constants} == second.code_constants
     assert script.next(SHAPE, [slow, slow]) is None
-    assert script.next(SHAPE, [Attempted(first, Outcome(RunState.FAILED, 1.0))]) is None
+    failed = script.next(SHAPE, [Attempted(first, Outcome(RunState.FAILED, 1.0))])
+    assert failed is not None
+    left_out = set(first.code_constants) - set(failed.code_constants)
+    assert [key.rpartition(":")[2] for key in left_out] == ["DEPTH"]

@@ -1,11 +1,14 @@
 """Numbers read off logs: what is a score, what is not, and which one is the claim."""
 
 import math
+import re
 
 import pytest
 
 from audits.facts.documented.logs import from_texts
 from harness.trace.printed_scores import (
+    CountedLine,
+    DeclaredScore,
     claims,
     declared_score,
     headline,
@@ -272,3 +275,16 @@ def test_a_table_of_the_training_and_prose_below_columns_claim_nothing() -> None
     assert all(number.diagnostic for number in printed_numbers(steps))
     assert not printed_numbers("| split | val_loss |\n| train | 3.2000 |\n")
     assert not printed_numbers("evaluates val_loss slowly\ntook 3.2000 seconds\n")
+
+
+@pytest.mark.parametrize(("which", "bits"), [("first", 1.4), ("last", 1.2), ("least", 1.1)])
+def test_the_line_that_a_contest_counts_goes_before_all_else(which: str, bits: float) -> None:
+    """Whatever is printed behind it, and though it is a step's; where it is missing, as ever."""
+    lines = [f"Step {n} | Validation bpb: {b}" for n, b in enumerate((1.4, 1.1, 1.2))]
+    numbers = printed_numbers("\n".join([*lines, "final val_bpb: 0.9"]))
+    claim = DeclaredScore(line=CountedLine(re.compile(r"Validation bpb: (\S+)"), which))
+    counted = headline(numbers, claim)
+    other = headline(numbers, DeclaredScore(line=CountedLine(re.compile("none (.)"), which)))
+
+    assert counted is not None and counted.bits_per_byte == bits and not counted.diagnostic
+    assert other is not None and other.bits_per_byte == 0.9
