@@ -53,7 +53,8 @@ def _belongs(contest: Contest, folder: Path) -> str:
     own = [one.path for one in frozen_files(contest, folder) if one.sha256 and one.is_own]
     known = {one.path for one in contest.files.frozen if one.sha256}
     if any(path in known for path in own):
-        return f"{', '.join(own)} is its frozen file"
+        several = len(own) > 1
+        return f"{', '.join(own)} {'are its frozen files' if several else 'is its frozen file'}"
     layout = contest.files.layout
     if not layout or not all((folder / name).is_file() for name in layout):
         return ""
