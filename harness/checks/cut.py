@@ -25,6 +25,7 @@ from harness.trace.scored_positions import PerPosition, ScoredPass, per_position
 
 MOST_EVENTS = 257  # candidates for the middle
 FIRST_SCORES = 48  # an early cut stands behind so many
+FEWEST_USED = 64  # positions used early, below which a cut through them leaves nothing to compare
 EVERY, STAY = 16, 3  # of so many changed tokens in a row, the last ones stay
 NONE: Ints = np.empty(0, np.int64)
 
@@ -66,14 +67,19 @@ def choose_cut(
     order_known: bool = True,
     witnesses: Ints = NONE,  # (w,) ascending positions whose distributions were kept
     places_off: int = 0,  # by so much a score's place may be too early
+    used: Ints = NONE,  # (u,) positions that an update had used before they were scored
 ) -> Cut:
-    """The cut nearest to `at` that has most on its smaller side."""
+    """The cut nearest to `at` that has most on its smaller side; where less than half of what was
+    used early lies behind it, the one that has most of that, too: what stays cannot show.
+    """
     view = per_position(scored)
     document = np.searchsorted(starts, view.position, side="right")
     if not order_known:
         return _inside_a_document(view, document)
     middles = [_witnessed(view, middle, witnesses) for middle in _middles(view)]
     best = max(middles, key=lambda middle: _smaller_side(view, middle, at))
+    if len(used) >= FEWEST_USED and not _is_behind(view, best, used):
+        best = max(middles, key=lambda middle: _smaller_side(view, middle, at, used))
     before, after = _sides(view, best)
     before &= view.position < best[1] - places_off
     return _cut(view, document, before, after, best[0])
@@ -131,9 +137,24 @@ def _sides(view: PerPosition, middle: tuple[int, int]) -> tuple[Bools, Bools]:
     return before, after
 
 
-def _smaller_side(view: PerPosition, middle: tuple[int, int], at: float) -> float:
+def _smaller_side(
+    view: PerPosition, middle: tuple[int, int], at: float, used: Ints = NONE
+) -> float:
     before, after = _sides(view, middle)
-    return float(min(before.sum() / at, after.sum() / (1 - at)))
+    sides = [before.sum() / at, after.sum() / (1 - at)]
+    if len(used):
+        sides.append(np.isin(view.position[after], used).sum() / (1 - at))
+    return float(min(sides))
+
+
+def _is_behind(view: PerPosition, middle: tuple[int, int], used: Ints) -> bool:
+    """At least half of these positions change."""
+    return shown_by(view.position[_sides(view, middle)[1]], used)
+
+
+def shown_by(changed: Ints, used: Ints) -> bool:
+    """At least half of what an update had used early is changed, so that the use could show."""
+    return 2 * int(np.isin(used, changed).sum()) >= len(used)
 
 
 def _cut(

@@ -82,9 +82,9 @@ class FutureChange:
 
     @property
     def faint(self) -> bool:
-        """Something moved, by too little to count."""
-        judged = self.threshold_nats is not None and not len(self.moved)
-        return judged and self.status is Status.UNKNOWN and self.largest_nats > STILL_NATS
+        """Something moved, by too little to count or under one future alone."""
+        judged = self.threshold_nats is not None and self.status is Status.UNKNOWN
+        return judged and not self.doubt and self.largest_nats > STILL_NATS
 
     @property
     def nothing_moved(self) -> bool:

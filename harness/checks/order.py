@@ -24,6 +24,7 @@ from harness.checks.status import Finding, Level, Status
 from harness.trace.scored_positions import PerPosition, ScoredPass, nats_at, per_position
 from harness.trace.uses import INTERLEAVED, NEVER, Uses
 
+NONE: Ints = np.empty(0, np.int64)
 HINDSIGHT_SHARE = 0.02  # each of two passes must win at least so often to be a choice
 
 
@@ -64,6 +65,7 @@ def order_view(
     expected: Ints,  # positions that the headline must cover
     earlier: Sequence[ScoredPass] = (),  # passes that ended before this one began
     tail: int = 0,  # positions that a canonical truncation may drop at the end
+    best: Ints = NONE,  # whose score was seen to be the best of several
 ) -> OrderView:
     """Reads the order of the headline pass."""
     view = per_position(scored)
@@ -79,9 +81,16 @@ def order_view(
         *_early_uses(view, uses, earlier),
         *_secondary(view, uses, earlier),
         OrderBreak("PASS-2", "given the better of two earlier scores", _hindsight(view, earlier)),
+        OrderBreak("PASS-2", "given the best of several scores", best),
     ]
     found = tuple(b for b in breaks if len(b.positions))
     return OrderView(len(view.position), len(expected), missing, found)
+
+
+def used_early(scored: ScoredPass, uses: Uses, earlier: Sequence[ScoredPass]) -> Ints:
+    """(u,) positions that an update had used before they were scored."""
+    found = [b.positions for b in _early_uses(per_position(scored), uses, earlier)]
+    return np.unique(np.concatenate(found))
 
 
 def _twice(scored: ScoredPass, view: PerPosition) -> Ints:

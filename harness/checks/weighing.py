@@ -85,8 +85,9 @@ def beats_nothing(run: ScriptRun) -> bool:
     capture, printed, targets = run.capture, run.headline, len(run.stream.tokens) - 1
     if printed is None or not capture.softmax_width[capture.events(EventKind.SUM)].all():
         return False
-    kept = capture.kind[capture.score_event] == EventKind.VALUE  # plain numbers, of a mix perhaps
-    position, score = capture.position[~kept], capture.nats[~kept]
+    kind = capture.kind[capture.score_event]
+    kept, added = kind == EventKind.VALUE, kind == EventKind.SUM  # plain numbers, perhaps of a mix
+    position, score = capture.position[added], capture.nats[added]
     scores = np.bincount(position, minlength=targets + 1)
     at = np.flatnonzero(scores)
     if len(at) < NEARLY_ALL * targets:

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from harness.checks.cut import Cut
+import numpy as np
+
+from harness.arrays import Ints
+from harness.checks.cut import FEWEST_USED, Cut, shown_by
 from harness.checks.first_row import FirstRow
 from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
 from harness.checks.left_out import LeftOut, check_left_out, left_out
 from harness.checks.mass_estimate import MassEstimate
+from harness.checks.order import used_early
 from harness.checks.ranks import RankChange
 from harness.checks.source import source_test
 from harness.checks.status import Finding, Status
@@ -98,6 +102,20 @@ class Evidence:
         """By number, those that were made and came to their end."""
         found = {name.number: run for name, run in self.runs.items() if name.kind is kind}
         return {number: run for number, run in sorted(found.items()) if run.finished}
+
+    @property
+    def used_early(self) -> Ints:
+        """(u,) positions that an update had used before they were scored."""
+        base = self.base
+        if base.scored is None or base.uses is None:
+            return np.empty(0, np.int64)
+        return used_early(base.scored, base.uses, base.earlier)
+
+    @property
+    def unchanged(self) -> bool:
+        """Most of what an update had used early stayed under each future: it could not show."""
+        cut, used = self.cut, self.used_early
+        return cut is not None and len(used) >= FEWEST_USED and not shown_by(cut.changed, used)
 
     @property
     def refuted(self) -> bool:

@@ -139,8 +139,13 @@ class Rounds:
         if base.scored is not None and base.finished:
             kept = np.unique(base.capture.rows.position).astype(np.int64)
             off = PLACES_OFF if base.scored.inferred else 0
-            starts = base.source.starts
-            evidence.cut = choose_cut(base.scored, starts, witnesses=kept, places_off=off)
+            evidence.cut = choose_cut(
+                base.scored,
+                base.source.starts,
+                witnesses=kept,
+                places_off=off,
+                used=evidence.used_early,
+            )
         if base.finished:
             evidence.unexplained = unexplained(base, evidence.declared)
         with self.runner.beside(self._uniform(1)):
@@ -152,6 +157,7 @@ class Rounds:
                 OnRawText(*self._parts).decide()
         if self._draw_again:
             self.runner.make(self._uniform(2))
+        self.compare()  # a number that beats uniform ids is beaten by no choice of models
         with self.runner.beside({} if self._proved else self._uneven(1)):
             self._look_closer()
         self._unequal()

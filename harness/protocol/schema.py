@@ -22,6 +22,8 @@ class EventKind(StrEnum):
 
     LOSS = "loss"  # per-token losses appeared: cross-entropy, or picked out of (log-)probabilities
     SUM = "sum"  # per-token scores were added up, averaged or read out: what enters a total
+    KEPT = "kept"  # a line kept a total that had been added up before: its scores, once more
+    BEST = "best"  # of several scores of each token the best was taken: these
     VALUE = "value"  # plain numbers that a line kept, placed by the tokens that were read for them
     BACKWARD = "backward"  # a gradient was taken of losses over `uses`
     GRADIENT = "gradient"  # a gradient was taken, of whatever: noted the first time

@@ -17,7 +17,7 @@ says so.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -57,6 +57,8 @@ class Pass:
     unit: str = "nats"  # in which the lines of inferred scores keep them
     divided_by: int = 0  # tokens, where they are more than were added up; else 0
     row_width: int = 0  # entries of the rows, where inferred scores were seen to be entries of rows
+    # (k,) positions whose score is the best of several (`hindsight`)
+    best: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def mean(self) -> float:
@@ -102,6 +104,8 @@ def reconstruct(
                     printed.diagnostic or _is_whole(capture, window, stream_length)
                 ):
                     best = fit
+    if (kept := _kept(capture, printed, end, stream_length, token_bytes)) is not None:
+        return kept
     by_value = rebuilt_by_value(capture, printed, end, stream_length, token_bytes)
     if by_value is not None:
         return _inferred(printed, by_value, stream_length)
@@ -110,6 +114,26 @@ def reconstruct(
     if (thinned := _thinned(capture, printed, end, stream_length)) is not None:
         return thinned
     return None if best is None else _as_pass(capture, printed, best, stream_length)
+
+
+def _kept(
+    capture: Capture,
+    printed: Printed,
+    end: int,
+    stream_length: int,
+    token_bytes: npt.NDArray[np.int64] | None,
+) -> Pass | None:
+    """Totals that one line kept of several that others had added up."""
+    events = capture.events(EventKind.KEPT)
+    lines = np.char.add(capture.site[events].astype(np.str_), capture.text[events].astype(np.str_))
+    for line in np.unique(lines):
+        mine = events[(lines == line) & (events < end)]
+        for window in windows(capture, Sums(mine), end):
+            if _is_whole(capture, window, stream_length):
+                for fit in _fits(capture, window, printed, token_bytes):
+                    if fit.exact:
+                        return _as_pass(capture, printed, fit, stream_length)
+    return None
 
 
 def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -> Pass | None:

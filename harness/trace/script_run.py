@@ -23,6 +23,7 @@ from harness.streams.alignment import SAMPLED_FROM, Aligner, K
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.trace import first_use
+from harness.trace.hindsight import best_of_several
 from harness.trace.printed_log import read_log
 from harness.trace.printed_scores import (
     UNDECLARED,
@@ -151,7 +152,7 @@ class ScriptRun:
         scored, capture = self.scored, self.capture
         if scored is None:
             return np.empty((0, 2), np.int64)
-        sums = capture.events(EventKind.SUM)
+        sums = capture.events(EventKind.SUM, EventKind.KEPT)
         sums = sums[np.isin(capture.loss[sums], scored.event)]
         sums = sums[np.isin(capture.site[sums], scored.sites)]
         forwards, row = np.unique(capture.loss[sums], return_inverse=True)
@@ -287,7 +288,8 @@ def _recorded(
         found = reconstruct(capture, number, length, token_bytes)
         if found is not None:
             widths[number.line] = found.row_width or _softmax_width(capture, found)
-            passes[number.line] = replace(found, event=_fixed(capture, found))
+            best = best_of_several(capture, found)
+            passes[number.line] = replace(found, event=_fixed(capture, found), best=best)
     return _Recorded(capture, passes, widths, load_answers(job.out), load_asked(job.out))
 
 

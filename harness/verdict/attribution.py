@@ -43,6 +43,7 @@ class Proof:
     uncounted: int = 0  # tokens that the number was divided by, and no score of which is in it
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     weights_depend_on_future: bool = False  # those that scored first were others under each
+    unchanged: bool = False  # what an update had used early stayed under each future
 
     @property
     def refuted(self) -> bool:
@@ -157,10 +158,11 @@ def _long_range(proof: Proof) -> tuple[str, str]:
 def _contradicted(cause: OrderBreak, proof: Proof) -> bool:
     """Early use that no score depends on explains nothing; a choice in hindsight moves nothing.
 
-    A token's own early use moves no other score: where a whole softmax excludes mass, and most
-    tokens were used, it explains all the same (adapters that live as long as their document).
+    Futures tell nothing of it where they left what was used as it is. A token's own early use
+    moves no other score: where a whole softmax excludes mass, and most tokens were used, it
+    explains all the same (adapters that live as long as their document).
     """
-    still = proof.future is not None and proof.future.nothing_moved
+    still = proof.future is not None and proof.future.nothing_moved and not proof.unchanged
     most = proof.order is not None and 2 * len(cause.positions) >= proof.order.scored
     return still and cause.rule != "PASS-2" and not (proof.softmax and most)
 

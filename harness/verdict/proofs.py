@@ -35,7 +35,8 @@ def battery_proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Pro
     sums = _sums(evidence)
     none, cause = _uncounted(base), cause_of(evidence.sums)
     order_and_mass = order, mass, softmax, sums, cause
-    return Proof(head, evidence.future, *order_and_mass, weighed, none, by_hand, depend)
+    more = weighed, none, by_hand, depend, evidence.unchanged
+    return Proof(head, evidence.future, *order_and_mass, *more)
 
 
 def pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
@@ -49,7 +50,10 @@ def pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
     found_weighing = weighing_of(run, pure=True)
     weighed = found_weighing is not None and found_weighing.proof is not None
     none, sums = _uncounted(run), _sums(evidence)
-    return Proof(test, evidence.future, order, mass, softmax, sums, cause, weighed, none)
+    return Proof(
+        *(test, evidence.future, order, mass, softmax, sums, cause, weighed, none),
+        unchanged=evidence.unchanged,
+    )
 
 
 def _uncounted(run: ScriptRun) -> int:
@@ -71,7 +75,8 @@ def _sums(evidence: Evidence) -> Finding:
 def order_of(base: ScriptRun, tail: int) -> OrderView | None:
     if base.scored is None or base.uses is None:
         return None
-    return order_view(base.scored, base.uses, base.source.targets, base.earlier, tail)
+    scored, targets = base.scored, base.source.targets
+    return order_view(scored, base.uses, targets, base.earlier, tail, scored.best)
 
 
 def _weights_depend_on_future(evidence: Evidence) -> bool:

@@ -143,6 +143,36 @@ def test_unknown_unless_repeated():
     assert compare(base, [base], [(1, reordered)], cut).status is Status.UNKNOWN
 
 
+def test_the_cut_goes_through_what_an_update_had_used_early():
+    """What stays cannot show: of the first tokens, learnt before all others, half changes. Few
+    early uses, and those that change anyhow, leave the cut where it is.
+    """
+    law = stream(5)
+    usual = choose_cut(honest(law), law.starts)
+
+    def early(stop: int) -> Cut:
+        return choose_cut(honest(law), law.starts, used=np.arange(1, stop))
+
+    through = early(200)
+    assert not np.isin(np.arange(1, 200), usual.changed).any()
+    assert 64 < np.isin(np.arange(1, 200), through.changed).sum() < 120
+    assert len(through.compared) > 64
+    assert early(40).first_changed == early(1000).first_changed == usual.first_changed
+
+
+def test_a_move_under_one_future_alone_is_faint():
+    """It proves nothing, and is asked again louder; a choice among models is not."""
+    law = stream(5)
+    base = honest(law)
+    cut = choose_cut(base, law.starts)
+    nats = base.nats + 2e-3 * (base.position == cut.compared[5])
+    once = Scores(base.position, nats, base.event)
+    found = compare(base, [base], [(1, once), (2, base)], cut)
+    assert found.status is Status.UNKNOWN and found.faint
+    twice = compare(base, [base], [(1, once), (2, once)], cut)
+    assert twice.status is Status.FAIL and not downgrade_if_model_selection(twice).faint
+
+
 def test_an_unknown_order_is_cut_inside_a_document():
     """Both sides share one document."""
     law = stream(6)

@@ -33,15 +33,18 @@ def test_an_early_use_of_its_own_token_moves_no_other_score():
     scores = Scores(scores.position, scores.nats, scores.event + 100)
     source = source_test(printed(scores.mean), scores, law)
 
-    def named(n_used: int, softmax: bool) -> str:
+    def named(n_used: int, softmax: bool, unchanged: bool = False) -> str:
         used = UNUSED.copy()
         used[1 : 1 + n_used] = 5
         view = order_view(scores, Uses(used), np.arange(1, 1024))
-        return name_violations(Proof(source, still, view, softmax=softmax))[0].rule
+        proof = Proof(source, still, view, softmax=softmax, unchanged=unchanged)
+        return name_violations(proof)[0].rule
 
     assert named(900, softmax=True) == "ORDER-2"
     assert named(9, softmax=True) == "CAUSAL-1"
     assert named(900, softmax=False) == "SOURCE-1"
+    assert named(200, softmax=True) == "CAUSAL-1"
+    assert named(200, softmax=True, unchanged=True) == "ORDER-2"  # no future touched these tokens
 
 
 def test_names():

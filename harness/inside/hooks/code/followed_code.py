@@ -161,11 +161,13 @@ class _Seen:
     def keeper(self) -> Any:
         """`x`, where it is kept."""
         lines, recorder = self._lines, self._recorder
-        read, blocks = self._clock.read, self._clock.blocks
+        read, blocks, totals = self._clock.read, self._clock.blocks, recorder.totals.by_value
 
         def seen_block(line: LineOfValues, value: Any) -> None:
             if recorder.usable("block"):
                 try:
+                    if totals:
+                        recorder.kept_totals(line, recorder.totals.of_array(value))
                     recorder.kept_block(line, value)
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     recorder.missed("block", error)
@@ -173,9 +175,11 @@ class _Seen:
         def keep(number: int, value: Any) -> Any:
             kind = type(value)
             if kind in NUMBERS:
+                if value in totals and recorder.active:
+                    recorder.kept_totals(lines[number], [totals[value]])
                 if read and recorder.active and not (line := lines[number]).is_dead:
                     recorder.kept(line, value)
-            elif blocks and kind in ARRAYS and recorder.active and self._is_block(value):
+            elif (blocks or totals) and kind in ARRAYS and recorder.active and self._is_block(value):
                 seen_block(lines[number], value)
             return value
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.inside.hooks.numpy.names import ELEMENTWISE, PRODUCTS, REARRANGE, REDUCE
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of, maps_of, plain, tracked
-from harness.inside.hooks.numpy.ufuncs import folded, product
+from harness.inside.hooks.numpy.ufuncs import chosen, folded, product
 from harness.inside.hooks.recording.position_maps import PositionMap, Positions, latest, merged
 from harness.inside.hooks.recording.recorder import Recorder
 
@@ -23,10 +23,13 @@ def called(recorder: Recorder, result: Any, func: Any, args: Any, kwargs: Any) -
         moved = func(*_as_positions(args), **_as_positions(kwargs))
         return _rearranged(result, moved, latest(maps))
     if name in ELEMENTWISE and isinstance(result, np.ndarray):
-        chosen = name == "where" and len(args) == 3
-        positions = _where(args, result) if chosen else merged(result.shape, maps)
+        chooses = name == "where" and len(args) == 3
+        positions = _where(args, result) if chooses else merged(result.shape, maps)
         if positions is not None:
-            return tracked(result, latest(maps).averaged(positions))
+            averaged = latest(maps).averaged(positions)
+            if chooses:
+                chosen(recorder, args[1:], result, averaged)
+            return tracked(result, averaged)
     return result
 
 

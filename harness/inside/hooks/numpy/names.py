@@ -12,6 +12,7 @@ REARRANGE = (
 ELEMENTWISE = ("where", "clip", "nan_to_num", "real", "round")
 REDUCE = ("sum", "mean", "average", "nansum", "nanmean", "dot", "vdot", "inner", "cumsum")
 PRODUCTS = ("dot", "vdot", "inner")
+CHOOSES = (np.maximum, np.minimum, np.fmax, np.fmin)
 MIXES = (np.add, np.maximum, np.minimum, np.logaddexp)  # reductions that may mix one token's scores
 
 # Methods of an array.

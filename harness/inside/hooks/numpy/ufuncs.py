@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.inside.hooks.numpy.names import MIXES
+from harness.inside.hooks.numpy.names import CHOOSES, MIXES
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of, maps_of, plain, tracked
+from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE
+from harness.inside.hooks.recording.best_of import is_best_of
 from harness.inside.hooks.recording.position_maps import PositionMap, latest, merged, mixed
-from harness.inside.hooks.recording.recorder import Recorder
+from harness.inside.hooks.recording.recorder import FEWEST_IDS, Recorder
 from harness.inside.hooks.recording.widths import after
 
 
@@ -19,6 +21,8 @@ def arithmetic(recorder: Recorder, result: Any, ufunc: Any, inputs: Any, outs: A
     if not isinstance(result, np.ndarray) or result.dtype.kind != "f":
         return result
     mapped = _combined(ufunc, inputs, result)
+    if mapped is not None and ufunc in CHOOSES and outs is None:
+        chosen(recorder, inputs, result, mapped)
     if outs is None:
         return tracked(result, mapped)
     if mapped is not None and isinstance(outs[0], TrackedArray):
@@ -84,10 +88,25 @@ def folded(recorder: Recorder, result: Any, values: Any, axis: Any, mixes: bool,
     if axis is not None and values.ndim > 1 and mixes and isinstance(result, np.ndarray):
         kept = mixed(mapped.positions, axis, result.ndim == values.ndim)
         if kept is not None:
-            return tracked(result, mapped.averaged(kept))
+            averaged = mapped.averaged(kept)
+            if not adds:
+                chosen(recorder, np.moveaxis(plain(values), axis, 0), result, averaged)
+            return tracked(result, averaged)
     if adds:
-        recorder.total(mapped, plain(values))
+        recorder.total(mapped, plain(values), out=plain(result))
     return result
+
+
+def chosen(recorder: Recorder, candidates: Any, result: Any, mapped: PositionMap) -> None:
+    """One of several scores of each token came out: the best?"""
+    if len(maps_of(candidates)) < 2 and not isinstance(candidates, np.ndarray):
+        return
+    if not FEWEST_IDS <= result.size <= READ_AT_ONCE:
+        return
+    sides = [np.broadcast_to(plain(c), result.shape).reshape(-1) for c in candidates]
+    taken = np.asarray(plain(result), np.float64).reshape(-1)
+    if is_best_of(np.array(sides, np.float64), taken):
+        recorder.best(mapped, plain(result))
 
 
 def accumulated(recorder: Recorder, result: Any, inputs: Any) -> Any:

@@ -22,6 +22,7 @@ from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.recording.device_queue import DeviceQueue, numbers_of, spread
 from harness.inside.hooks.recording.identity_map import WeakIdentityMap, identity
 from harness.inside.hooks.recording.kept_rows import KeptRows
+from harness.inside.hooks.recording.kept_totals import LatestTotals, Total
 from harness.inside.hooks.recording.kept_values import LineOfValues
 from harness.inside.hooks.recording.listener import Listener
 from harness.inside.hooks.recording.log_softmaxes import LogSoftmaxes
@@ -76,6 +77,7 @@ class Recorder:
         self._loop: Loop | None = None
         self.clock = ReadingClock(lambda ids: self.aligner.positions(ids))
         self._looked_at, self._fingerprint = -1, 0  # the weights, at which event
+        self.totals = LatestTotals()
         self._keeping: dict[LineOfValues, None] = {}  # lines with a run, in the order of its begin
 
     # -- events ---------------------------------------------------------------------------------
@@ -188,8 +190,12 @@ class Recorder:
         )
         return PositionMap(positions, number, seen.fingerprint, softmax_width=softmax_width)
 
-    def total(self, mapped: PositionMap, values: Any, read_out: bool = False) -> None:
-        """Per-token scores enter a total. `values`: the numbers, of the map's shape."""
+    def total(
+        self, mapped: PositionMap, values: Any, read_out: bool = False, out: Any = None
+    ) -> None:
+        """Per-token scores enter a total. `values`: the numbers, of the map's shape; `out`: what
+        they were added up to, where it may be kept later.
+        """
         positions = mapped.positions
         if not _any_known(positions):
             return
@@ -200,7 +206,40 @@ class Recorder:
             return
         numbers = numbers_of(values).reshape(-1)
         weights = spread(mapped.factor, positions)
+        if out is not None and mapped.factor is None:
+            come_to = numbers_of(out).reshape(-1)
+            self.totals.put(mapped, positions.reshape(-1), numbers, come_to)
         self._scores(event, positions.reshape(-1), numbers, weights, site.line, read_out)
+
+    def kept_totals(self, line: LineOfValues, totals: Iterable[Total]) -> None:
+        """A line keeps totals that had been added up before."""
+        for total in totals:
+            mapped, known = total.mapped, total.positions >= 0
+            event = self.event(
+                EventKind.KEPT,
+                text=line.name,
+                weights=mapped.weights,
+                site=line.site,
+                loss=mapped.loss,
+                softmax_width=mapped.softmax_width,
+            )
+            self._written(event, total.positions[known], total.values[known])
+
+    def best(self, mapped: PositionMap, values: Any) -> None:
+        """Of several scores of each token the best was taken. `values`: these."""
+        places, numbers = mapped.positions.reshape(-1), numbers_of(values).reshape(-1)
+        known = places >= 0
+        event = self.event(EventKind.BEST, weights=mapped.weights, loss=mapped.loss)
+        self._written(event, places[known], numbers[known])
+
+    def _written(
+        self,
+        event: int,
+        places: npt.NDArray[np.int32],  # (n,)
+        values: npt.NDArray[np.float64],  # (n,)
+    ) -> None:
+        """Scores that are no news to whoever asks again."""
+        self.writer.scores(event, places, self.stream[places], values, np.ones(len(places)))
 
     def _sum(self, mapped: PositionMap, site: Site, read_out: bool) -> int:
         return self.event(
@@ -295,9 +334,7 @@ class Recorder:
             text=line.name,
             softmax_width=line.width,
         )
-        places = np.array(positions, np.int32)
-        ones = np.ones(len(places))
-        self.writer.scores(number, places, self.stream[places], np.array(values), ones)
+        self._written(number, np.array(positions, np.int32), np.array(values))
         if self.listener is not None:
             self.listener.noted(number)
 

@@ -18,6 +18,7 @@ from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.widths import after
 from harness.inside.hooks.torch.added_up import AddedUp
 from harness.inside.hooks.torch.names import (
+    CHOOSES,
     DIVIDE,
     KEEPS_IDS,
     MULTIPLY,
@@ -52,6 +53,9 @@ class Arithmetic:
             factor = self._factor(name, args, maps)
             scaled = latest(maps).scaled(positions, factor)
             self._maps.put(out, self._still(name, args, maps, scaled, out))
+            if name in CHOOSES and len(maps) > 1:
+                sides = args[1:3] if name == "where" else args[:2]
+                self._scores.chosen([s for s in sides if isinstance(s, Tensor)], out, scaled)
 
     def _still(
         self, name: str, args: Any, maps: list[PositionMap], scaled: PositionMap, out: Tensor
@@ -100,12 +104,18 @@ class Arithmetic:
         if mapped is None or mapped.loss < 0:
             return
         axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
+        if isinstance(axis, Tensor):  # `torch.min(one, other)`
+            self.elementwise("minimum", func, args, kwargs, out)
+            return
         result = out if isinstance(out, Tensor) else out[0]
         if axis is not None and not isinstance(axis, Tensor) and name != "cumsum":
             axes = tuple(axis) if isinstance(axis, list | tuple) else axis
             kept = mixed(mapped.positions, axes, result.ndim == values.ndim)
             if kept is not None and kept.shape == tuple(result.shape):
-                self._maps.put(result, mapped.averaged(kept))
+                averaged = mapped.averaged(kept)
+                self._maps.put(result, averaged)
+                if name in CHOOSES and isinstance(axis, int):
+                    self._scores.chosen(values.unbind(axis), result, averaged)
                 return
         if name in TOTALS:
             self._scores.total(mapped, values, result)

@@ -47,6 +47,10 @@ class Indexing:
         if mapped is not None:
             moved = func(from_numpy(mapped.positions), *on_host(args[1:]), **on_host(kwargs))
             self._transfer.give_moved(out, moved, mapped)
+            dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+            if mapped.loss >= 0 and isinstance(dim, int) and out.shape[dim] == 1:
+                chosen = mapped.averaged(to_numpy(moved.squeeze(dim)))
+                self._scores.chosen(source.unbind(dim), out.squeeze(dim), chosen)
             return
         index = kwargs.get("index", kwargs.get("indices"))
         if index is None:

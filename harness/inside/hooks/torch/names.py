@@ -29,6 +29,7 @@ IN_PLACE = (
     *("__iadd__", "__isub__", "__imul__", "__itruediv__"),
 )
 KEEPS_IDS = {"clamp", "clamp_min", "clamp_max", "clip", "where", "maximum", "minimum"}
+CHOOSES = {"where", "maximum", "minimum", "fmax", "fmin", "amax", "amin", "max", "min"}
 TOTALS = ("sum", "mean", "nansum", "nanmean", "cumsum")
 PRODUCTS = ("dot", "vdot", "inner")
 REDUCE = (*TOTALS, *PRODUCTS, "logsumexp", "amax", "amin", "max", "min", "prod")

@@ -4,7 +4,7 @@ A score is picked out of rows by its target, or is a cross-entropy. Added up are
 products with a vector of weights; a total that carries a gradient counts only once it is read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
+from harness.inside.hooks.recording.best_of import is_best_of
 from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.picked_rows import picked_from
 from harness.inside.hooks.recording.position_maps import (
@@ -149,7 +150,7 @@ class Scores:
         if wants_grad:
             await_reading(self._recorder, out, AwaitedTotal(mapped, each), mapped.positions)
         else:
-            self._recorder.total(mapped, each)
+            self._recorder.total(mapped, each, out=out)
 
     def product(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A vector of scores times a vector of weights."""
@@ -168,7 +169,15 @@ class Scores:
             awaited = AwaitedTotal(mapped, values.detach())
             await_reading(self._recorder, out, awaited, weighing(mapped))
         else:
-            self._recorder.total(mapped, values)
+            self._recorder.total(mapped, values, out=out)
+
+    def chosen(self, candidates: Sequence[Tensor], out: Tensor, mapped: PositionMap) -> None:
+        """One of several scores of each token came out: the best?"""
+        if out.device.type != "cpu" or out.requires_grad or out.numel() < FEWEST_IDS:
+            return
+        numbers = [numbers_of(one.expand(out.shape)).reshape(-1) for one in candidates]
+        if is_best_of(np.stack(numbers), numbers_of(out).reshape(-1)):
+            self._recorder.best(mapped, out)
 
     def read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """A number leaves torch."""

@@ -1,0 +1,32 @@
+"""Whether of several scores of each token the best was taken.
+
+Decides: every number that came out is the lowest of those that it was made of (the highest, of
+logarithms and probabilities), and two of them at least are so often: what always wins is no choice.
+Does not cover: whether it is what was counted (`trace.hindsight`).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+SHARE = 0.02  # of the tokens whose scores differ, that each of two must be the best for
+DIFFER = 1e-6  # nats
+
+
+def is_best_of(
+    candidates: npt.NDArray[np.float64],  # (k, n) scores of the same tokens
+    taken: npt.NDArray[np.float64],  # (n,)
+) -> bool:
+    """A choice in hindsight."""
+    if len(candidates) < 2 or candidates.shape[1] != len(taken):
+        return False
+    if not np.isfinite(candidates).all():
+        return False
+    losses = candidates if (candidates > 1).any() else -candidates
+    lowest = losses.min(axis=0)
+    chosen = taken if losses is candidates else -taken
+    if not np.array_equal(chosen, lowest):
+        return False
+    others = np.sort(losses, axis=0)[1]
+    apart = others > lowest + DIFFER
+    wins = [int((apart & (one == lowest)).sum()) for one in losses]
+    return bool(sorted(wins)[-2] >= max(2, SHARE * int(apart.sum())))
