@@ -6,6 +6,9 @@ network behind a score tell: p(v), asked for token by token, against the network
              weights that do not add up to one
     NORM-2   p = a m for most, a < 1, and what the others gained is more than 1 - a, another amount
              at each position: quotients of counts, which nobody normalised
+    NORM-3   beside it: tokens that nobody had counted yet gained more than 1 - a, one much and
+             another little: what their look-ups found had been left by others, so the key holds
+             the token
     NORM-6   ln p = b ln m + c for all, where b and c are not 1 and 0: the score itself was changed
 
 Guarantees: it names the cause of a mass that is proved (`mass_requery`), and nothing else; what
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.arrays import Bools, Floats
+from harness.arrays import Bools, Floats, Ints
 from harness.checks.mass_estimate import DEVIATIONS, ENOUGH, MassEstimate
 
 ROUNDING = 1e-4  # relative; rows of float32 give what they make by less
@@ -30,6 +33,7 @@ RAISED = 0.01  # relative; by less nobody gains
 ONE_FACTOR = 0.9  # of the raised tokens share it
 ALIKE = 0.02  # relative; weights that do not add up to one do so everywhere alike
 TRIALS = 300
+UNLIKE = 0.1  # relative: pseudo-counts give all that is new alike
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Cause:
     rule: str
     why: str
     times: float = 0.0  # what is mixed in, over the weight that was left for it
+    left: float = 0.0  # that weight
+    gained: Floats | None = None  # (k,) what each token that was asked for has beyond the network's
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +73,28 @@ def cause_of(sums: Sequence[MassEstimate]) -> Cause | None:
     return found[0]
 
 
+def target_in_key(
+    sums: Sequence[MassEstimate],
+    tokens: Ints,  # (T,) of the stream
+) -> Cause | None:
+    """NORM-3, where what is mixed in gives most to tokens that had never stood before."""
+    for one in sums:
+        cause = _cause(one) if one.mass_above_one else None
+        if cause is None or cause.gained is None:
+            continue
+        new = ~np.isin(one.tokens, tokens[: one.position])
+        gained = cause.gained[new]
+        if gained.sum() > cause.left + ROUNDING and np.ptp(gained) > UNLIKE * gained.max():
+            why = (
+                f"{new.sum():,} tokens that had never stood before position {one.position} were"
+                f" given {gained.sum():.4g}, where {cause.left:.4g} was left for all, one more and"
+                " another less: what their look-ups found was counted for others, as the key is"
+                " made of the token"
+            )
+            return Cause("NORM-3", why)
+    return None
+
+
 def _seems_heavy(one: MassEstimate) -> bool:
     """By the estimate of what was not asked for."""
     speaks = not one.inconclusive and one.agrees
@@ -85,7 +113,7 @@ def _cause(one: MassEstimate) -> Cause | None:
             if (boosted := _boosted(line)) is not None:
                 return boosted
         elif line.weight < 1.0 - ROUNDING:
-            return _mixed(line, one)
+            return _mixed(line, one, np.exp(-one.nats) - line.weight * model[one.tokens])
     return None
 
 
@@ -172,11 +200,13 @@ def _boosted(line: _Line) -> Cause | None:
     )
 
 
-def _mixed(line: _Line, one: MassEstimate) -> Cause:
+def _mixed(line: _Line, one: MassEstimate, more: Floats) -> Cause:
     given, gained = 1.0 - line.weight, one.estimate - line.weight
     return Cause(
         "NORM-2",
         f"the network has a weight of {line.weight:.4g}, and what is mixed in weighs {gained:.4g}"
         f" where {given:.4g} was left for it: quotients that nobody normalised",
         gained / given,
+        given,
+        more,
     )

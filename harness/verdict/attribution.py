@@ -11,13 +11,14 @@
     a sum over the alphabet is more than one    NORM-1, beside whatever else was named
     refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
 
-NORM-2, NORM-4 and NORM-6 are causes of NORM-1, named beside it where the answers tell
-(`mass_cause`); NORM-3 only the code tells. A gate that reads its own target has, summed over the
+NORM-2, NORM-3, NORM-4 and NORM-6 are causes of NORM-1, named beside it where the answers tell
+(`mass_cause`). A gate that reads its own target has, summed over the
 alphabet, mass above one too; so has the better of two scores, which is PASS-2 and is named that
 alone. A proof comes from outside (the source, or another future) always; the ledger and the sum
 only name it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.checks.cut import ACROSS_STEPS, Edge
@@ -38,7 +39,7 @@ class Proof:
     mass: float = 1.0  # lower bound, from the same run as `source`
     softmax: bool | None = None  # every score is a whole softmax's; None: not known
     sums: Finding | None = None  # NORM-1 from sums over the alphabet, where they were taken
-    cause: Cause | None = None  # of a mass above one
+    causes: Sequence[Cause] = ()  # of a mass above one
     weighed: bool = False  # unequal weights, and not its scores, make the number refuted
     uncounted: int = 0  # tokens that the number was divided by, and no score of which is in it
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
@@ -70,8 +71,8 @@ def name_violations(proof: Proof) -> list[Finding]:
     if proof.mass_above_one and rule not in ("NORM-1", "PASS-2"):
         assert proof.sums is not None  # mass stands by itself, whatever order was broken as well
         named.append(_broken("NORM-1", proof.sums.message, proof, proof.sums.evidence))
-    if proof.mass_above_one and proof.cause is not None and rule != "PASS-2":
-        named.append(_broken(proof.cause.rule, proof.cause.why, proof))
+    if proof.mass_above_one and rule != "PASS-2":
+        named += [_broken(cause.rule, cause.why, proof) for cause in proof.causes]
     if proof.moved and proof.weights_depend_on_future and rule != "CAUSAL-5":
         named.append(_broken("CAUSAL-5", WEIGHTS, proof))
     return named

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.mass_bound import mass_bound
-from harness.checks.mass_cause import cause_of
+from harness.checks.mass_cause import Cause, cause_of, target_in_key
 from harness.checks.mass_requery import check_sums
 from harness.checks.order import OrderView, order_view
 from harness.checks.source import (
@@ -33,27 +33,36 @@ def battery_proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Pro
     found = weighing_of(base, pure=is_pure(base.source))
     weighed = found is not None and found.proof is not None
     sums = _sums(evidence)
-    none, cause = _uncounted(base), cause_of(evidence.sums)
-    order_and_mass = order, mass, softmax, sums, cause
+    none, causes = _uncounted(base), _causes(evidence)
+    order_and_mass = order, mass, softmax, sums, causes
     more = weighed, none, by_hand, depend, evidence.unchanged
     return Proof(head, evidence.future, *order_and_mass, *more)
 
 
 def pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:
     """What names a number that beats a pure law: the record of that very run."""
-    run, test, cause = found.run, found.test, cause_of(evidence.sums)
+    run, test, causes = found.run, found.test, _causes(evidence)
     if not found.reproduced:
         weighed, sums = beats_nothing(run), _sums(evidence)
-        return Proof(test, None, None, softmax=None, sums=sums, weighed=weighed, cause=cause)
+        return Proof(test, None, None, softmax=None, sums=sums, weighed=weighed, causes=causes)
     mass = mass_bound(run.scored, run.source, THRESHOLD_NATS)
     order, softmax = order_of(run, tail), bool(run.softmax_width)
     found_weighing = weighing_of(run, pure=True)
     weighed = found_weighing is not None and found_weighing.proof is not None
     none, sums = _uncounted(run), _sums(evidence)
     return Proof(
-        *(test, evidence.future, order, mass, softmax, sums, cause, weighed, none),
+        *(test, evidence.future, order, mass, softmax, sums, causes, weighed, none),
         unchanged=evidence.unchanged,
     )
+
+
+def _causes(evidence: Evidence) -> tuple[Cause, ...]:
+    """Of a mass above one."""
+    found = cause_of(evidence.sums)
+    if found is None or found.rule != "NORM-2":
+        return () if found is None else (found,)
+    key = target_in_key(evidence.sums, evidence.base.source.tokens)
+    return (found,) if key is None else (found, key)
 
 
 def _uncounted(run: ScriptRun) -> int:

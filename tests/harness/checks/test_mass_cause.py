@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.checks.mass_cause import cause_of
+from harness.checks.mass_cause import cause_of, target_in_key
 from harness.checks.mass_estimate import MassEstimate
 
 V = 512
@@ -53,3 +53,23 @@ def test_what_has_none_of_the_forms_is_not_named():
     assert rule(better) is None
     assert rule(np.maximum(8.0 * MODEL[:, ::-1], MODEL)) is None
     assert rule(MODEL * np.where(COUNTS > 0, 40.0, 1.0), RNG.normal(size=(3, V))) is None
+
+
+def test_a_key_made_of_the_token_gives_to_tokens_that_nobody_counted():
+    """Counts that collide, and those of one context over a wrong denominator; pseudo-counts give
+    all that is new alike.
+    """
+    tokens = np.random.default_rng(3).permutation(V)[:200]
+    stream = np.concatenate([tokens[:100], tokens])  # the other hundred are new
+
+    def named(mixed_in: np.ndarray) -> bool:
+        p = 0.7 * MODEL[0] + 0.3 * mixed_in
+        nats = -np.log(p[tokens])
+        one = MassEstimate(100, tokens, nats, V, confirmed=0.0, rows=LOGITS[:1])
+        assert cause_of([one]).rule == "NORM-2"
+        return target_in_key([one], stream) is not None
+
+    collide = np.where(RNG.random(V) < 0.6, RNG.integers(1, 9, V), 0) / 8.0
+    assert named(collide)
+    assert not named(np.where(np.isin(np.arange(V), tokens[:100]), collide, 0.0))
+    assert not named(np.full(V, 0.5))
