@@ -125,7 +125,7 @@ for score in (leader_of_floats, leader_of_tensors, leader_of_means, leader_of_ar
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The capture, and the printed numbers by the name of what made them."""
+    """The capture, and what adds up to each number, by the name of what made it."""
     stage = tmp_path_factory.mktemp("choices")
     stream = np.random.default_rng(5).integers(0, V, TOKENS)
     np.save(stage / "stream.npy", stream)
@@ -136,26 +136,23 @@ def run(tmp_path_factory):
         watching(stream, stage / "out" / "rank0", stage) as recorder,
     ):
         exec(recorder.compiled(SCRIPT, str(stage / "train_gpt.py")), {"__name__": "__main__"})
+    capture = load(stage / "out")
+    assert capture.errors == []
     numbers = printed_numbers(text.getvalue())
-    return load(stage / "out"), {number.text.split()[0]: number for number in numbers}
+    passes = {n.text.split()[0]: reconstruct(capture, n, TOKENS) for n in numbers}
+    return capture, passes
 
 
 def test_a_number_that_counts_one_of_several_scores_is_rebuilt(run):
     """Whoever chooses, and however: all tokens, each once, to the last digit."""
-    capture, numbers = run
-    assert capture.errors == [] and len(numbers) == 14
-    for name, printed in numbers.items():
-        found = reconstruct(capture, printed, TOKENS)
+    _, passes = run
+    assert len(passes) == 14
+    for name, found in passes.items():
         assert found is not None and found.gap < 1e-6, name
         assert sorted(found.position) == list(range(1, TOKENS)), name
 
 
 def test_the_best_each_time_is_seen_and_a_choice_by_the_past_is_none(run):
-    capture, numbers = run
-    seen = set()
-    for name, printed in numbers.items():
-        found = reconstruct(capture, printed, TOKENS)
-        assert found is not None
-        if len(best_of_several(capture, found)):
-            seen.add(name)
-    assert seen == {name for name in numbers if name.startswith(("lowest", "highest"))}
+    capture, passes = run
+    seen = {name for name, found in passes.items() if len(best_of_several(capture, found))}
+    assert seen == {name for name in passes if name.startswith(("lowest", "highest"))}
