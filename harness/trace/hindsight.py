@@ -42,14 +42,23 @@ def best_of_several(capture: Capture, scored: Pass) -> Ints:
 
 
 def _best(capture: Capture, scored: Pass) -> bool:
-    """What counted are the very numbers that were taken."""
+    """What counted are the very numbers that were taken, of the same forward."""
+    forwards = capture.loss[scored.event]
     taken = capture.events(EventKind.BEST)
-    taken = taken[np.isin(capture.loss[taken], capture.loss[scored.event])]
-    rows = np.isin(capture.score_event, taken)
-    if not rows.any():
-        return False
-    best = _by_place(capture.position[rows], np.abs(capture.nats[rows]), scored)
-    return _share(np.abs(best - scored.nats) <= SAME_NATS) >= NEARLY_ALL
+    rows = np.isin(capture.score_event, taken[np.isin(capture.loss[taken], forwards)])
+    behind, steps = capture.loss[capture.score_event[rows]], capture.nats[rows] / SAME_NATS
+    known = set(_keys(behind, capture.position[rows], np.floor(np.abs(steps))))
+    counted = np.floor(scored.nats / SAME_NATS)
+    near = [_keys(forwards, scored.position, counted + off) for off in (-1, 0, 1)]
+    found = [any(key in known for key in keys) for keys in zip(*near, strict=True)]
+    return _share(np.array(found)) >= NEARLY_ALL
+
+
+def _keys(
+    forward: Ints, position: npt.NDArray[np.int32], step: Floats
+) -> list[tuple[int, int, float]]:
+    """One a row."""
+    return list(zip(forward.tolist(), position.tolist(), step.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
