@@ -8,9 +8,9 @@ import numpy as np
 from harness.inside.hooks.numpy.names import CHOOSES, MIXES
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of, maps_of, plain, tracked
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE
-from harness.inside.hooks.recording.best_of import is_best_of
+from harness.inside.hooks.recording.best_of import FEWEST, is_best_of
 from harness.inside.hooks.recording.position_maps import PositionMap, latest, merged, mixed
-from harness.inside.hooks.recording.recorder import FEWEST_IDS, Recorder
+from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.widths import after
 
 
@@ -101,7 +101,7 @@ def chosen(recorder: Recorder, candidates: Any, result: Any, mapped: PositionMap
     """One of several scores of each token came out: the best?"""
     if len(maps_of(candidates)) < 2 and not isinstance(candidates, np.ndarray):
         return
-    if not FEWEST_IDS <= result.size <= READ_AT_ONCE:
+    if not FEWEST <= result.size <= READ_AT_ONCE:
         return
     sides = [np.broadcast_to(plain(c), result.shape).reshape(-1) for c in candidates]
     taken = np.asarray(plain(result), np.float64).reshape(-1)

@@ -8,6 +8,7 @@ Does not cover: whether it is what was counted (`trace.hindsight`).
 import numpy as np
 import numpy.typing as npt
 
+FEWEST = 8  # tokens
 SHARE = 0.02  # of the tokens whose scores differ, that each of two must be the best for
 DIFFER = 1e-6  # nats
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.position_maps import PositionMap
 
-MOST = 2_048  # numbers that are remembered
+MOST = 1_024  # numbers that are remembered
+LONGEST = 1 << 16  # scores of one total, which are held
 MOST_AT_ONCE = 512  # entries of a tensor of totals
 SAME = 1e-3  # relative: a total against its own scores, in whatever precision it was added up
 
@@ -51,7 +52,7 @@ class LatestTotals:
             return
         runs, places = values.reshape(len(numbers), -1), positions.reshape(len(numbers), -1)
         n, sums = runs.shape[1], runs.sum(axis=1)
-        if n < 2:
+        if not 2 <= n <= LONGEST:
             return
         is_mean = np.allclose(sums, numbers * n, rtol=SAME)
         if not (is_mean or np.allclose(sums, numbers, rtol=SAME)):

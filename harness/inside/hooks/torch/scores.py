@@ -15,7 +15,7 @@ from torch import Tensor
 
 from harness.inside.hooks.dynamo_compat import to_numpy
 from harness.inside.hooks.python.tracked_floats import READ_AT_ONCE, tracked_list, tracked_number
-from harness.inside.hooks.recording.best_of import is_best_of
+from harness.inside.hooks.recording.best_of import FEWEST, is_best_of
 from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.picked_rows import picked_from
 from harness.inside.hooks.recording.position_maps import (
@@ -173,7 +173,7 @@ class Scores:
 
     def chosen(self, candidates: Sequence[Tensor], out: Tensor, mapped: PositionMap) -> None:
         """One of several scores of each token came out: the best?"""
-        if out.device.type != "cpu" or out.requires_grad or out.numel() < FEWEST_IDS:
+        if out.device.type != "cpu" or out.requires_grad or out.numel() < FEWEST:
             return
         numbers = [numbers_of(one.expand(out.shape)).reshape(-1) for one in candidates]
         if is_best_of(np.stack(numbers), numbers_of(out).reshape(-1)):
