@@ -78,7 +78,7 @@ def test_a_number_that_is_no_mean_of_honest_scores(seed):
 
     def run(nats, width=64, kinds=(EventKind.SUM,), fewer=0) -> SimpleNamespace:
         at = once.position[fewer:]
-        one = capture([(kind, "") for kind in kinds])
+        one = capture([(kind, "0.5") for kind in kinds])
         columns = {
             "position": np.tile(at, len(kinds)),
             "nats": np.concatenate([nats[fewer:] * (1 + 0.1 * k) for k in range(len(kinds))]),
