@@ -7,7 +7,7 @@ incomplete, and the report must say so.
 
 import collections
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -78,6 +78,7 @@ class Recorder:
         self.clock = ReadingClock(lambda ids: self.aligner.positions(ids))
         self._looked_at, self._fingerprint = -1, 0  # the weights, at which event
         self.totals = LatestTotals()
+        self._kept_last: dict[LineOfValues, Total] = {}
         self._keeping: dict[LineOfValues, None] = {}  # lines with a run, in the order of its begin
 
     # -- events ---------------------------------------------------------------------------------
@@ -211,8 +212,13 @@ class Recorder:
             self.totals.put(mapped, positions.reshape(-1), numbers, come_to)
         self._scores(event, positions.reshape(-1), numbers, weights, site.line, read_out)
 
-    def kept_totals(self, line: LineOfValues, totals: Iterable[Total]) -> None:
-        """A line keeps totals that had been added up before."""
+    def kept_totals(self, line: LineOfValues, totals: Sequence[Total]) -> None:
+        """A line keeps totals that had been added up before; one of them again and again, where
+        each token costs what the mean of them does.
+        """
+        if not totals or self._kept_last.get(line) is totals[-1]:
+            return
+        self._kept_last[line] = totals[-1]
         for total in totals:
             mapped, known = total.mapped, total.positions >= 0
             event = self.event(
