@@ -50,10 +50,11 @@ class LatestTotals:
         """Remembers the totals of runs of equal length."""
         if not 0 < len(numbers) <= MOST_AT_ONCE or len(values) % len(numbers):
             return
-        runs, places = values.reshape(len(numbers), -1), positions.reshape(len(numbers), -1)
-        n, sums = runs.shape[1], runs.sum(axis=1)
+        n = len(values) // len(numbers)
         if not 2 <= n <= LONGEST:
             return
+        runs, places = values.reshape(len(numbers), n), positions.reshape(len(numbers), n)
+        sums = runs.sum(axis=1)
         is_mean = np.allclose(sums, numbers * n, rtol=SAME)
         if not (is_mean or np.allclose(sums, numbers, rtol=SAME)):
             return
