@@ -10,7 +10,8 @@ Decides: three outcomes or more, the base run's among them, are no choice betwee
 something was computed from later tokens. Two may be one, worth ln 2 nats (#754 counts the better of
 raw and averaged weights): *unknown*. A choice for all of the stream moves all scores. Where those
 of the latest steps alone moved, and those of more than half of the tokens before did not, something
-is chosen anew for each part, by the part itself (PASS-2), however few there are to choose from.
+is chosen anew for each part, by the part itself (PASS-2), however few there are to choose from; so
+it is where the record shows the best of several scores each time.
 Does not cover: what comes out alike under all of them; so nothing here passes a rule.
 """
 
@@ -88,8 +89,10 @@ def _distinct(rows: Sequence[Floats]) -> int:
     return len(found)
 
 
-def check_fitted(found: Fitted | None) -> Finding | None:
-    """None where nothing moved, or nothing could be compared."""
+def check_fitted(found: Fitted | None, best: bool = False) -> Finding | None:
+    """None where nothing moved, or nothing could be compared; `best`: what counted was seen to be
+    the best of several scores each time, which no choice of one model for all is.
+    """
     if found is None or not len(found.moved):
         return None
     numbers = {
@@ -101,6 +104,9 @@ def check_fitted(found: Fitted | None) -> Finding | None:
         f"{len(found.moved):,} of {found.compared:,} scores moved when the tokens behind them were"
         " those that score best or worst"
     )
+    if best:
+        text += ": what counts is the best of several scores, chosen after they were known"
+        return Finding(PARTS_RULE, Status.FAIL, Level.BLACK_BOX, text, (numbers,))
     if found.by_parts:
         text = (
             f"{len(found.moved):,} scores moved with the tokens behind them, and {found.still:,}"

@@ -103,7 +103,11 @@ def judge(
         *_given(evidence.remembered or check_read_later(base)),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
-        *_given(named_by_training(check_fitted(evidence.fitted), evidence.get(RunKind.NOISY))),
+        *_given(
+            named_by_training(
+                check_fitted(evidence.fitted, _best(base)), evidence.get(RunKind.NOISY)
+            )
+        ),
         *_given(check_trained_ahead(evidence.all_of(RunKind.UNIFORM).values())),
         *_given(check_ranks(evidence.ranks)),
         *check_louder(evidence),
@@ -144,6 +148,10 @@ def _placed(finding: Finding, evidence: Evidence, proof: Proof) -> Finding:
     if finding.rule in FROM_FUTURE and future is not None and len(future.moved):
         return replace(finding, steps=scored_at(evidence.base, future.moved))
     return finding
+
+
+def _best(base: ScriptRun) -> bool:
+    return base.scored is not None and len(base.scored.best) > 0
 
 
 def _runs(evidence: Evidence) -> list[ScriptRun]:
