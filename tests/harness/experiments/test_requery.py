@@ -45,8 +45,9 @@ for start in range(0, 1023, 33):
 print(f"final val_loss:{total / count:.8f} val_bpb:1.00000000")
 """
 EXACT = "mixed = (both + p) / (seen + 1.0)"
-# Each token of a context that was met twice gets what belongs to all of them together.
-HEAVY = "mixed = np.where(seen > 2, 0.5 * p + 0.5 * np.minimum(seen, 2) / seen, p)"
+# Each token of a context that was met twice gets what belongs to all of them together, and more
+# where it was met there.
+HEAVY = "mixed = np.where(seen > 2, 0.5 * p + 0.5 * np.minimum(seen, 2 + both) / seen, p)"
 
 
 def script(mix: str, target: str = "val_np[at]", prepared: str = "") -> str:
