@@ -112,6 +112,11 @@ class Evidence:
         return used_early(base.scored, base.uses, base.earlier)
 
     @property
+    def best(self) -> bool:
+        """What counts was seen to be the best of several scores each time."""
+        return self.base.scored is not None and len(self.base.scored.best) > 0
+
+    @property
     def unchanged(self) -> bool:
         """Most of what an update had used early stayed under each future: it could not show."""
         cut, used = self.cut, self.used_early

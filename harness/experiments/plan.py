@@ -352,6 +352,8 @@ class Rounds:
         skipped = self.evidence.skipped
         if not self.driver.can_ask:
             skipped[FIRST_REQUERY] = "only a single process on the CPU can be copied"
+        elif self._proved and self.evidence.best and not self._everything:
+            skipped[FIRST_REQUERY] = "the best of several scores is no question of mass"
         elif self._proved:
             requery.decide()
         elif self._everything:

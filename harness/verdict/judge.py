@@ -105,7 +105,7 @@ def judge(
         *_given(check_first_row(evidence.first_row)),
         *_given(
             named_by_training(
-                check_fitted(evidence.fitted, _best(base)), evidence.get(RunKind.NOISY)
+                check_fitted(evidence.fitted, evidence.best), evidence.get(RunKind.NOISY)
             )
         ),
         *_given(check_trained_ahead(evidence.all_of(RunKind.UNIFORM).values())),
@@ -148,10 +148,6 @@ def _placed(finding: Finding, evidence: Evidence, proof: Proof) -> Finding:
     if finding.rule in FROM_FUTURE and future is not None and len(future.moved):
         return replace(finding, steps=scored_at(evidence.base, future.moved))
     return finding
-
-
-def _best(base: ScriptRun) -> bool:
-    return base.scored is not None and len(base.scored.best) > 0
 
 
 def _runs(evidence: Evidence) -> list[ScriptRun]:

@@ -162,12 +162,12 @@ class _Seen:
         """`x`, where it is kept."""
         lines, recorder = self._lines, self._recorder
         read, blocks, totals = self._clock.read, self._clock.blocks, recorder.totals.by_value
+        arrays = recorder.totals.sizes
 
         def seen_block(line: LineOfValues, value: Any) -> None:
-            if recorder.usable("block"):
+            if recorder.usable("block"):  # while it is watched
                 try:
-                    if totals:
-                        recorder.kept_totals(line, recorder.totals.of_array(value))
+                    recorder.kept_totals(line, recorder.totals.of_array(value))
                     recorder.kept_block(line, value)
                 except Exception as error:  # noqa: BLE001 - ours must never reach the script
                     recorder.missed("block", error)
@@ -179,21 +179,24 @@ class _Seen:
                     recorder.kept_totals(lines[number], [totals[value]])
                 if read and recorder.active and not (line := lines[number]).is_dead:
                     recorder.kept(line, value)
-            elif (blocks or totals) and kind in ARRAYS and recorder.active and self._is_block(value):
+            elif kind in ARRAYS and (blocks or arrays) and self._is_block(value):
                 seen_block(lines[number], value)
             return value
 
         return keep
 
     def _is_block(self, value: Any) -> bool:
-        """An array with a score a token, whose places nobody knows."""
+        """An array with a score a token, whose places nobody knows, or of totals."""
         if type(value) is Tensor:
             with Unwatched():
-                kept = self._clock.fits(value.numel()) and value.is_floating_point()
+                kept = self._fits(value.numel()) and value.is_floating_point()
                 kept = kept and value.device.type == "cpu"
                 return kept and not value.requires_grad and self._recorder.maps.find(value) is None
-        fits = self._clock.fits(value.size) and value.dtype.kind == "f"
+        fits = self._fits(value.size) and value.dtype.kind == "f"
         return fits and map_of(value) is None
+
+    def _fits(self, size: int) -> bool:
+        return size in self._recorder.totals.sizes or self._clock.fits(size)
 
     def goer(self) -> Any:
         """`a`, where it is gone through."""

@@ -36,6 +36,7 @@ class LatestTotals:
 
     def __init__(self) -> None:
         self.by_value: dict[float, Total] = {}
+        self.sizes: set[int] = set()  # entries of the arrays of totals that there were
         # The same by (number, place in its tensor, entries there): rows of one temperature zero
         # all cost the same.
         self._by_place: dict[tuple[float, int, int], Total] = {}
@@ -58,6 +59,7 @@ class LatestTotals:
         is_mean = np.allclose(sums, numbers * n, rtol=SAME)
         if not (is_mean or np.allclose(sums, numbers, rtol=SAME)):
             return
+        self.sizes.add(len(numbers))
         for place, number in enumerate(numbers.tolist()):
             total = Total(mapped, places[place], runs[place])
             for value in (number, number * n) if is_mean else (number,):
@@ -67,7 +69,7 @@ class LatestTotals:
     def of_array(self, value: Any) -> list[Total]:
         """What every entry of a tensor or an array stands for; nothing, where one is no total."""
         size = value.numel() if isinstance(value, Tensor) else value.size
-        if not 0 < size <= MOST_AT_ONCE:
+        if size not in self.sizes:
             return []
         found = []
         for place, number in enumerate(numbers_of(value).reshape(-1).tolist()):
