@@ -165,7 +165,7 @@ class _Seen:
         arrays = recorder.totals.sizes
 
         def seen_block(line: LineOfValues, value: Any) -> None:
-            if recorder.usable("block"):  # while it is watched
+            if recorder.usable("block"):
                 try:
                     recorder.kept_totals(line, recorder.totals.of_array(value))
                     recorder.kept_block(line, value)
