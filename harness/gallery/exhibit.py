@@ -5,7 +5,7 @@ The key `expect` of its submission.json, beside the contest's own keys:
     "blurb": "one line: the idea",
     "expect": {
         "verdict": "VIOLATION",              CLEAN, REVIEW (a try that is named), UNRUNNABLE
-        "rules": ["ORDER-1"],                one of them must fail, at
+        "rules": ["ORDER-1"],                one of them must fail (of a REVIEW: they are broken), at
         "level": "black_box",                this level or a stronger one
         "says": "zero",                      words of the failure, or of what did not pass
         "options": ["--quick"],              of `scorefirst evaluate`, where all runs are needless
@@ -40,7 +40,7 @@ class Exhibit:
     room: str  # "exploits" or "legal"
     idea: str
     verdict: Verdict  # that it must get
-    rules: tuple[str, ...]  # any one of them must fail
+    rules: tuple[str, ...]  # that it breaks; of a VIOLATION any one of them must fail
     level: Level | None  # at which, or at a stronger one
     says: str  # what failure or findings must say
     options: tuple[str, ...]

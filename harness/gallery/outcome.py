@@ -21,9 +21,13 @@ class State(StrEnum):
     """One word a folder."""
 
     CAUGHT = "caught"
+    NAMED = "named"  # no violation, and what it tries is said
     CLEAN = "clean"
     OPEN = "open"  # known to escape, or to be held up; as its manifest says
     WRONG = "WRONG"  # anything else
+
+
+_STATES = {Verdict.CLEAN: State.CLEAN, Verdict.REVIEW: State.NAMED}
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,9 @@ def compare(exhibit: Exhibit, seen: Seen) -> Outcome:
     """One row."""
     caught = _caught_by(exhibit, seen)
     level = seen.failed.get(caught, "")
-    if seen.verdict is exhibit.verdict and (caught or not exhibit.rules) and _says(exhibit, seen):
-        state = State.CLEAN if exhibit.verdict is Verdict.CLEAN else State.CAUGHT
+    proved = caught or exhibit.verdict is not Verdict.VIOLATION
+    if seen.verdict is exhibit.verdict and proved and _says(exhibit, seen):
+        state = _STATES.get(exhibit.verdict, State.CAUGHT)
         note = "its manifest calls it open: remove the key" if exhibit.is_open else ""
         return Outcome(state, caught, level, note)
     if exhibit.is_open and seen.verdict is exhibit.today:

@@ -1,5 +1,5 @@
 """The same stream with other tokens at some places: length, boundaries and their spacing stay, so
-code that cuts at documents sees the same shape.
+code that cuts at documents sees the same shape; but in `other_documents`.
 """
 
 from dataclasses import replace
@@ -9,6 +9,8 @@ import numpy as np
 from harness.arrays import Tokens
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
+
+OTHER_DOCUMENT_TOKENS = 24  # mean, where other documents are put: several begin in any window
 
 
 def replaced(
@@ -63,6 +65,25 @@ def altered_future(
     """Another token everywhere from `cut` on, but where a document opens."""
     places = np.setdiff1d(np.arange(cut, len(stream.tokens)), stream.starts)
     return replaced(stream.tokens, places, ordinary, rng)
+
+
+def other_documents(
+    stream: Stream,
+    cut: int,  # first position whose token changes
+    ordinary: Tokens,  # (n,) ascending
+    boundary: int,
+    rng: np.random.Generator,
+) -> Tokens:  # (T,) int64
+    """Other tokens from `cut` on, where a document now opens if none did, and other ones behind
+    it: for who may not know where documents end.
+    """
+    n_tokens = len(stream.tokens)
+    tokens = replaced(stream.tokens, np.arange(cut, n_tokens), ordinary, rng)
+    opens = np.flatnonzero(rng.random(n_tokens - cut) < 1 / OTHER_DOCUMENT_TOKENS) + cut
+    tokens[opens[opens > cut]] = boundary
+    if stream.tokens[cut] != boundary:
+        tokens[cut] = boundary
+    return tokens
 
 
 def with_token(stream: SourceStream, position: int, token: int) -> SourceStream:

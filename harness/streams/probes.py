@@ -1,8 +1,10 @@
 """Where to ask again with another future: the edges where leaks live, drawn from the run's seed.
 
-Eight cuts, two each at chunk edges, window edges and document edges and two inside windows; a
+Twelve cuts, two each at chunk edges, window edges and document edges and six inside windows; a
 stream too short for a kind gets interior ones instead. Each comes with two different futures,
-because a move counts only when both repeat it: one may be noise.
+because a move counts only when both repeat it: one may be noise. Documents end where they did in
+eight of them; in the other four a document opens, or does not, at the cut: a predictor has to
+foretell a boundary like any other token.
 """
 
 from collections.abc import Iterable
@@ -11,12 +13,14 @@ import numpy as np
 
 from harness.arrays import Tokens
 from harness.predictor import Geometry
-from harness.streams.perturb import altered_future
+from harness.streams.perturb import altered_future, other_documents
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import Chunk, chunks
 
 N_CUTS = 8
+N_OPENED = 4
+OPENED = "document opened"
 
 
 def probe_cuts(
@@ -25,15 +29,13 @@ def probe_cuts(
     """cut -> (kind, future one, future two)."""
     rng = np.random.default_rng([seed, 0xCA5A])
     kinds = dict(_choose(stream, chunks(geometry, vocabulary.size), rng))
-    ordinary = vocabulary.ordinary
-    return {
-        cut: (
-            kind,
-            altered_future(stream, cut, ordinary, rng),
-            altered_future(stream, cut, ordinary, rng),
-        )
-        for cut, kind in sorted(kinds.items())
-    }
+
+    def future(cut: int) -> Tokens:
+        if kinds[cut] == OPENED:
+            return other_documents(stream, cut, vocabulary.ordinary, vocabulary.boundary, rng)
+        return altered_future(stream, cut, vocabulary.ordinary, rng)
+
+    return {cut: (kind, future(cut), future(cut)) for cut, kind in sorted(kinds.items())}
 
 
 def _choose(
@@ -53,8 +55,9 @@ def _choose(
         ],
     }
     chosen: dict[int, str] = {}
-    for kind, positions in [*edges.items(), ("interior", range(1, len(stream.tokens)))]:
-        wanted = N_CUTS - len(chosen) if kind == "interior" else 2
+    anywhere = range(1, len(stream.tokens))
+    for kind, positions in [*edges.items(), ("interior", anywhere), (OPENED, anywhere)]:
+        wanted = {"interior": N_CUTS - len(chosen), OPENED: N_OPENED}.get(kind, 2)
         for p in map(int, rng.permutation(np.unique(positions))):
             if wanted and 1 <= p < len(stream.tokens) and p not in no_input and p not in chosen:
                 chosen[p] = kind

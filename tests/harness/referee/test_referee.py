@@ -24,7 +24,7 @@ def test_an_honest_adaptive_predictor_passes_everything(native, run_native, judg
     found = judged(run)
     assert statuses(found) == ALL_PASS
     assert "no parameters to change" in found["ORDER-7"].message  # it counts, and has no weights
-    assert run.complete and len(run.probes) == 8
+    assert run.complete and len(run.probes) == 12
     assert len(run.ledger.updates) == 3  # four chunks; never after the last
     first, last = run.ledger.nats[1:193], run.ledger.nats[-192:]
     assert last.mean() < first.mean() - 0.3

@@ -13,7 +13,7 @@ from harness.referee.source_run import DOCUMENT_TOKENS, N_DOCUMENTS
 from harness.streams.drawn import Schedule, SourceStream, draw
 from harness.streams.model_rows import Ask, ModelRows
 from harness.streams.perturb import altered_future
-from harness.streams.probes import N_CUTS, probe_cuts
+from harness.streams.probes import N_CUTS, N_OPENED, OPENED, probe_cuts
 from harness.streams.stream import text_stream, validation_stream
 from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import chunks
@@ -174,7 +174,7 @@ def test_cuts_lie_at_the_edges_that_they_name(short_stream, vocabulary, geometry
     starts, stops = {c.start for c in cut_chunks}, {c.stop for c in cut_chunks}
     edges = {b.targets.start + i * b.scored for b in batches for i in range(b.n_windows)}
 
-    assert len(cuts) == N_CUTS and list(cuts) == sorted(cuts)
+    assert len(cuts) == N_CUTS + N_OPENED and list(cuts) == sorted(cuts)
     assert {"interior", "window edge"} <= {kind for kind, _, _ in cuts.values()}
     for cut, (kind, _, _) in cuts.items():
         assert {
@@ -182,6 +182,7 @@ def test_cuts_lie_at_the_edges_that_they_name(short_stream, vocabulary, geometry
             "document edge": bool({cut, cut - 1} & set(short_stream.starts.tolist())),
             "window edge": cut in edges,
             "interior": True,
+            OPENED: True,
         }[kind]
 
 
@@ -201,13 +202,29 @@ def test_a_cut_changes_an_input_of_the_batch_that_it_is_asked_in(
 
     cuts = probe_cuts(stream, vocabulary, geometry, seed)
 
-    assert len(cuts) <= N_CUTS
+    assert len(cuts) <= N_CUTS + N_OPENED
     for cut, (_, *futures) in cuts.items():
         (batch,) = [b for b in batches if cut in b.targets]
         assert cut <= batch.last_input
         for future in futures:
             np.testing.assert_array_equal(future[:cut], stream.tokens[:cut])
             assert len(future) == n_tokens
+
+
+def test_documents_end_elsewhere_in_some_futures_and_where_they_did_in_the_others(
+    short_stream, vocabulary
+):
+    """Both futures of such a cut open a document there, or leave it out: a predictor that knew of
+    the boundary moves under both.
+    """
+    cuts = probe_cuts(short_stream, vocabulary, GEOMETRIES["many chunks"], 5)
+    opened = short_stream.tokens == vocabulary.boundary
+
+    for cut, (kind, *futures) in cuts.items():
+        for future in futures:
+            now = future == vocabulary.boundary
+            assert now[cut] == (opened[cut] != (kind == OPENED))
+            assert kind == OPENED or (now == opened).all()
 
 
 def test_the_two_futures_of_a_cut_differ(short_stream, vocabulary):
