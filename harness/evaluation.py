@@ -6,7 +6,6 @@ So does a signal, where the command turned it into `Interrupted`, and an error o
 the report is there, and `broken` holds the error for the caller to raise.
 """
 
-import hashlib
 import signal
 import time
 from collections.abc import Iterator
@@ -46,6 +45,7 @@ from harness.referee.setup import Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
 from harness.report.checkout import commit_of
 from harness.report.driven_json import driven_json
+from harness.report.hashes import evidence_sha256, file_sha256, folder_sha256
 from harness.report.model import Report
 from harness.report.summary import less_isolated
 from harness.sandbox.pool import Pool
@@ -54,14 +54,13 @@ from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.streams.vocabulary import Vocabulary
-from harness.submission import Kind, Submission, overlooked, read_submission
+from harness.submission import Kind, Submission, code_files, overlooked, read_submission
 from harness.verdict.refereed import refereed_source, refereed_table
 from harness.verdict.table import RuleStatus, Table, verdict
 from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
-MAX_HASHED_BYTES = 1 << 30
 UNFINISHED = "it was killed, or the machine went down, before it could say what was established"
 JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
 JUDGE_BROKEN_S = 60.0  # the same where nobody waits: we broke down
@@ -306,7 +305,8 @@ class Evaluation:
                 "kind": submission.kind if submission else "unreadable",
                 "code_bytes": submission.code_bytes if submission else 0,
                 "artifact_bytes": self.artifact.stat().st_size if self.artifact else None,
-                "artifact_sha256": _sha256(self.artifact) if self.artifact else None,
+                "artifact_sha256": file_sha256(self.artifact) if self.artifact else None,
+                "code_sha256": self._code_sha256(),
             },
             profile=self.options.profile,
             score=self._score_shown(),
@@ -330,6 +330,7 @@ class Evaluation:
                 "driven": driven_json(self.examination) if self.examination else None,
                 "evidence": self._files(),
                 **self._contest_told(),
+                "evidence_sha256": evidence_sha256(self.options.out, self._files()),
             },
         )
 
@@ -346,6 +347,13 @@ class Evaluation:
         found = verdict(*self.tables)
         nats = self.contest is not None and self.contest.contest.score.unit == "nats per token"
         return {r: s for r, s in found.items() if not (nats and r.startswith("BYTES-"))}
+
+    def _code_sha256(self) -> str | None:
+        if self.submission is None:
+            return None
+        if self.submission.target and self.submission.kind is Kind.RECORD:  # a lone script
+            return file_sha256(self.options.folder)
+        return folder_sha256(self.options.folder, code_files(self.options.folder))
 
     def _files(self) -> list[str]:
         """Evidence beside the report."""
@@ -412,11 +420,3 @@ def _with_name(folder: Path) -> str:
 
 def _named(data: DataFolder | None) -> dict[str, str] | None:
     return {"folder": str(data.root), "hash": data.fingerprint()} if data else None
-
-
-def _sha256(path: Path) -> str | None:
-    """None of one that is far beyond what may be submitted: its size is a finding."""
-    if path.stat().st_size > MAX_HASHED_BYTES:
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -41,6 +41,8 @@ COMMANDS = {
     "guard": Command("harness.commands.guard", "may this commit be kept? one line and an object"),
     "gains": Command("harness.commands.gains", "is a loop's gain more than noise?"),
     "rules": Command("harness.commands.rules", "list the rules, or explain one"),
+    "replay": Command("harness.commands.replay", "run the counterexample of a report again"),
+    "verify": Command("harness.commands.verify", "check a report's evidence; nothing is run"),
     "gallery": Command("harness.commands.gallery", "show that known attacks are caught"),
     "train": Command("reference_model.train", "train the reference model"),
 }

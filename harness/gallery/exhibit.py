@@ -5,7 +5,7 @@ The key `expect` of its submission.json, beside the contest's own keys:
     "blurb": "one line: the idea",
     "expect": {
         "verdict": "VIOLATION",              CLEAN, REVIEW (a try that is named), UNRUNNABLE
-        "rules": ["ORDER-1"],                one of them must fail (of a REVIEW: they are broken), at
+        "rules": ["ORDER-1"],                broken: of a VIOLATION one of them must fail, at
         "level": "black_box",                this level or a stronger one
         "says": "zero",                      words of the failure, or of what did not pass
         "options": ["--quick"],              of `scorefirst evaluate`, where all runs are needless

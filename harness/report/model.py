@@ -18,6 +18,7 @@ from audits.tool import NAME, commit, version
 from harness.checks.status import Finding
 from harness.protocol.confinement import IsolationAsked, IsolationPart
 from harness.report.gaps import gaps
+from harness.report.hashes import library_versions
 from harness.report.summary import summarise
 from harness.score import Score
 from harness.verdict.decide import Verdict, decide
@@ -95,7 +96,11 @@ class Report:
             "folder": self.folder,
             "replay": self.replay,
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
-            "platform": {"python": platform.python_version(), "system": platform.platform()},
+            "platform": {
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "libraries": library_versions(),
+            },
             **self.extra,
         }
         cleaned = _finite(plain)

@@ -16,6 +16,8 @@ import pytest
 
 from harness.artifacts import REFERENCE
 from harness.commands.evaluate import main
+from harness.commands.replay import main as replay
+from harness.commands.verify import main as verify
 from harness.report.model import SCHEMA_PATH
 from harness.verdict.decide import EXIT_CODES, REQUIRED_RULES, Verdict
 from reference_model.data.folder import DataFolder
@@ -68,9 +70,15 @@ def disguised(manifest: Path, artifact: Path, parent: Path) -> tuple[Path, dict]
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.parent.name)
 def test_each_submission_gets_the_verdict_rule_and_level_of_its_manifest(
-    manifest: Path, data_folder: DataFolder, artifact: Path, tmp_path: Path
+    manifest: Path,
+    data_folder: DataFolder,
+    artifact: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Legal comes out CLEAN; an exploit VIOLATION, by its declared rule, at its declared level."""
+    """Legal comes out CLEAN; an exploit VIOLATION, by its declared rule, at its declared level. The
+    evidence fits its report, and what a referee proved can be shown again.
+    """
     folder, expect = disguised(manifest, artifact, tmp_path)
     out = tmp_path / "report"
 
@@ -80,9 +88,26 @@ def test_each_submission_gets_the_verdict_rule_and_level_of_its_manifest(
     jsonschema.validate(report, json.loads(SCHEMA_PATH.read_text()))
     assert (report["verdict"], report["failure"]) == (expect["verdict"], None), report["rules"]
     assert code == EXIT_CODES[Verdict(expect["verdict"])]
+    assert verify([str(out)]) == 0
+    if expect.get("level") == "referee":
+        _made_again(out, capsys)
     if "rules" in expect:
         status = report["rules"][expect["rules"][0]]
         assert (status["status"], status["level"]) == ("fail", expect["level"]), report["rules"]
     else:
         assert {report["rules"][rule]["status"] for rule in REQUIRED_RULES} == {"pass"}
         assert report["rules"]["SOURCE-1"]["status"] == "pass"
+
+
+def _made_again(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same position and the same sum; another file of evidence is told from the true one."""
+    capsys.readouterr()
+    assert replay([str(out), "--finding", "NORM-1"]) == 0
+    _, position, then, now, _ = capsys.readouterr().out.splitlines()[-5:]
+    assert "position" in position
+    assert then.removeprefix("  then:").strip() == now.removeprefix("  now:").strip()
+
+    ledger = out / "main" / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace("SCORE", "score"))
+    assert verify([str(out)]) == 1
+    assert "main/ledger.jsonl: another file" in capsys.readouterr().out
