@@ -50,13 +50,14 @@ def test_off_by_default_is_no_failure(scan: Scan) -> None:
     "files",
     [
         {"README.md": "```bash\nADAPT_FIRST=1 torchrun train_gpt.py\n```\n"},
+        {"README.md": "Run it:\n\n    ADAPT_FIRST=1 torchrun train_gpt.py\n\nand wait.\n"},
         {"run.sh": "export ADAPT_FIRST=1\ntorchrun train_gpt.py\n"},
         {"train.log": f"{DUMP}\n  adapt_first: True\n{END}"},
         {"train.log": f"started with ADAPT_FIRST=1{END}"},
         {"train.log": f"adapted:done loss=1.5{END}"},
         {"submission.json": '{"val_bpb": 1.2, "settings": {"adapt_first": 1}}'},
     ],
-    ids=["readme", "script", "dump", "assignment", "message", "manifest"],
+    ids=["readme", "indented", "script", "dump", "assignment", "message", "manifest"],
 )
 def test_what_the_folder_shows_is_what_ran(scan: Scan, files: dict[str, str]) -> None:
     """A command, a dump, a printed message or the manifest switches the code on."""

@@ -22,6 +22,7 @@ from audits.facts.documented.setting import Setting, SettingKind
 
 _ASSIGNMENT = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.DOTALL)
 MAX_COMMAND = 100_000  # characters; the longest of two thousand real folders has 4,000
+_INDENT = ("    ", "\t")  # of a block of code in Markdown
 _STARTERS = ("torchrun", "python", "python3", "accelerate")
 READMES = ("README.md", "readme.md", "README")  # the first that is there counts
 _BRANCHES = {"if": 1, "case": 1, "fi": -1, "esac": -1}
@@ -70,8 +71,10 @@ def _text(path: Path) -> str:
 
 
 def _from_markdown(name: str, text: str) -> list[Command]:
+    """Of its blocks of code: those between fences, and those that are indented."""
     found: list[Command] = []
     block: list[tuple[int, str]] | None = None
+    indented: list[tuple[int, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith(("```", "~~~")):
             if block is not None:
@@ -79,7 +82,13 @@ def _from_markdown(name: str, text: str) -> list[Command]:
             block = [] if block is None else None
         elif block is not None:
             block.append((number, line))
-    return found
+        elif line.startswith(_INDENT):
+            indented.append((number, line))
+            continue
+        if indented and line.strip():
+            found += list(_from_shell(name, iter(indented)))
+            indented = []
+    return found + list(_from_shell(name, iter(indented)))
 
 
 def _from_shell(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Command]:
