@@ -78,7 +78,7 @@ def _shown(
         print(f"{one.name} ({one.level}): {visible(one.message)}", flush=True)
         replayed = asked.replayed(one) if asked else None
         if replayed is None:
-            whole = whole or WholeReplay(request, Shown(), out / "whole")
+            whole = whole or WholeReplay(recorded, request, Shown(), out / "whole")
             replayed = whole.replayed(one)
         for line in replayed.lines:
             print(f"  {visible(line)}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.library import carry_out
 from harness.observer import Observer
-from harness.replay.recorded import Counterexample
+from harness.replay.recorded import Counterexample, Recorded
 from harness.replay.sides import Replayed
 from harness.request import Request
 
@@ -24,8 +24,8 @@ AROUND = 4
 class WholeReplay:
     """One evaluation for all counterexamples that need it."""
 
-    def __init__(self, request: Request, observer: Observer, out: Path) -> None:
-        asked = dataclasses.replace(request, out=None, no_static=True)
+    def __init__(self, recorded: Recorded, request: Request, observer: Observer, out: Path) -> None:
+        asked = dataclasses.replace(request, out=None, no_static=True, seed=recorded.seed)
         self._now = carry_out(asked, observer, out).report.to_json()
         self._out = out
 
