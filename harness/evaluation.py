@@ -39,10 +39,10 @@ from harness.own_seed import handed_on
 from harness.protocol.confinement import IsolationPart
 from harness.referee.artifact_text import artifact_text
 from harness.referee.ledger import Ledger
-from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run, SourceRun
-from harness.referee.setup import Setup, geometry
+from harness.referee.setup import Setup
 from harness.referee.source_run import draw_source, score_source, source_evidence
+from harness.referee.twin import run_with_twins
 from harness.report.checkout import commit_of
 from harness.report.driven_json import driven_json
 from harness.report.hashes import evidence_sha256, file_sha256, folder_sha256
@@ -50,7 +50,6 @@ from harness.report.model import Report
 from harness.report.summary import less_isolated
 from harness.sandbox.pool import Pool
 from harness.score import Score
-from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
 from harness.streams.vocabulary import Vocabulary
@@ -270,11 +269,8 @@ class Evaluation:
 
     def _score(self, setup: Setup, run: Run) -> None:
         self.main = run
-        settings, n_tokens = setup.submission.settings, len(run.stream.tokens)
         with run.ledger:
-            cut = geometry(settings, n_tokens)
-            cuts = probe_cuts(run.stream, run.vocabulary, cut, setup.seed)
-            run_predictor(setup, settings, run, "main", cuts)
+            run_with_twins(setup, run)
 
     def _source_test(self, setup: Setup, vocabulary: Vocabulary, text: Stream) -> None:
         source = draw_source(setup, vocabulary, len(text.tokens))
@@ -359,7 +355,7 @@ class Evaluation:
         """Evidence beside the report."""
         if self.examination is not None:
             return self.examination.files(self.options.out)
-        names = ["main/ledger.jsonl", "main/scores.npz", "source/ledger.jsonl"]
+        names = ["main/ledger.jsonl", "main/scores.npz", "twin/ledger.jsonl", "source/ledger.jsonl"]
         return [name for name in names if (self.options.out / name).exists()]
 
     def _score_shown(self) -> Score | None:

@@ -86,7 +86,7 @@ class Predictor(Protocol):
 @runtime_checkable
 class Rewindable(Protocol):
     """Optional: a predictor whose `log_probs` keeps caches offers these, so a probe leaves no
-    trace.
+    trace. `snapshot` comes before every question.
     """
 
     def snapshot(self) -> object:

@@ -11,6 +11,11 @@ from pathlib import Path
 from audits.output.escape import visible, write_escapes
 from harness.errors import UsageError
 
+EPILOG = """\
+examples:
+  scorefirst verify reports/two_pass-1337
+"""
+
 
 def main(argv: Sequence[str] | None = None, prog: str = "scorefirst verify") -> int:
     """Runs the command; returns the exit code."""
@@ -19,6 +24,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "scorefirst verify") -> 
         prog=prog,
         description="Checks the files beside a report against it: hashes, sums of the ledger,"
         " lines of the log. Nothing of the submission is read or run.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("report", type=Path, help="report.json, or its folder")
     given = parser.parse_args(argv)

@@ -1,15 +1,14 @@
 """A refereed run: one worker, one predictor, one stream, from the first token to the last."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from harness.arrays import Tokens
 from harness.errors import ContractError
 from harness.own_seed import handed_on
 from harness.referee.ledger import Mark, Moment
-from harness.referee.referee import Referee
+from harness.referee.referee import Cuts, Referee
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
 from harness.referee.worker.process import WorkerProcess, Workplace
@@ -64,7 +63,8 @@ def run_predictor(
     settings: Mapping[str, Any],
     run: Run,
     name: str,
-    cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None,
+    cuts: Cuts | None = None,
+    keep: Collection[int] = (),  # cuts before which rows are kept in the run
 ) -> None:
     """Scores the run's stream; fills `run` as it goes. Raises SubmissionError, SandboxError."""
     size = run.vocabulary.size
@@ -72,7 +72,7 @@ def run_predictor(
         run.ledger.append(Mark(Moment.LOADED, loaded))
         advance = setup.observer.counts(name, run.stream.n_scored)
         cut = geometry(settings, len(run.stream.tokens))
-        referee = Referee(worker, run.stream, size, cut, run.ledger, advance)
-        run.probes = referee.probes
+        referee = Referee(worker, run.stream, size, cut, run.ledger, advance, keep)
+        run.probes, run.kept = referee.probes, referee.kept
         referee.run(cuts)
         run.complete = True

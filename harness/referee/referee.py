@@ -11,7 +11,7 @@ the true one, so a remembered answer cannot serve (`Probe`). Does not cover: iso
 worker's process.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,9 @@ from harness.streams.windows import Batch, Chunk, chunks
 from harness.tolerances import BAND_RUNS, BAND_TIMES, MOVE_NATS
 
 Rows = npt.NDArray[np.float32]  # (B, scored, V) nats
+Cuts = Mapping[int, tuple[str, Tokens, Tokens]]  # cut -> (kind, two altered streams)
+
+KEPT_ROWS = 256  # before a cut, to compare with another process: 8 MB of an alphabet of 8,192
 
 # Below this probability a row's entry is float noise, not a score anybody could have had.
 NEGLIGIBLE_NATS = -18.0
@@ -64,6 +67,7 @@ class Referee:
         geometry: Geometry,
         ledger: Ledger,
         progress: Callable[[int], None] = lambda n_positions: None,
+        keep: Collection[int] = (),  # cuts before which rows are kept
     ) -> None:
         self._worker = worker
         self._stream = stream
@@ -71,10 +75,12 @@ class Referee:
         self._geometry = geometry
         self._ledger = ledger
         self._progress = progress
+        self._keep = keep
+        self.kept: dict[int, Rows] = {}
         self.probes: list[Probe] = []
 
-    def run(self, cuts: Mapping[int, tuple[str, Tokens, Tokens]] | None = None) -> None:
-        """Scores the stream. `cuts`: position -> (kind, two streams altered from there on)."""
+    def run(self, cuts: Cuts | None = None) -> None:
+        """Scores the stream, and asks again at the cuts."""
         cuts = dict(cuts or {})
         all_chunks = list(chunks(self._geometry, self._alphabet))
         for chunk in all_chunks:
@@ -87,6 +93,7 @@ class Referee:
         probed = [c for c in cuts if batch.targets.start <= c <= batch.last_input]
         altered = {c: [self._question("probe", batch, t) for t in cuts[c][1:]] for c in probed}
         self._score(batch)
+        self.kept |= {at: before(self._rows, batch, at) for at in self._keep if at in batch.targets}
         for cut in probed:
             self._compare(batch, cut, cuts.pop(cut)[0], altered[cut])
 
@@ -134,12 +141,12 @@ class Referee:
     def _compare(self, batch: Batch, cut: int, kind: str, altered: list[Rows]) -> None:
         fixed = np.asarray(batch.targets) <= cut
         true = self._rows
-        worst = min(_moves(true, rows, fixed).max() for rows in altered)
+        worst = min(moves(true, rows, fixed).max() for rows in altered)
         noise, at = 0.0, None
         if worst > MOVE_NATS:
-            at = batch.targets.start + int(_moves(true, altered[0], fixed).argmax())
+            at = batch.targets.start + int(moves(true, altered[0], fixed).argmax())
             again = [self._question("probe", batch, self._stream.tokens) for _ in range(BAND_RUNS)]
-            noise = max(float(_moves(true, rows, fixed).max()) for rows in again)
+            noise = max(float(moves(true, rows, fixed).max()) for rows in again)
         self.probes.append(Probe(cut, kind, float(worst), noise, at))
         self._ledger.append(
             Mark(Moment.PROBE, f"cut {cut} ({kind}): moved {worst:.3g}, noise {noise:.3g}")
@@ -163,7 +170,14 @@ class Referee:
         return float32_rows
 
 
-def _moves(a: Rows, b: Rows, fixed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def before(rows: Rows, batch: Batch, cut: int) -> Rows:
+    """(k, V) the last rows that a cut left as they were, in the order of their targets."""
+    stop = cut + 1 - batch.targets.start
+    flat: Rows = rows.reshape(-1, rows.shape[-1])[max(0, stop - KEPT_ROWS) : stop].copy()
+    return flat
+
+
+def moves(a: Rows, b: Rows, fixed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """(n fixed,) worst absolute move per row, nats, over entries not negligible in both."""
     x = np.maximum(a.reshape(len(fixed), -1)[fixed].astype(np.float64), NEGLIGIBLE_NATS)
     y = np.maximum(b.reshape(len(fixed), -1)[fixed].astype(np.float64), NEGLIGIBLE_NATS)

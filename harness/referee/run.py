@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.referee.ledger import Ledger
-from harness.referee.referee import Probe
+from harness.referee.referee import Probe, Rows
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
@@ -22,6 +22,7 @@ class Run:
     vocabulary: Vocabulary
     ledger: Ledger
     probes: list[Probe] = field(default_factory=list)
+    kept: dict[int, Rows] = field(default_factory=dict)  # before cuts, for a second process
     complete: bool = False
 
     @property

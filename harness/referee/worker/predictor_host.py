@@ -6,6 +6,7 @@ worker's word; the referee relies on it for ORDER-7 only and says so.
 """
 
 import importlib.util
+import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,8 @@ class PredictorHost:
             seed=fields["seed"],
         )
         torch.manual_seed(context.seed)
+        np.random.seed(context.seed)
+        random.seed(context.seed)
         self._device = context.device
         self._predictor = _factory(fields["kind"], fields["target"])(context)
         self._weights, self._buffers = tensors_of(self._predictor)
@@ -70,6 +73,8 @@ class PredictorHost:
     def _score(self, message: Message) -> None:
         self._inference_mode, self._grad_mode = True, False
         before, buffers = fingerprint(self._weights), fingerprint(self._buffers)
+        if isinstance(self._predictor, Rewindable):
+            self._predictor.snapshot()  # as before a probe: it tells nobody which one this is
         rows = self._rows(message)
         fields = {
             "weights_before": before,

@@ -1,0 +1,144 @@
+"""Workers with the history of the one that counts, which are asked other futures in its place.
+
+Within one process a probe can be told from the question that counts: a question that begins like
+the last one is the same again. So over the first chunks, in which the run that counts holds no
+probe, a fresh worker is asked and taught the same, but at cuts it gets another future *first*. Rows
+that were fixed before a cut must be those of the run that counts: who looked ahead there cannot
+answer alike, whatever he remembers.
+
+Guarantees: nothing that these workers say is a score. Where rows moved, two more workers are asked:
+with a second future, which must move them too, and with the true one, which is the band of noise.
+Does not cover the later chunks, whose probes are asked in the run itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.arrays import Tokens
+from harness.referee.ledger import Ledger
+from harness.referee.predictor_run import predictor_worker, run_predictor
+from harness.referee.referee import Cuts, Probe, Referee, Rows, before, moves
+from harness.referee.run import Run
+from harness.referee.setup import Setup, geometry
+from harness.streams.probes import probe_cuts
+from harness.streams.stream import Stream
+from harness.streams.vocabulary import Vocabulary
+from harness.streams.windows import Batch, chunks
+from harness.tolerances import MOVE_NATS
+
+SHARE = 4  # the first of so many parts of the chunks, at least one
+SEED_STEP = 0x7417  # these cuts are others than those of the run
+SECOND = "in a second process"
+
+
+@dataclass
+class Answers:
+    """Of one worker."""
+
+    moved: dict[int, tuple[float, int]] = field(default_factory=dict)  # cut -> (nats, position)
+    rows: dict[int, Rows] = field(default_factory=dict)  # cut -> what it answered, to compare
+    noise_nats: float = 0.0  # of what was asked as in the run, before the first cut
+
+
+def run_with_twins(setup: Setup, run: Run) -> None:
+    """The run that counts, then its twins, whose probes are added to it.
+
+    Raises SubmissionError, SandboxError.
+    """
+    cuts = twin_cuts(setup, run.stream, run.vocabulary)
+    later = later_cuts(setup, run.stream, run.vocabulary)
+    run_predictor(setup, setup.submission.settings, run, "main", later, keep=cuts)
+    run.probes += twin_probes(setup, run, cuts)
+
+
+def twin_probes(setup: Setup, run: Run, cuts: Cuts) -> list[Probe]:
+    """One a cut, in the order of the stream."""
+    one = ask_twin(setup, run, cuts, lambda cut: cuts[cut][1])
+    suspect = {cut: cuts[cut] for cut, (nats, _) in one.moved.items() if nats > MOVE_NATS}
+    two = again = Answers()
+    if suspect:
+        two = ask_twin(setup, run, suspect, lambda cut: cuts[cut][2])
+        again = ask_twin(setup, run, suspect, lambda cut: run.stream.tokens)
+    noise = max(one.noise_nats, two.noise_nats, again.noise_nats)
+    found = []
+    for cut, (nats, at) in one.moved.items():
+        milder = min(nats, two.moved[cut][0]) if cut in two.moved else nats
+        band = max(noise, again.moved[cut][0]) if cut in again.moved else 0.0
+        shown = at if cut in suspect else None
+        found.append(Probe(cut, f"{cuts[cut][0]}, {SECOND}", milder, band, shown))
+    return found
+
+
+def ask_twin(setup: Setup, run: Run, cuts: Cuts, future: Callable[[int], Tokens]) -> Answers:
+    """One worker, up to the last of the cuts."""
+    n_tokens, size = len(run.stream.tokens), run.vocabulary.size
+    settings = setup.submission.settings
+    ledger = Ledger(setup.out / "twin", n_tokens)
+    with ledger, predictor_worker(setup, settings, n_tokens, size, "twin") as (worker, _):
+        asker = _Twin(worker, run.stream, size, geometry(settings, n_tokens), ledger)
+        return asker.compared(run, cuts, future)
+
+
+def later_cuts(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
+    """Those that are asked in the run itself."""
+    cut, end = geometry(setup.submission.settings, len(stream.tokens)), _end(setup, stream)
+    everywhere = probe_cuts(stream, vocabulary, cut, setup.seed)
+    return {at: probe for at, probe in everywhere.items() if at >= end}
+
+
+def twin_cuts(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
+    """Those of the first chunks; behind them their futures are the stream's own."""
+    end = _end(setup, stream)
+    part = Stream(stream.tokens[:end], stream.starts[stream.starts < end])
+    cut = geometry(setup.submission.settings, end)
+    inside = probe_cuts(part, vocabulary, cut, setup.seed + SEED_STEP)
+    behind = stream.tokens[end:]
+    return {
+        at: (kind, np.concatenate([one, behind]), np.concatenate([two, behind]))
+        for at, (kind, one, two) in inside.items()
+    }
+
+
+def _end(setup: Setup, stream: Stream) -> int:
+    """Where a chunk begins that no twin sees, or the stream ends."""
+    cut = geometry(setup.submission.settings, len(stream.tokens))
+    return min(1 + max(1, cut.n_chunks // SHARE) * cut.chunk_tokens, len(stream.tokens))
+
+
+class _Twin(Referee):
+    """Asks in the place of the referee."""
+
+    def compared(self, run: Run, cuts: Cuts, future: Callable[[int], Tokens]) -> Answers:
+        """From the start to the last cut."""
+        found = Answers()
+        for chunk in chunks(self._geometry, self._alphabet):
+            for batch in chunk.batches:
+                self._ask(batch, run.kept, [c for c in cuts if c in batch.targets], future, found)
+                if not found.moved:
+                    found.noise_nats = max(found.noise_nats, self._difference(batch, run))
+            if not any(cut >= chunk.stop for cut in cuts):
+                break
+            self._adapt(chunk)
+        return found
+
+    def _ask(
+        self,
+        batch: Batch,
+        kept: Mapping[int, Rows],
+        here: list[int],
+        future: Callable[[int], Tokens],
+        found: Answers,
+    ) -> None:
+        for cut in here:
+            rows = before(self._question("probe", batch, future(cut)), batch, cut)
+            moved = moves(kept[cut], rows, np.ones(len(rows), bool))
+            at = cut + 1 - len(rows) + int(moved.argmax())
+            found.moved[cut], found.rows[cut] = (float(moved.max()), at), rows
+        self._score(batch)
+
+    def _difference(self, batch: Batch, run: Run) -> float:
+        """Of the scores of a batch that no cut came before."""
+        here = np.asarray(batch.targets)
+        return float(np.abs(self._ledger.nats[here] - run.ledger.nats[here]).max())
