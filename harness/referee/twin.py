@@ -28,7 +28,8 @@ from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import Batch, chunks
 from harness.tolerances import MOVE_NATS
 
-SHARE = 4  # the first of so many parts of the chunks, at least one
+SHARE = 4  # the first of so many parts of the chunks, at least one chunk
+MOST_TOKENS = 1 << 16  # of more than one chunk: a long run is not made longer by a quarter
 SEED_STEP = 0x7417  # these cuts are others than those of the run
 SECOND = "in a second process"
 
@@ -104,7 +105,8 @@ def twin_cuts(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
 def _end(setup: Setup, stream: Stream) -> int:
     """Where a chunk begins that no twin sees, or the stream ends."""
     cut = geometry(setup.submission.settings, len(stream.tokens))
-    return min(1 + max(1, cut.n_chunks // SHARE) * cut.chunk_tokens, len(stream.tokens))
+    n_chunks = max(1, min(cut.n_chunks // SHARE, MOST_TOKENS // cut.chunk_tokens))
+    return min(1 + n_chunks * cut.chunk_tokens, len(stream.tokens))
 
 
 class _Twin(Referee):
