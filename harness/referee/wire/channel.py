@@ -19,6 +19,7 @@ from harness.errors import ContractError
 from harness.referee.wire.slab import Slab
 
 MAX_MESSAGE_BYTES = 4_000_000  # JSON only; arrays travel in slabs
+NUMBER = "question"  # a field of each question, and of its answer
 
 
 @dataclass(frozen=True)

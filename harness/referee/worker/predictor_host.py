@@ -22,7 +22,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from harness.engines import ENGINES
 from harness.errors import ContractError
 from harness.predictor import Geometry, Predictor, PredictorContext, Rewindable
-from harness.referee.wire.channel import Channel, Message
+from harness.referee.wire.channel import NUMBER, Channel, Message
 from harness.referee.worker.fingerprint import fingerprint, tensors_of
 from harness.submission import Kind
 
@@ -38,6 +38,7 @@ class PredictorHost:
 
     def load(self, fields: dict[str, Any]) -> None:
         """Builds the predictor and answers with its alphabet."""
+        self._number = numbered(fields)
         context = PredictorContext(
             artifact=Path(fields["artifact"]),
             tokenizer=Path(fields["tokenizer"]),
@@ -68,6 +69,7 @@ class PredictorHost:
         }
         while True:
             message = self._channel.receive()
+            self._number = numbered(message.fields)
             handlers[message.op](message)
 
     def _score(self, message: Message) -> None:
@@ -83,13 +85,13 @@ class PredictorHost:
             "inference_mode": self._inference_mode,
             "grad_mode": self._grad_mode,
         }
-        self._channel.send(Message("rows", fields, {"rows": rows}))
+        self._answer(Message("rows", fields, {"rows": rows}))
 
     def _probe(self, message: Message) -> None:
         """A score that leaves no trace, where the predictor lets us undo it."""
         with self._rewound():
             rows = self._rows(message)
-        self._channel.send(Message("rows", {}, {"rows": rows}))
+        self._answer(Message("rows", {}, {"rows": rows}))
 
     def _adapt(self, message: Message) -> None:
         before = fingerprint(self._weights)
@@ -122,7 +124,16 @@ class PredictorHost:
         self._grad_mode |= torch.is_grad_enabled()
 
     def _say(self, op: str, **fields: Any) -> None:
-        self._channel.send(Message(op, fields))
+        self._answer(Message(op, fields))
+
+    def _answer(self, message: Message) -> None:
+        """With the number of the question."""
+        self._channel.send(Message(message.op, message.fields | self._number, message.arrays))
+
+
+def numbered(fields: dict[str, Any]) -> dict[str, Any]:
+    """The number of a question, for its answer."""
+    return {NUMBER: fields.get(NUMBER)}
 
 
 def _check_rows(rows: object, shape: tuple[int, int, int]) -> None:

@@ -27,7 +27,7 @@ from harness import child_python
 from harness.closing import Closing
 from harness.errors import ContractError, NotIsolated, SandboxError, SubmissionError, WorkerDied
 from harness.protocol.confinement import NOT_WHOLE, Confinement, IsolationAsked, IsolationPart
-from harness.referee.wire.channel import Channel, ChannelClosed, Message
+from harness.referee.wire.channel import NUMBER, Channel, ChannelClosed, Message
 from harness.referee.wire.slab import Slab
 from harness.referee.worker.answers import End, Start
 from harness.submission import code_files
@@ -60,7 +60,7 @@ class WorkerProcess(Closing):
     """
 
     def __init__(self, given: Workplace) -> None:
-        self._given = given
+        self._given, self._asked = given, 0
         self._deadline = time.monotonic() + START_LIMIT_S
         self._scratch = Path(tempfile.mkdtemp()).resolve()
         self.artifact = self._copied(given.artifact, "artifact")
@@ -94,10 +94,17 @@ class WorkerProcess(Closing):
     ) -> Message:
         """Sends a message and waits for its answer. Raises SubmissionError (and its kinds)."""
         try:
-            self._channel.send(Message(op, fields or {}, arrays or {}))
+            self._asked += 1
+            self._channel.send(Message(op, {**(fields or {}), NUMBER: self._asked}, arrays or {}))
         except ChannelClosed as error:
             raise self._died() from error
-        return self.listen()
+        answer = self.listen()
+        if answer.fields.get(NUMBER) != self._asked:
+            raise ContractError(
+                f"question {self._asked} got an answer to question {answer.fields.get(NUMBER)}:"
+                " each is answered once, by the host that asked `log_probs`"
+            )
+        return answer
 
     def listen(self) -> Message:
         """The worker's next message. An `error` message becomes SubmissionError."""
