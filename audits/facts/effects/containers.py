@@ -14,7 +14,7 @@ from audits.facts.labels import OUTPUT
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive, element_of, join, kinds_of
 
-_GROWS: Final = frozenset({"append", "extend", "add", "appendleft", "insert", "put"})
+_GROWS: Final = frozenset({"append", "extend", "add", "appendleft", "insert", "put", "put_nowait"})
 
 
 def on_container(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -> Value:
@@ -35,7 +35,7 @@ def on_container(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call
         if len(args) > 1:
             tables.store(interp, me, args[0], args[1])
         return tables.element(interp, [ref], args[0], site)
-    if name in ("pop", "popleft"):
+    if name in ("pop", "popleft", "get", "get_nowait"):
         return tables.in_this_round(interp, element_of(me))
     if name == "update" and args:
         for other in args[0].refs:

@@ -62,6 +62,7 @@ _FACTORIES: Final = frozenset(
 )
 _CONTAINERS: Final = frozenset(
     {"list", "set", "dict", "collections.defaultdict", "collections.deque", "collections.Counter"}
+    | {"queue.Queue", "queue.SimpleQueue", "queue.LifoQueue", "multiprocessing.Queue"}
     | {"collections.OrderedDict", "sorted", "reversed", "tuple", "iter"}
 )
 _TRANSPARENT: Final = frozenset(
