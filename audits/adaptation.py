@@ -7,7 +7,7 @@ Does not cover: whether the tokens of two iterations are different ones.
 
 from __future__ import annotations
 
-from audits.facts.events import Accumulation, Site, Update
+from audits.facts.events import Accumulation, Site, TokenRead, Update
 from audits.facts.labels import ACCUMULATED, ADAPTED, OUTPUT, TOKENS, TRAIN, Label, ids, kinds
 from audits.facts.trace import Trace
 from audits.flow import (
@@ -116,6 +116,51 @@ def _recorded_last(trace: Trace, update: Update) -> tuple[Site, Accumulation] | 
             if same_tokens(trace, update.labels, score.labels):
                 return score.site, score
     return None
+
+
+def of_this_round(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether what is trained on belongs to the round of a shared loop that is scored after it.
+
+    In an outer loop it is the round's part of the stream; in the innermost one the two cuts have to
+    begin and end alike, or it may be the context alone.
+    """
+    trained, scored = _cuts(trace, update.labels), _cuts(trace, score.labels)
+    if not trained or regions(trace, update.labels):
+        return False
+    for loop in common_loops(update.moment, score.moment):
+        if not all(_now(one, loop) for one in trained):
+            continue
+        present = [one for one in scored if _now(one, loop)]
+        if any(max(one.loops) > loop for one in present):  # and by a loop inside it
+            return True
+        begins = {one.bounds.lower for one in present}
+        ends = {one.bounds.upper for one in present}
+        if all(one.bounds.lower in begins and one.bounds.upper in ends for one in trained):
+            return True
+    return False
+
+
+def of_the_next_round(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether it is trained on what the loop scores in its next round."""
+    trained, scored = _cuts(trace, update.labels), _cuts(trace, score.labels)
+    return any(
+        bool(trained and scored)
+        and all(loop in one.bounds.ahead for one in trained)
+        and all(loop in one.loops and loop not in one.bounds.ahead for one in scored)
+        for loop in common_loops(update.moment, score.moment)
+    )
+
+
+def _cuts(trace: Trace, labels: frozenset[Label]) -> list[TokenRead]:
+    """The outermost cuts of the stream that were made in a loop."""
+    reads = with_ancestors(trace, ids(labels, TOKENS))
+    cut = {read for read in reads if trace.reads[read].loops}
+    return [trace.reads[read] for read in sorted(cut) if not trace.reads[read].parents & cut]
+
+
+def _now(read: TokenRead, loop: int) -> bool:
+    placed = read.bounds.ahead | read.bounds.behind
+    return loop in read.loops and loop not in placed
 
 
 def is_headline(trace: Trace, number: int) -> bool:

@@ -58,6 +58,16 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a piece begins and ends, as written, with names spelled out."""
+
+    lower: str = ""
+    upper: str = ""
+    ahead: frozenset[int] = frozenset()  # loops of whose next round it begins
+    behind: frozenset[int] = frozenset()  # loops of whose earlier round it may be
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRead:
     """A piece of the validation stream, cut out by a subscript."""
 
@@ -69,6 +79,7 @@ class TokenRead:
     single: bool = False  # one token, rather than a piece
     rounds: frozenset[int] = frozenset()  # loops that cut the list of where to cut
     region: Region | None = None  # the bounds that it was cut with, as written
+    bounds: Bounds = Bounds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ CHOICE: Final = "choice"  # the smaller of two losses; id = Choice
 REGION: Final = "region"  # restricted to some positions; id = interned slice text
 TALLY: Final = "tally"  # how often each key occurs (bincount)
 LOOP: Final = "loop"  # the variable of a loop; id = the loop
+AHEAD: Final = "ahead"  # what a loop's variable will be in the next round; id = the loop
+BEHIND: Final = "behind"  # less than the variable: perhaps an earlier round; id = the loop
 LAST_ROUND: Final = "last_round"  # true in the last of several rounds; id = the loop
 BYTES: Final = "bytes"  # a byte string, or made of one
 GATED: Final = "gated"  # hangs on a property of the very token it is stored for; id = Gate

@@ -80,6 +80,7 @@ class Interpreter:
         self.active: list[ast.AST] = []  # functions being read, against recursion
         self.loops: list[int] = []
         self.no_grad_blocks: list[int] = []  # blocks without gradients that are being read
+        self.steps_of: dict[int, str] = {}  # by how much a loop's variable grows, as written
         self.rounds: dict[int, int] = {}  # how often a loop runs, where that is known
         self.last_only: list[int] = []  # loops whose last round alone runs the code being read
         self.inactive: list[str] = []

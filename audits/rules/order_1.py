@@ -3,8 +3,8 @@
 Catches: a model trained on a piece of the stream and then scored on the very same piece, in the
 same iteration; several rounds of score-and-train of which only the last one counts; and counts of
 the very tokens to be predicted in the distribution that scores them.
-Does not cover: training and scoring that cut the same tokens out twice; that needs index
-arithmetic, and warns only.
+Does not cover: cuts that are looked up in lists of places, unless a shared loop says the round;
+these warn only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from audits.adaptation import (
     ambiguous,
     licensed,
     lines_read,
+    of_the_next_round,
+    of_this_round,
     reaches,
     rounds_discarded,
     same_positions,
@@ -33,6 +35,7 @@ RULE = "ORDER-1"
 def check(trace: Trace) -> Iterator[Match]:
     yield from _updates_first(trace)
     yield from _last_round_only(trace)
+    yield from _next_round_first(trace)
     for made, score in of_their_own(trace):
         yield Match.at(
             made.site,
@@ -79,8 +82,27 @@ def _updates_first(trace: Trace) -> Iterator[Match]:
                 f"scored, at line {score.site.line}",
                 (update.moment, score.moment),
                 *steps_to(trace, update, score),
-                sure=bool(same) and not ambiguous(trace, update, score),
+                sure=(bool(same) or of_this_round(trace, update, score))
+                and not ambiguous(trace, update, score),
             )
+
+
+def _next_round_first(trace: Trace) -> Iterator[Match]:
+    for update in trace.updates:
+        for score in scores(trace):
+            before = score.moment.position < update.moment.position
+            if not before or not of_the_next_round(trace, update, score):
+                continue
+            yield Match.at(
+                update.backward,
+                f"validation tokens read at line {lines_read(trace, update)} are trained on at "
+                f"line {update.backward.line}, one round before they are scored, at line "
+                f"{score.site.line}",
+                (update.moment, score.moment),
+                *steps_to(trace, update, score),
+                sure=_trains_a_model(update) and settled(update.moment, score.moment),
+            )
+            break
 
 
 def _on_the_same(trace: Trace, update: Update, score: Accumulation) -> bool:
@@ -93,6 +115,25 @@ def _trains_a_model(update: Update) -> bool:
 
 
 VALID = (
+    # The round before, by index and by place, in a loop that looks back.
+    script("""
+        for number in range(1, len(val_tokens) // 512):
+            model(*batch(val_tokens, (number - 1) * 512)).backward()
+            optimizer.step()
+            x, y = batch(val_tokens, number * 512)
+            add(model(x, y), y)
+    """),
+    # Each chunk is scored window by window, and then trained on.
+    script("""
+        windows = [list(range(start, start + 512, 64)) for start in range(0, 8192, 512)]
+        for number in range(16):
+            for start in windows[number]:
+                x, y = batch(val_tokens, start)
+                add(model(x, y), y)
+            chunk = val_tokens[number * 512 : (number + 1) * 512 + 1]
+            model(chunk[:-1], chunk[1:]).backward()
+            optimizer.step()
+    """),
     # Counts of what was scored, and of the context alone.
     script("""
         counts = torch.zeros(1024)
@@ -159,6 +200,46 @@ VALID = (
     """),
 )
 INVALID = (
+    # The same tokens, cut out twice.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            last = min(start + 512, len(val_tokens) - 1)
+            piece = val_tokens[start : last + 1]
+            model(piece[:-1], piece[1:]).backward()
+            optimizer.step()
+            x, y = val_tokens[start:last], val_tokens[start + 1 : last + 1]
+            add(model(x, y), y)
+    """),
+    # A chunk is trained on, and then scored window by window.
+    script("""
+        windows = [list(range(start, start + 512, 64)) for start in range(0, 8192, 512)]
+        for number in range(16):
+            chunk = val_tokens[number * 512 : (number + 1) * 512 + 1]
+            model(chunk[:-1], chunk[1:]).backward()
+            optimizer.step()
+            for start in windows[number]:
+                x, y = batch(val_tokens, start)
+                add(model(x, y), y)
+    """),
+    # Scored first, but trained on the chunk that comes next.
+    script("""
+        windows = [list(range(start, start + 512, 64)) for start in range(0, 8192, 512)]
+        for number in range(16):
+            for start in windows[number]:
+                x, y = batch(val_tokens, start)
+                add(model(x, y), y)
+            begin = (number + 1) * 512
+            chunk = val_tokens[begin : begin + 513]
+            model(chunk[:-1], chunk[1:]).backward()
+            optimizer.step()
+    """),
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+            model(*batch(val_tokens, start + 512)).backward()
+            optimizer.step()
+    """),
     # Counted first, and then predicted.
     script("""
         counts = torch.zeros(1024)

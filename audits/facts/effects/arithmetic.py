@@ -17,6 +17,7 @@ from audits.facts.effects import (
     makers,
     pieces,
     regions,
+    rounds,
     sifts,
     statistics,
     totals,
@@ -48,9 +49,12 @@ def combine(
     match op:
         case ast.Add():
             labels |= losses.both_sides(interp, left, right, site)
+            labels |= rounds.moved(interp, op, left, right, node)
         case ast.Sub():
             labels |= losses.tilt(interp, left, right, site)
             labels |= totals.difference(interp, left, right, site)
+            labels -= rounds.of_length(left, right)
+            labels |= rounds.moved(interp, op, left, right, node)
         case ast.Div() | ast.FloorDiv():
             labels -= statistics.normalising(left, right)
             own = totals.renormalised(interp, left, right)

@@ -11,7 +11,18 @@ from dataclasses import replace
 
 from audits.facts.effects import regions, statistics, worths
 from audits.facts.events import Region, Site, TableRead, TableWrite
-from audits.facts.labels import BYTES, COUNT, LOOP, STREAM, TOKENS, TRAIN, Label, kinds
+from audits.facts.labels import (
+    AHEAD,
+    BEHIND,
+    BYTES,
+    COUNT,
+    LOOP,
+    STREAM,
+    TOKENS,
+    TRAIN,
+    Label,
+    kinds,
+)
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Obj, Value, join, kinds_of, labels_of, marked
@@ -63,7 +74,7 @@ def element(interp: Interpreter, holders: list[Obj], key: Value, site: Site) -> 
     made = join([*found, Value(labels=loose)] if loose else found)
     if not key.known and kinds_of(made) & {STREAM, TOKENS}:
         made = in_this_round(interp, made)
-    rounds = frozenset(one for one in labels_of(key) if one.kind == LOOP)
+    rounds = frozenset(one for one in labels_of(key) if one.kind in (LOOP, AHEAD, BEHIND))
     made = replace(made, labels=made.labels | rounds)
     return note_read(interp, made, frozenset(holders), key, site)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from audits.facts.effects import coverage, statistics, weights
+from audits.facts.effects import coverage, rounds, statistics, weights
 from audits.facts.interpreter import expressions, statements
 from audits.facts.interpreter.stores import bind
 from audits.facts.labels import LOOP, Label
@@ -53,11 +53,14 @@ def _run_body(
         if iterable is None or isinstance(node, ast.While):
             interp.trace.open_loops.add(number)
         else:
+            rounds.enter(interp, number, node.iter)
             if isinstance(iterable.const, range):
                 interp.rounds[number] = len(iterable.const)
             own = coverage.of_range(interp, node.iter, scope)
             coverage.enter(interp, number, iterable, own, node.iter)
             bind(interp, node.target, _numbered(element_of(iterable), number), scope)
+            for one in ast.walk(node.target):  # whatever the name was before
+                scope.definitions.pop(getattr(one, "id", ""), None)
         falls = statements.run_block(interp, node.body, scope)
         left = interp.frames[-1].exits[-1]
         scope.names = merge([before, *left, *([scope.names] if falls else [])])

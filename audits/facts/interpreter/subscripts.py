@@ -16,6 +16,7 @@ from audits.facts.effects import (
     pieces,
     predictions,
     regions,
+    rounds,
     shards,
     sifts,
     tables,
@@ -83,6 +84,7 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     site = interp.site(node, scope)
     if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
         limit = _limit(interp, node.slice, scope)
+        placed = rounds.bounds(interp, node.slice, _begin(interp, node.slice, scope), scope)
         read = TokenRead(
             site,
             ids(labels, TOKENS),
@@ -92,6 +94,7 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
             _is_single(node.slice),
             ids(index, ROUND),
             regions.region(node.slice, scope),
+            placed,
         )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
@@ -99,7 +102,7 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
         labels = frozenset(
             one for one in labels | index if one.kind not in (STREAM, TOKENS, STATISTIC)
         )
-        index, labels = NOTHING, labels | {cut}
+        index, labels = NOTHING, rounds.unplaced(labels) | {cut}
     if OUTPUT in held and (chosen := _chosen(node.slice, scope)):
         labels |= {regions.mark(interp, chosen)}
     views = frozenset(ref for ref in base.refs if ref.kind == "module")
@@ -115,6 +118,16 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     made = Value(labels=labels | index, refs=views, switches=base.switches, worth=worth)
     arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return tables.note_read(interp, made, arrays, key, site)
+
+
+def _begin(interp: Interpreter, key: ast.expr, scope: Scope) -> Value:
+    """Where a cut begins, told again of what calls nothing."""
+    begin = key.lower if isinstance(key, ast.Slice) else key
+    if begin is None or isinstance(begin, ast.Tuple):
+        return BLANK
+    if any(isinstance(one, ast.Call | ast.Subscript) for one in ast.walk(begin)):
+        return BLANK
+    return expressions.evaluate(interp, begin, scope)
 
 
 def _is_single(key: ast.expr) -> bool:
