@@ -121,6 +121,8 @@ VALID = (
     _scored("0.5 * nll + 0.5 * model(x, y)"),
     # Bits, and a mean over a known number of tokens.
     _scored("nll.sum() / 512 / math.log(2.0) * 512"),
+    # Bits a byte, with a constant of the tokenizer.
+    _scored("nll.sum() / math.log(2.0) / 2.436"),
     # Padding does not count.
     _scored("nll * (y != 0)"),
     # A temperature acts on all logits.

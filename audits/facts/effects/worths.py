@@ -24,6 +24,7 @@ from audits.facts.worth import Form, Known, Span, Start, Worth, joined
 
 FEWEST_TOKENS: Final = 256  # no alphabet is smaller, so that a floor of c lifts the mass by 256 c
 HARMLESS_CAP: Final = 10.2  # nats: 256 tokens at that bound weigh 0.01
+MOST_TOKENS_A_BYTE: Final = 0.75  # real tokenizers have from 1.6 to 5 bytes a token
 CONVERSIONS: Final = (math.log(2.0), 1.0 / math.log(2.0))
 KEEPS: Final = frozenset(
     {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "contiguous", "detach", "view"}
@@ -199,7 +200,7 @@ def _scaled(interp: Interpreter, worth: Worth, by: Span, site: Site) -> Worth | 
         turned = {Form.NATS: Form.LOG, Form.LOG: Form.NATS}.get(worth.form)
         back = Span(-by.high, -by.low)
         return _scaled(interp, worth.turned(turned), back, site) if turned else None
-    if by.low <= 0.0 or (worth.summed and _is_mean(by)):
+    if by.low <= 0.0 or (worth.summed and _is_mean(by)) or _is_unit(worth, by):
         return None
     if by.low == by.high and any(abs(by.low - one) < 1e-4 for one in CONVERSIONS):
         return replace(worth, bits=True)
@@ -218,6 +219,11 @@ def _is_mean(by: Span) -> bool:
     """A whole number of things were added up."""
     count = 1.0 / by.low
     return by.low == by.high and by.low < 1.0 and abs(count - round(count)) < 1e-6
+
+
+def _is_unit(worth: Worth, by: Span) -> bool:
+    """Bits, or a mean, by a constant number of bytes a token."""
+    return (worth.bits or worth.summed) and by.low == by.high < MOST_TOKENS_A_BYTE
 
 
 def _noted(interp: Interpreter, site: Site, how: str) -> int:
