@@ -5,8 +5,7 @@
 
 What has left cannot be taken back: rows that are changed, left out or put in afterwards, in memory
 or on disk, do not fit their sums. Both sides are here. Does not cover: a script that takes the
-recorder over before it records, or feeds it: what is seen inside explains, it proves nothing; and
-answers to re-queries, which come from copies of the process.
+recorder over before it records, or feeds it: what is seen inside explains, it proves nothing.
 """
 
 import contextlib
@@ -16,6 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ class Sealed(IntEnum):
     SCORES = 1
     USES = 2
     ROWS = 3
+    ANSWERS = 4
     FLUSHED = 254  # everything before is on disk now
     CLOSED = 255  # and nothing comes any more
 
@@ -39,6 +40,13 @@ def sum_of_event(row: Iterable[object]) -> int:
     """Of one event's columns, as they read."""
     text = "\x1f".join(map(str, row))
     return xxhash.xxh3_64_intdigest(text.encode(errors="backslashreplace"))
+
+
+def sum_of_answer(row: Sequence[Any]) -> int:
+    """Of one answer to a re-query, whose last column holds rows of numbers."""
+    *known, rows = row
+    numbers = [[float(number) for number in one] for one in rows]
+    return sum_of_event([*known, numbers])
 
 
 def sum_of_block(columns: Iterable[npt.NDArray[np.generic]]) -> int:
@@ -99,7 +107,7 @@ class Received:
             block = [column[at : at + n_rows] for column in columns]
             if at + n_rows > count:
                 break  # it ended before they were written
-            if digest != (_sum_of_events(block) if what is Sealed.EVENTS else _sum(what, block)):
+            if digest != _sum(what, block):
                 return f"rows {at:,} to {at + n_rows:,} are not those that were recorded"
             at += n_rows
         return f"{count - at:,} rows were put in" if at < count else ""
@@ -110,11 +118,11 @@ def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
     yield from RECORD.iter_unpack(content[:whole])
 
 
-def _sum_of_events(block: Sequence[npt.NDArray[np.generic]]) -> int:
-    return sum_of_event(column[0] for column in block)
-
-
 def _sum(what: Sealed, block: Sequence[npt.NDArray[np.generic]]) -> int:
+    if what is Sealed.EVENTS:
+        return sum_of_event(column[0] for column in block)
+    if what is Sealed.ANSWERS:
+        return sum_of_answer([column[0] for column in block])
     if what is Sealed.ROWS:  # one row, whose last column holds the distribution
         return sum_of_block([*block[:-1], block[-1][0]])
     return sum_of_block(block)

@@ -114,7 +114,7 @@ def load(out: Path, stream_length: int | None = None) -> Capture:
     tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
     for rank, table in zip(ranks, tables, strict=True):
         _require_whole(rank.name, table, stream_length)
-        _require_untouched(rank, table)
+        _require_untouched(rank, dict(zip(_SEALED, table, strict=True)))
     counts = [len(t[0]["event"]) for t in tables]
     at_s = np.concatenate([np.asarray(t[0]["at_s"], np.float64) for t in tables])
     order = np.argsort(at_s, kind="stable")
@@ -143,8 +143,11 @@ def load(out: Path, stream_length: int | None = None) -> Capture:
 
 
 def load_answers(out: Path) -> dict[str, Column]:
-    """Columns of `schema.ANSWERS`; empty where nothing was re-queried."""
-    return _read(out / "rank0" / "answers.arrow", schema.ANSWERS)
+    """Columns of `schema.ANSWERS`; empty where nothing was re-queried. Raises BrokenCapture."""
+    rank = out / "rank0"
+    columns = _read(rank / "answers.arrow", schema.ANSWERS)
+    _require_untouched(rank, {Sealed.ANSWERS: columns})
+    return columns
 
 
 def load_asked(out: Path) -> tuple[AskedSetting, ...]:
@@ -185,7 +188,7 @@ def _require_whole(
     _require(rank, "uses", _within(uses["stop"], 0, most + 1), "positions beyond the stream")
 
 
-def _require_untouched(rank: Path, table: Sequence[Mapping[str, Column]]) -> None:
+def _require_untouched(rank: Path, streams: Mapping[Sealed, Mapping[str, Column]]) -> None:
     """Every row fits its sum; nothing is known where no supervisor kept sums."""
     kept = rank.parent / rank.name.replace("rank", "seals")
     if not kept.exists():
@@ -193,9 +196,7 @@ def _require_untouched(rank: Path, table: Sequence[Mapping[str, Column]]) -> Non
     received = Received.of(kept.read_bytes())
     if not received.whole:
         raise TouchedCapture(f"{TOUCHED}: {rank.name} sent what is no sum")
-    for what, columns in zip(
-        (Sealed.EVENTS, Sealed.SCORES, Sealed.USES, Sealed.ROWS), table, strict=True
-    ):
+    for what, columns in streams.items():
         if wrong := received.misfit(what, [*columns.values()]):
             raise TouchedCapture(f"{TOUCHED}: {rank.name}, {what.name.lower()}: {wrong}")
 

@@ -70,7 +70,7 @@ def watching(
     hooks: list[Any] = [ModuleSkipper(recorder, mode)] if native else []
     off = hooks[0].off if native else partial(mode_off, mode)
     if questions:
-        hooks.append(Requery(recorder, questions, AnswerWriter(folder)))
+        hooks.append(Requery(recorder, questions, AnswerWriter(folder, seals)))
     io_hooks = IoHooks(recorder, stage)
     if louder.behind:
         hooks.append(NoiseBehind(louder, recorder.weights.parameters, lambda: io_hooks.noted))

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from harness.inside.hooks.recording.sites import Site
-from harness.inside.hooks.recording.writer import Writer
+from harness.inside.hooks.recording.writer import AnswerWriter, Writer
 from harness.protocol import schema
 from harness.protocol.schema import EventKind
 from harness.protocol.seals import RECORD, Sealed, Seals
-from harness.trace.reader import TouchedCapture, load
+from harness.trace.reader import TouchedCapture, load, load_answers
 
 Change = Callable[[pa.Table], pa.Table]
 
@@ -87,6 +87,23 @@ def test_what_is_changed_in_memory_is_not_believed(tmp_path: Path) -> None:
     _recorded(tmp_path, end=halve)
     with pytest.raises(TouchedCapture, match=r"scores: rows 2 to 4 are not those"):
         load(tmp_path)
+
+
+def test_answers_to_re_queries_are_those_that_were_given(tmp_path: Path) -> None:
+    """Each has its sum; a mass that is made up later is not believed."""
+    reading, writing = os.pipe()
+    (tmp_path / "rank0").mkdir()
+    writer = AnswerWriter(tmp_path / "rank0", Seals(writing))
+    for token in (3, 4):
+        writer.answer(7, token, np.float64(1.25), 0.5, token == 3, np.full((1, 4), 0.1))
+    writer.close()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        (tmp_path / "seals0").write_bytes(pipe.read())
+    assert [*load_answers(tmp_path)["token"]] == [3, 4]
+    _rewrite(tmp_path / "rank0" / "answers.arrow", lambda t: pa.concat_tables([t, t]))
+    with pytest.raises(TouchedCapture, match="answers: 2 rows were put in"):
+        load_answers(tmp_path)
 
 
 @pytest.mark.parametrize("put_in", [b"x", RECORD.pack(77, 0, 0), RECORD.pack(Sealed.USES, 1, 0)])

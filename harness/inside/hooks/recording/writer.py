@@ -20,7 +20,7 @@ from harness.inside.hooks.recording.sites import Site
 from harness.protocol import schema
 from harness.protocol.asked import AskedSetting
 from harness.protocol.schema import EventKind
-from harness.protocol.seals import Sealed, Seals, sum_of_block, sum_of_event
+from harness.protocol.seals import Sealed, Seals, sum_of_answer, sum_of_block, sum_of_event
 
 _STREAMS = {Sealed.SCORES: schema.SCORES, Sealed.USES: schema.USES}
 ROWS_KEPT = 65_536  # rows of any stream that are held back before a batch is written
@@ -169,7 +169,8 @@ class Writer:
 class AnswerWriter:
     """The answers to what was asked again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seals: Seals | None = None) -> None:
+        self._seals = seals
         self._file = (folder / "answers.arrow").open("wb", buffering=0)
         self._stream = pa.ipc.new_stream(self._file, schema.ANSWERS)
 
@@ -183,7 +184,10 @@ class AnswerWriter:
         rows: npt.NDArray[np.float64],  # (r, V)
     ) -> None:
         """On disk at once: the run may be ended at any moment."""
-        columns = [[position], [token], [nats], [before], [used], [rows.tolist()]]
+        row = position, token, float(nats), float(before), used, rows.tolist()
+        if self._seals:
+            self._seals.add(Sealed.ANSWERS, 1, sum_of_answer(row))
+        columns = [[one] for one in row]
         _write(self._stream, schema.ANSWERS, columns)
 
     def close(self) -> None:
