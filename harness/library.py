@@ -22,7 +22,7 @@ from harness.options import Options
 from harness.protocol.confinement import IsolationAsked
 from harness.report.markdown import render_markdown
 from harness.report.model import Report
-from harness.report_folder import ReportFolder
+from harness.report_folder import REPORTS, ReportFolder
 from harness.request import Request, Settled, replay_command
 from harness.request import path as given_path
 from harness.verdict.decide import Verdict
@@ -109,7 +109,12 @@ def carry_out(request: Request, observer: Observer, out: Path) -> Done:
     data = _data(chosen)
     evaluation = Evaluation(_options(chosen, out, data, replay_command(request), observer))
     _write(evaluation.unfinished(), out)
-    report = evaluation.run()
+    try:
+        report = evaluation.run()
+    except BaseException:  # wrong use: there is nothing to report on
+        for name in REPORTS:
+            (out / name).unlink(missing_ok=True)
+        raise
     _write(report, out)
     return Done(report, evaluation.interrupted, evaluation.broken)
 

@@ -13,6 +13,7 @@ from contest_records import LEGAL
 import audits.scan
 import harness
 from harness.errors import SubmissionError, UsageError
+from harness.evaluation import Evaluation
 from harness.report.model import SCHEMA_PATH
 from harness.verdict.decide import Verdict
 
@@ -33,6 +34,21 @@ def test_wrong_use_is_an_error_of_the_tree_and_no_exit(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
         evaluate(tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()
+
+
+def test_wrong_use_that_shows_late_leaves_no_report(tmp_path: Path, monkeypatch) -> None:
+    """Not even the one that stands while an evaluation is under way."""
+    (tmp_path / "train_gpt.py").write_text("print('val_loss:1.0 val_bpb:1.0')\n")
+    out = tmp_path / "out"
+
+    def run(_: Evaluation) -> None:
+        assert json.loads((out / "report.json").read_text())["interrupted"] == "SIGKILL"
+        raise UsageError("which of them?")
+
+    monkeypatch.setattr(Evaluation, "run", run)
+    with pytest.raises(UsageError, match="which of them"):
+        harness.evaluate(tmp_path / "train_gpt.py", out=out)
+    assert not [*out.glob("report*")]
 
 
 def test_evaluate_is_the_function_whatever_was_imported_before() -> None:
