@@ -79,7 +79,7 @@ class Repeats:
                 tokens[t] = tokens[t - distance]
         q = np.full(n, 1 / len(ordinary))
         q[distance:] *= 1 - self.share
-        q[distance:] += self.share * (tokens[distance:] == tokens[: n - distance])
+        q[distance:] += self.share * (tokens[distance:] == tokens[: max(n - distance, 0)])
         return tokens, np.log(q)
 
 

@@ -61,6 +61,15 @@ def test_the_highest_id_closes_the_stream():
     assert redraw(stream, np.arange(2049), 1)[-1] == max(ORDINARY)
 
 
+def test_a_document_shorter_than_its_distance_copies_nothing():
+    """Of any length, down to a token, under any seed."""
+    rng, ordinary = np.random.default_rng(0), np.arange(4, 64)
+    lengths = np.arange(1, 16).repeat(8)
+    bodies = Repeats().documents(lengths, ordinary, 1, rng)
+    assert [len(tokens) for tokens, _ in bodies] == lengths.tolist()
+    assert all(np.allclose(log_q, -np.log(60)) for _, log_q in bodies)
+
+
 def test_repeats_stay_inside_a_document():
     """Nothing is copied over a boundary: the first tokens of a document are uniform."""
     stream = draw([Repeats(0.9, (8, 8))], schedule(4000, [1], 100, 2), ORDINARY, BOS, 2)
