@@ -43,6 +43,7 @@ from harness.protocol.seals import Seals
 from harness.streams.alignment import Aligner, K
 
 FAILURES_ALLOWED = 3  # of one hook
+MOST_NATS = 1e7  # that one number may stand for
 FEWEST_IDS = 64  # of an array or a tensor that is looked up where it is made, before anyone asks
 INTEGERS = {torch.int64, torch.int32, torch.int16, torch.uint16}
 
@@ -285,7 +286,7 @@ class Recorder:
     def kept(self, line: LineOfValues, number: Any, width: int = 0) -> None:
         """A line of the script keeps a plain number; `width`: of the row that it was read from."""
         value, place = float(number), line.place()
-        if place < 0:
+        if place < 0 or not abs(value) <= MOST_NATS:
             return
         if line.is_first:
             self.clock.number_kept(number, place, line)
@@ -308,6 +309,8 @@ class Recorder:
             return
         self._close_line(line)
         numbers = numbers_of(values).reshape(-1)
+        if not (np.abs(numbers) <= MOST_NATS).all():
+            return  # a buffer that holds nothing yet, whose rubbish would spoil every sum
         known = places.reshape(-1) >= 0
         line.positions = places.reshape(-1)[known].tolist()
         line.values = numbers[known].tolist()
