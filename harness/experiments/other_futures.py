@@ -4,8 +4,9 @@
                 model and the best of many states of it a choice is seldom, between these it is not
     likely      behind the cut only tokens that this model scores best
     unlikely    behind the cut only those that it scores worst
-    between     where one of the two moved scores, a part of it, and other tokens that score
-                poorly: a third outcome is no choice of two
+    between     where neither moved scores, tokens that another state of the model, or another
+                temperature, than the best was seen to score better; where one moved scores, a part
+                of it, and other tokens that score poorly: a third outcome is no choice of two
 
 Made where the script looked at tokens of the stream, as the hooks saw, other than to count them
 (a longer training that comes to them is such a look, too):
@@ -24,6 +25,7 @@ from harness.arrays import Ints, Tokens
 from harness.checks.cut import Cut, early_cut, holds
 from harness.checks.fitted import MOST_CHOICES, Fitted, fitted
 from harness.checks.future import compare
+from harness.checks.looked import ids_of_others, looks
 from harness.checks.trained_ahead import trained_ahead
 from harness.experiments.altered import by_score, only_few
 from harness.experiments.evidence import Evidence
@@ -39,6 +41,7 @@ from harness.trace.script_run import ScriptRun
 FEW = 4  # ids of such a future
 POOR = (0.1, 0.25, 0.4)  # of the ids score worse than the first of these
 MOST_BETWEEN = 1 + len(POOR)  # runs that look for a third outcome
+MOST_PREFERRED = 3  # runs on tokens that what was not chosen scores better
 ITERATIONS = 40  # training steps, so that there are states of the model to choose from
 LOOKED = 32  # tokens of the stream that were scored, and not for the number
 BASE, REPEAT = RunName(RunKind.NOISY), RunName(RunKind.NOISY, 2)
@@ -98,22 +101,48 @@ class BehindCut(Experiment):
         )
         self.runner.make({**likely, **unlikely})
         mover = next((kind for kind in kinds if self._moved(RunName(kind, self.number))), None)
-        if mover is not None:
-            if self._scored(REPEAT) is None:
-                base = self.evidence.base.source
-                self.runner.make(as_louder(self.driver, REPEAT, base, self.seed))
-            self._look_between(self.cut.changed, kinds[mover], ids)
+        few = self._preferred(noisy) if mover is None else kinds[mover]
+        if few is not None:
+            self._repeat()
+            self._look_between(self.cut.changed, few, ids)
         return self._sure(self._fitted())
+
+    def _preferred(self, noisy: ScoredPass) -> Tokens | None:
+        """Tokens by which what was scored best before the number is no more the best of them; None
+        where they, too, moved nothing.
+        """
+        base, run = self.evidence.base.source, self.evidence.get(BASE.kind, BASE.number)
+        if run is None:
+            return None
+        passes, moved = looks(run.capture, noisy), None
+        others = ids_of_others(passes, base.tokens, base.ordinary, FEW, MOST_PREFERRED)
+        for name, few in zip(self._preferring, others, strict=False):
+            self.runner.make(self._future(name, self.cut.changed, few))
+            moved = few if moved is None and self._moved(name) else moved
+        return moved
+
+    def _repeat(self) -> None:
+        if self._scored(REPEAT) is None:
+            self.runner.make(as_louder(self.driver, REPEAT, self.evidence.base.source, self.seed))
 
     @property
     def _between(self) -> list[RunName]:
-        first = 1 + (self.number - 1) * MOST_BETWEEN
-        return [RunName(RunKind.BETWEEN, n) for n in range(first, first + MOST_BETWEEN)]
+        return self._more[:MOST_BETWEEN]
+
+    @property
+    def _preferring(self) -> list[RunName]:
+        return self._more[MOST_BETWEEN:]
+
+    @property
+    def _more(self) -> list[RunName]:
+        each = MOST_BETWEEN + MOST_PREFERRED
+        first = 1 + (self.number - 1) * each
+        return [RunName(RunKind.BETWEEN, n) for n in range(first, first + each)]
 
     @property
     def _futures(self) -> list[RunName]:
         two = [RunName(kind, self.number) for kind in (RunKind.LIKELY, RunKind.UNLIKELY)]
-        return two + self._between
+        return two + self._more
 
     def _sure(self, found: Fitted | None) -> Fitted | None:
         """Without a repeat nothing is proved, nor by runs that took other numbers of steps, which a
