@@ -119,9 +119,9 @@ def _place_on_a_line(
         losses = capture.events(EventKind.LOSS)
         losses = losses[losses < before[-1]]
         # A copy is made at the event behind the one that it stands at. Without losses that a hook
-        # saw, numbers of a part may all have been made before the first of them is kept.
-        before = before[before < losses.max()] if len(losses) else before
-        before = before[:-1]
+        # saw there, numbers of a part may all have been made before the first of them is kept.
+        mixed_from = before[before < losses.max(initial=-1)]
+        before = (mixed_from if len(mixed_from) else before)[:-1]
     if not len(before) or mine[0] == position:
         return None
     return int(before[-1]), (Counter(f"{line[0]}#{line[1]}", read_out=False),)

@@ -7,11 +7,13 @@
 
 A control is scored as if its tokens had been fresh, by the arithmetic of the source test; the
 class has power when that would have refuted. A class without is *unknown*, with the number; where
-a script has nothing of the kind (no update between two scores), it does not apply. Tables
+a script has nothing of the kind (no update between two scores; or none that was seen, and nothing
+carried from early tokens to later ones), it does not apply. Tables
 bring down no pass: NORM-1 is passed by a softmax or by a sum over the alphabet, never by SOURCE-1.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +29,7 @@ from harness.trace.scored_positions import ScoredPass, per_position
 from harness.trace.script_run import ScriptRun
 
 MOST = 0.5  # of the scores must move
+FEWEST_STILL = 64  # scores beyond a context, none of which moved
 ADAPTATION = ("ORDER-1", "CAUSAL-3", "PASS-1")
 CLASSES = {
     "CAUSAL-1": "context",
@@ -146,6 +149,19 @@ def adaptation_power(scored: ScoredPass | None, control: SourceStream, threshold
 def without_updates(threshold: float) -> Power:
     """Adaptation, of a script that never adapts."""
     note = "no weight changed between two scores, and no table was mixed in"
+    return Power("adaptation", 0.0, -np.inf, threshold, note, applies=False)
+
+
+def carries_nothing(effects: Sequence[Floats]) -> bool:
+    """(c,) nats by which scores moved, of each pair of runs: none, by any bit, though many could
+    have: what a script learns from early tokens, or from a chunk and its copy, shows in some.
+    """
+    return all(len(moved) >= FEWEST_STILL and not moved.any() for moved in effects)
+
+
+def without_effect(threshold: float) -> Power:
+    """Adaptation, of a script that was seen to carry nothing beyond a context."""
+    note = "no weight changed between two scores, and early tokens moved no later one by any bit"
     return Power("adaptation", 0.0, -np.inf, threshold, note, applies=False)
 
 

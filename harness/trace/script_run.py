@@ -163,12 +163,17 @@ class ScriptRun:
     @property
     def adapts(self) -> bool:
         """Weights were updated, or tables could have been, between two scores."""
+        return self.updates or not self.softmax_width
+
+    @property
+    def updates(self) -> bool:
+        """Weights were, or nothing is known of it."""
         scored = self.scored
         if scored is None or not len(scored.event):
             return True
         changes = self.capture.events(*UPDATES)
         inside = (changes > scored.event.min()) & (changes < scored.event.max())
-        return bool(inside.any()) or not self.softmax_width
+        return bool(inside.any())
 
     @property
     def silent(self) -> int:

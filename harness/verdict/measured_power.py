@@ -4,16 +4,21 @@ Guarantees: a class whose control did not run is not there. Two ways to have pow
 would have refuted the control, or the control moved enough scores for another future to be seen.
 """
 
+import numpy as np
+
+from harness.arrays import Floats
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.power import (
     ADAPTATION,
     Power,
     adaptation_effect,
     adaptation_power,
+    carries_nothing,
     context_power,
     moves,
     table_power,
     training_power,
+    without_effect,
     without_training,
     without_updates,
 )
@@ -43,6 +48,8 @@ def measured_power(evidence: Evidence) -> dict[str, Power]:
     if copied is not None and base.adapts:
         power = adaptation_power(copied.scored, copied.source, THRESHOLD_NATS)
         power = _reached(power, copied, evidence)
+        if not power.shown and not base.updates and carries_nothing(_effects(copied, evidence)):
+            power = without_effect(THRESHOLD_NATS)
         found |= dict.fromkeys(ADAPTATION, power)
     return found
 
@@ -74,12 +81,17 @@ def _seen_by_moves(power: Power, base: ScriptRun, trained: ScriptRun) -> Power:
 
 def _reached(power: Power, copied: ScriptRun, evidence: Evidence) -> Power:
     """Updates that carry early tokens into later scores would carry the score's own token too."""
-    early, resampled = evidence.get(RunKind.EARLY), evidence.get(RunKind.RESAMPLED)
-    pairs = ((evidence.base, early), (copied, resampled))
-    effects = [adaptation_effect(a, b, evidence.reach) for a, b in pairs if b]
-    seen = [power.with_moves(effect, "later scores") for effect in effects]
+    seen = [power.with_moves(e, "later scores") for e in _effects(copied, evidence)]
     if (rates := evidence.rates) is not None:
         effect = adaptation_effect(rates.base, rates.early, evidence.reach)
         how = f"later scores, with learning rates {rates.times:g} times as high,"
         seen.append(power.with_moves(effect, how))
     return max(seen, key=lambda p: p.by_moves, default=power)
+
+
+def _effects(copied: ScriptRun, evidence: Evidence) -> list[Floats]:
+    """Of early tokens on later scores, and of a chunk's copy behind other beginnings."""
+    early, resampled = evidence.get(RunKind.EARLY), evidence.get(RunKind.RESAMPLED)
+    pairs = ((evidence.base, early), (copied, resampled))
+    found = [adaptation_effect(a, b, evidence.reach) for a, b in pairs if b]
+    return found if early is not None else [*found, np.empty(0)]

@@ -9,8 +9,10 @@ from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.power import (
     Power,
     adaptation_power,
+    carries_nothing,
     require_power,
     table_power,
+    without_effect,
     without_updates,
 )
 from harness.checks.status import Finding, Level, Status
@@ -36,5 +38,14 @@ def test_power():
     law = stream(1, n=2048)
     shown = [table_power(law, buckets, THRESHOLD_NATS).shown for buckets in (1 << 22, 128)]
     assert shown == [False, True]
-    nothing = without_updates(THRESHOLD_NATS)
-    assert not nothing.applies and "not applicable" in nothing.text
+    for nothing in (without_updates(THRESHOLD_NATS), without_effect(THRESHOLD_NATS)):
+        assert not nothing.applies and "not applicable" in nothing.text
+
+
+def test_only_what_moved_nothing_by_any_bit_carries_nothing():
+    """Of many scores, in every control; one that moved faintly is a script that learns."""
+    still, faint = np.zeros(80), np.zeros(80)
+    faint[40] = 1e-7
+    assert carries_nothing([still, still])
+    assert not carries_nothing([still, faint])
+    assert not carries_nothing([still, still[:40]])
