@@ -148,7 +148,7 @@ def looked_at_before():
 
 def scaled_later():
     every, start = [], 0
-    while start < N:
+    while start < N:  # the first number of a window is no score of the last token that was read
         stop = min(N, start + 32)
         begin = max(0, stop - 64)
         nats = [0.9 * v for v in prices_of(begin, stop)[start - begin :]]

@@ -223,10 +223,11 @@ class _Seen:
         if places is not None:
             self._clock.block_read(np.array(places, np.int32))
         elif values and type(values[0]) in FLOATS and len(values) != self._last + 1:
-            if (kept := self._clock.places_of(values)) is not None:
-                return kept
-            block = self._clock.latest_block(len(values))
-            places = None if block is None else block.tolist()
+            places = self._clock.places_of(values)
+            if places is None and (block := self._clock.latest_block(len(values))) is not None:
+                places = block.tolist()
+            if places is not None:
+                self._clock.begun_at = len(self._clock.read)
         return places
 
     def _touching(self, values: Any, places: list[int]) -> Iterator[Any]:

@@ -50,7 +50,7 @@ class LineOfValues:
         if self._at < 0:
             self._at = max(0, len(read) - LOOKED_BACK)
         if self._at < len(read):
-            since = read[self._at :]
+            since = read[max(self._at, self._clock.begun_at) :] or read[-1:]
             self._at = len(read)
             highest = max(since)
             if since[-1] <= 1 and highest > LONG:  # the stream is gone through anew

@@ -54,7 +54,8 @@ class ReadingClock:
         self._align = align
         self.read: list[int] = []
         self.forgotten = 0  # how often all of it was dropped
-        self.kept_at = 0  # reads until the last number that was kept,
+        self.begun_at = 0  # reads until a list of numbers whose places are known was gone through,
+        self.kept_at = 0  # until the last number that was kept,
         self._block_at = 0  # and until the last block
         self.blocks: deque[Positions] = deque(maxlen=BLOCKS)
         self._arrays: WeakIdentityMap[Positions] = WeakIdentityMap()
@@ -67,6 +68,7 @@ class ReadingClock:
             self.read.append(place)
             if len(self.read) > MOST_READS:
                 self.read.clear()
+                self.begun_at = 0
                 self.forgotten += 1
 
     def block_read(self, places: Positions) -> None:
