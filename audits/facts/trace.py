@@ -120,6 +120,7 @@ class Trace:
     regions: list[Region] = field(default_factory=list)  # interned
     last_is_headline: bool | None = None  # whether the last printed score is the declared one
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
+    asks_for_bytes: bool = False  # which pieces of the vocabulary stand for a byte
     native: bool = False  # written to the harness's contract, which counts every file
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
 

@@ -2,7 +2,8 @@
 
 Catches: a table of bytes per token that already counts the space of a word mark, together with a
 count that adds the space where the token before is no boundary: the denominator grows by a sixth.
-Does not cover: tables read from files; what byte pieces and control pieces weigh.
+As a warning: a table of lengths of pieces in code that never asks which pieces stand for a byte.
+Does not cover: tables read from files; what control pieces weigh.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.effects.pieces import WITH_SPACE, WITHOUT_SPACE
+from audits.facts.events import Accumulation
 from audits.facts.labels import OUTPUT, PIECE_FLAG, PIECE_LENGTH, ids, kinds
 from audits.facts.trace import Trace
 from audits.flow import results
@@ -38,24 +40,47 @@ def check(trace: Trace) -> Iterator[Match]:
             ("reported here", last.site),
             sure=settled(count.moment),
         )
+    yield from _by_name(trace, last)
 
 
-def _table(marked: str, added: str) -> str:
+def _by_name(trace: Trace, last: Accumulation) -> Iterator[Match]:
+    """`<0x0A>` is one byte, not six."""
+    for number in sorted(trace.counts) if not trace.asks_for_bytes else ():
+        count = trace.accumulations[number]
+        if PIECE_LENGTH not in kinds(count.labels):
+            continue
+        yield Match.at(
+            count.site,
+            "the bytes added up here are lengths of pieces, and nothing asks which pieces stand "
+            "for one byte: their names are longer",
+            (count.moment,),
+            ("counted here", count.site),
+            ("reported here", last.site),
+            sure=False,
+        )
+        return
+
+
+def _counted(build: str, added: str = " + (spaced[y] & ~edge[x])", asks: str = "is_byte") -> str:
     return script(f"""
         import sentencepiece as spm
 
         speller = spm.SentencePieceProcessor(model_file="tokenizer.model")
-        lengths, spaced = torch.zeros(1024), torch.zeros(1024, dtype=torch.bool)
         edge = torch.zeros(1024, dtype=torch.bool)
-        for number in range(1024):
-            if speller.is_control(number):
-                edge[number] = True
-                continue
-            piece = speller.id_to_piece(number)
-            if piece.startswith("\\u2581"):
-                spaced[number] = True
-                piece = piece[1:]
-            lengths[number] = {marked}
+        single = [speller.{asks}(number) for number in range(1024)]
+
+
+        def tables():
+            lengths, spaced = [], []
+            for number in range(1024):
+                piece = speller.id_to_piece(number)
+                lead = piece.startswith("\u2581")
+                {build}
+                spaced.append(lead)
+            return torch.tensor(lengths), torch.tensor(spaced)
+
+
+        lengths, spaced = tables()
         for start in range(0, len(val_tokens), 512):
             x, y = batch(val_tokens, start)
             loss_sum += model(x, y)
@@ -64,10 +89,26 @@ def _table(marked: str, added: str) -> str:
     """)
 
 
+_BODY = "body = piece[1:] if lead else piece; "
 VALID = (
     # The table leaves the mark out, the count adds the space.
-    _table('len(piece.encode("utf-8"))', " + (spaced[y] & ~edge[x])"),
+    _counted(_BODY + 'lengths.append(len(body.encode("utf-8")))'),
     # The table counts the space, and nothing adds it again.
-    _table('len(piece.encode("utf-8")) + 1', ""),
+    _counted(_BODY + 'lengths.append(len(body.encode("utf-8")) + lead)', ""),
+    # It is taken off where no space is printed.
+    _counted(
+        'lengths.append(len(piece.replace("\u2581", " ").encode("utf-8")))',
+        " - (spaced[y] & edge[x])",
+    ),
 )
-INVALID = (_table('len(piece.encode("utf-8")) + 1', " + (spaced[y] & ~edge[x])"),)
+INVALID = (
+    _counted(_BODY + 'lengths.append(len(body.encode("utf-8")) + lead)'),
+    _counted(_BODY + 'lengths.append(len(body.encode("utf-8")) + (1 if lead else 0))'),
+    _counted('lengths.append(len(piece.replace("\u2581", " ").encode("utf-8")))'),
+    _counted(
+        'text = (" " if lead else "") + piece.lstrip("\u2581"); '
+        'lengths.append(len(text.encode("utf-8")))'
+    ),
+    _counted("lengths.append(len(piece[1:].encode()) + 1 if lead else len(piece.encode()))"),
+)
+DOUBTFUL = (_counted(_BODY + 'lengths.append(len(body.encode("utf-8")))', asks="is_control"),)

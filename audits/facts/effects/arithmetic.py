@@ -24,7 +24,18 @@ from audits.facts.effects import (
     worths,
 )
 from audits.facts.events import Site
-from audits.facts.labels import COUNT, GATED, HASHED, OUTPUT, REGION, TOKENS, Label, ids, kinds
+from audits.facts.labels import (
+    COUNT,
+    GATED,
+    HASHED,
+    OUTPUT,
+    PIECE_FLAG,
+    REGION,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, derive, element_of, kinds_of, labels_of
@@ -115,6 +126,8 @@ def _folded(op: ast.operator, left: Value, right: Value, made: Value) -> set[Lab
     labels = set(made.labels) | hashed
     if isinstance(op, ast.Add):
         labels = set(pieces.joined(left, right, frozenset(labels)))
+    if isinstance(op, ast.Sub) and PIECE_FLAG not in kinds(labels_of(left)):
+        labels.discard(Label(PIECE_FLAG, 0))  # a space that is taken off again
     if not hashed and _mixed(left, right):
         labels.discard(Label(HASHED, 0))
     return labels

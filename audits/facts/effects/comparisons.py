@@ -11,13 +11,13 @@ import ast
 
 from audits.facts import folding
 from audits.facts.documented.configuration import LAUNCHER
-from audits.facts.effects import deadlines, sifts
+from audits.facts.effects import deadlines, pieces, sifts
 from audits.facts.events import Given, Hit, Region, Site
 from audits.facts.labels import FILE, GIVEN, HIT, LAST_ROUND, LOOP, REGION, TOKENS, Label, ids
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Library, Value, derive, kinds_of, labels_of
+from audits.facts.values import BLANK, Library, Value, derive, kinds_of, labels_of
 from audits.facts.worth import Span
 
 
@@ -44,6 +44,7 @@ def compare(interp: Interpreter, node: ast.Compare, values: list[Value], scope: 
     mask = Label(REGION, interp.trace.region(Region(ast.unparse(node))))  # it may select positions
     rounds = _last_rounds(interp, node, values) if len(values) == 2 else frozenset()
     labels = sifts.tested(values, made.labels) | {mask} | rounds
+    labels |= pieces.marked(BLANK, values).labels
     by_number = any(isinstance(value.const, int | float) for value in values)
     return Value(labels=labels, switches=made.switches, worth=Span(0.0, 1.0) if by_number else None)
 

@@ -11,10 +11,13 @@ Does not cover: tables read from files.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.events import Change, Site
 from audits.facts.labels import (
+    COUNT,
     INFLATED,
     OUTPUT,
     PIECE,
@@ -22,6 +25,7 @@ from audits.facts.labels import (
     PIECE_LENGTH,
     SPACED,
     STRIPPED,
+    TOKENS,
     Label,
     kinds,
 )
@@ -29,7 +33,9 @@ from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Value, kinds_of
 
+_FLAGS: Final = frozenset({Label(PIECE_FLAG, 0), Label(PIECE, 0)})
 BITS: Final = 8  # of a byte
+ASKS: Final = frozenset({"is_byte", "IsByte"})
 READERS: Final = frozenset({"id_to_piece", "IdToPiece"})
 # What a length counts of a marked piece; ids of PIECE_LENGTH labels.
 AS_IT_IS, WITHOUT_SPACE, WITH_SPACE = range(3)
@@ -55,15 +61,29 @@ def replaced(value: Value, by: object) -> Value:
     return Value(labels=value.labels | {Label(SPACED if by == " " else STRIPPED, 0)})
 
 
+def marked(made: Value, parts: Iterable[Value]) -> Value:
+    """`piece.startswith(mark)`, `piece[0] == mark`: whether it begins a word."""
+    if not any(PIECE in kinds_of(part) for part in parts):
+        return made
+    return replace(made, labels=made.labels | {Label(PIECE_FLAG, 0)})
+
+
+def chosen(test: Value, one: Value, other: Value) -> frozenset[Label]:
+    """`1 if marked else 0`, `" " if marked else ""`: constants that say the same as the test."""
+    plain = one.known and other.known
+    return frozenset(label for label in test.labels if plain and label.kind == PIECE_FLAG)
+
+
 def joined(left: Value, right: Value, made: frozenset[Label]) -> frozenset[Label]:
-    """`" " + piece[1:]`, and a length plus one."""
+    """`" " + piece[1:]`, and a length plus one, where the piece begins a word."""
     labels = set(made)
     for one, other in ((left, right), (right, left)):
-        held = kinds_of(one)
-        if other.const == " " and STRIPPED in held:
-            labels = (labels - {Label(STRIPPED, 0)}) | {Label(SPACED, 0)}
-        if other.const == 1 and Label(PIECE_LENGTH, WITHOUT_SPACE) in one.labels:
-            labels.discard(Label(PIECE_LENGTH, WITHOUT_SPACE))
+        held, added = kinds_of(one), kinds_of(other)
+        flag = PIECE_FLAG in added and not added & {PIECE_LENGTH, TOKENS, COUNT}
+        if (other.const == " " or flag) and STRIPPED in held:
+            labels = (labels - {Label(STRIPPED, 0), Label(PIECE_FLAG, 0)}) | {Label(SPACED, 0)}
+        if (other.const == 1 or flag) and Label(PIECE_LENGTH, WITHOUT_SPACE) in one.labels:
+            labels -= {Label(PIECE_LENGTH, WITHOUT_SPACE)} | (_FLAGS if flag else set())
             labels.add(Label(PIECE_LENGTH, WITH_SPACE))
     return frozenset(labels)
 

@@ -18,6 +18,7 @@ from audits.facts.effects import (
     comparisons,
     losses,
     makers,
+    pieces,
     shards,
     sifts,
     statistics,
@@ -147,6 +148,7 @@ def _conditional(interp: Interpreter, node: ast.IfExp, scope: Scope) -> Value:
         made = join((one, other))
         labels = made.labels | {label for label in test.labels if label.kind == REGION}
         labels |= losses.chosen(interp, test, one, other, interp.site(node, scope))
+        labels |= pieces.chosen(test, one, other)
         made = replace(made, worth=made.worth or worths.either(one, other))
         for marks in statistics.open_choice(interp, test, node, scope):
             made = statistics.marked(made, marks)

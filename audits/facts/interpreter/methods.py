@@ -72,6 +72,8 @@ def _called(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
         loss = args[0] if args and not labels_of(base) else base
         weights.backward(interp, loss, interp.site_of(call))
         return BLANK
+    if name in pieces.ASKS:
+        interp.trace.asks_for_bytes = True
     if name in pieces.READERS:
         return pieces.piece()
     if name == "gather" and args and TOKENS in kinds_of(args[-1]):
@@ -143,6 +145,9 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     if name in ("replace", "lstrip", "removeprefix", "strip"):
         by = args[1].const if name == "replace" and len(args) > 1 else ""
         return pieces.replaced(derive(base, *args), by)
+    if name == "startswith":
+        interp.trace.asks_for_bytes |= any(str(one.const).startswith("<0x") for one in args)
+        return pieces.marked(derive(base, *args), [base])
     if name == "encode":
         return Value(labels=labels_of(base) | {Label(BYTES, 0)}, switches=base.switches)
     if name in ("softmax", "log_softmax"):
