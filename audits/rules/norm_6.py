@@ -159,5 +159,10 @@ INVALID = (
     _scored("np.minimum(nll.numpy(), 8.0)"),
     _scored("9.0 * torch.tanh(nll / 9.0)"),
     _scored("nll ** 0.9"),
+    # Two experts, each weighted by its own probability of the token.
+    _scored(
+        "torch.log(torch.exp(-nll) + torch.exp(-model(x, y))) "
+        "- torch.log(torch.exp(-2 * nll) + torch.exp(-2 * model(x, y)))"
+    ),
 )
 DOUBTFUL = (_scored("nll.clamp(max=12.0)"), _scored("nll.nan_to_num(0.0)"))

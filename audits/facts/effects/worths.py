@@ -267,12 +267,18 @@ def _both(interp: Interpreter, a: Worth, b: Worth, site: Site) -> Worth | None:
         share = long.share - short.share
         change = _noted(interp, site, "less a part of itself")
         return replace(long, share=share, change=change) if share > 0.0 else None
-    if len(forms) > 1 or Form.BENT in forms:
+    if Form.BENT in forms:
+        bent = a if a.form is Form.BENT else b
+        better = interp.trace.changes[bent.change].how == BETTER  # or the top of a log-sum-exp
+        return None if better else bent
+    if len(forms) > 1:
         return None
     if a.form is Form.P:
-        whole = a.share == b.share == 1.0
-        change = _noted(interp, site, "in a sum") if whole else a.change
-        return replace(a, mass=a.mass + b.mass, change=change) if whole else None
+        if a.share == b.share == 1.0:
+            return replace(a, mass=a.mass + b.mass, change=_noted(interp, site, "in a sum"))
+        powers = min(a.share, b.share) > 1.0  # each is weighted by itself
+        change = _noted(interp, site, "powers of probabilities, in a sum")
+        return replace(a, form=Form.BENT, change=change) if powers else None
     if a.mass > 1.0 or b.mass > 1.0:
         return None
     return replace(a, share=a.share + b.share, change=max(a.change, b.change))
