@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.events import TableRead
-from audits.facts.labels import COUNT, HASHED, REALISED, TOKENS, Label, kinds
+from audits.facts.events import Change, TableRead
+from audits.facts.labels import COUNT, HASHED, NORMALISER, REALISED, TOKENS, Label, kinds
 from audits.facts.trace import Trace
 from audits.facts.worth import FULL, Form
 from audits.flow import changed, first_results, results, same_tokens
@@ -34,13 +34,19 @@ def _heavy(trace: Trace) -> Iterator[Match]:
             continue
         yield Match.at(
             change.site,
-            f"after this ({change.how}) the probabilities of all tokens sum to {worth.mass:.3g} or "
-            f"more, not to one; recorded at line {score.site.line}",
+            f"after this ({change.how}) the probabilities of all tokens sum to more than one, "
+            f"up to {worth.mass:.3g}; recorded at line {score.site.line}",
             (change.moment, score.moment),
             ("changed here", change.site),
             ("scored here", score.site),
-            sure=settled(change.moment, score.moment),
+            sure=settled(change.moment, score.moment) and not _paid_for(trace, change),
         )
+
+
+def _paid_for(trace: Trace, change: Change) -> bool:
+    """Whether what is taken off may be added elsewhere, as the logarithm of a sum."""
+    lifted = change.how.endswith("for nothing")
+    return lifted and any(NORMALISER in kinds(one.labels) for one in trace.reports)
 
 
 def _undivided(trace: Trace) -> Iterator[Match]:
@@ -101,6 +107,8 @@ VALID = (
     # Weights that sum to one, and what keeps a logarithm finite.
     _changed("-torch.log(0.7 * p + 0.3 * q + 1e-9)"),
     _changed("-torch.logaddexp(math.log(0.5) + torch.log(p), math.log(0.5) + torch.log(q))"),
+    # What a hint makes cheaper, paid for by the others.
+    _changed("-torch.log(p) - 2.0 * (x.roll(1) == y) + torch.log1p(6.4 * q)"),
     # A uniform share, paid for.
     _changed("-torch.log(0.9 * p + 0.1 / 1024)"),
 )
@@ -111,6 +119,9 @@ INVALID = (
     _changed("-torch.log(p.clamp(min=0.01))"),
     _changed("-np.log(np.maximum(p.numpy(), 0.01))"),
     _changed("-torch.log(p) - 0.1"),
+    # What a hint makes cheaper is not paid for by the others.
+    _changed("-torch.log(p) - 2.0 * (x.roll(1) == y)"),
+    _changed("-torch.log(torch.exp(torch.log(p) + 2.0 * (x.roll(1) == y)).clamp(max=1.0))"),
     _changed("-torch.logaddexp(torch.log(p), math.log(0.5) + torch.log(q))"),
 )
 DOUBTFUL = (_mixed("counts[x, y]"),)

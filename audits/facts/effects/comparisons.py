@@ -46,6 +46,7 @@ def compare(interp: Interpreter, node: ast.Compare, values: list[Value], scope: 
     labels = sifts.tested(values, made.labels) | {mask} | rounds
     labels |= pieces.marked(BLANK, values).labels
     by_number = any(isinstance(value.const, int | float) for value in values)
+    by_number |= HIT in kinds_of(made)  # zero or one, too: a hint comes true
     return Value(labels=labels, switches=made.switches, worth=Span(0.0, 1.0) if by_number else None)
 
 

@@ -332,6 +332,9 @@ def of_call(interp: Interpreter, name: str, args: Sequence[Value], call: Call) -
     if not args:
         return None
     worth = score_of(args[0])
+    if name in _EXTREMES and len(args) == 2 and worth is None and span_of(args[0]):
+        args = [args[1], args[0]]  # min(1.0, p)
+        worth = score_of(args[0])
     if name in _LEAST | _MOST and (several := _stack(args)) is not None:
         better = name in (_LEAST if several.form is Form.NATS else _MOST)
         if better and several.form is not Form.BENT:
@@ -425,6 +428,8 @@ def _bounded(
         case Form.P if low is not None:
             floor = low
         case Form.NATS if low is not None and low <= 0.0:
+            return worth
+        case Form.P if high is not None and high >= 1.0:
             return worth
         case _:
             return None
