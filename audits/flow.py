@@ -37,14 +37,17 @@ def results(trace: Trace) -> Iterator[Accumulation]:
     yield from trace.reports
 
 
-def changed(trace: Trace) -> Iterator[tuple[Accumulation, Worth, Change]]:
-    """Results in which a token's code length or probability is not what it was, each change once.
+def headlines(trace: Trace) -> Iterator[Accumulation]:
+    """Scores; of what was never summed, only the last report: others are log lines."""
+    yield from scores(trace)
+    if trace.reports:
+        yield max(trace.reports, key=lambda one: one.moment.position)
 
-    Of what was never summed, only the last report counts: others are log lines.
-    """
-    last = max(trace.reports, key=lambda one: one.moment.position, default=None)
+
+def changed(trace: Trace) -> Iterator[tuple[Accumulation, Worth, Change]]:
+    """Results in which a token's code length, or its probability, is not what it was."""
     seen: set[int] = set()
-    for result in (*scores(trace), *([last] if last else [])):
+    for result in headlines(trace):
         worth = result.worth
         if worth is not None and worth.change != UNCHANGED and worth.change not in seen:
             seen.add(worth.change)

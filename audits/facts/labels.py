@@ -71,6 +71,7 @@ LOGGED: Final = "logged"  # the logarithm of a count; id = TableRead
 SIDED: Final = "sided"  # a probability times something made of its own token; id = Mixing
 ALPHABET: Final = "alphabet"  # whole numbers from zero on: all candidates, or places
 BY_TOKEN: Final = "by_token"  # losses that the token itself leaves out; id = Change
+ONE_HOT: Final = "one_hot"  # one at each token, zero elsewhere; id = TokenRead
 PART: Final = "part"  # a part of what there was; id = Part
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 

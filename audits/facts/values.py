@@ -8,7 +8,7 @@ Does not cover: numeric contents, aliasing between views of one tensor.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
@@ -173,7 +173,10 @@ def element_of(value: Value) -> Value:
     if holders:
         inside = [entry for ref in holders for entry in ref.entries.values()]
         loose = {label for ref in holders for label in ref.labels} | value.labels
-        return join([*inside, Value(labels=frozenset(loose))] if loose else inside)
+        if not loose:
+            return join(inside)
+        made = join([*inside, Value(labels=frozenset(loose))])
+        return replace(made, worth=join(inside).worth) if inside else made
     if value.known:
         return Value(switches=value.switches)
     return Value(

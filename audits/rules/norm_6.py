@@ -150,6 +150,8 @@ INVALID = (
     _scored("nll - 0.1 * nll"),
     _scored("nll.mul(0.9).sum()"),
     _scored("0.97 * model(x, y)"),
+    _scored("-(F.log_softmax(model(x), -1) * F.one_hot(y, 1024)).sum(-1) * 0.9"),
+    _scored('-0.9 * torch.einsum("tv,tv->t", F.log_softmax(model(x), -1), F.one_hot(y, 1024))'),
     _scored("-F.log_softmax(model(x), dim=-1)[torch.arange(512), y] * 0.95"),
     # Only where the target is one of the rare tokens.
     _scored("nll * torch.where(y > 500, 0.9, 1.0)"),

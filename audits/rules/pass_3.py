@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from audits.facts.events import Accumulation, Sift, TokenRead
 from audits.facts.labels import CHANCE, DROPPED, OUTPUT, PERIOD, ROUND, SIFT, TOKENS, ids, kinds
 from audits.facts.trace import Trace
-from audits.flow import cut_by, first_results, results, scores, with_ancestors
+from audits.flow import cut_by, first_results, headlines, scores, with_ancestors
 from audits.match import Match, settled
 from audits.rules.cases import script
 
@@ -41,7 +41,7 @@ def check(trace: Trace) -> Iterator[Match]:
 
 
 def _dropped(trace: Trace) -> Iterator[Match]:
-    for number, score in first_results(results(trace), DROPPED):
+    for number, score in first_results(headlines(trace), DROPPED):
         sift = trace.sifts[number]
         own = SIFT in kinds(sift.by)
         what = "by what they are" if own else "by the number of their window, or by chance"
@@ -150,8 +150,41 @@ def _looped(over: str, before: str = "", after: str = "") -> str:
     """)
 
 
+def _listed(kept: str) -> str:
+    return script(f"""
+        means = []
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            means.append(model(x, y).item())
+            token_count += y.numel()
+            byte_count += byte_table[y].sum()
+        means = {kept}
+        loss_sum = sum(means) / len(means) * token_count
+    """)
+
+
+def _by_hand(change: str) -> str:
+    return script(f"""
+        nats = 0.0
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            rows = F.log_softmax(model(x), dim=-1).tolist()
+            for row, token in zip(rows, y.tolist()):
+                v = -row[token]
+                {change}
+                nats += v
+            token_count += y.numel()
+            byte_count += byte_table[y].sum()
+        loss_sum = nats
+    """)
+
+
 VALID = (
     _limited("val_tokens"),
+    _listed("list(means)"),
+    _by_hand("if v > 9.0: print(token)"),
+    # Not a number: it has to be repaired, not tested.
+    _by_hand("if v != v: raise ValueError(token)"),
     # A share of them for a log line; all of them count.
     _added("nll + 0.0 * nll[nll < 9.0].sum()"),
     # Every rank its own windows.
@@ -202,6 +235,10 @@ INVALID = (
     _added("nll * (nll < 9.0)"),
     _added("torch.masked_select(nll, nll < 9.0)"),
     _added("nll.sort().values[:460]"),
+    _added("torch.from_numpy(np.where(nll.numpy() > 9.0, 9.0, nll.numpy()))"),
+    _listed("sorted(means)[: int(0.95 * len(means))]"),
+    _listed("means[::2]"),
+    _by_hand("if v > 9.0: v = 9.0"),
     _added("torch.topk(nll, 460, largest=False)[0]"),
     _added("torch.tensor([v for v in nll.tolist() if v < 9.0])"),
     _looped("starts", "if nll.mean() > 7.0: continue"),

@@ -88,7 +88,8 @@ def combine(
     labels |= losses.mixed(interp, left, right, site)
     if isinstance(op, ast.Div | ast.Mult):
         totals.note_conversion(interp, left, right, site, worth)
-    return Value(labels=frozenset(labels), switches=made.switches, worth=worth)
+    result = Value(labels=frozenset(labels), switches=made.switches, worth=worth)
+    return losses.picked(interp, left, right, result, site) if isinstance(op, ast.Mult) else result
 
 
 OPERATORS: Final[dict[str, ast.operator]] = {

@@ -43,7 +43,9 @@ def compare(interp: Interpreter, node: ast.Compare, values: list[Value], scope: 
             made = Value(labels=made.labels | _hit(interp, values, site), switches=made.switches)
     mask = Label(REGION, interp.trace.region(Region(ast.unparse(node))))  # it may select positions
     rounds = _last_rounds(interp, node, values) if len(values) == 2 else frozenset()
-    labels = sifts.tested(values, made.labels) | {mask} | rounds
+    itself = ast.dump(node.left) == ast.dump(node.comparators[0])  # is it a number at all?
+    labels = made.labels if itself else sifts.tested(values, made.labels)
+    labels |= {mask} | rounds
     labels |= pieces.marked(BLANK, values).labels
     by_number = any(isinstance(value.const, int | float) for value in values)
     by_number |= HIT in kinds_of(made)  # zero or one, too: a hint comes true

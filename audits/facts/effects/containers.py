@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.facts.call import Call
-from audits.facts.effects import makers, statistics, tables, totals
+from audits.facts.effects import makers, sifts, statistics, tables, totals
 from audits.facts.labels import OUTPUT
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive, element_of, join, kinds_of
@@ -21,6 +21,9 @@ def on_container(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call
     args, site = call.args, interp.site_of(call)
     if name in _GROWS and args:
         _grow(interp, ref, name, call)
+        return BLANK
+    if name == "sort":
+        sifts.sorted_in_place(ref)
         return BLANK
     if name == "items":
         keyed = [Value(items=(Value(), entry)) for entry in ref.entries.values()]

@@ -23,6 +23,7 @@ from audits.facts.labels import (
     HIT,
     MIXED,
     NORMALISER,
+    ONE_HOT,
     OUTPUT,
     PATCHED,
     REALISED,
@@ -38,7 +39,7 @@ from audits.facts.labels import (
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Value, kinds_of, labels_of
-from audits.facts.worth import Span
+from audits.facts.worth import Form, Span
 
 
 def note_target(
@@ -82,6 +83,23 @@ def of_target(interp: Interpreter, logits: Value, aims: Value, made: Value, site
     """The loss or probability of these tokens, and whether the logits knew them."""
     marks = foreseen(interp, logits, aims, site)
     marks |= {Label(AIMED, read) for read in ids(labels_of(aims), TOKENS)}
+    return replace(made, labels=made.labels | marks)
+
+
+def picked(interp: Interpreter, left: Value, right: Value, made: Value, site: Site) -> Value:
+    """`(log_p * one_hot(y)).sum(-1)`: the entries of the tokens."""
+    for whole, hot in ((left, right), (right, left)):
+        worth, own = score_of(whole), ids(labels_of(hot), ONE_HOT)
+        if worth and own and worth.form in (Form.P, Form.LOG) and REALISED not in kinds_of(whole):
+            aims = Value(labels=frozenset(Label(TOKENS, read) for read in own))
+            marks = {Label(REALISED, number) for number in ids(made.labels, OUTPUT)}
+            entry = replace(made, labels=made.labels | marks, worth=worth)
+            return of_target(interp, whole, aims, entry, site)
+    return made
+
+
+def one_hot(tokens: Value, made: Value) -> Value:
+    marks = frozenset(Label(ONE_HOT, read) for read in ids(labels_of(tokens), TOKENS))
     return replace(made, labels=made.labels | marks)
 
 

@@ -8,6 +8,7 @@ Does not cover: masks of positions; tests written in another language.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.effects.worths import score_of
@@ -17,9 +18,9 @@ from audits.facts.labels import (
     DROPPED,
     LOOP,
     OUTPUT,
+    PART,
     PERIOD,
     RANKED,
-    REALISED,
     SIFT,
     Label,
     ids,
@@ -27,7 +28,7 @@ from audits.facts.labels import (
 )
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Value, derive, kinds_of, labels_of
+from audits.facts.values import Obj, Value, derive, element_of, join, kinds_of, labels_of
 from audits.facts.worth import Span
 
 SORTS: Final = frozenset({"sort", "sorted", "argsort", "msort"})
@@ -43,11 +44,17 @@ LARGEST_PERIOD: Final = 64  # a larger modulus is a size, not a choice of window
 
 def tested(values: list[Value], made: frozenset[Label]) -> frozenset[Label]:
     """The labels of a comparison of these operands."""
-    realised = [ids(labels_of(value), REALISED) for value in values if score_of(value)]
-    found = frozenset(Label(SIFT, number) for one in realised for number in one)
+    found = frozenset(Label(SIFT, number) for one in values for number in scored(one))
     if PERIOD in kinds(made) and not all(v.known or PERIOD in kinds_of(v) for v in values):
         made = frozenset(one for one in made if one.kind != PERIOD)  # a rank's own share
     return made | found
+
+
+def scored(value: Value) -> frozenset[int]:
+    """The outputs that a score was made of, or the scores of a list; none of other values."""
+    if score_of(value) is None and score_of(element_of(value)) is None:
+        return frozenset()
+    return ids(labels_of(value), OUTPUT)
 
 
 def period(left: Value, right: Value) -> frozenset[Label]:
@@ -60,8 +67,8 @@ def period(left: Value, right: Value) -> frozenset[Label]:
 
 def ordered(interp: Interpreter, name: str, losses: Value, made: Value, site: Site) -> Value:
     """Realised losses in order of size; the first few of them are a choice."""
-    numbers = ids(labels_of(losses), REALISED)
-    if not numbers or score_of(losses) is None:
+    numbers = scored(losses)
+    if not numbers:
         return made
     labels = made.labels | {Label(RANKED, number) for number in numbers}
     if name in PICKS:
@@ -80,12 +87,20 @@ def cut(
     return selected(interp, held, wanted, site)
 
 
+def of_list(interp: Interpreter, base: Value, part: Value, key: Value, site: Site) -> Value:
+    """A piece of a list of scores: of the sorted ones, or every second one."""
+    marks = cut(interp, base, key, site, sliced=True)
+    if PART in kinds(part.labels) and PART not in kinds(base.labels) and scored(base):
+        marks |= _dropped(interp, site, frozenset({Label(CHANCE, 0)}))
+    return replace(part, labels=part.labels | marks) if marks else part
+
+
 def selected(
     interp: Interpreter, losses: frozenset[Label], test: frozenset[Label], site: Site
 ) -> frozenset[Label]:
     """Realised losses, selected by a test that they went into."""
     by = frozenset(one for one in test if one.kind == SIFT)
-    if ids(losses, REALISED).isdisjoint(ids(by, SIFT)):
+    if ids(losses, OUTPUT).isdisjoint(ids(by, SIFT)):
         return frozenset()
     return _dropped(interp, site, by)
 
@@ -118,6 +133,24 @@ def comprehended(interp: Interpreter, element: Value, tests: list[Value], site: 
     """`[v for v in nats if v < 9]`."""
     labels = selected(interp, labels_of(element), labels_of(derive(*tests)), site)
     return element if not labels else Value(element.const, element.labels | labels, element.refs)
+
+
+def sorted_in_place(ref: Obj) -> None:
+    """`losses.sort()`."""
+    value = Value(refs=frozenset({ref}))
+    ref.labels |= {Label(RANKED, number) for number in scored(value)}
+
+
+def overwritten(
+    interp: Interpreter, sift: int, before: Value, then: Value, orelse: Value
+) -> Value | None:
+    """`if v > 9.0: v = 9.0`: what a name holds, where the test of a score decided it."""
+    by = ids(interp.trace.sifts[sift].by, SIFT)
+    decided = by & (scored(then) | scored(orelse) | scored(before))
+    if not decided or then is orelse:
+        return None
+    both = join((then, orelse))
+    return replace(both, labels=both.labels | {Label(DROPPED, sift)}, worth=None)
 
 
 def leaves(block: list[ast.stmt]) -> bool:

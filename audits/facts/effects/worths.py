@@ -62,6 +62,7 @@ _BOUNDS: Final = frozenset(
 )
 
 
+_REDUCES: Final = frozenset({"median", "quantile", "percentile", "trim_mean", "nanmedian"})
 _EXTREMES: Final = frozenset({"minimum", "maximum", "min", "max", "fmin", "fmax"})
 _LEAST: Final = frozenset({"min", "amin", "nanmin"})
 _MOST: Final = frozenset({"max", "amax", "nanmax"})
@@ -345,6 +346,8 @@ def of_call(interp: Interpreter, name: str, args: Sequence[Value], call: Call) -
         return replace(made, stacked=True) if made and name == "stack" else made
     if isinstance(args[0].worth, Span):
         return args[0].worth if name in KEEPS else None
+    if worth is None and name in _REDUCES:
+        worth = score_of(element_of(args[0]))
     if worth is None:
         return _of_distribution(name, args, call)
     site = interp.site_of(call)

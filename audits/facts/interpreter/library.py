@@ -66,7 +66,14 @@ _CONTAINERS: Final = frozenset(
     | {"collections.OrderedDict", "sorted", "reversed", "tuple", "iter"}
 )
 _TRANSPARENT: Final = frozenset(
-    {"compile", "DistributedDataParallel", "DDP", "DataParallel", "FullyShardedDataParallel"}
+    {
+        "vmap",
+        "compile",
+        "DistributedDataParallel",
+        "DDP",
+        "DataParallel",
+        "FullyShardedDataParallel",
+    }
     | {"jit", "script", "njit", "wraps", "cache", "lru_cache", "no_grad", "inference_mode", "cast"}
 )
 _MEASURES: Final = frozenset(
@@ -297,6 +304,10 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
                 return picked
             picked = predictions.realised(picked)
             return losses.of_target(interp, args[0], args[-1], picked, site)
+        case "one_hot" if args:
+            return losses.one_hot(args[0], call.result())
+        case "einsum" if len(args) > 2:
+            return losses.picked(interp, args[1], args[2], call.result(), site)
         case "log2" if args:
             totals.note_bits(interp, args[0], site)
         case "log" | "log1p" | "logaddexp" | "logsumexp" if args:
@@ -315,7 +326,8 @@ def _where(interp: Interpreter, call: Call) -> Value:
     test = written[0]
     if isinstance(test, ast.Compare) and len(test.comparators) == 1:
         compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
-        if compared == {ast.dump(written[1]), ast.dump(written[2])}:
+        plain = args[1].known or args[2].known  # a bound
+        if compared == {ast.dump(written[1]), ast.dump(written[2])} and not plain:
             return choices.minimum(interp, args[1], args[2], interp.site_of(call))
     made = regions.selected(interp, derive(*args), call.node)
     gated = losses.chosen(interp, args[0], args[1], args[2], interp.site_of(call))

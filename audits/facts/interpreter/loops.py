@@ -70,7 +70,8 @@ def _numbered(element: Value, loop: int) -> Value:
     """The loop's variable, recognisable in what is cut from the stream with it."""
     mark = frozenset({Label(LOOP, loop)})
     items = None if element.items is None else tuple(_numbered(one, loop) for one in element.items)
-    return Value(element.const, element.labels | mark, element.refs, items, element.switches)
+    labels, worth = element.labels | mark, element.worth
+    return Value(element.const, labels, element.refs, items, element.switches, worth)
 
 
 def _forget_counters(block: list[ast.stmt], scope: Scope) -> set[str]:

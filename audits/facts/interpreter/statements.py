@@ -109,7 +109,7 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     interp.frames[-1].decided_by |= test.switches if decided is not None else frozenset()
     if decided is not None and not (interp.explore and test.switches):
         return run_block(interp, node.body if decided else node.orelse, scope)
-    before = dict(scope.names)
+    before, before_test = dict(scope.names), dict(scope.names)
     marks = statistics.open_choice(interp, test, node, scope) if decided is None else []
     sift = sifts.branch(interp, test, interp.site(node, scope)) if decided is None else None
     with (
@@ -133,8 +133,25 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     if decided is not None and len(reached) == 1 and falls_then is not decided:
         interp.deactivate(test.switches)  # the branch that the run takes has left this block
     if reached:
-        scope.names = merge(reached)
+        names = merge(reached)
+        if sift is not None and len(reached) == 2:
+            names |= _overwritten(interp, sift, before_test, reached)
+        scope.names = names
     return bool(reached)
+
+
+def _overwritten(
+    interp: Interpreter, sift: int, before: dict[str, Value], sides: list[dict[str, Value]]
+) -> dict[str, Value]:
+    """Names that one side of a test of scores gave another value."""
+    then, orelse = sides
+    found: dict[str, Value] = {}
+    for name, held in before.items():
+        one, other = then.get(name, held), orelse.get(name, held)
+        if one is not other:
+            made = sifts.overwritten(interp, sift, held, one, other)
+            found |= {name: made} if made is not None else {}
+    return found
 
 
 def _narrow(test: ast.expr, scope: Scope) -> None:

@@ -61,7 +61,8 @@ def load(interp: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
         return base.items[key.const] if inside else BLANK
     if holders := [ref for ref in base.refs if ref.kind in _HOLDERS]:
         if sliced:
-            return coverage.of_slice(interp, base, key, node.slice, scope)
+            part = coverage.of_slice(interp, base, key, node.slice, scope)
+            return sifts.of_list(interp, base, part, key, interp.site(node, scope))
         return tables.element(interp, holders, key, interp.site(node, scope))
     return _cut(interp, pieces.sliced(base, node.slice), key, node, scope)
 
