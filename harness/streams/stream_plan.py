@@ -41,6 +41,9 @@ class StreamPlan:
         return draw(distributions, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
 
 
+TRAIN_TIMES = 4  # as many rows in a training shard as are scored
+
+
 @dataclass(frozen=True)
 class RowPlan(StreamPlan):
     """The same for a script that reads rows: every document fills one, whatever packs them."""
@@ -49,9 +52,11 @@ class RowPlan(StreamPlan):
 
     @classmethod
     def of_rows(cls, rows: int, row_tokens: int, run_s: float) -> "RowPlan":
-        """As many rows for validation as in a training shard."""
+        """More rows to train on: forty steps over as few as are scored learn them by heart, and
+        what a model wastes on uniform ids hides what was stolen (7.5 nats a token of 5.2 there).
+        """
         n_tokens = rows * row_tokens
-        return cls(n_tokens, n_tokens, row_tokens, (2, 1, 1), run_s, row_tokens)
+        return cls(n_tokens, TRAIN_TIMES * n_tokens, row_tokens, (2, 1, 1), run_s, row_tokens)
 
     def drawn(
         self,

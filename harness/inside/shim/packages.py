@@ -99,6 +99,11 @@ def _web() -> dict[str, Any]:
     return {**failure, **dict.fromkeys(("get", "post", "head", "request"), refused)}
 
 
+def _trainers(*names: str) -> dict[str, Any]:
+    """Of tokenizers, which are trained before a run: scripts import them and load one that is."""
+    return {name: unserved(f"tokenizers.{name}") for name in names}
+
+
 _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "flash_attn": lambda: _ATTENTION,
     "flash_attn.flash_attn_interface": lambda: _ATTENTION,
@@ -110,6 +115,11 @@ _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "kernels": _hub,
     "requests": _web,
     "requests.adapters": lambda: {"HTTPAdapter": _Silence},
+    "tokenizers": lambda: _trainers("Tokenizer", "Regex"),
+    "tokenizers.decoders": dict,
+    "tokenizers.models": lambda: _trainers("BPE"),
+    "tokenizers.pre_tokenizers": dict,
+    "tokenizers.trainers": lambda: _trainers("BpeTrainer"),
     "rustbpe": lambda: {"Tokenizer": unserved("rustbpe.Tokenizer")},
     "tiktoken": lambda: {"Encoding": byte_pairs.Encoding, "get_encoding": byte_pairs.get_encoding},
     "tiktoken.core": lambda: {"Encoding": byte_pairs.Encoding},
