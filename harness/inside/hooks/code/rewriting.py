@@ -3,6 +3,7 @@
     a[i]                      read(a, i, n)
     total += x; p = x; l.append(x); return x; [x for ...]      x becomes keep(n, x)
     x.sum(), np.mean(x)       x becomes keep(n, x)
+    min(x, y)                 x and y, of which one may be counted, do so
     for t in a; zip(a, b)     a becomes each(a)
     exec(text)                exec(rewritten(text)); the tree of it in compile(text, name, "exec")
     dict(os.environ)          os.environ.copy(), whose look-ups are heard
@@ -22,6 +23,7 @@ REWRITTEN, TREE = TEXT_FUNCTIONS
 APPENDS = ("append", "appendleft", "add", "put")
 ADDS_UP = ("sum", "mean", "average", "nansum", "nanmean", "fsum", "fmean", "dot")
 GOES_THROUGH = ("zip", "enumerate", "map", "iter", "list", "tuple", "sum")
+CHOOSES = ("min", "max")
 FOREIGN_COMPILERS = ("jit", "compile", "kernel", "script", "njit", "vectorize")
 NO_NUMBER = (
     *(ast.Constant, ast.Lambda, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Compare),
@@ -128,6 +130,8 @@ class Rewriter(ast.NodeTransformer):
             return ast.fix_missing_locations(node)
         if name in GOES_THROUGH:
             node.args = [a if isinstance(a, ast.Starred) else self._through(a) for a in node.args]
+        elif name in CHOOSES and len(node.args) > 1:
+            node.args = [a if isinstance(a, ast.Starred) else self._kept(a) for a in node.args]
         elif name == "exec" and node.args and not isinstance(node.args[0], ast.Starred):
             node.args[0] = self._call(REWRITTEN, node.args[0], node.args[0])
         elif name == "compile" and _makes_a_module(node):
