@@ -86,6 +86,7 @@ def staged_run(
             binds=stage.binds,
             arguments=spec.arguments,
             frozen=() if spec.contest is None else kept_files(spec.contest),
+            scorer="" if spec.contest is None else spec.contest.score.function.rpartition(":")[2],
             device=limits.device,
             ranks=limits.ranks,
             isolation=limits.isolation,

@@ -170,7 +170,8 @@ def _watched(rank: Rank) -> Iterator[Compiler]:
     job = rank.job
     seen = job.questions, native, job.rows, job.foreseen, job.louder, Seals(rank.seal_fd)
     files = [job.stage / name for name in job.frozen]
-    frozen = partial(Frozen, files=files, stage=job.stage, parsed=partial(_frozen_tree, job))
+    parsed = partial(_frozen_tree, job)
+    frozen = partial(Frozen, files=files, stage=job.stage, parsed=parsed, scorer=job.scorer)
     more = (frozen,) if files else ()
     with hooks.watching(rank.stream, out, job.stage, *seen, more) as recorder:
         yield recorder.compiled or _compiled

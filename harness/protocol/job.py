@@ -36,6 +36,7 @@ class Job(Confinement):
     entries: Mapping[str, str] = field(default_factory=dict)  # "model.dim 512" -> number
     arguments: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()  # files that the script may not change, relative to the stage
+    scorer: str = ""  # the function of one of them that gives the number, by its name alone
     ranks: int = 1
     capture: bool = True
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32

@@ -54,7 +54,8 @@ def seen(stage: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     judge, train = stage / "judge.py", stage / "train.py"
     judge.write_text(JUDGE, encoding="utf-8")
     recorder: Any = Noted(stage)
-    frozen = Frozen(recorder, [judge], stage, lambda path: ast.parse(path.read_text()))
+    parsed = lambda path: ast.parse(path.read_text())  # noqa: E731
+    frozen = Frozen(recorder, [judge], stage, parsed, "score")
     monkeypatch.syspath_prepend(str(stage))
     monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace())  # type: ignore[arg-type]
     main = vars(sys.modules["__main__"])
@@ -95,12 +96,15 @@ def test_what_is_replaced_is_named(
         "judge.kept(1)\njudge.kept(2)",
         "judge.mine = 1",
         "TOKENS = 4",
+        "def kept(model):\n    return model",
     ],
 )
 def test_what_uses_the_file_is_nothing(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Calls, names beside the file's own, and what the file changes by itself."""
+    """Calls, names beside the file's own, what the file changes by itself, and functions that
+    share a name with one that does not score: a loader for the training.
+    """
     assert seen(tmp_path, script, monkeypatch) == {}
 
 

@@ -2,7 +2,7 @@
 
 What the file defines at its top is noted before the script begins. At the end, where a module was
 made of it, each function must be the file's own and each number the one that stood there; a script
-that binds the name of such a function to one of its own is noted too.
+that binds the name of the one that scores to a function of its own is noted too.
 Guarantees: nothing is called; a wrapper is a replacement, as the file may not change at all. Does
 not cover: what the script took back before its end, and methods of classes.
 """
@@ -39,8 +39,9 @@ class Frozen:
         files: Sequence[Path],
         stage: Path,
         parsed: Callable[[Path], ast.Module],  # with the numbers that are exchanged in this run
+        scorer: str = "",  # whose name the script may not give to a function of its own
     ) -> None:
-        self._recorder, self._stage = recorder, stage
+        self._recorder, self._stage, self._scorer = recorder, stage, scorer
         self._files = [_read(path, parsed) for path in files if path.is_file()]
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ class Frozen:
             if names[name] != file.numbers[name]:
                 self._note(f"{file.path.stem}.{name}", None)
         main = vars(sys.modules["__main__"])
-        for name in sorted(file.functions & set(main)):
+        for name in sorted(file.functions & {self._scorer} & set(main)):
             if isinstance(main[name], FunctionType) and not self._is_from(main[name], file.path):
                 self._note(f"{name} of {file.path.name}, by one of the same name", main[name])
 
