@@ -201,16 +201,26 @@ class _Seen:
     def goer(self) -> Any:
         """`a`, where it is gone through."""
 
+        recorder = self._recorder
+
         def each(values: Any) -> Any:
             kind = type(values)
-            if kind is list:
-                places = self._places_of(values) if self._recorder.active else None
+            if kind is list or (kind in ARRAYS and values.ndim == 1):
+                try:
+                    places = places_of(values, kind) if recorder.active else None
+                except Exception as error:  # noqa: BLE001 - ours must never reach the script
+                    recorder.missed("each", error)
+                    places = None
                 return values if places is None else self._touching(values, places)
-            if kind is np.ndarray and values.ndim == 1 and values.dtype.kind in "iu":
-                known = self._clock.places(values) if self._recorder.active else None
-                if known is not None and known.size == values.size:
-                    return self._touching(values, known.tolist())
             return values
+
+        def places_of(values: Any, kind: type) -> list[int] | None:
+            if kind is list:
+                return self._places_of(values)
+            if kind is not Tensor and values.dtype.kind in "iu":
+                known = self._clock.places(values)
+                return known.tolist() if known.size == values.size else None
+            return self._places_of_scores(values)
 
         return each
 
@@ -225,10 +235,25 @@ class _Seen:
         elif values and type(values[0]) in FLOATS and len(values) != self._last + 1:
             places = self._clock.places_of(values)
             if places is None and (block := self._clock.latest_block(len(values))) is not None:
-                places = block.tolist()
+                places = block.reshape(-1).tolist()
             if places is not None:
                 self._clock.begun_at = len(self._clock.read)
         return places
+
+    def _places_of_scores(self, values: Any) -> list[int] | None:
+        """Of an array or a tensor with a score a token, whose numbers lines may go on with."""
+        if type(values) is Tensor:
+            with Unwatched():
+                mapped = self._recorder.maps.find(values) if values.is_floating_point() else None
+        else:
+            mapped = map_of(values) if values.dtype.kind == "f" else None
+        places = None if mapped is None or mapped.loss < 0 else mapped.positions
+        if places is None and type(values) is np.ndarray and values.dtype.kind == "f":
+            places = self._clock.latest_block(values.size)
+        if places is None or places.size != len(values):
+            return None
+        self._clock.begun_at = len(self._clock.read)
+        return places.reshape(-1).tolist()
 
     def _touching(self, values: Any, places: list[int]) -> Iterator[Any]:
         touch, n = self._clock.touch, len(places)
