@@ -8,7 +8,7 @@ Not covered: code that relies on two streams truly running at once.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 
@@ -56,12 +56,14 @@ def running(stream: Stream | None = None) -> Iterator[Stream | None]:
 class Event:
     """A point in time."""
 
+    clock: ClassVar[Callable[[], float]] = staticmethod(time.perf_counter)  # s
+
     def __init__(self, *_: Any, **__: Any) -> None:
-        self._at_s: float = time.perf_counter()
+        self._at_s: float = type(self).clock()
 
     def record(self, stream: Stream | None = None) -> None:
         """Remembers now."""
-        self._at_s = time.perf_counter()
+        self._at_s = type(self).clock()
 
     def elapsed_time(self, end: "Event") -> float:
         """Milliseconds from this event to `end`."""

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from harness.inside import counted_clock
+from harness.inside.shim.streams import Event
 
 
 def test_a_script_sees_a_second_a_look_and_the_others_the_time(
@@ -14,6 +15,7 @@ def test_a_script_sees_a_second_a_look_and_the_others_the_time(
     for name in counted_clock.CLOCKS:
         for one in (name, f"{name}_ns"):
             monkeypatch.setattr(time, one, getattr(time, one))
+    monkeypatch.setattr(Event, "clock", Event.clock)
     before = time.perf_counter()
     counted_clock.install(lambda file: file == "<script>")
     space: dict[str, float] = {}
@@ -23,4 +25,6 @@ def test_a_script_sees_a_second_a_look_and_the_others_the_time(
     )
     exec(compile(script, "<script>", "exec"), space)
     assert (space["steps"], space["spent"]) == (29, -1)
+    one, two = Event(), Event()
+    assert one.elapsed_time(two) == 1_000  # an event is a look
     assert time.perf_counter() - before < 30
