@@ -23,6 +23,9 @@ MAX_TEXT: Final = 4_000_000  # bytes after decompression
 _RAW_FILTERS: Final = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
 
 
+_RUNNERS = frozenset({"exec", "eval", "compile", "runpy", "subprocess", "execv", "__import__"})
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What a wrapper carries; `text` is None when no known codec opens it."""
@@ -47,10 +50,10 @@ def find_payload(text: str, tree: ast.Module) -> Payload | None:
 
 def _runs_something(tree: ast.Module) -> bool:
     """Whether the file calls something that could run what it carries."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    runners = {"exec", "eval", "compile", "runpy", "subprocess", "execv", "__import__"}
-    return bool((names | attributes) & runners)
+    return any(
+        getattr(node, "id", None) in _RUNNERS or getattr(node, "attr", None) in _RUNNERS
+        for node in ast.walk(tree)
+    )
 
 
 def _literals(tree: ast.AST) -> Iterator[tuple[int, bytes]]:

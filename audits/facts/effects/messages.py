@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import Final
 
 from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.state import Interpreter
 from audits.facts.values import Value
+
+_BLOCKS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def shows(interp: Interpreter, node: ast.If, test: Value) -> bool:
@@ -33,12 +36,15 @@ def shows(interp: Interpreter, node: ast.If, test: Value) -> bool:
 
 def printed_by(block: list[ast.stmt]) -> Iterator[str]:
     """What the statements print, up to the first value in it."""
-    for statement in block:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-                for argument in node.value.args[:1]:
-                    if text := _fixed(argument):
-                        yield text
+    waiting: list[ast.AST] = list(block)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            for argument in node.value.args[:1]:
+                if text := _fixed(argument):
+                    yield text
+        for name in _BLOCKS:  # no expression holds a statement
+            waiting += getattr(node, name, [])
 
 
 def _fixed(node: ast.expr) -> str:
