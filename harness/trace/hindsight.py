@@ -125,6 +125,8 @@ def _columns(capture: Capture, scored: Pass) -> bool:
             continue
         if _share(equal) >= 1 - SHARE:
             continue  # what counted itself, under another name
+        if not equal.any() or np.ptp(column[equal]) <= SAME_NATS:
+            continue  # a limit, at which scores were cut off (NORM-6)
         wins[equal.tobytes()] = equal
     times = np.sum(list(wins.values()), axis=0) if wins else np.zeros(1)
     if _share(times > 0) < NEARLY_ALL:

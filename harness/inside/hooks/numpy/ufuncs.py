@@ -99,13 +99,12 @@ def folded(recorder: Recorder, result: Any, values: Any, axis: Any, mixes: bool,
 
 def chosen(recorder: Recorder, candidates: Any, result: Any, mapped: PositionMap) -> None:
     """One of several scores of each token came out: the best?"""
-    if len(maps_of(candidates)) < 2 and not isinstance(candidates, np.ndarray):
-        return
     if not FEWEST <= result.size <= READ_AT_ONCE:
         return
     sides = [np.broadcast_to(plain(c), result.shape).reshape(-1) for c in candidates]
     taken = np.asarray(plain(result), np.float64).reshape(-1)
-    if is_best_of(np.array(sides, np.float64), taken):
+    of_tokens = [isinstance(candidates, np.ndarray) or map_of(c) is not None for c in candidates]
+    if is_best_of(np.array(sides, np.float64), taken, of_tokens):
         recorder.best(mapped, plain(result))
 
 

@@ -53,7 +53,7 @@ class Arithmetic:
             factor = self._factor(name, args, maps)
             scaled = latest(maps).scaled(positions, factor)
             self._maps.put(out, self._still(name, args, maps, scaled, out))
-            if name in CHOOSES and len(maps) > 1:
+            if name in CHOOSES:
                 sides = args[1:3] if name == "where" else args[:2]
                 self._scores.chosen([s for s in sides if isinstance(s, Tensor)], out, scaled)
 
@@ -115,7 +115,7 @@ class Arithmetic:
                 averaged = mapped.averaged(kept)
                 self._maps.put(result, averaged)
                 if name in CHOOSES and isinstance(axis, int):
-                    self._scores.chosen(values.unbind(axis), result, averaged)
+                    self._scores.chosen(values.unbind(axis), result, averaged, all_known=True)
                 return
         if name in TOTALS:
             self._scores.total(mapped, values, result)

@@ -50,7 +50,8 @@ class Indexing:
             dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
             if mapped.loss >= 0 and isinstance(dim, int) and out.shape[dim] == 1:
                 chosen = mapped.averaged(to_numpy(moved.squeeze(dim)))
-                self._scores.chosen(source.unbind(dim), out.squeeze(dim), chosen)
+                one = out.squeeze(dim)
+                self._scores.chosen(source.unbind(dim), one, chosen, all_known=True)
             return
         index = kwargs.get("index", kwargs.get("indices"))
         if index is None:

@@ -171,12 +171,19 @@ class Scores:
         else:
             self._recorder.total(mapped, values, out=out)
 
-    def chosen(self, candidates: Sequence[Tensor], out: Tensor, mapped: PositionMap) -> None:
+    def chosen(
+        self,
+        candidates: Sequence[Tensor],
+        out: Tensor,
+        mapped: PositionMap,
+        all_known: bool = False,  # they are slices of scores
+    ) -> None:
         """One of several scores of each token came out: the best?"""
         if out.device.type != "cpu" or out.requires_grad or out.numel() < FEWEST:
             return
         numbers = [numbers_of(one.expand(out.shape)).reshape(-1) for one in candidates]
-        if is_best_of(np.stack(numbers), numbers_of(out).reshape(-1)):
+        of_tokens = [all_known or self._maps.related(one) is not None for one in candidates]
+        if is_best_of(np.stack(numbers), numbers_of(out).reshape(-1), of_tokens):
             self._recorder.best(mapped, out)
 
     def read(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
