@@ -1,7 +1,7 @@
 """The stage of one run: its folder, its shards, and the job that the sandbox is given.
 
 Guarantees: where a script runs says nothing of what the run is for, nor that it is one of ours (in
-a file system of its own, /workspace and its folder's name); the stage is taken away when the run
+a file system of its own, among the records of /workspace); the stage is taken away when the run
 ends. Does not cover: how a configuration is chosen (`driver`).
 """
 
@@ -28,7 +28,7 @@ from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 
-WORKSPACE = Path("/workspace")
+WORKSPACE = Path("/workspace/records")
 ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
 ROW_ENTRIES = 1 << 17  # but no more entries in a pass: 512 KiB
 SMALL = Quota(memory_bytes=8 << 30)  # small runs take below 2 GB; one that is not small ends soon

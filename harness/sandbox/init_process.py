@@ -61,6 +61,7 @@ def _become_rank(rank: Untrusted, output_fd: int) -> NoReturn:
     for descriptor, source in ((0, null), (1, output_fd), (2, output_fd)):
         os.dup2(source, descriptor)
     _close_all_but(0, 1, 2, *rank.descriptors)
+    syscalls.hide_memory(hidden=False)  # an ordinary user's supervisor has to look at it
     syscalls.show_as(sys.executable)
     sys.orig_argv = [sys.executable]
     try:

@@ -3,7 +3,7 @@
 A script that writes more than a quota into its folders, holds so much in files that have no name
 any more, makes a path that is too long to be looked at, or brings the disk near its end, is
 stopped; looked at twice a second. Does not cover what it writes between two looks; files without a
-name count where this process may look at the descriptors of another (user 0).
+name count where this process may look at the descriptors of another (its own, of the same user).
 Nothing here follows a link, or recurses: the depth of a folder is the script's choice.
 """
 

@@ -103,9 +103,11 @@ def drop_privileges() -> None:
     _checked(_libc.capset(header, nothing), "capset")
 
 
-def hide_memory() -> None:
-    """Children of the same user can neither trace this process nor read its descriptors."""
-    _prctl(PR_SET_DUMPABLE, 0)
+def hide_memory(*, hidden: bool = True) -> None:
+    """Children of the same user can neither trace this process nor read its descriptors; or they
+    can, and whoever watches for that user.
+    """
+    _prctl(PR_SET_DUMPABLE, 0 if hidden else 1)
 
 
 def show_as(*words: str) -> None:

@@ -71,8 +71,7 @@ class Conduct:
             return os.path.dirname(place) != self._home or place == self._temporary
         if _is_in(place, self._stage) or _is_in(os.path.realpath(place), self._stage):
             return True
-        above = os.path.dirname(self._stage)
-        beside = above != REPOSITORY and _is_in(place, above)
+        beside = _is_in(place, os.path.dirname(self._stage))
         return not beside and place.startswith((*OPEN, REPOSITORY))
 
     def _signalled(self, process: Any, signal: Any) -> None:
