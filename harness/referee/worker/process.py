@@ -10,12 +10,12 @@ read inside.
 
 import contextlib
 import os
+import secrets
 import select
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,13 @@ from harness.protocol.confinement import NOT_WHOLE, Confinement, IsolationAsked,
 from harness.referee.wire.channel import NUMBER, Channel, ChannelClosed, Message
 from harness.referee.wire.slab import Slab
 from harness.referee.worker.answers import End, Start
+from harness.sandbox import quota
 from harness.submission import code_files
 
 # All that a worker inherits: enough to find Python, its libraries and a device.
 INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
 LOG_TAIL_LINES = 20
+RUNS = "runs"  # where a worker lives, below the folder of its log
 START_LIMIT_S = 120.0  # to load our side of it, on whatever machine: no fault of the submission
 END_LIMIT_S = 40.0  # its processes are killed and waited for meanwhile
 LAST_WORDS_S = 5.0  # for one that closed its channel, until it is ended
@@ -62,7 +64,9 @@ class WorkerProcess(Closing):
     def __init__(self, given: Workplace) -> None:
         self._given, self._asked = given, 0
         self._deadline = time.monotonic() + START_LIMIT_S
-        self._scratch = Path(tempfile.mkdtemp()).resolve()
+        # In the folder of the run: whatever ends us, the next evaluation there takes it away.
+        self._scratch = given.log.parent.resolve() / RUNS / secrets.token_hex(6)
+        self._scratch.mkdir(parents=True)
         self.artifact = self._copied(given.artifact, "artifact")
         self.tokenizer = self._copied(given.tokenizer, "tokenizer")
         self._stage = self._scratch / "submission"
@@ -134,7 +138,9 @@ class WorkerProcess(Closing):
         self._end()
         self._channel.close()
         self._answers.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):  # what cannot be taken away is no reason to lose the run
+            quota.remove(self._scratch)
+            self._scratch.parent.rmdir()
 
     def _copied(self, file: Path, name: str) -> Path:
         """Alone in a folder, under a name that says nothing."""
