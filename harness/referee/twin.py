@@ -12,11 +12,13 @@ Does not cover the later chunks, whose probes are asked in the run itself.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.arrays import Tokens
+from harness.errors import SubmissionError
 from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import predictor_worker, run_predictor
 from harness.referee.referee import Cuts, Probe, Referee, Rows, before, moves
@@ -50,12 +52,19 @@ def run_with_twins(setup: Setup, run: Run) -> None:
     """
     cuts = twin_cuts(setup, run.stream, run.vocabulary)
     later = later_cuts(setup, run.stream, run.vocabulary)
-    run_predictor(setup, setup.submission.settings, run, "main", later, keep=cuts)
+    try:
+        run_predictor(setup, setup.submission.settings, run, "main", later, keep=cuts)
+    except SubmissionError:
+        with suppress(SubmissionError):  # it breaks off as well; what was proved before is kept
+            run.probes += twin_probes(setup, run, {c: cuts[c] for c in cuts if c in run.kept})
+        raise
     run.probes += twin_probes(setup, run, cuts)
 
 
 def twin_probes(setup: Setup, run: Run, cuts: Cuts) -> list[Probe]:
     """One a cut, in the order of the stream."""
+    if not cuts:
+        return []
     one = ask_twin(setup, run, cuts, lambda cut: cuts[cut][1])
     suspect = {cut: cuts[cut] for cut, (nats, _) in one.moved.items() if nats > MOVE_NATS}
     two = again = Answers()

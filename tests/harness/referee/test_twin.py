@@ -6,7 +6,7 @@ are asked, and in which order, is the referee's.
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from toy_predictors import HONEST, counter_with
 
 from harness.checks.refereed.causality import check_causality
 from harness.checks.status import Status
+from harness.errors import SubmissionError
 from harness.observer import Observer
 from harness.referee import predictor_run, twin
 from harness.referee.ledger import Ledger
@@ -108,7 +109,7 @@ def judged(
             toy, tmp_path / "toy.py", data_folder.tokenizer, "cpu", 1337, 60.0, tmp_path, Observer()
         )
         run = Run(short_stream, vocabulary, Ledger(tmp_path / "main", len(short_stream.tokens)))
-        with run.ledger:
+        with run.ledger, suppress(SubmissionError):
             twin.run_with_twins(setup, run)
         return run, check_causality(run).status
 
@@ -132,6 +133,25 @@ def test_a_remembered_answer_hides_nothing_from_another_process(judged) -> None:
 
     assert status is Status.FAIL
     assert broken and all(twin.SECOND in p.kind for p in broken)
+
+
+def test_what_a_twin_proves_of_a_run_that_breaks_off_is_kept(judged) -> None:
+    """Looking ahead in the first chunk, and then an error of its own in the fourth."""
+    code = REMEMBERS.replace(
+        "    last = None",
+        """\
+    last, learned = None, 0
+    def adapt(self, tokens):
+        self.learned += 1
+        if self.learned == 3:
+            raise SubmissionError("enough")
+""",
+    ).replace("import torch", "import torch\nfrom harness.errors import SubmissionError", 1)
+
+    run, status = judged(code)
+
+    assert not run.complete
+    assert status is Status.FAIL
 
 
 @pytest.mark.parametrize("code", [RANDOM, COUNTS_CALLS], ids=["random", "counts calls"])
