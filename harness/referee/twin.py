@@ -1,14 +1,14 @@
 """Workers with the history of the one that counts, which are asked other futures in its place.
 
 Within one process a probe can be told from the question that counts: a question that begins like
-the last one is the same again. So over the first chunks, in which the run that counts holds no
-probe, a fresh worker is asked and taught the same, but at cuts it gets another future *first*. Rows
-that were fixed before a cut must be those of the run that counts: who looked ahead there cannot
-answer alike, whatever he remembers.
+the last one is the same again. So the run that counts holds no probe; a fresh worker is asked and
+taught the same, but at cuts it gets another future *first*. Rows that were fixed before a cut must
+be those of the run that counts: who looked ahead there cannot answer alike, whatever he remembers.
 
 Guarantees: nothing that these workers say is a score. Where rows moved, two more workers are asked:
 with a second future, which must move them too, and with the true one, which is the band of noise.
-Does not cover the later chunks, whose probes are asked in the run itself.
+Engines are our own code and remember nothing: they are probed in the run itself. Does not cover
+what looks ahead at so few places that no cut hits one: of a share f, k cuts miss (1 - f)^k.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,11 +28,9 @@ from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import Batch, chunks
+from harness.submission import Kind
 from harness.tolerances import MOVE_NATS
 
-SHARE = 4  # the first of so many parts of the chunks, at least one chunk
-MOST_TOKENS = 1 << 16  # of more than one chunk: a long run is not made longer by a quarter
-SEED_STEP = 0x7417  # these cuts are others than those of the run
 SECOND = "in a second process"
 
 
@@ -50,15 +48,23 @@ def run_with_twins(setup: Setup, run: Run) -> None:
 
     Raises SubmissionError, SandboxError.
     """
-    cuts = twin_cuts(setup, run.stream, run.vocabulary)
-    later = later_cuts(setup, run.stream, run.vocabulary)
+    settings, cuts = setup.submission.settings, cuts_of(setup, run.stream, run.vocabulary)
+    if setup.submission.kind is Kind.ENGINE:
+        return run_predictor(setup, settings, run, "main", cuts)
     try:
-        run_predictor(setup, setup.submission.settings, run, "main", later, keep=cuts)
+        run_predictor(setup, settings, run, "main", keep=cuts)
     except SubmissionError:
         with suppress(SubmissionError):  # it breaks off as well; what was proved before is kept
             run.probes += twin_probes(setup, run, {c: cuts[c] for c in cuts if c in run.kept})
         raise
     run.probes += twin_probes(setup, run, cuts)
+    return None
+
+
+def cuts_of(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
+    """Of a run on text."""
+    cut = geometry(setup.submission.settings, len(stream.tokens))
+    return probe_cuts(stream, vocabulary, cut, setup.seed)
 
 
 def twin_probes(setup: Setup, run: Run, cuts: Cuts) -> list[Probe]:
@@ -89,33 +95,6 @@ def ask_twin(setup: Setup, run: Run, cuts: Cuts, future: Callable[[int], Tokens]
     with ledger, predictor_worker(setup, settings, n_tokens, size, "twin") as (worker, _):
         asker = _Twin(worker, run.stream, size, geometry(settings, n_tokens), ledger)
         return asker.compared(run, cuts, future)
-
-
-def later_cuts(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
-    """Those that are asked in the run itself."""
-    cut, end = geometry(setup.submission.settings, len(stream.tokens)), _end(setup, stream)
-    everywhere = probe_cuts(stream, vocabulary, cut, setup.seed)
-    return {at: probe for at, probe in everywhere.items() if at >= end}
-
-
-def twin_cuts(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
-    """Those of the first chunks; behind them their futures are the stream's own."""
-    end = _end(setup, stream)
-    part = Stream(stream.tokens[:end], stream.starts[stream.starts < end])
-    cut = geometry(setup.submission.settings, end)
-    inside = probe_cuts(part, vocabulary, cut, setup.seed + SEED_STEP)
-    behind = stream.tokens[end:]
-    return {
-        at: (kind, np.concatenate([one, behind]), np.concatenate([two, behind]))
-        for at, (kind, one, two) in inside.items()
-    }
-
-
-def _end(setup: Setup, stream: Stream) -> int:
-    """Where a chunk begins that no twin sees, or the stream ends."""
-    cut = geometry(setup.submission.settings, len(stream.tokens))
-    n_chunks = max(1, min(cut.n_chunks // SHARE, MOST_TOKENS // cut.chunk_tokens))
-    return min(1 + n_chunks * cut.chunk_tokens, len(stream.tokens))
 
 
 class _Twin(Referee):

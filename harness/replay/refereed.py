@@ -24,14 +24,14 @@ from harness.referee.referee import Cuts, Referee, Rows, before, moves
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
 from harness.referee.source_run import draw_source, score_source, source_evidence
-from harness.referee.twin import SECOND, ask_twin, later_cuts, twin_cuts
+from harness.referee.twin import SECOND, ask_twin, cuts_of
 from harness.replay.recorded import Counterexample, Recorded
 from harness.replay.sides import Replayed
 from harness.request import Request
 from harness.streams.stream import validation_stream
 from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import Batch
-from harness.submission import read_submission
+from harness.submission import Kind, read_submission
 from harness.tolerances import MASS_TOLERANCE, MOVE_NATS
 from reference_model.data.corpus import embedded_data
 from reference_model.data.folder import DataFolder
@@ -92,7 +92,8 @@ class RefereedReplay:
 
     def _mass(self, then: Mapping[str, Any]) -> Replayed:
         at = int(then["position"])
-        run, _ = self._asked(at)
+        engine = self._setup.submission.kind is Kind.ENGINE
+        run, _ = self._asked(at, self._cuts if engine else {})
         now = float(run.ledger.mass[at])
         lines = [
             f"position {at}, where token {self._text.tokens[at]} came",
@@ -103,13 +104,11 @@ class RefereedReplay:
 
     def _futures(self, then: Mapping[str, Any]) -> Replayed:
         cut, setup = int(then["cut"]), self._setup
-        run, referee = self._asked(cut)
-        if SECOND in then["kind"]:
-            cuts = {cut: twin_cuts(setup, self._text, self._vocabulary)[cut]}
-            other = cuts[cut][1]
-            altered = ask_twin(setup, run, cuts, lambda _: other).rows[cut]
+        other, engine = self._cuts[cut][1], SECOND not in then["kind"]
+        run, referee = self._asked(cut, self._cuts if engine else {})
+        if not engine:
+            altered = ask_twin(setup, run, {cut: self._cuts[cut]}, lambda _: other).rows[cut]
         else:
-            other = self._later[cut][1]
             assert referee.altered is not None  # the batch of the cut was asked
             altered = referee.altered
         moved = moves(run.kept[cut], altered, np.ones(len(altered), bool))
@@ -133,7 +132,7 @@ class RefereedReplay:
         lines = [f"{name} {_bets(numbers)}" for name, numbers in (("then:", then), ("now: ", now))]
         return Replayed(lines, found.status is Status.FAIL)
 
-    def _asked(self, until: int) -> tuple[Run, _Until]:
+    def _asked(self, until: int, cuts: Cuts) -> tuple[Run, _Until]:
         settings, n_tokens = self._setup.submission.settings, len(self._text.tokens)
         run = Run(self._text, self._vocabulary, Ledger(self._setup.out / "main", n_tokens))
         cut = geometry(settings, n_tokens)
@@ -145,12 +144,12 @@ class RefereedReplay:
             referee = _Until(worker, self._text, size, cut, run.ledger, keep=[until])
             referee.until, run.probes, run.kept = until, referee.probes, referee.kept
             with suppress(_Reached):
-                referee.run(self._later)
+                referee.run(cuts)
         return run, referee
 
     @property
-    def _later(self) -> Cuts:
-        return later_cuts(self._setup, self._text, self._vocabulary)
+    def _cuts(self) -> Cuts:
+        return cuts_of(self._setup, self._text, self._vocabulary)
 
 
 def _bets(numbers: Mapping[str, Any]) -> str:

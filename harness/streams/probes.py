@@ -1,10 +1,10 @@
 """Where to ask again with another future: the edges where leaks live, drawn from the run's seed.
 
-Twelve cuts, two each at chunk edges, window edges and document edges and six inside windows; a
-stream too short for a kind gets interior ones instead. Each comes with two different futures,
-because a move counts only when both repeat it: one may be noise. Documents end where they did in
-eight of them; in the other four a document opens, or does not, at the cut: a predictor has to
-foretell a boundary like any other token.
+Twenty-two cuts, two each at chunk edges, window edges and document edges and sixteen inside
+windows; a stream too short for a kind gets interior ones instead. Each comes with two different
+futures, because a move counts only when both repeat it: one may be noise. Documents end where they
+did in sixteen of them; in the other six a document opens, or does not, at the cut: a predictor has
+to foretell a boundary like any other token.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 from harness.streams.windows import Chunk, chunks
 
-N_CUTS = 8
-N_OPENED = 4
+N_CUTS = 16
+N_OPENED = 6
 OPENED = "document opened"
 
 

@@ -6,6 +6,7 @@ from toy_predictors import HONEST, counter_with, uniform_with
 
 from harness.checks.status import Finding
 from harness.referee.ledger import Mark
+from harness.streams.probes import N_CUTS, N_OPENED
 
 
 def statuses(judged: dict[str, Finding]) -> dict[str, str]:
@@ -24,7 +25,7 @@ def test_an_honest_adaptive_predictor_passes_everything(native, run_native, judg
     found = judged(run)
     assert statuses(found) == ALL_PASS
     assert "no parameters to change" in found["ORDER-7"].message  # it counts, and has no weights
-    assert run.complete and len(run.probes) == 12
+    assert run.complete and len(run.probes) == N_CUTS + N_OPENED
     assert len(run.ledger.updates) == 3  # four chunks; never after the last
     first, last = run.ledger.nats[1:193], run.ledger.nats[-192:]
     assert last.mean() < first.mean() - 0.3

@@ -20,11 +20,12 @@ from harness.checks.status import Status
 from harness.errors import SubmissionError
 from harness.observer import Observer
 from harness.referee import predictor_run, twin
-from harness.referee.ledger import Ledger
+from harness.referee.ledger import Ledger, Mark
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
 from harness.referee.wire.channel import Message
 from harness.referee.worker.predictor_host import PredictorHost
+from harness.streams.probes import N_CUTS, N_OPENED
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
 from harness.submission import Kind, Submission
@@ -117,13 +118,14 @@ def judged(
 
 
 def test_an_honest_predictor_answers_alike_in_both_processes(judged) -> None:
-    """In the first chunks the twin probes, in the later ones the run itself."""
+    """The run that counts is asked nothing twice."""
     run, status = judged(HONEST)
-    second = [p for p in run.probes if twin.SECOND in p.kind]
 
     assert status is Status.PASS and run.complete
+    assert len(run.probes) == N_CUTS + N_OPENED
+    assert all(twin.SECOND in p.kind for p in run.probes)
     assert all(p.moved_nats == p.noise_nats == 0.0 for p in run.probes)
-    assert max(p.cut for p in second) < 129 <= min(p.cut for p in run.probes if p not in second)
+    assert not [event for event in run.ledger.events if isinstance(event, Mark)][1:]
 
 
 def test_a_remembered_answer_hides_nothing_from_another_process(judged) -> None:
