@@ -50,7 +50,8 @@ def run_with_twins(setup: Setup, run: Run) -> None:
     """
     settings, cuts = setup.submission.settings, cuts_of(setup, run.stream, run.vocabulary)
     if setup.submission.kind is Kind.ENGINE:
-        return run_predictor(setup, settings, run, "main", cuts)
+        run_predictor(setup, settings, run, "main", cuts)
+        return
     try:
         run_predictor(setup, settings, run, "main", keep=cuts)
     except SubmissionError:
@@ -58,7 +59,6 @@ def run_with_twins(setup: Setup, run: Run) -> None:
             run.probes += twin_probes(setup, run, {c: cuts[c] for c in cuts if c in run.kept})
         raise
     run.probes += twin_probes(setup, run, cuts)
-    return None
 
 
 def cuts_of(setup: Setup, stream: Stream, vocabulary: Vocabulary) -> Cuts:
