@@ -90,3 +90,16 @@ def test_there_is_one_more_configuration(script: ContestScript) -> None:
     assert failed is not None
     left_out = set(first.code_constants) - set(failed.code_constants)
     assert [key.rpartition(":")[2] for key in left_out] == ["DEPTH"]
+
+
+def test_rows_are_tried_at_the_length_that_the_contest_scores(script: ContestScript) -> None:
+    """Two of them, one a call, and every size that follows the length follows it."""
+    at = script.at_length
+    assert at is not None
+    sizes = {
+        key.rpartition(":")[2]: one.text for key, one in at.configuration.code_constants.items()
+    }
+
+    assert at.plan.stream_tokens == 2 * (2_048 + 1)
+    assert (sizes["MAX_SEQ_LEN"], sizes["EVAL_TOKENS"]) == ("2048", "4096")
+    assert (sizes["DEVICE_BATCH_SIZE"], sizes["TOTAL_BATCH_SIZE"]) == ("1", "2048")
