@@ -57,23 +57,28 @@ def scan_path(
     code = [_file_report(name, readings, profile) for name in (*entries, *names)]
     papers = [_unreadable(name, why, profile) for name, why in sorted(target.papers.items())]
     papers += [_doubtful(name, why, profile) for name, why in sorted(target.doubts.items())]
-    code = [replace(file, findings=_under(known.contest, file.findings)) for file in code]
+    code = [_under(known.contest, file) for file in code]
     others = _other_evaluators(known.contest, path, profile)
     return ScanReport(profile, (*code, *others, *papers), contest=known.said)
 
 
-def _under(contest: Contest, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Rules that the contest does not have are information."""
-    return tuple(
-        replace(
-            one,
-            status="info",
-            message=f"{one.message}; {contest.title}: {contest.exempt[one.rule]}",
-        )
-        if one.rule in contest.exempt
-        else one
-        for one in findings
-    )
+def _under(contest: Contest, file: FileReport) -> FileReport:
+    """Rules that the contest does not have are information; where a function of its own gives the
+    score, that is why none was recognised.
+    """
+    findings = tuple(_exempt(contest, one) for one in file.findings)
+    scorer = contest.score.function.replace(":", ".")
+    why = f"{NO_SCORE}: {scorer} gives it, which reading does not follow; evaluate it"
+    note = file.note.replace(NO_SCORE, why) if scorer else file.note
+    return replace(file, findings=findings, note=note)
+
+
+def _exempt(contest: Contest, finding: Finding) -> Finding:
+    reason = contest.exempt.get(finding.rule)
+    if reason is None:
+        return finding
+    message = f"{finding.message}; {contest.title}: {reason}"
+    return replace(finding, status="info", message=message)
 
 
 def _other_evaluators(contest: Contest, folder: Path, profile: str) -> Iterator[FileReport]:

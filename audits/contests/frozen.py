@@ -27,7 +27,7 @@ class FrozenFile:
     def said(self) -> str:
         """What is wrong with it, one sentence."""
         if not self.sha256:
-            return f"{self.path} is not there, and the contest's number comes from it"
+            return f"{self.path} is not there or cannot be read, and the contest's number comes from it"
         return (
             f"{self.path} is not the contest's file (SHA-256 {self.sha256[:12]}...): the number is"
             " that of another evaluator"
@@ -40,8 +40,15 @@ def frozen_files(contest: Contest, folder: Path) -> tuple[FrozenFile, ...]:
 
 
 def _seen(path: str, known: tuple[str, ...], folder: Path) -> FrozenFile:
-    file = folder / path
+    try:
+        digest = _digest(folder / path)
+    except OSError:  # closed to us
+        digest = ""
+    return FrozenFile(path, digest, is_own=bool(digest) and (not known or digest in known))
+
+
+def _digest(file: Path) -> str:
+    """Empty of what is no plain file."""
     if file.is_symlink() or not file.is_file() or file.stat().st_size > MAX_BYTES:
-        return FrozenFile(path, "", is_own=False)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return FrozenFile(path, digest, is_own=not known or digest in known)
+        return ""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

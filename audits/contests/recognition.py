@@ -40,10 +40,18 @@ def chosen_contest(folder: Path, named: str | None = None) -> Recognised:
     """Raises ContestError for a name or file that cannot be used."""
     if named is not None:
         return Recognised(load_contest(named), "it was named")
+    try:
+        found = _recognised(folder)
+    except OSError:  # a path that cannot be looked at: who reads it says why
+        found = None
+    return found or Recognised(load_contest(USUAL), "nothing else was recognised")
+
+
+def _recognised(folder: Path) -> Recognised | None:
     for contest in map(load_contest, shipped_names()) if folder.is_dir() else ():
         if why := _belongs(contest, folder):
             return Recognised(contest, why)
-    return Recognised(load_contest(USUAL), "nothing else was recognised")
+    return None
 
 
 def _belongs(contest: Contest, folder: Path) -> str:
