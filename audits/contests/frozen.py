@@ -27,7 +27,7 @@ class FrozenFile:
     def said(self) -> str:
         """What is wrong with it, one sentence."""
         if not self.sha256:
-            return f"{self.path} is not there or cannot be read, and the contest's number comes from it"
+            return f"{self.path}, which gives the contest's number, is not there or not readable"
         return (
             f"{self.path} is not the contest's file (SHA-256 {self.sha256[:12]}...): the number is"
             " that of another evaluator"
