@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
-from reference_model.data.cache import cache_folder, keep
-from reference_model.data.errors import DataError
 
 SEEDS = 1 << 32  # what every generator takes, numpy's oldest included
 MOST_BYTES = 64 << 20  # of a file
@@ -42,6 +40,10 @@ def handed_on(seed: int) -> int:
 
 
 def _key() -> bytes:
+    # Here: a command that only says what it does needs no other package.
+    from reference_model.data.cache import cache_folder, keep
+    from reference_model.data.errors import DataError
+
     try:
         path = cache_folder() / KEY
     except DataError as error:
