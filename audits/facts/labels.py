@@ -72,6 +72,7 @@ SIDED: Final = "sided"  # a probability times something made of its own token; i
 ALPHABET: Final = "alphabet"  # whole numbers from zero on: all candidates, or places
 BY_TOKEN: Final = "by_token"  # losses that the token itself leaves out; id = Change
 ONE_HOT: Final = "one_hot"  # one at each token, zero elsewhere; id = TokenRead
+ROUNDS: Final = "rounds"  # whether a loop has gone so many rounds; id = the loop
 PART: Final = "part"  # a part of what there was; id = Part
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 

@@ -227,6 +227,11 @@ VALID = (
             add(model(x, y), y)
     """),
 )
+DOUBTFUL = (
+    # There may be no more than that.
+    _looped("starts", "if number >= 4000: break"),
+    _looped("range(0, min(len(val_tokens), 40000000), 512)"),
+)
 INVALID = (
     _limited("val_tokens[:limit]"),
     # The hard tokens are no part of it.

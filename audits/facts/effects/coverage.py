@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from audits.facts.events import Part, Site
-from audits.facts.labels import LOOP, PART, ROUND, Label, ids
+from audits.facts.labels import LOOP, PART, ROUND, ROUNDS, Label, ids
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
@@ -140,6 +140,25 @@ def of_slice(interp: Interpreter, value: Value, key: Value, node: ast.expr, scop
     if named is None or node.upper is None:
         return value
     return part(interp, value, f"up to {named}", interp.site(node, scope), ast.unparse(node.upper))
+
+
+def rounds(op: ast.cmpop, values: list[Value]) -> frozenset[Label]:
+    """`i >= 100` of a loop's variable."""
+    if len(values) != 2 or not isinstance(op, ast.GtE | ast.Gt | ast.Eq):
+        return frozenset()
+    count, limit = values
+    known = isinstance(limit.const, int) and not isinstance(limit.const, bool) and limit.const > 1
+    loops = ids(labels_of(count), LOOP) if known else frozenset()
+    return frozenset(Label(ROUNDS, loop) for loop in loops)
+
+
+def left(interp: Interpreter, node: ast.If, test: Value, site: Site) -> None:
+    """`if i >= 100: break`: there may be more than that."""
+    if not node.body or not isinstance(node.body[-1], ast.Break):
+        return
+    for loop in ids(labels_of(test), ROUNDS):
+        how = f"left where {ast.unparse(node.test)}"
+        interp.trace.part_of.setdefault(loop, Part(site, how, sure=False))
 
 
 def part(interp: Interpreter, value: Value, how: str, site: Site, end: str = "") -> Value:

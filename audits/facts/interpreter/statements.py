@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 
 from audits.facts.effects import (
+    coverage,
     gradients,
     layers,
     messages,
@@ -112,6 +113,7 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     before, before_test = dict(scope.names), dict(scope.names)
     marks = statistics.open_choice(interp, test, node, scope) if decided is None else []
     sift = sifts.branch(interp, test, interp.site(node, scope)) if decided is None else None
+    coverage.left(interp, node, test, interp.site(node, scope))
     with (
         interp.choosing_by(marks),
         interp.guarded(test.switches, inactive=decided is False),
