@@ -235,6 +235,7 @@ class LookAhead:
     cls: str  # the class that it stands in
     guards: tuple[str, ...]  # attributes that switch it
     whole: str  # the class, or function, that gives back what is made so
+    sure: bool = True  # whether it must be later places that are looked at
 
 
 @dataclass(frozen=True, slots=True)

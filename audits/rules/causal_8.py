@@ -37,7 +37,7 @@ def check(trace: Trace) -> Iterator[Match]:
             (),
             ("mixed here", look.site),
             ("scored here", scored.site),
-            sure=look.whole in used,
+            sure=look.sure and look.whole in used,
         )
         yield found.behind(trace.switched_off(look.guards))
     for attention in trace.attentions:
@@ -189,6 +189,8 @@ INVALID = (
     _inside("x = x + torch.cumsum(x.flip(1), dim=1).flip(1)"),
     _inside("x = x - x.mean(dim=1, keepdim=True)"),
     _inside("x = x * torch.softmax(x, dim=1)"),
+    _inside("x = F.layer_norm(x, x.shape[1:])"),
+    _inside("x = x * torch.sigmoid(x.max(dim=1, keepdim=True)[0])"),
     _inside("x = x + self.back(x)[0]", "self.back = nn.LSTM(width, width, bidirectional=True)"),
     # Between the model and the loss.
     _between("logits = torch.roll(logits, -1, dims=1)"),
@@ -210,6 +212,9 @@ DOUBTFUL = (
             x, y = batch(val_tokens, start)
             add(model(x, y), y)
     """),
+    # Rows of a batch may overlap; a scale may be a quantiser's.
+    _inside("x = x - x.mean(dim=0, keepdim=True)"),
+    _inside("x = x / x.abs().max()"),
     # Heads attend to heads.
     _attends("", "q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)"),
 )

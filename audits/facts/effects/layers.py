@@ -26,7 +26,7 @@ def note(interp: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
     interp.models[node.name] = node
     for look in inside.looks:
         site = Site(scope.file, look.line, look.cls)
-        found = LookAhead(site, look.how, look.cls, look.guards, whole=node.name)
+        found = LookAhead(site, look.how, look.cls, look.guards, node.name, look.sure)
         interp.trace.looks.append(found)
     for look, share in inside.shares:
         site = Site(scope.file, look.line, node.name)

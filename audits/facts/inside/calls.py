@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from audits.facts.inside import operations as ops
-from audits.facts.inside.linear import NEVER, number
+from audits.facts.inside.linear import END, NEVER, number
 from audits.facts.inside.reader import Names, Reader, last_name, root
 from audits.facts.inside.sequences import (
     Known,
@@ -457,9 +457,23 @@ def _of_sequence(
             return ops.product(value, values[0] if values else None, look)
         case "size" if numbers and ops.along(value, numbers[0]):
             return Size(value.length)
+        case "layer_norm" if _spans_time(reader, rest, value, names):
+            return everything(value, look)
         case "rfft" | "fft" if ops.along(value, _axis_of(reader, node, rest, "dim", 1)):
             return Waves(value)
     return _reduced(reader, node, name, value, rest, values)
+
+
+def _spans_time(reader: Reader, rest: list[ast.expr], value: Seq, names: Names) -> bool:
+    """`layer_norm(x, x.shape[1:])`: over the places as well as over the width."""
+    match rest[:1]:
+        case [ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.Slice() as cut)]:
+            first = _number(reader, cut.lower)
+            return first is not None and value.axis is not None and 0 < first <= value.axis
+        case [ast.Tuple(elts=sizes) | ast.List(elts=sizes)]:
+            found = _values(reader, list(sizes), names)
+            return any(isinstance(one, Size) and one.value.lengths == 1 for one in found)
+    return False
 
 
 def _reduced(
@@ -474,6 +488,8 @@ def _reduced(
     if name in _POOLS:
         axis = _axis(reader, node, rest)
         keeps = ops.literal(ops.named(node).get("keepdim")) is True
+        if axis is None and not value.tokens:  # one number of all, as a quantiser's scale may be
+            return Seq(None, None, END, look=replace(look, sure=False), pooled=True)
         return ops.pooled(value, axis, look, keeps=keeps) if axis is not None else None
     if name in _SPREADS:
         axis = _axis(reader, node, rest, default=1 if name == "normalize" else None)

@@ -310,6 +310,9 @@ def listed(value: Seq, axis: int | None) -> Known:
 
 def pooled(value: Seq, axis: int | None, look: Look, *, keeps: bool) -> Known:
     """A mean, a sum or a maximum along time: one entry that knows all places."""
+    if axis == 0 and value.axis == 1 and value.rank == 3 and keeps:  # over the rows of a batch
+        rows = replace(look, how=f"{look.how}, those of other rows too", sure=False)
+        return replace(value, knows=END, look=rows, tokens=False)
     if not along(value, axis):
         return _without(value, axis, keeps=keeps)
     if keeps:

@@ -20,6 +20,7 @@ class Look:
     how: str
     guards: tuple[str, ...] = ()  # attributes that switch it
     cls: str = ""  # the class that it stands in
+    sure: bool = True  # whether it must be later places that are looked at
 
 
 @dataclass(frozen=True, slots=True)
