@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from audits.facts.effects import messages
+from audits.facts.effects import layers, messages
 from audits.facts.events import Helper
 from audits.facts.scope import Scope
 from audits.facts.state import Frame, Interpreter
@@ -88,6 +88,7 @@ class Siblings:
         interp.frames.append(Frame("<module>", inactive_mark=len(interp.inactive)))
         try:
             self.run_block(interp, tree.body, scope)
+            layers.note_module(interp, tree, scope)
         finally:
             interp.frames.pop()
 

@@ -13,16 +13,18 @@ from collections.abc import Iterator
 
 from audits.facts.events import Attention, LookAhead, ModelLoss, Site, Smear
 from audits.facts.inside.forward import looks_between, read_class
-from audits.facts.inside.reader import FunctionNode
+from audits.facts.inside.reader import Around, FunctionNode
+from audits.facts.objects import Function
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
+from audits.facts.values import Library
 
 
 def note(interp: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
     """Looks ahead, smears, `cat([x[:, :1], x[:, 1:] + g * x[:, :-1]])`, and open attention."""
     names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     interp.trace.named_in[node.name] = frozenset(names - {node.name})
-    inside = read_class(node, frozenset(interp.models.values()))
+    inside = read_class(node, _around(interp, scope))
     interp.models[node.name] = node
     for look in inside.looks:
         site = Site(scope.file, look.line, look.cls)
@@ -44,11 +46,37 @@ def note(interp: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
                 interp.trace.attentions.append(Attention(site, guards))
 
 
+def _around(interp: Interpreter, scope: Scope) -> Around:
+    """The classes of models so far, and the functions and libraries of the file."""
+    functions: set[FunctionNode] = set()
+    paths: set[tuple[str, str]] = set()
+    for name, value in scope.globals.names.items():
+        for ref in value.refs:
+            if isinstance(ref, Library):
+                paths.add((name, ref.path))
+            elif isinstance(ref, Function) and isinstance(ref.node, ast.FunctionDef):
+                functions.add(ref.node)
+    return Around(frozenset(interp.models.values()), frozenset(functions), frozenset(paths))
+
+
 def note_function(interp: Interpreter, node: FunctionNode, scope: Scope) -> None:
     """Looks ahead between a model's pass and the loss."""
-    for look in looks_between(node):
-        site = Site(scope.file, look.line, node.name)
-        interp.trace.looks.append(LookAhead(site, look.how, "", look.guards, whole=node.name))
+    _note_between(interp, node, scope, node.name)
+
+
+def note_module(interp: Interpreter, tree: ast.Module, scope: Scope) -> None:
+    """The same in what a file does by itself."""
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    block = [one for one in tree.body if not isinstance(one, definitions)]
+    _note_between(interp, ast.Module(block, []), scope, "<module>")
+
+
+def _note_between(
+    interp: Interpreter, node: FunctionNode | ast.Module, scope: Scope, name: str
+) -> None:
+    for look in looks_between(node, _around(interp, scope)):
+        site = Site(scope.file, look.line, name)
+        interp.trace.looks.append(LookAhead(site, look.how, "", look.guards, whole=name))
 
 
 def _calls(

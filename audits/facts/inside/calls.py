@@ -15,7 +15,7 @@ from typing import Final
 
 from audits.facts.inside import operations as ops
 from audits.facts.inside.linear import END, NEVER, number
-from audits.facts.inside.reader import Names, Reader, last_name, root
+from audits.facts.inside.reader import Names, Reader, root
 from audits.facts.inside.sequences import (
     Known,
     Layer,
@@ -69,7 +69,7 @@ def call(reader: Reader, node: ast.Call, names: Names) -> Known:
     match node.func:
         case ast.Attribute(value=ast.Name(id="self"), attr=name):
             return _own(reader, node, name, names)
-        case ast.Attribute(value=base, attr=name) if _is_module(base):
+        case ast.Attribute(value=base, attr=name) if _is_module(reader, base):
             subject = reader.evaluate(reader, node.args[0], names) if node.args else None
             return _operation(reader, node, name, subject, node.args[1:], names)
         case ast.Attribute(value=base, attr=name):
@@ -83,7 +83,7 @@ def call(reader: Reader, node: ast.Call, names: Names) -> Known:
                 return _elsewhere(reader, node, names)
             return _operation(reader, node, name, subject, node.args, names)
         case ast.Name(id=name) if not isinstance(names.get(name), Layer):
-            return _function(reader, node, name, names)
+            return _function(reader, node, reader.called(node.func), names)
     part = reader.evaluate(reader, node.func, names)
     if isinstance(part, Layer):
         return _part(reader, node, part, "forward", names)
@@ -96,7 +96,7 @@ def layer_of(reader: Reader, made: ast.expr | None, depth: int = 2 * _DEEPEST) -
         return None
     match made:
         case ast.Call(func=func, args=args):
-            name = last_name(func)
+            name = reader.called(func)
             if name in reader.classes:
                 return Layer(name)
             return layer_of(reader, args[0], depth - 1) if name in _LISTS and args else None
@@ -147,11 +147,11 @@ def _elsewhere(reader: Reader, node: ast.Call, names: Names) -> Known:
     return _through(_given(reader, node, names))
 
 
-def _is_module(node: ast.expr) -> bool:
+def _is_module(reader: Reader, node: ast.expr) -> bool:
     """`torch`, `F`, `torch.nn.functional`."""
     while isinstance(node, ast.Attribute):
         node = node.value
-    return isinstance(node, ast.Name) and node.id in _MODULES
+    return isinstance(node, ast.Name) and (node.id in reader.paths or node.id in _MODULES)
 
 
 def _values(reader: Reader, nodes: list[ast.expr], names: Names) -> list[Known]:
@@ -170,7 +170,7 @@ def _own(reader: Reader, node: ast.Call, name: str, names: Names) -> Known:
     if (part := layer_of(reader, made)) is not None:
         return _part(reader, node, part, "forward", names)
     values = _given(reader, node, names)
-    layer = last_name(made.func) if isinstance(made, ast.Call) else ""
+    layer = reader.called(made.func) if isinstance(made, ast.Call) else ""
     first = values[0] if values else None
     if isinstance(first, Seq) and isinstance(made, ast.Call):
         return _layer(reader, node, layer, made, first, values)
@@ -270,12 +270,20 @@ def _number(reader: Reader, node: ast.expr | None) -> int | None:
 
 
 def _function(reader: Reader, node: ast.Call, name: str, names: Names) -> Known:
+    """A function of the script is read in place; what is not understood may act on each place."""
+    own = reader.functions.get(name)
+    if isinstance(own, ast.FunctionDef):
+        found = reader.run(reader, own, _bound(reader, node, own, names))
+        if found is not None:
+            return found
     values = _given(reader, node, names)
     if (last_but := ops.attention_axis(name)) is not None:
         return _attention(reader, node, last_but, values, names)
     if name in ("rms_norm", "checkpoint") or _KEEPING.search(name.lower()):
         return together([value for value in values if isinstance(value, Seq)])
     if name in ("cross_entropy", "pad", "softmax", "rearrange", "embedding"):
+        return _operation(reader, node, name, values[0] if values else None, node.args[1:], names)
+    if name in reader.paths.values() or any(p.endswith(f".{name}") for p in reader.paths.values()):
         return _operation(reader, node, name, values[0] if values else None, node.args[1:], names)
     direct = [one.id for one in node.args if isinstance(one, ast.Name)]
     return _through(values) if reader.pinned.intersection(direct) else None

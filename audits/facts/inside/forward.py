@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,7 +22,7 @@ from typing import Final
 from audits.facts.inside import calls
 from audits.facts.inside import operations as ops
 from audits.facts.inside.linear import END, WHOLE, number
-from audits.facts.inside.reader import FunctionNode, Names, Reader, TooMuch, last_name, root
+from audits.facts.inside.reader import Around, FunctionNode, Names, Reader, TooMuch, root
 from audits.facts.inside.sequences import (
     Known,
     Layer,
@@ -57,11 +57,11 @@ class Inside:
 
 
 @lru_cache(maxsize=_KEPT)
-def read_class(node: ast.ClassDef, others: frozenset[ast.ClassDef] = frozenset()) -> Inside:
+def read_class(node: ast.ClassDef, around: Around) -> Inside:
     """The operations by which a place knows a later one, or a loss is no whole one: those of the
     class, and those of its parts where they reach what it gives back."""
     reader = _prepared(node)
-    reader.classes = {one.name: one for one in sorted(others, key=lambda one: one.lineno)}
+    reader.surround(around)
     with suppress(TooMuch, RecursionError):  # what was found so far stands
         for name, method in reader.methods.items():
             if name.startswith("forward") or name == "__call__":
@@ -70,23 +70,27 @@ def read_class(node: ast.ClassDef, others: frozenset[ast.ClassDef] = frozenset()
 
 
 @lru_cache(maxsize=_KEPT)
-def looks_between(node: FunctionNode) -> tuple[Look, ...]:
+def looks_between(node: FunctionNode | ast.Module, around: Around) -> tuple[Look, ...]:
     """The same in a function that gives `x` to a model, and scores the next tokens `y`."""
+    reader = Reader(node, evaluate, _inlined, _part)
+    reader.surround(around)
     called = [one for one in ast.walk(node) if isinstance(one, ast.Call) and one.args]
-    losses = [one for one in called if last_name(one.func) in _LOSSES and len(one.args) > 1]
+    losses = [one for one in called if reader.called(one.func) in _LOSSES and len(one.args) > 1]
     aims = {root(one.args[1]) for one in losses} - {""}
+    if len(aims) != 1:
+        return ()
     given = _given_to_model(node, {root(one.args[0]) for one in losses})
-    if len(aims) != 1 or not given or aims & given:
+    if not given or aims & given:
         return ()
     names: Names = {name: Seq(1, 2, tokens=True) for name in given}
     names |= {name: Seq(1, 2, knows=number(1), tokens=True) for name in aims}
-    reader = Reader(node, evaluate, _inlined, _part, pinned=frozenset(names))
+    reader.pinned = frozenset(names)
     with suppress(TooMuch, RecursionError):
         _block(reader, node.body, dict(names), [])
     return tuple(_each_once(reader))
 
 
-def _given_to_model(node: FunctionNode, logits: set[str]) -> set[str]:
+def _given_to_model(node: FunctionNode | ast.Module, logits: set[str]) -> set[str]:
     """The one argument of the call that gives what a loss is taken of."""
     return {
         one.value.args[0].id
@@ -125,7 +129,7 @@ def _prepared(node: ast.ClassDef) -> Reader:
 
 def _part(node: ast.ClassDef, outer: Reader) -> Reader:
     reader = _prepared(node)
-    reader.classes = outer.classes
+    reader.classes, reader.functions, reader.paths = outer.classes, outer.functions, outer.paths
     reader.outer = (*outer.outer, getattr(outer.node, "name", ""))
     reader.guards, reader.work = list(outer.guards), outer.work
     return reader
@@ -177,14 +181,9 @@ def _sequence(reader: Reader, method: ast.FunctionDef, name: str) -> Known:
                     if isinstance(part, ast.Name) and _TIME.match(part.id)
                 ]
                 if len(parts) == 3 and len(axes) != 1:
-                    return Seq(1, 3) if _last_is_width(parts) else None
+                    return Seq(1, 3)  # by its place, where the names say nothing
                 return Seq(axes[0], len(parts)) if len(axes) == 1 and len(parts) > 2 else None
     return Seq(1, 3)
-
-
-def _last_is_width(parts: Sequence[ast.expr]) -> bool:
-    last = parts[-1]
-    return isinstance(last, ast.Name) and last.id.lower() in ("d", "c", "dim", "e", "_", "width")
 
 
 def _shape_of(node: ast.expr) -> str:
@@ -204,7 +203,7 @@ def _embedded(reader: Reader, name: str) -> bool:
                 continue
             called = one.func.attr if isinstance(one.func, ast.Attribute) else ""
             part = reader.parts.get(called)
-            embeds = isinstance(part, ast.Call) and last_name(part.func) in _EMBEDS
+            embeds = isinstance(part, ast.Call) and reader.called(part.func) in _EMBEDS
             whole = called in ("bitwise_xor", "embedding") or "emb" in called
             begins = root(one.args[0])
             ids = called in ("to", "long", "int") and any(
@@ -224,7 +223,7 @@ def _aims(reader: Reader) -> set[str]:
     aims = {
         root(one.args[1])
         for one in inside
-        if isinstance(one, ast.Call) and len(one.args) > 1 and last_name(one.func) in _LOSSES
+        if isinstance(one, ast.Call) and len(one.args) > 1 and reader.called(one.func) in _LOSSES
     }
     for one in inside:
         match one:
@@ -306,7 +305,7 @@ def _run(reader: Reader, node: ast.stmt, names: Names, given: list[Known]) -> No
 def _each(reader: Reader, over: ast.expr, names: Names) -> Known:
     """What a loop goes through: an element, or with its number."""
     if isinstance(over, ast.Call) and over.args:
-        name = last_name(over.func)
+        name = reader.called(over.func)
         if name == "enumerate":
             return Parts((None, _each(reader, over.args[0], names)))
         if name == "zip":
@@ -529,7 +528,7 @@ def _binary(reader: Reader, node: ast.BinOp, op: ast.operator, a: Known, b: Know
 def _is_parameter(reader: Reader, node: ast.expr) -> bool:
     """`self.response`, as it is or as complex numbers: an `nn.Parameter` of the class."""
     while isinstance(node, ast.Call):
-        called = last_name(node.func)
+        called = reader.called(node.func)
         if called in ("view_as_complex", "complex") and node.args:
             node = node.args[0]
         elif called in ("contiguous", "to", "float") and isinstance(node.func, ast.Attribute):
@@ -539,7 +538,7 @@ def _is_parameter(reader: Reader, node: ast.expr) -> bool:
     match node:
         case ast.Attribute(value=ast.Name(id="self"), attr=name):
             made = reader.parts.get(name)
-            return isinstance(made, ast.Call) and last_name(made.func) == "Parameter"
+            return isinstance(made, ast.Call) and reader.called(made.func) == "Parameter"
     return False
 
 
@@ -568,4 +567,4 @@ def _compared(node: ast.Compare, a: Known, b: Known) -> Known:
     if isinstance(a, Mask):
         turns = isinstance(node.ops[0], ast.Eq) and b == Size(number(0))
         return replace(a, opens=not a.opens) if turns else a
-    return together([a, b])
+    return None  # a mask of places, such as that of padding

@@ -24,11 +24,20 @@ class TooMuch(Exception):
     """The reading of a class was cut short."""
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a class finds in its file, by name, whatever the names are."""
+
+    classes: frozenset[ast.ClassDef] = frozenset()
+    functions: frozenset[FunctionNode] = frozenset()
+    paths: frozenset[tuple[str, str]] = frozenset()  # names of libraries, and of what is in them
+
+
 @dataclass(slots=True)
 class Reader:
     """One class, and what was found in it."""
 
-    node: ast.ClassDef | FunctionNode
+    node: ast.ClassDef | FunctionNode | ast.Module
     evaluate: Callable[[Reader, ast.expr, Names], Known]
     run: Callable[[Reader, ast.FunctionDef, Names], Known]  # a method, in place
     prepare: Callable[[ast.ClassDef, Reader], Reader]  # another class, as a part of this one
@@ -40,9 +49,22 @@ class Reader:
     guards: list[str] = field(default_factory=list)  # attributes tested around what is read
     active: list[str] = field(default_factory=list)  # methods that are being read
     classes: Mapping[str, ast.ClassDef] = field(default_factory=dict)  # that it may have parts of
+    functions: Mapping[str, FunctionNode] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
     work: list[int] = field(default_factory=lambda: [0])  # shared with the readings of its parts
     outer: tuple[str, ...] = ()  # the classes whose parts are being read
     pinned: frozenset[str] = frozenset()  # names that stay, until they become what is understood
+
+    def surround(self, around: Around) -> None:
+        self.classes = {one.name: one for one in sorted(around.classes, key=_line)}
+        self.functions = {one.name: one for one in sorted(around.functions, key=_line)}
+        self.paths = dict(around.paths)
+
+    def called(self, node: ast.expr) -> str:
+        """The last name of what is called, as its library spells it."""
+        if isinstance(node, ast.Name):
+            return self.paths.get(node.id, node.id).rsplit(".", 1)[-1]
+        return node.attr if isinstance(node, ast.Attribute) else ""
 
     def tick(self) -> None:
         self.work[0] += 1
@@ -54,8 +76,8 @@ class Reader:
         return Look(getattr(node, "lineno", 0), how, tuple(self.guards), name)
 
 
-def last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+def _line(node: ast.ClassDef | FunctionNode) -> int:
+    return node.lineno
 
 
 def root(node: ast.expr) -> str:
