@@ -124,13 +124,13 @@ def of_this_round(trace: Trace, update: Update, score: Accumulation) -> bool:
     In an outer loop it is the round's part of the stream; in the innermost one the two cuts have to
     begin and end alike, or it may be the context alone.
     """
-    trained, scored = _cuts(trace, update.labels), _cuts(trace, score.labels)
-    if not trained or regions(trace, update.labels):
+    if regions(trace, update.labels):
         return False
     for loop in common_loops(update.moment, score.moment):
-        if not all(_now(one, loop) for one in trained):
+        trained = _cuts(trace, update.labels, loop)
+        if not trained or any(loop in one.bounds.placed for one in trained):
             continue
-        present = [one for one in scored if _now(one, loop)]
+        present = [one for one in _cuts(trace, score.labels, loop) if loop not in one.bounds.placed]
         if any(max(one.loops) > loop for one in present):  # and by a loop inside it
             return True
         begins = {one.bounds.lower for one in present}
@@ -142,25 +142,20 @@ def of_this_round(trace: Trace, update: Update, score: Accumulation) -> bool:
 
 def of_the_next_round(trace: Trace, update: Update, score: Accumulation) -> bool:
     """Whether it is trained on what the loop scores in its next round."""
-    trained, scored = _cuts(trace, update.labels), _cuts(trace, score.labels)
-    return any(
-        bool(trained and scored)
-        and all(loop in one.bounds.ahead for one in trained)
-        and all(loop in one.loops and loop not in one.bounds.ahead for one in scored)
-        for loop in common_loops(update.moment, score.moment)
-    )
+    for loop in common_loops(update.moment, score.moment):
+        trained = _cuts(trace, update.labels, loop)
+        scored = _cuts(trace, score.labels, loop)
+        ahead = bool(trained) and all(loop in one.bounds.ahead for one in trained)
+        if ahead and scored and not any(loop in one.bounds.ahead for one in scored):
+            return True
+    return False
 
 
-def _cuts(trace: Trace, labels: frozenset[Label]) -> list[TokenRead]:
-    """The outermost cuts of the stream that were made in a loop."""
+def _cuts(trace: Trace, labels: frozenset[Label], loop: int) -> list[TokenRead]:
+    """The first cuts of the stream that the loop's variable decides."""
     reads = with_ancestors(trace, ids(labels, TOKENS))
-    cut = {read for read in reads if trace.reads[read].loops}
+    cut = {read for read in reads if loop in trace.reads[read].loops}
     return [trace.reads[read] for read in sorted(cut) if not trace.reads[read].parents & cut]
-
-
-def _now(read: TokenRead, loop: int) -> bool:
-    placed = read.bounds.ahead | read.bounds.behind
-    return loop in read.loops and loop not in placed
 
 
 def is_headline(trace: Trace, number: int) -> bool:

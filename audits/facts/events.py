@@ -66,6 +66,11 @@ class Bounds:
     ahead: frozenset[int] = frozenset()  # loops of whose next round it begins
     behind: frozenset[int] = frozenset()  # loops of whose earlier round it may be
 
+    @property
+    def placed(self) -> frozenset[int]:
+        """Loops of which it is another round, or may be."""
+        return self.ahead | self.behind
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRead:
