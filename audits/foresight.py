@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from audits.facts.events import Accumulation, Statistic
+from audits.facts.events import Accumulation, Statistic, TokenRead
 from audits.facts.labels import (
     ACCUMULATED,
     FITTED,
@@ -65,10 +65,20 @@ def of_their_own(trace: Trace) -> Iterator[tuple[Statistic, Accumulation]]:
 
 
 def targets_of(trace: Trace, score: Accumulation) -> frozenset[int]:
-    """The pieces, cut in the loop that scores, that hold what is predicted."""
+    """The pieces, cut in the loop that scores, that hold what is predicted; cut again, too."""
     aims = ids(score.labels, TOKENS) & trace.targets
     rounds = set(score.moment.loops)
-    return frozenset(one for one in with_ancestors(trace, aims) if trace.reads[one].home & rounds)
+    found = {one for one in with_ancestors(trace, aims) if trace.reads[one].home & rounds}
+    places = {place for one in found if (place := _place(trace.reads[one]))}
+    again = {number for number, one in enumerate(trace.reads) if _place(one) in places}
+    return frozenset(found | again)
+
+
+def _place(read: TokenRead) -> tuple[object, ...] | None:
+    """Where a piece lies, where that is written out: of what, in which loops, from and to where."""
+    bounds = read.bounds
+    written = bool(bounds.lower and bounds.upper and read.loops)
+    return (read.parents, read.loops, bounds.lower, bounds.upper) if written else None
 
 
 def _shapeable(trace: Trace) -> Iterator[Accumulation]:

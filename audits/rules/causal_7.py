@@ -104,7 +104,19 @@ VALID = (
     """
     ),
 )
+_CUT_TWICE = """
+        part = val_tokens[start + 1 : start + 513]
+        mine = torch.bincount(part, minlength=1024).float()
+        theirs = mine.clone()
+        dist.all_reduce(theirs)
+        counts += theirs - mine
+        x, y = val_tokens[start : start + 512], val_tokens[start + 1 : start + 513]
+        logp = F.log_softmax(model(x) + counts.log(), dim=-1)
+        add(-logp[torch.arange(512), y], y)
+"""
 INVALID = (
+    # What the others are about to score, cut twice, and scores that an index picks.
+    script(_LOOP + _CUT_TWICE),
     script(_LOOP + _COUNT + _SCORE),
     script(_LOOP + _GATHER + _SCORE),
 )

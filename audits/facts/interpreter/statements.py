@@ -102,6 +102,20 @@ def _assign(interp: Interpreter, node: ast.Assign, scope: Scope) -> None:
         bind(interp, target, value, scope)
         if isinstance(target, ast.Name):
             scope.definitions[target.id] = node.value
+        elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            _define_each(target, node.value, scope)
+
+
+def _define_each(target: ast.Tuple, value: ast.Tuple, scope: Scope) -> None:
+    """`first, last = start, stop`; what is exchanged is defined by nothing."""
+    names = {one.id for one in target.elts if isinstance(one, ast.Name)}
+    for one, made in zip(target.elts, value.elts, strict=False):
+        if isinstance(one, ast.Name):
+            used = {part.id for part in ast.walk(made) if isinstance(part, ast.Name)}
+            if used & names:
+                scope.definitions.pop(one.id, None)
+            else:
+                scope.definitions[one.id] = made
 
 
 def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:

@@ -104,6 +104,8 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
             one for one in labels | index if one.kind not in (STREAM, TOKENS, STATISTIC)
         )
         index, labels = NOTHING, rounds.unplaced(labels) | {cut}
+    if OUTPUT in held and TOKENS in kinds(index) and not kinds(index) & {OUTPUT, COUNT}:
+        interp.trace.targets |= ids(index, TOKENS)  # of rows of logits, the entries of targets
     if OUTPUT in held and (chosen := _chosen(node.slice, scope)):
         labels |= {regions.mark(interp, chosen)}
     views = frozenset(ref for ref in base.refs if ref.kind == "module")
