@@ -124,13 +124,13 @@ def native(tmp_path: Path, artifact: Path) -> Callable[..., Path]:
 def evaluate(
     data_folder: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Evaluated]:
-    """Runs the command on a folder: `evaluate(folder, "--seed", "7")`."""
+    """Runs the command on a folder: `evaluate(folder, "--seed", "7")`; without a seed, 1337."""
 
     def run(folder: Path, *options: str, data: Path = data_folder.root) -> Evaluated:
         out = tmp_path / "report"
         native = (folder / "submission.json").exists()  # a record reads no data of ours
         given = ["--data", str(data)] if native else []
-        code = main([str(folder), *given, "--out", str(out), *options])
+        code = main([str(folder), *given, "--out", str(out), "--seed", "1337", *options])
         path = out / "report.json"
         report = json.loads(path.read_text()) if path.exists() else {}
         return Evaluated(code, out, report, "".join(capsys.readouterr()))

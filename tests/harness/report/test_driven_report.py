@@ -42,7 +42,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> Driven:
     script.write_text(given, encoding="utf-8")
     screen = io.StringIO()
     with contextlib.redirect_stdout(screen):
-        main([str(script), "--quick", "--no-static", "--out", str(out)])
+        main([str(script), "--quick", "--no-static", "--seed", "1337", "--out", str(out)])
     report = json.loads((out / "report.json").read_text())
     page = " ".join((out / "report.md").read_text().split())
     return Driven(given, script, out, report, page, " ".join(screen.getvalue().split()))
