@@ -19,7 +19,8 @@
     mixed     two tokens and re-queries, where scores are no plain softmax outputs
     third     resampled prefixes, where the early change did not reach far
     rates     higher learning rates, where no control of adaptation showed anything
-    last      futures of other kinds, where nothing moved: was anything chosen on later tokens?
+    last      futures of other kinds, where nothing moved, or under one future alone: was anything
+              chosen on later tokens?
 
 `--quick` makes the base run alone, behind a program's run on text; `--all` makes every run; the
 default leaves out what a proof, or its absence, makes needless. Guarantees: what was run stays
@@ -167,7 +168,9 @@ class Rounds:
         self.runner.make(self._third())
         if not self._proved:
             RaiseRates(*self._parts).decide()
-        if not self._proved and evidence.future and evidence.future.nothing_moved:
+        found = evidence.future
+        # One future moves what another one leaves: so does a choice that each batch makes.
+        if not self._proved and found and (found.nothing_moved or found.faint):
             OtherFutures(*self._parts).decide()
 
     def _look_closer(self) -> None:
