@@ -25,6 +25,7 @@ class WholeReplay:
     """One evaluation for all counterexamples that need it."""
 
     def __init__(self, recorded: Recorded, request: Request, observer: Observer, out: Path) -> None:
+        out.mkdir()
         asked = dataclasses.replace(request, out=None, no_static=True, seed=recorded.seed)
         self._now = carry_out(asked, observer, out).report.to_json()
         self._out = out
