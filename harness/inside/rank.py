@@ -151,9 +151,11 @@ def _settle(rank: Rank) -> None:
 
 def _shim(job: Job) -> None:
     from harness.inside import shim
-    from harness.inside.shim import programs
+    from harness.inside.shim import packages, programs
 
     programs.place(job.stage / PROGRAMS)
+    if job.frozen:
+        packages.serve_text()
     shim.install(job.device, job.compiled)
 
 

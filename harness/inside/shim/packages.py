@@ -42,6 +42,11 @@ def install() -> None:
     _cutlass_operator()
 
 
+def serve_text() -> None:
+    """For a script whose contest gives it text and a tokenizer."""
+    _CONTENTS.update(_OF_TEXT)
+
+
 def _hub() -> dict[str, Any]:
     def get_kernel(repository: str, *_: Any, **__: Any) -> ModuleType:
         """A kernel of the hub, if it is attention."""
@@ -104,7 +109,7 @@ def _trainers(*names: str) -> dict[str, Any]:
     return {name: unserved(f"tokenizers.{name}") for name in names}
 
 
-_CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+_CONTENTS: dict[str, Callable[[], Mapping[str, Any]]] = {
     "flash_attn": lambda: _ATTENTION,
     "flash_attn.flash_attn_interface": lambda: _ATTENTION,
     "flash_attn.cute": lambda: _ATTENTION,
@@ -113,16 +118,6 @@ _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "flash_attn_3.flash_attn_interface": lambda: _ATTENTION,
     "huggingface_hub": _downloads,
     "kernels": _hub,
-    "requests": _web,
-    "requests.adapters": lambda: {"HTTPAdapter": _Silence},
-    "tokenizers": lambda: _trainers("Tokenizer", "Regex"),
-    "tokenizers.decoders": dict,
-    "tokenizers.models": lambda: _trainers("BPE"),
-    "tokenizers.pre_tokenizers": dict,
-    "tokenizers.trainers": lambda: _trainers("BpeTrainer"),
-    "rustbpe": lambda: {"Tokenizer": unserved("rustbpe.Tokenizer")},
-    "tiktoken": lambda: {"Encoding": byte_pairs.Encoding, "get_encoding": byte_pairs.get_encoding},
-    "tiktoken.core": lambda: {"Encoding": byte_pairs.Encoding},
     "cutlass_evt_fusion": dict,
     "wandb": _reporting,
     "causal_conv1d": lambda: {"causal_conv1d_fn": scans.causal_conv1d_fn},
@@ -141,6 +136,21 @@ _CONTENTS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "fla.ops.gated_delta_rule": fla.operators,
     "fla.ops.gated_delta_rule.chunk": fla.operators,
     "fla.ops.gated_delta_rule.naive": fla.operators,
+}
+
+
+# Of scripts that read text, which import what prepares it. Others have fallbacks for their absence.
+_OF_TEXT: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "requests": _web,
+    "requests.adapters": lambda: {"HTTPAdapter": _Silence},
+    "tokenizers": lambda: _trainers("Tokenizer", "Regex"),
+    "tokenizers.decoders": dict,
+    "tokenizers.models": lambda: _trainers("BPE"),
+    "tokenizers.pre_tokenizers": dict,
+    "tokenizers.trainers": lambda: _trainers("BpeTrainer"),
+    "rustbpe": lambda: {"Tokenizer": unserved("rustbpe.Tokenizer")},
+    "tiktoken": lambda: {"Encoding": byte_pairs.Encoding, "get_encoding": byte_pairs.get_encoding},
+    "tiktoken.core": lambda: {"Encoding": byte_pairs.Encoding},
 }
 
 
