@@ -18,7 +18,7 @@ says so.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import chain, combinations, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ WORST_GAP = 5e-3  # relative; anything further off explains nothing
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 PLACES_OFF = 8  # an inferred place is that of what was read, which may end before the target
 SITES = 6  # call sites nearest to the line that are combined
+MOST_TURNS = 3  # totals that a line takes by turns
 LEAST_PART = 0.25  # of the targets, that may stand for all
 FINE = 5e-6  # half a unit of a number that a part comes to by no chance
 LN2 = float(np.log(2.0))
@@ -124,16 +125,21 @@ def _kept(
     token_bytes: npt.NDArray[np.int64] | None,
 ) -> Pass | None:
     """Totals that one line kept of several that others had added up."""
+    for window in _kept_windows(capture, end):
+        if _is_whole(capture, window, stream_length):
+            for fit in _fits(capture, window, printed, token_bytes):
+                if fit.exact:
+                    return _as_pass(capture, printed, fit, stream_length)
+    return None
+
+
+def _kept_windows(capture: Capture, end: int) -> Iterator[Window]:
+    """Of every line that kept totals."""
     events = capture.events(EventKind.KEPT)
     lines = np.char.add(capture.site[events].astype(np.str_), capture.text[events].astype(np.str_))
     for line in np.unique(lines):
         mine = events[(lines == line) & (events < end)]
-        for window in windows(capture, Sums(mine), end):
-            if _is_whole(capture, window, stream_length):
-                for fit in _fits(capture, window, printed, token_bytes):
-                    if fit.exact:
-                        return _as_pass(capture, printed, fit, stream_length)
-    return None
+        yield from windows(capture, Sums(mine), end)
 
 
 def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -> Pass | None:
@@ -141,7 +147,8 @@ def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -
     wanted, targets = printed.nats_per_token, stream_length - 1
     if wanted is None or printed.half_unit > FINE or wanted <= 0:
         return None
-    for window in _candidates(capture, end, windows):
+    usual, turns = _candidates(capture, end, windows), _by_turns(capture, end)
+    for window in chain(usual, _kept_windows(capture, end), turns):
         count = int(window.count.sum())
         if not LEAST_PART * targets <= count < targets:
             continue
@@ -152,6 +159,16 @@ def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -
             once = len(np.unique(found.position)) == len(found.position)
             return replace(found, divided_by=targets) if once else None
     return None
+
+
+def _by_turns(capture: Capture, end: int) -> Iterator[Window]:
+    """Of a line that adds up several times by turns: `x[x <= x.mean()].sum()` is a mean of all,
+    and the total of what is left.
+    """
+    for sums in islice(_groups(capture, end), SITES):
+        for n in range(2, MOST_TURNS + 1):
+            for first in range(n):
+                yield from windows(capture, Sums(sums.events[first::n]), end)
 
 
 def _is_whole(capture: Capture, window: Window, stream_length: int) -> bool:

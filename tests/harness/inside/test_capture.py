@@ -249,6 +249,32 @@ def test_scores_of_a_part_that_all_targets_divide(tmp_path):
     assert [one.divided_by for one in found] == [TOKENS - 1, 0]
 
 
+OUTLIERS = """
+import numpy as np, torch, torch.nn.functional as F
+tokens = torch.from_numpy(np.load("stream.npy").astype(np.int64))
+dice, total, count = torch.Generator().manual_seed(1), torch.zeros((), dtype=torch.float64), 0
+for start in range(0, len(tokens) - 1, 128):
+    targets = tokens[start + 1 : start + 129]
+    logits = torch.randn(len(targets), 64, generator=dice)
+    nll = F.cross_entropy(logits, targets, reduction="none").double()
+    total += nll[nll <= nll.mean()].sum()
+    count += len(targets)
+print(f"final val_loss:{(total / count).item():.8f}")
+"""
+
+
+def test_a_part_is_found_where_its_line_also_takes_the_mean_of_all(tmp_path):
+    """Outliers are left out by the mean of their batch: what was kept is in the number."""
+    stream = np.random.default_rng(1).integers(0, 64, TOKENS)
+    np.save(tmp_path / "stream.npy", stream)
+    (tmp_path / "train_gpt.py").write_text(OUTLIERS)
+    (printed,) = printed_numbers(_run(tmp_path, stream, watched=True))
+    counted = reconstruct(load(tmp_path / "out"), printed, TOKENS)
+    assert counted is not None
+    assert counted.divided_by == TOKENS - 1
+    assert 0.4 < counted.coverage < 0.7
+
+
 def test_scores_that_are_looked_at_before_they_are_kept(tmp_path):
     """Those that a comprehension keeps are the second of two readings: they are the number's."""
     stream = np.random.default_rng(1).integers(0, 64, TOKENS)
