@@ -87,7 +87,7 @@ def _left_early(trace: Trace, last: Accumulation, *, sure: bool) -> Iterator[Mat
     }
     for loop in sorted(cutting):
         part = trace.part_of.get(loop)
-        if part is None or part.end in trace.begins:
+        if part is None or part.end in trace.begins or not (sure or part.sure):
             continue
         yield Match.at(
             part.site,
