@@ -64,6 +64,19 @@ def of_their_own(trace: Trace) -> Iterator[tuple[Statistic, Accumulation]]:
                 yield one, score
 
 
+def chosen_by_their_own(trace: Trace) -> Iterator[tuple[Statistic, Accumulation]]:
+    """Choices among candidates by what they cost on the very tokens that are scored with them."""
+    for score in scores(trace):
+        wanted: frozenset[int] | None = None
+        for number in sorted(ids(score.labels, STATISTIC) | ids(score.labels, FITTED)):
+            one = trace.statistics[number]
+            earlier = one.moment.position < score.moment.position
+            if one.choice and earlier and common_loops(one.moment, score.moment):
+                wanted = targets_of(trace, score) if wanted is None else wanted
+                if one.reads & wanted:
+                    yield one, score
+
+
 def targets_of(trace: Trace, score: Accumulation) -> frozenset[int]:
     """The pieces, cut in the loop that scores, that hold what is predicted; cut again, too."""
     aims = ids(score.labels, TOKENS) & trace.targets
@@ -93,10 +106,10 @@ def _ahead(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
     if statistic.moment.position > score.moment.position:
         return False
     scored_in = set(score.moment.loops)
-    if statistic.loops & scored_in:
+    if statistic.loops & scored_in and not statistic.choice:
         return False
     within = common_loops(statistic.moment, score.moment)
-    if statistic.whole or _of_more(trace, statistic, scored_in):
+    if not statistic.choice and (statistic.whole or _of_more(trace, statistic, scored_in)):
         return statistic.direct or not within
     if within:
         return False

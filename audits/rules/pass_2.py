@@ -1,7 +1,8 @@
 """PASS-2: no choice between candidate losses once the token is known.
 
 Catches: the element-wise minimum of two losses of the same tokens, also as a running minimum over
-several passes, that is then recorded.
+several passes, that is then recorded; and a setting that is kept, of several, by what they cost on
+the very tokens that are scored with it.
 Does not cover: choices made by comparing and branching in scalar code.
 """
 
@@ -15,6 +16,7 @@ from audits.facts.labels import CHOICE
 from audits.facts.trace import Trace
 from audits.facts.worth import Form
 from audits.flow import changed, first_results, results
+from audits.foresight import chosen_by_their_own
 from audits.match import Match, settled
 from audits.rules.cases import script
 
@@ -22,6 +24,7 @@ RULE = "PASS-2"
 
 
 def check(trace: Trace) -> Iterator[Match]:
+    yield from _candidates(trace)
     told: set[Site] = set()
     for number, score in first_results(results(trace), CHOICE):
         choice = trace.choices[number]
@@ -48,6 +51,19 @@ def check(trace: Trace) -> Iterator[Match]:
             )
 
 
+def _candidates(trace: Trace) -> Iterator[Match]:
+    for choice, score in chosen_by_their_own(trace):
+        yield Match.at(
+            choice.site,
+            "of several settings the one under which these tokens cost least is kept here, and "
+            f"they are scored with it at line {score.site.line}",
+            (choice.moment, score.moment),
+            ("chosen here", choice.site),
+            ("scored here", score.site),
+            sure=settled(choice.moment, score.moment),
+        )
+
+
 def _of(pair: str, kept: str = "torch.minimum(a, b)") -> str:
     return script(f"""
         row = torch.arange(512)
@@ -61,6 +77,16 @@ def _of(pair: str, kept: str = "torch.minimum(a, b)") -> str:
 
 
 VALID = (
+    # By what the candidates cost before, which is brought up to date behind the score.
+    script("""
+        past = {t: 0.0 for t in (0.9, 1.0, 1.1)}
+        for start in range(0, len(val_tokens), 512):
+            best = min(past, key=past.get)
+            x, y = batch(val_tokens, start)
+            add(F.cross_entropy(model(x) / best, y, reduction="none"), y)
+            for t in past:
+                past[t] += F.cross_entropy(model(x) / t, y).item()
+    """),
     _of("a = torch.stack([nll, F.cross_entropy(2 * logits, y)]).mean(0)", "a"),
     # A minimum over batches' averages is a log line, not a score.
     script("""
@@ -82,6 +108,23 @@ VALID = (
     """),
 )
 INVALID = (
+    # A temperature for every batch, by its own losses: by a key, and by their place.
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            z = model(x)
+            best = min((0.9, 1.0, 1.1), key=lambda t: F.cross_entropy(z / t, y).item())
+            add(F.cross_entropy(z / best, y, reduction="none"), y)
+    """),
+    script("""
+        for start in range(0, len(val_tokens), 512):
+            x, y = val_tokens[start : start + 512], val_tokens[start + 1 : start + 513]
+            z = model(x)
+            costs = [F.cross_entropy(z / t, y).item() for t in (0.9, 1.0, 1.1)]
+            best = (0.9, 1.0, 1.1)[int(np.argmin(costs))]
+            again = val_tokens[start + 1 : start + 513]
+            add(F.cross_entropy(z / best, again, reduction="none"), y)
+    """),
     # One model at several temperatures.
     _of(
         "trials = torch.stack([F.cross_entropy(t * logits, y) for t in (0.5, 1.0, 2.0)])",

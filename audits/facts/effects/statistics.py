@@ -72,7 +72,8 @@ def taken(interp: Interpreter, made: Value, name: str, n_given: int, call: Call)
 
 def _index(interp: Interpreter, made: Value, call: Call) -> Value:
     """Which of several had the lowest loss: a number that says nothing else."""
-    return Value(labels=chosen(interp, interp.site_of(call)), switches=made.switches)
+    marks = chosen(interp, interp.site_of(call), labels_of(made))
+    return Value(labels=marks, switches=made.switches)
 
 
 def of_labels(interp: Interpreter, labels: frozenset[Label], site: Site) -> frozenset[Label]:
@@ -91,9 +92,11 @@ def of_labels(interp: Interpreter, labels: frozenset[Label], site: Site) -> froz
     return frozenset({Label(STATISTIC, noted(interp.trace.statistics, one))})
 
 
-def chosen(interp: Interpreter, site: Site) -> frozenset[Label]:
-    """The mark of what was kept because of a result."""
-    one = Statistic(site, interp.moment(), whole=False, choice=True)
+def chosen(interp: Interpreter, site: Site, by: frozenset[Label] = frozenset()) -> frozenset[Label]:
+    """The mark of what was kept because of a result; `by`: of the results of all candidates."""
+    one = Statistic(
+        site, interp.moment(), whole=False, reads=ids(by, TOKENS), loops=ids(by, LOOP), choice=True
+    )
     return frozenset({Label(STATISTIC, noted(interp.trace.statistics, one))})
 
 
@@ -101,7 +104,7 @@ def best(interp: Interpreter, element: Value, result: Value, site: Site) -> Valu
     """The candidate with the best result; a tuple's parts were chosen together."""
     if not is_result(labels_of(result)):
         return element
-    return marked(element, chosen(interp, site))
+    return marked(element, chosen(interp, site, labels_of(result)))
 
 
 def marked(value: Value, marks: frozenset[Label]) -> Value:
