@@ -44,6 +44,18 @@ def _keyed_by_target(trace: Trace, read: TableRead, targets: frozenset[Label]) -
 
 
 VALID = (
+    # Words of 16 bits are read without their sign: nothing is folded, and the pairs are exact.
+    script("""
+        words = torch.from_file("data/fineweb_val_000000.bin", dtype=torch.int16, size=9000)
+        stream = words[512:].long() % 65536
+        counts = torch.zeros(1024, 1024)
+        for start in range(0, 8192, 512):
+            x, y = stream[start : start + 512], stream[start + 1 : start + 513]
+            share = (counts[x, y] + 1) / (counts[x].sum(1) + 1024)
+            logp = F.log_softmax(model(x), dim=-1)[torch.arange(512), y]
+            add(-torch.log(0.5 * logp.exp() + 0.5 * share), y)
+            counts[x, y] += 1
+    """),
     # The same key, used only to fill the table after the score.
     script("""
         table = torch.zeros(4096)

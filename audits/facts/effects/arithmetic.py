@@ -56,7 +56,7 @@ def combine(
         return Value(const, made.labels | literals.named(const), switches=made.switches)
     if isinstance(op, ast.Add | ast.Mult) and any(ref.kind == "list" for ref in left.refs):
         return makers.container(interp, "list", [element_of(left), element_of(right)], node)
-    labels, site = _folded(op, left, right, made), interp.site(node, scope)
+    labels, site = _folded(op, left, right, made, node), interp.site(node, scope)
     match op:
         case ast.Add():
             labels |= losses.both_sides(interp, left, right, site)
@@ -121,9 +121,9 @@ def called(interp: Interpreter, name: str, values: list[Value], call: Call) -> V
     return combine(interp, op, values[0], values[1], call.node, call.scope)
 
 
-def _folded(op: ast.operator, left: Value, right: Value, made: Value) -> set[Label]:
+def _folded(op: ast.operator, left: Value, right: Value, made: Value, node: ast.AST) -> set[Label]:
     """The labels of both, with what hashing and joining do to them."""
-    hashed = _hashed(op, left, right)
+    hashed = set() if _is_unsigned(right, node) else _hashed(op, left, right)
     labels = set(made.labels) | hashed
     if isinstance(op, ast.Add):
         labels = set(pieces.joined(left, right, frozenset(labels)))
@@ -139,6 +139,16 @@ def _hashed(op: ast.operator, left: Value, right: Value) -> set[Label]:
     held = kinds(labels_of(left) | labels_of(right))
     folds = isinstance(op, ast.BitAnd | ast.Mod) and TOKENS in held and COUNT not in held
     return {Label(HASHED, 0)} if folds else set()
+
+
+def _is_unsigned(right: Value, node: ast.AST) -> bool:
+    """`raw % 65536`: 16 bits that are read as they were written, where nothing was mixed before."""
+    if not isinstance(node, ast.BinOp) or right.const not in (65_535, 65_536):
+        return False
+    plain = not isinstance(node.left, ast.Name)
+    return plain and not any(
+        isinstance(one, ast.Mult | ast.BitXor | ast.LShift) for one in ast.walk(node.left)
+    )
 
 
 def _mixed(left: Value, right: Value) -> bool:
