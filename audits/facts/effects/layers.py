@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator
 
 from audits.facts.events import Attention, LookAhead, ModelLoss, Site, Smear
-from audits.facts.inside.forward import looks_between, read_class
+from audits.facts.inside.entrance import looks_between, read_class
 from audits.facts.inside.reader import Around, FunctionNode
 from audits.facts.objects import Function
 from audits.facts.scope import Scope

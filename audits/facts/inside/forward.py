@@ -1,28 +1,26 @@
-"""The forward pass of a class, statement by statement: what each value knows of later places.
+"""Statements and expressions of a forward pass: what each value knows of later places.
 
-The first argument is the sequence; an argument that a cross-entropy is taken of is one place ahead
-of it. Told is the operation that looked ahead, where its result is what the class gives back, or
-the logits of that loss.
+Told is the operation that looked ahead, where its result is what the class gives back, or the
+logits of a loss.
 
-Guarantees: each method is read once for each way of calling it, to a known depth; layers of other
-classes keep places where they are: these are read by themselves.
+Guarantees: each method is read once for each way of calling it, to a known depth.
 Does not cover: branches for training alone; hooks; compiled layers.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.inside import calls
 from audits.facts.inside import operations as ops
 from audits.facts.inside.linear import END, WHOLE, number
-from audits.facts.inside.reader import Around, FunctionNode, Names, Reader, TooMuch, root
+from audits.facts.inside.reader import (
+    Names,
+    Reader,
+    shape_of,
+)
 from audits.facts.inside.sequences import (
     Known,
     Layer,
@@ -39,197 +37,6 @@ from audits.facts.inside.sequences import (
 
 MOST_DEPTH: Final = 4
 _NO_LOOK: Final = Look(0, "")
-_KEPT: Final = 512  # a file is read twice, under two configurations
-_LOSSES: Final = frozenset({"cross_entropy", "nll_loss"})
-_EMBEDS: Final = frozenset({"Embedding", "EmbeddingBag"})
-_SEQUENCES: Final = re.compile(r"^(x|h|z|u|inp)\d*$|ids|tok|input|idx|emb|hidden", re.IGNORECASE)
-_IDS: Final = re.compile(r"ids$|^(tokens?|idx|inputs?|indices)$", re.IGNORECASE)
-_OTHERS: Final = re.compile(r"^[qkv]\d?$|mask|cos|sin|pos|cache|state|seqlen|^(lengths?|cu_)")
-_TIME: Final = re.compile(r"^(t|s|l|n|seq\w*|seqlen\w*|length|time|n_tokens|t_len)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """What the reading of one class found."""
-
-    looks: tuple[Look, ...]
-    shares: tuple[tuple[Look, float], ...]  # losses that it gives back in part
-
-
-@lru_cache(maxsize=_KEPT)
-def read_class(node: ast.ClassDef, around: Around) -> Inside:
-    """The operations by which a place knows a later one, or a loss is no whole one: those of the
-    class, and those of its parts where they reach what it gives back."""
-    reader = _prepared(node)
-    reader.surround(around)
-    with suppress(TooMuch, RecursionError):  # what was found so far stands
-        for name, method in reader.methods.items():
-            if name.startswith("forward") or name == "__call__":
-                run_method(reader, method, _arguments(reader, method), outermost=True)
-    return Inside(tuple(_each_once(reader)), tuple(dict.fromkeys(reader.shares)))
-
-
-@lru_cache(maxsize=_KEPT)
-def looks_between(node: FunctionNode | ast.Module, around: Around) -> tuple[Look, ...]:
-    """The same in a function that gives `x` to a model, and scores the next tokens `y`."""
-    reader = Reader(node, evaluate, _inlined, _part)
-    reader.surround(around)
-    called = [one for one in ast.walk(node) if isinstance(one, ast.Call) and one.args]
-    losses = [one for one in called if reader.called(one.func) in _LOSSES and len(one.args) > 1]
-    aims = {root(one.args[1]) for one in losses} - {""}
-    if len(aims) != 1:
-        return ()
-    given = _given_to_model(node, {root(one.args[0]) for one in losses})
-    if not given or aims & given:
-        return ()
-    names: Names = {name: Seq(1, 2, tokens=True) for name in given}
-    names |= {name: Seq(1, 2, knows=number(1), tokens=True) for name in aims}
-    reader.pinned = frozenset(names)
-    with suppress(TooMuch, RecursionError):
-        _block(reader, node.body, dict(names), [])
-    return tuple(_each_once(reader))
-
-
-def _given_to_model(node: FunctionNode | ast.Module, logits: set[str]) -> set[str]:
-    """The one argument of the call that gives what a loss is taken of."""
-    return {
-        one.value.args[0].id
-        for one in ast.walk(node)
-        if isinstance(one, ast.Assign)
-        and isinstance(one.value, ast.Call)
-        and len(one.value.args) == 1
-        and isinstance(one.value.args[0], ast.Name)
-        and isinstance(one.targets[0], ast.Name)
-        and one.targets[0].id in logits
-    } - logits
-
-
-def _each_once(reader: Reader) -> Iterator[Look]:
-    seen: set[tuple[int, str]] = set()
-    for look in reader.looks:
-        if (look.line, look.how) not in seen:
-            seen.add((look.line, look.how))
-            yield look
-
-
-def _prepared(node: ast.ClassDef) -> Reader:
-    reader = Reader(node, evaluate, _inlined, _part)
-    for one in node.body:
-        if isinstance(one, ast.FunctionDef):
-            reader.methods[one.name] = one
-    if (first := reader.methods.get("__init__")) is not None:
-        spec = first.args
-        named = [argument.arg for argument in spec.args]
-        given = dict(zip(named[::-1], spec.defaults[::-1], strict=False))
-        reader.defaults = {name: ops.literal(value) for name, value in given.items()}
-        for inner in ast.walk(first):
-            _note_part(reader, inner)
-    return reader
-
-
-def _part(node: ast.ClassDef, outer: Reader) -> Reader:
-    reader = _prepared(node)
-    reader.classes, reader.functions, reader.paths = outer.classes, outer.functions, outer.paths
-    reader.outer = (*outer.outer, getattr(outer.node, "name", ""))
-    reader.guards, reader.work = list(outer.guards), outer.work
-    return reader
-
-
-def _note_part(reader: Reader, node: ast.AST) -> None:
-    match node:
-        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=made):
-            reader.parts[name] = made
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.ListComp() as made):
-            reader.parts[f"{name} (local)"] = made
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[made]):
-            reader.parts[f"{name} (local)"] = made
-        case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Tuple(elts=values)):
-            for part, one in zip(parts, values, strict=False):
-                if isinstance(part, ast.Attribute):
-                    reader.parts[part.attr] = one
-        case ast.Call(
-            func=ast.Attribute(attr="register_buffer"),
-            args=[ast.Constant(value=str(name)), made, *_],
-        ):
-            reader.parts[name] = made
-
-
-def _arguments(reader: Reader, method: ast.FunctionDef) -> Names:
-    """What the arguments of a forward pass are, by how they are used."""
-    names = [one.arg for one in method.args.posonlyargs + method.args.args if one.arg != "self"]
-    aims = _aims(reader)
-    found: Names = {}
-    for place, name in enumerate(names):
-        if place and name in aims:
-            found[name] = Seq(1, 2, knows=number(1), tokens=True)
-        elif not _OTHERS.search(name) and (place == 0 or _SEQUENCES.search(name)):
-            found[name] = _sequence(reader, method, name)
-    return found
-
-
-def _sequence(reader: Reader, method: ast.FunctionDef, name: str) -> Known:
-    if _IDS.search(name) or _embedded(reader, name):
-        return Seq(1, 2, tokens=True)
-    for one in ast.walk(method):
-        match one:
-            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=value) if (
-                _shape_of(value) == name
-            ):
-                axes = [
-                    place
-                    for place, part in enumerate(parts)
-                    if isinstance(part, ast.Name) and _TIME.match(part.id)
-                ]
-                if len(parts) == 3 and len(axes) != 1:
-                    return Seq(1, 3)  # by its place, where the names say nothing
-                return Seq(axes[0], len(parts)) if len(axes) == 1 and len(parts) > 2 else None
-    return Seq(1, 3)
-
-
-def _shape_of(node: ast.expr) -> str:
-    match node:
-        case ast.Attribute(value=ast.Name(id=name), attr="shape"):
-            return name
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[]):
-            return name
-    return ""
-
-
-def _embedded(reader: Reader, name: str) -> bool:
-    """Whether an embedding, or a hash of whole numbers, is taken of it."""
-    for method in reader.methods.values():
-        for one in ast.walk(method):
-            if not isinstance(one, ast.Call) or not one.args:
-                continue
-            called = one.func.attr if isinstance(one.func, ast.Attribute) else ""
-            part = reader.parts.get(called)
-            embeds = isinstance(part, ast.Call) and reader.called(part.func) in _EMBEDS
-            whole = called in ("bitwise_xor", "embedding") or "emb" in called
-            begins = root(one.args[0])
-            ids = called in ("to", "long", "int") and any(
-                isinstance(argument, ast.Attribute) and argument.attr.startswith(("int", "long"))
-                for argument in one.args
-            )
-            if (embeds or whole) and begins == name:
-                return True
-            if ids and isinstance(one.func, ast.Attribute) and root(one.func.value) == name:
-                return True
-    return False
-
-
-def _aims(reader: Reader) -> set[str]:
-    """The names that a loss is taken of, also before they were given another name."""
-    inside = [one for method in reader.methods.values() for one in ast.walk(method)]
-    aims = {
-        root(one.args[1])
-        for one in inside
-        if isinstance(one, ast.Call) and len(one.args) > 1 and reader.called(one.func) in _LOSSES
-    }
-    for one in inside:
-        match one:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in aims:
-                aims.add(root(value))
-    return aims
 
 
 def run_method(reader: Reader, method: ast.FunctionDef, names: Names, *, outermost: bool) -> Known:
@@ -239,7 +46,7 @@ def run_method(reader: Reader, method: ast.FunctionDef, names: Names, *, outermo
     reader.active.append(method.name)
     given: list[Known] = []
     try:
-        _block(reader, method.body, names, given)
+        run_block(reader, method.body, names, given)
     finally:
         reader.active.pop()
     if outermost:
@@ -251,7 +58,7 @@ def run_method(reader: Reader, method: ast.FunctionDef, names: Names, *, outermo
     return given[-1] if given else None
 
 
-def _inlined(reader: Reader, method: ast.FunctionDef, names: Names) -> Known:
+def run_inside(reader: Reader, method: ast.FunctionDef, names: Names) -> Known:
     return run_method(reader, method, names, outermost=False)
 
 
@@ -267,14 +74,14 @@ def _told(reader: Reader, value: Known) -> None:
                 reader.looks.append(look)
 
 
-def _block(reader: Reader, block: list[ast.stmt], names: Names, given: list[Known]) -> None:
+def run_block(reader: Reader, block: list[ast.stmt], names: Names, given: list[Known]) -> None:
     for statement in block:
         _run(reader, statement, names, given)
 
 
 def _run(reader: Reader, node: ast.stmt, names: Names, given: list[Known]) -> None:
     match node:
-        case ast.Assign(targets=[ast.Tuple() as target], value=value) if name := _shape_of(value):
+        case ast.Assign(targets=[ast.Tuple() as target], value=value) if name := shape_of(value):
             held = names.get(name)
             if isinstance(held, Seq) and held.rank is None:
                 names[name] = replace(held, rank=len(target.elts))
@@ -297,9 +104,9 @@ def _run(reader: Reader, node: ast.stmt, names: Names, given: list[Known]) -> No
             _branch(reader, node, names, given)
         case ast.For(target=target, iter=over):
             _bind(reader, target, _each(reader, over, names), names)
-            _block(reader, node.body, names, given)
+            run_block(reader, node.body, names, given)
         case ast.While() | ast.With():
-            _block(reader, node.body, names, given)
+            run_block(reader, node.body, names, given)
 
 
 def _each(reader: Reader, over: ast.expr, names: Names) -> Known:
@@ -325,16 +132,16 @@ def _branch(reader: Reader, node: ast.If, names: Names, given: list[Known]) -> N
     tested = sorted({one.attr for one in ast.walk(node.test) if isinstance(one, ast.Attribute)})
     only_training = "training" in tested and not isinstance(node.test, ast.UnaryOp)
     if only_training:
-        _block(reader, node.orelse, names, given)
+        run_block(reader, node.orelse, names, given)
         return
     before = dict(names)
     reader.guards += tested
-    _block(reader, node.body, names, given)
+    run_block(reader, node.body, names, given)
     del reader.guards[len(reader.guards) - len(tested) :]
     after = dict(names)
     names.clear()
     names.update(before)
-    _block(reader, node.orelse, names, given)
+    run_block(reader, node.orelse, names, given)
     for name, value in after.items():
         other = names.get(name)
         names[name] = _either(value, other) if name in names else value

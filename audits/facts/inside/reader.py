@@ -17,6 +17,7 @@ Names = dict[str, Known]
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+LOSSES: Final = frozenset({"cross_entropy", "nll_loss"})
 MOST_WORK: Final = 40_000  # expressions of one class with its parts; the largest real one: 5,300
 
 
@@ -92,3 +93,12 @@ def root(node: ast.expr) -> str:
                 node = inner
             case _:
                 return ""
+
+
+def shape_of(node: ast.expr) -> str:
+    match node:
+        case ast.Attribute(value=ast.Name(id=name), attr="shape"):
+            return name
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[]):
+            return name
+    return ""
