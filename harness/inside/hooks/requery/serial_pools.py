@@ -8,7 +8,9 @@ Guarantees: of the process that was copied nothing changes. Does not cover: what
 processes and queues that a script handles itself.
 """
 
+import atexit
 import multiprocessing.pool
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -43,10 +45,13 @@ class _Ready:
 
 
 class SerialPools:
-    """For good: a copy ends with its score."""
+    """For good: a copy ends with its score, or at the script's end at once: what the interpreter
+    does there would end the workers of the process that was copied.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        atexit.register(os._exit, 0)
         self._begun: set[int] = set()  # pools whose initializer was called
         for pool in POOLS:
             for name, function in self._functions().items():
