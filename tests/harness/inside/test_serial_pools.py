@@ -40,7 +40,8 @@ def test_what_a_pool_is_asked_for_in_a_copy_is_done_at_once():
                 threads.submit(times, 1, b=3).result(),
             ]
             right = [[20, 40], [10, 40], [20, 40], 30, [80], 30]
-            atexit.register(os._exit, 0 if said == right and recorder.active else 1)
+            if said != right or not recorder.active:
+                os._exit(1)
             atexit._run_exitfuncs()  # a copy that comes to the script's end leaves all others alone
             os._exit(2)
         assert os.waitpid(child, 0)[1] == 0
