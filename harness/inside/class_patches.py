@@ -8,6 +8,7 @@ set after the class was built, and names that the body only computes with, witho
 
 import ast
 import builtins
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,10 +61,18 @@ def install(patches: Mapping[str, str], theirs: Callable[[str], bool]) -> None:
         wanted = _patches_of(name, patches)
         if not wanted or not theirs(body.__code__.co_filename):
             return build_class(body, name, *bases, **options)
-        meta = options.pop("metaclass", None) or (type(bases[0]) if bases else type)
+        meta = _metaclass(options.pop("metaclass", type), types.resolve_bases(bases))
         return build_class(body, name, *bases, metaclass=_PatchedMeta(meta, wanted), **options)
 
     builtins.__build_class__ = patched
+
+
+def _metaclass(asked: Any, bases: tuple[Any, ...]) -> Any:
+    """The most derived one, as Python chooses it: `NamedTuple` and `Generic[T]` are no classes."""
+    for base in bases if isinstance(asked, type) else ():
+        if issubclass(type(base), asked):
+            asked = type(base)
+    return asked
 
 
 def _patches_of(class_name: str, patches: Mapping[str, str]) -> dict[str, str]:

@@ -122,6 +122,7 @@ def test_patches_reach_attributes_without_a_switch(server, tmp_path):
     text = """
     import os
     from dataclasses import dataclass
+    from typing import Generic, NamedTuple, TypeVar
     class Hyperparameters:
         iterations = int(os.environ.get("ITERATIONS", 9))
         width = 512
@@ -131,14 +132,18 @@ def test_patches_reach_attributes_without_a_switch(server, tmp_path):
     @dataclass
     class Other:
         width: int = 7
+    class Row(NamedTuple):
+        heads: int = 8
+    class Held(Generic[TypeVar("T")]):
+        heads = 8
     print(*Hyperparameters.all, Hyperparameters.wide)
-    print(Other().width)
+    print(Other().width, Row(), Held.heads)
     """
     patches = {"Hyperparameters.width": "64", "Hyperparameters.wide": "0", "iterations": "5"}
-    job = make_job(tmp_path, text, class_patches=patches)
+    job = make_job(tmp_path, text, class_patches=patches | {"heads": "4"})
 
     assert server.run(job).state == RunState.ENDED
-    assert printed(job) == ["5 64 32 False", "7"]
+    assert printed(job) == ["5 64 32 False", "7 Row(heads=4) 4"]
 
 
 def test_two_ranks_reduce_and_are_captured(server, tmp_path):
