@@ -18,6 +18,7 @@ from audits.facts.documented.setting import Setting, SettingKind
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Value
 from audits.folder import Files
+from audits.switches.merged import merged_defaults
 from audits.switches.texts import as_text
 
 _NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
@@ -90,6 +91,10 @@ class Reader(Files):
 
     def loose_reads(self) -> Iterator[Switch]:
         """Reads in code that the reading did not reach, by their form alone."""
+        for source in list(self.sources.values()):
+            for key, default in merged_defaults(source.tree) if source.tree else ():
+                if name := _name(key):
+                    yield Switch(name, as_text(_literal(default)))
         for node in self._calls():
             if isinstance(node, ast.Subscript):
                 loaded = isinstance(node.ctx, ast.Load) and _is_environ(node.value)

@@ -64,6 +64,25 @@ def test_every_way_of_reading_is_found(folder: Path) -> None:
     assert not switches.switches["TTT_LR"].required
 
 
+@pytest.mark.parametrize(
+    "merged",
+    [
+        "{**STANDARD, **os.environ}",
+        "STANDARD | {'EXTRA_DIM': '7'} | os.environ.copy()",
+        "dict(STANDARD, **dict(os.environ))",
+        "ChainMap(os.environ, STANDARD)",
+        "None; STANDARD.update(os.environ)",
+    ],
+)
+def test_a_table_below_the_environment_holds_switches(tmp_path: Path, merged: str) -> None:
+    """Whatever lays the environment over it; a table that it is not laid over holds none."""
+    tables = 'STANDARD = {"MODEL_DIM": "512", "n": 3}\nOTHER = {"NUM_HEADS": "8"}\n'
+    (tmp_path / "train_gpt.py").write_text(f"import os\n{tables}told = {merged}\n")
+    values = _values(read_switches(tmp_path / "train_gpt.py"))
+    assert values.pop("EXTRA_DIM", "7") == "7"
+    assert values == {"MODEL_DIM": "512"}
+
+
 def test_what_has_no_switch_is_an_attribute(folder: Path) -> None:
     """The driver patches these; a value that a switch decides is none of them."""
     switches = read_switches(folder / "train_gpt.py")
