@@ -631,7 +631,7 @@ ILLEGAL = {
                 ),
             )
         ),
-        {"NORM-1", "NORM-2"},
+        {"NORM-1", "NORM-2", "NORM-3"},
     ),
     "hashed cache of a size that no switch reaches": (
         Case(
@@ -644,7 +644,7 @@ ILLEGAL = {
                 ),
             )
         ),
-        {"NORM-1", "NORM-2"},
+        {"NORM-1", "NORM-2", "NORM-3"},
     ),
     "each window counted before it is scored": (
         Case(

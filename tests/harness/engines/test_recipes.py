@@ -55,7 +55,8 @@ def test_the_fine_tuning_of_518_is_expected_to_break_order_2() -> None:
     """AdamW at 0.0005, factors 3 and 0.5, before anything is scored."""
     folder = SUBMISSIONS / "exploits" / "pre_eval_ttt"
     manifest = json.loads((folder / "submission.json").read_text())
-    assert (manifest["expect"]["verdict"], manifest["expect"]["rule"]) == ("VIOLATION", "ORDER-2")
+    assert manifest["expect"]["verdict"] == "VIOLATION"
+    assert manifest["expect"]["rules"] == ["ORDER-2"]
     assert manifest["harness"]["settings"]["lr"] == 0.0005
     assert "#518" in manifest["blurb"]
     numbers = {n.value for n in ast.walk(ast.parse((folder / "evaluate.py").read_text()))
