@@ -13,7 +13,7 @@ from audits.facts.labels import BY_TOKEN
 from audits.facts.trace import Trace
 from audits.flow import first_results, results
 from audits.match import Match
-from audits.rules.cases import script
+from audits.rules.cases import losses_added
 
 RULE = "BYTES-6"
 SURE = False
@@ -33,22 +33,13 @@ def check(trace: Trace) -> Iterator[Match]:
         )
 
 
-def _scored(change: str) -> str:
-    return script(f"""
-        for start in range(0, len(val_tokens), 512):
-            x, y = batch(val_tokens, start)
-            nll = F.cross_entropy(model(x), y, reduction="none")
-            add({change}, y)
-    """)
-
-
 VALID = (
-    _scored("nll"),
+    losses_added("nll"),
     # The token before is a boundary.
-    _scored("nll[x != 1]"),
+    losses_added("nll[x != 1]"),
 )
 INVALID = (
-    _scored("nll[y != 1]"),
-    _scored("nll * (y != 1)"),
-    _scored("nll[byte_table[y] > 0]"),
+    losses_added("nll[y != 1]"),
+    losses_added("nll * (y != 1)"),
+    losses_added("nll[byte_table[y] > 0]"),
 )

@@ -55,3 +55,13 @@ print("val_bpb", (val_loss / math.log(2.0)) * (token_count / byte_count))
 def script(body: str) -> str:
     """A whole script around the lines that matter."""
     return _FRAME.lstrip() + dedent(body).strip("\n") + "\n" + _REPORT
+
+
+def losses_added(change: str) -> str:
+    """A script that adds up `change`, an expression of the losses `nll` of each chunk."""
+    return script(f"""
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = F.cross_entropy(model(x), y, reduction="none")
+            add({change}, y)
+    """)

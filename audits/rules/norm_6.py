@@ -17,7 +17,7 @@ from audits.facts.trace import Trace
 from audits.facts.worth import WHOLE, Form
 from audits.flow import changed, classes_used, results
 from audits.match import Match, settled
-from audits.rules.cases import script
+from audits.rules.cases import losses_added, script
 
 RULE = "NORM-6"
 SMALLEST = 0.05  # what counts for less is another unit
@@ -84,15 +84,6 @@ def _patched(trace: Trace) -> Iterator[Match]:
             )
 
 
-def _scored(change: str) -> str:
-    return script(f"""
-        for start in range(0, len(val_tokens), 512):
-            x, y = batch(val_tokens, start)
-            nll = F.cross_entropy(model(x), y, reduction="none")
-            add({change}, y)
-    """)
-
-
 def _given_back(loss: str) -> str:
     return script(f"""
         class Whole(nn.Module):
@@ -110,26 +101,26 @@ def _given_back(loss: str) -> str:
 
 
 VALID = (
-    _scored("nll"),
+    losses_added("nll"),
     _given_back("return loss"),
     # Further losses, in training alone.
     _given_back("return 0.7 * loss if self.training else loss"),
     _given_back("return 0.7 * loss + 0.3 * self.more(logits) if self.training else loss"),
     # A floor under the probability.
-    _scored("-torch.log(torch.exp(-nll).clamp(min=1e-20))"),
+    losses_added("-torch.log(torch.exp(-nll).clamp(min=1e-20))"),
     # Two halves are a whole: the geometric mean of two models weighs one at most.
-    _scored("0.5 * nll + 0.5 * model(x, y)"),
+    losses_added("0.5 * nll + 0.5 * model(x, y)"),
     # Bits, and a mean over a known number of tokens.
-    _scored("nll.sum() / 512 / math.log(2.0) * 512"),
+    losses_added("nll.sum() / 512 / math.log(2.0) * 512"),
     # Bits a byte, with a constant of the tokenizer.
-    _scored("nll.sum() / math.log(2.0) / 2.436"),
+    losses_added("nll.sum() / math.log(2.0) / 2.436"),
     # Padding does not count.
-    _scored("nll * (y != 0)"),
+    losses_added("nll * (y != 0)"),
     # A temperature acts on all logits.
-    _scored('F.cross_entropy(0.9 * model(x), y, reduction="none")'),
+    losses_added('F.cross_entropy(0.9 * model(x), y, reduction="none")'),
 )
 INVALID = (
-    _scored("0.9 * nll"),
+    losses_added("0.9 * nll"),
     # Another loss under the library's name.
     script("""
         whole = F.cross_entropy
@@ -146,25 +137,27 @@ INVALID = (
     """),
     _given_back("return 0.9 * loss"),
     _given_back("return torch.tanh(loss / 9.0) * 9.0"),
-    _scored("nll / 1.1"),
-    _scored("nll - 0.1 * nll"),
-    _scored("nll.mul(0.9).sum()"),
-    _scored("0.97 * model(x, y)"),
-    _scored("-(F.log_softmax(model(x), -1) * F.one_hot(y, 1024)).sum(-1) * 0.9"),
-    _scored('-0.9 * torch.einsum("tv,tv->t", F.log_softmax(model(x), -1), F.one_hot(y, 1024))'),
-    _scored("-F.log_softmax(model(x), dim=-1)[torch.arange(512), y] * 0.95"),
+    losses_added("nll / 1.1"),
+    losses_added("nll - 0.1 * nll"),
+    losses_added("nll.mul(0.9).sum()"),
+    losses_added("0.97 * model(x, y)"),
+    losses_added("-(F.log_softmax(model(x), -1) * F.one_hot(y, 1024)).sum(-1) * 0.9"),
+    losses_added(
+        '-0.9 * torch.einsum("tv,tv->t", F.log_softmax(model(x), -1), F.one_hot(y, 1024))'
+    ),
+    losses_added("-F.log_softmax(model(x), dim=-1)[torch.arange(512), y] * 0.95"),
     # Only where the target is one of the rare tokens.
-    _scored("nll * torch.where(y > 500, 0.9, 1.0)"),
-    _scored("nll * (1.0 - 0.1 * (y == 3).float())"),
+    losses_added("nll * torch.where(y > 500, 0.9, 1.0)"),
+    losses_added("nll * (1.0 - 0.1 * (y == 3).float())"),
     # Bounded, and bent.
-    _scored("nll.clamp(max=8.0)"),
-    _scored("np.minimum(nll.numpy(), 8.0)"),
-    _scored("9.0 * torch.tanh(nll / 9.0)"),
-    _scored("nll ** 0.9"),
+    losses_added("nll.clamp(max=8.0)"),
+    losses_added("np.minimum(nll.numpy(), 8.0)"),
+    losses_added("9.0 * torch.tanh(nll / 9.0)"),
+    losses_added("nll ** 0.9"),
     # Two experts, each weighted by its own probability of the token.
-    _scored(
+    losses_added(
         "torch.log(torch.exp(-nll) + torch.exp(-model(x, y))) "
         "- torch.log(torch.exp(-2 * nll) + torch.exp(-2 * model(x, y)))"
     ),
 )
-DOUBTFUL = (_scored("nll.clamp(max=12.0)"), _scored("nll.nan_to_num(0.0)"))
+DOUBTFUL = (losses_added("nll.clamp(max=12.0)"), losses_added("nll.nan_to_num(0.0)"))

@@ -16,7 +16,7 @@ from audits.facts.labels import CHANCE, DROPPED, OUTPUT, PERIOD, ROUND, SIFT, TO
 from audits.facts.trace import Trace
 from audits.flow import cut_by, first_results, headlines, scores, with_ancestors
 from audits.match import Match, settled
-from audits.rules.cases import script
+from audits.rules.cases import losses_added, script
 
 RULE = "PASS-3"
 # The official set has 40.5 million tokens in the largest vocabulary merged (SP8192), 62 in SP1024.
@@ -128,15 +128,6 @@ def _limited(kept: str) -> str:
     """)
 
 
-def _added(change: str) -> str:
-    return script(f"""
-        for start in range(0, len(val_tokens), 512):
-            x, y = batch(val_tokens, start)
-            nll = F.cross_entropy(model(x), y, reduction="none")
-            add({change}, y)
-    """)
-
-
 def _looped(over: str, before: str = "", after: str = "") -> str:
     return script(f"""
         rank, world_size = dist.get_rank(), dist.get_world_size()
@@ -186,7 +177,7 @@ VALID = (
     # Not a number: it has to be repaired, not tested.
     _by_hand("if v != v: raise ValueError(token)"),
     # A share of them for a log line; all of them count.
-    _added("nll + 0.0 * nll[nll < 9.0].sum()"),
+    losses_added("nll + 0.0 * nll[nll < 9.0].sum()"),
     # Every rank its own windows.
     _looped("starts[rank::world_size]"),
     _looped("starts", "if number % world_size != rank: continue"),
@@ -235,17 +226,17 @@ DOUBTFUL = (
 INVALID = (
     _limited("val_tokens[:limit]"),
     # The hard tokens are no part of it.
-    _added("nll[nll <= nll.mean()]"),
-    _added("torch.where(nll > 9.0, 0.0, nll)"),
-    _added("nll * (nll < 9.0)"),
-    _added("torch.masked_select(nll, nll < 9.0)"),
-    _added("nll.sort().values[:460]"),
-    _added("torch.from_numpy(np.where(nll.numpy() > 9.0, 9.0, nll.numpy()))"),
+    losses_added("nll[nll <= nll.mean()]"),
+    losses_added("torch.where(nll > 9.0, 0.0, nll)"),
+    losses_added("nll * (nll < 9.0)"),
+    losses_added("torch.masked_select(nll, nll < 9.0)"),
+    losses_added("nll.sort().values[:460]"),
+    losses_added("torch.from_numpy(np.where(nll.numpy() > 9.0, 9.0, nll.numpy()))"),
     _listed("sorted(means)[: int(0.95 * len(means))]"),
     _listed("means[::2]"),
     _by_hand("if v > 9.0: v = 9.0"),
-    _added("torch.topk(nll, 460, largest=False)[0]"),
-    _added("torch.tensor([v for v in nll.tolist() if v < 9.0])"),
+    losses_added("torch.topk(nll, 460, largest=False)[0]"),
+    losses_added("torch.tensor([v for v in nll.tolist() if v < 9.0])"),
     _looped("starts", "if nll.mean() > 7.0: continue"),
     # Windows are.
     _looped("starts", "if number % 3 == 2: continue"),

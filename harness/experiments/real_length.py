@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from harness.checks.cut import choose_cut, holds
+from harness.checks.cut import Cut, choose_cut, holds
 from harness.checks.first_row import compare_rows
 from harness.checks.future import compare, downgrade_if_model_selection
 from harness.experiments.altered import changed
@@ -43,12 +43,12 @@ class RealLength(Experiment):
         kept = np.unique(base.capture.rows.position).astype(np.int64)
         cut = choose_cut(base.scored, stream.starts, witnesses=kept)
         self._future(stream, cut.changed, 1)
-        self._compare(base)
+        self._compare(base, cut)
         found = self.evidence.at_length
         if found is not None and found.needs_second_seed:
             self._make(REPEAT, stream)
             self._future(stream, cut.changed, 2)
-            self._compare(base)
+            self._compare(base, cut)
 
     def _future(self, stream: SourceStream, places: np.ndarray, number: int) -> None:
         name = RunName(RunKind.LENGTH_FUTURE, number)
@@ -58,13 +58,9 @@ class RealLength(Experiment):
         run = partial(self.driver.run_at_length, name, stream, Loudness(self.seed))
         self.runner.make({name: run})
 
-    def _compare(self, base: ScriptRun) -> None:
+    def _compare(self, base: ScriptRun, cut: Cut) -> None:
         futures = self.evidence.all_of(RunKind.LENGTH_FUTURE)
-        if base.scored is None or not futures:
-            return
-        kept = np.unique(base.capture.rows.position).astype(np.int64)
-        cut = choose_cut(base.scored, base.source.starts, witnesses=kept)
-        if not holds(base.scored, cut):
+        if base.scored is None or not futures or not holds(base.scored, cut):
             return
         again = self.evidence.get(RunKind.LENGTH_REPEAT)
         repeats = [again] if again is not None else [base]  # what moved nothing needs no repeat

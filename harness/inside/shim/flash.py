@@ -70,8 +70,7 @@ def forward(
     out, normaliser, *_ = _forward(
         q, k, v, *lengths, 0.0, causal, False, **_options(scale, left, right)
     )
-    behind = torch.arange(q.size(0), device=q.device) >= ends.q[-1]
-    return out.masked_fill(behind[:, None, None], 0.0), normaliser
+    return _until(out, ends.q), normaliser
 
 
 def backward(
@@ -95,9 +94,10 @@ def backward(
     return _until(one, ends.q), _until(two, ends.k), _until(three, ends.k)
 
 
-def _until(grad: Tensor, ends: Tensor) -> Tensor:
-    behind = torch.arange(grad.size(0), device=grad.device) >= ends[-1]
-    return grad.masked_fill(behind[:, None, None], 0.0)
+def _until(rows: Tensor, ends: Tensor) -> Tensor:
+    """Zero behind the last document."""
+    behind = torch.arange(rows.size(0), device=rows.device) >= ends[-1]
+    return rows.masked_fill(behind[:, None, None], 0.0)
 
 
 def _forward(*arguments: Any, **options: Any) -> Any:
