@@ -5,10 +5,11 @@ of a million tokens of one, the uniform one, for the model as it is. Does not co
 own sizes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.streams.distributions import Distribution, Markov, Repeats, Uniform
-from harness.streams.drawn import SourceStream, draw, rows_of, schedule
+from harness.streams.drawn import Schedule, SourceStream, draw, rows_of, schedule
 from harness.streams.reference_text import reference_tokens
 from harness.streams.vocabulary import Vocabulary
 
@@ -32,13 +33,15 @@ class StreamPlan:
         only: Distribution | None = None,  # instead of the plan's own distributions
     ) -> SourceStream:
         """The validation stream (`split` 0), `factor` times as long, or a training shard."""
-        n_tokens = self.train_tokens if split else (self.stream_tokens - 1) * factor + 1
-        shares = (1,) if only else self.shares
-        plan = schedule(n_tokens, shares, self.document_tokens, seed, split)
+        plan = self._documents((1,) if only else self.shares, seed, split, factor)
         distributions: list[Distribution] = (
             [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
         )
         return draw(distributions, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
+
+    def _documents(self, shares: Sequence[float], seed: int, split: int, factor: int) -> Schedule:
+        n_tokens = self.train_tokens if split else (self.stream_tokens - 1) * factor + 1
+        return schedule(n_tokens, shares, self.document_tokens, seed, split)
 
 
 TRAIN_TIMES = 4  # as many rows in a training shard as are scored
@@ -67,13 +70,12 @@ class RowPlan(StreamPlan):
         only: Distribution | None = None,
     ) -> SourceStream:
         """Rows of the plan's distributions, or of one alone."""
-        n_tokens = self.train_tokens if split else self.stream_tokens * factor
-        laws: list[Distribution] = (
-            [only] if only else [Uniform(), Repeats(), Markov(reference_tokens(vocabulary))]
-        )
-        plan = rows_of(n_tokens, self.row_tokens, (1,) if only else self.shares)
-        stream = draw(laws, plan, vocabulary.ordinary, vocabulary.boundary, seed, split)
+        stream = super().drawn(vocabulary, seed, split, factor, only)
         return replace(stream, row_tokens=self.row_tokens)
+
+    def _documents(self, shares: Sequence[float], seed: int, split: int, factor: int) -> Schedule:
+        n_tokens = self.train_tokens if split else self.stream_tokens * factor
+        return rows_of(n_tokens, self.row_tokens, shares)
 
 
 STREAM_PLANS = {
