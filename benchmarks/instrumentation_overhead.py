@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from audits.facts.documented.printed_scores import Printed, claims, headline, printed_numbers
 from harness.configure.record_script import read_record
 from harness.experiments.driver import ScriptDriver
 from harness.experiments.staged_run import Limits
@@ -33,7 +34,6 @@ from harness.protocol.job import Job, RunState
 from harness.sandbox.pool import Pool
 from harness.streams.drawn import SourceStream
 from harness.streams.stream_plan import STREAM_PLANS
-from harness.trace.printed_scores import Printed, claims, headline, printed_numbers
 from harness.trace.script_run import read_run
 
 BEGUN_S = time.monotonic()

@@ -22,12 +22,12 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from audits.facts.documented.printed_scores import Printed, kind
 from harness.arrays import Tokens
 from harness.checks.e_values import THRESHOLD_NATS
 from harness.checks.source import GAP_TOLERANCE
 from harness.checks.status import Finding, Level, Status
 from harness.streams.distributions import Uniform
-from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 
 LONG_WORD = re.compile("▁[A-Za-z]{3,}")

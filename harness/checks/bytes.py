@@ -18,10 +18,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Bools, Floats, Ints
 from harness.checks.source import inconclusive_reason
 from harness.checks.status import Finding, Level, Reason, Status
-from harness.trace.printed_scores import Printed
 from harness.trace.scored_positions import ScoredPass
 
 BYTE_SPELT = 5  # characters of "<0x0A>" beyond the byte that it stands for

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed, kind
 from harness.arrays import Ints
 from harness.checks.e_values import ERROR_PROBABILITY
 from harness.checks.status import Finding, Level, Status
 from harness.streams.drawn import SourceStream
-from harness.trace.printed_scores import Printed, kind
 from harness.trace.scored_positions import ScoredPass, per_position
 from harness.trace.script_run import ScriptRun
 

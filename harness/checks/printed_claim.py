@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.e_values import (
     BFLOAT16_NATS,
     FLOAT32_EPSILON,
@@ -27,7 +28,6 @@ from harness.checks.e_values import (
 )
 from harness.checks.source import SourceTest
 from harness.streams.drawn import SourceStream
-from harness.trace.printed_scores import Printed
 from harness.trace.reconstruct import print_event
 from harness.trace.script_run import ScriptRun
 

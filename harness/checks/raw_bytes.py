@@ -12,11 +12,11 @@ import math
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.bytes import RULE, half_unit
 from harness.checks.printed_claim import NEARLY_ALL
 from harness.checks.status import Finding, Level, Status
 from harness.streams.raw_text import MORE, RawText
-from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Ints
 from harness.checks.status import Finding, Level, Status
 from harness.protocol.schema import EventKind
-from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
 from harness.trace.reconstruct import print_event
 from harness.trace.script_run import ScriptRun

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.e_values import (
     BFLOAT16_NATS,
     FLOAT32_EPSILON,
@@ -34,7 +35,6 @@ from harness.checks.status import Finding, Level, Status
 from harness.referee.ledger_pass import ledger_pass
 from harness.referee.run import SourceRun
 from harness.streams.drawn import SourceStream
-from harness.trace.printed_scores import Printed
 from harness.trace.scored_positions import PerPosition, ScoredPass, per_position, weights_known
 
 NOT_REBUILT = (

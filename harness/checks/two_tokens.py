@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import kind
 from harness.arrays import Tokens
 from harness.checks.e_values import MASS_NATS, score_rounding
 from harness.checks.source import source_test
@@ -28,7 +29,6 @@ from harness.checks.status import Finding, Level, Status
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import SourceStream
 from harness.streams.perturb import with_token
-from harness.trace.printed_scores import kind
 from harness.trace.scored_positions import per_position, scored_once
 from harness.trace.script_run import ScriptRun
 

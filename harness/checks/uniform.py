@@ -15,10 +15,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.printed_claim import ByteCounts, claim_test, seen
 from harness.checks.source import SourceTest, numbers, source_test
 from harness.checks.status import Finding, Level, Status
-from harness.trace.printed_scores import Printed
 from harness.trace.reconstruct import FLOAT32, Pass
 from harness.trace.script_run import ScriptRun
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Bools, Floats, Ints
 from harness.checks.e_values import score_rounding
 from harness.checks.printed_claim import mean_test
@@ -25,7 +26,6 @@ from harness.checks.source import SourceTest, inconclusive_reason, source_test
 from harness.checks.status import Finding, Level, Status
 from harness.protocol.schema import EventKind
 from harness.streams.drawn import SourceStream
-from harness.trace.printed_scores import Printed
 from harness.trace.reconstruct import Pass
 from harness.trace.scored_positions import ScoredPass
 from harness.trace.script_run import ScriptRun

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from audits.facts.documented.printed_scores import CountedLine, DeclaredScore, declared_score
 from harness.arrays import Tokens
 from harness.configure.attempted import Attempted, Lack
 from harness.configure.configuration import Configuration
@@ -37,7 +38,6 @@ from harness.streams.stream import Stream
 from harness.streams.stream_plan import StreamPlan
 from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_log import read_log
-from harness.trace.printed_scores import CountedLine, DeclaredScore, declared_score
 from harness.trace.script_run import ScriptRun, read_run
 from harness.trace.work_done import work_done
 

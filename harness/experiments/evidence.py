@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Ints
 from harness.checks.cut import FEWEST_USED, Cut, shown_by
 from harness.checks.first_row import FirstRow
@@ -21,7 +22,6 @@ from harness.checks.uniform import PureTest, pure_test, refuted
 from harness.configure.attempted import Lack
 from harness.experiments.run_name import RunKind, RunName
 from harness.streams.raw_text import RawText
-from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
 

@@ -23,9 +23,9 @@ from itertools import chain, combinations, islice
 import numpy as np
 import numpy.typing as npt
 
+from audits.facts.documented.printed_scores import Printed
 from harness.protocol.schema import EventKind
 from harness.trace.passes import Sums, Weighing, Window, one_a_token, read_again, windows
-from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
 from harness.trace.value_lines import Rebuilt, rebuilt_by_value
 

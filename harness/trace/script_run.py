@@ -15,6 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.bounded import Bounds, Unfinished, in_child
+from audits.facts.documented.printed_scores import (
+    UNDECLARED,
+    DeclaredScore,
+    Printed,
+    headline,
+    is_of_training,
+    most_telling,
+    printed_numbers,
+)
 from harness.arrays import Tokens
 from harness.protocol.asked import AskedSetting
 from harness.protocol.job import Job, Outcome, RunState
@@ -25,15 +34,6 @@ from harness.streams.stream import Stream
 from harness.trace import first_use
 from harness.trace.hindsight import best_of_several
 from harness.trace.printed_log import read_log
-from harness.trace.printed_scores import (
-    UNDECLARED,
-    DeclaredScore,
-    Printed,
-    headline,
-    is_of_training,
-    most_telling,
-    printed_numbers,
-)
 from harness.trace.reader import (
     TOUCHED,
     BrokenCapture,

@@ -17,9 +17,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Floats, Ints
 from harness.protocol.schema import EventKind
-from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture
 
 FEWEST_SHARE = 0.25  # of the stream

@@ -14,9 +14,9 @@ from itertools import islice
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.configure.attempted import Lack
 from harness.protocol.schema import UPDATES, EventKind
-from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 
 # "ngram: 0/0 improved", "0 of 0 windows": the technique before it met nothing.

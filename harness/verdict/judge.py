@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.byte_spread import check_spread
 from harness.checks.bytes import check_bytes
 from harness.checks.conduct import check_conduct
@@ -48,7 +49,6 @@ from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind, RunName
 from harness.protocol.schema import EventKind
 from harness.streams.pure import is_pure
-from harness.trace.printed_scores import Printed
 from harness.trace.script_run import ScriptRun
 from harness.verdict.attribution import Proof, name_violations
 from harness.verdict.louder import check_louder, check_rates

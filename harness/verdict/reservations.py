@@ -7,6 +7,7 @@ Guarantees: no reason ever makes a failure. Does not cover: work that was left u
 from collections.abc import Iterator, Sequence
 
 from audits.catalogue import RULES
+from audits.facts.documented.printed_scores import Printed, kind
 from harness.checks.bytes import OF_ALL
 from harness.checks.bytes import RULE as BYTES
 from harness.checks.order import RULES as ORDER_RULES
@@ -17,7 +18,6 @@ from harness.checks.source import (
 )
 from harness.checks.status import Finding, Level, Reason, Status
 from harness.experiments.evidence import Evidence
-from harness.trace.printed_scores import Printed, kind
 from harness.trace.script_run import ScriptRun
 
 LOWER = 1e-3  # relative: more than roundings of one number differ

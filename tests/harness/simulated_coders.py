@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.streams.distributions import Distribution, Repeats, Uniform
 from harness.streams.drawn import SourceStream, draw, schedule
-from harness.trace.printed_scores import Printed
 
 BOS, ORDINARY = 1, np.arange(4, 68)
 VOCAB = 68

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from simulated_coders import Scores, score, stream
 
+from audits.facts.documented.printed_scores import Printed
 from audits.switches import read_switches
 from harness.checks.bytes import check_bytes, counted_elsewhere
 from harness.checks.status import Finding, Level, Status
 from harness.configure.vocabulary_choice import byte_tables_elsewhere
-from harness.trace.printed_scores import Printed
 from harness.verdict.table import Table, verdict
 
 

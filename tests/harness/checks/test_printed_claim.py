@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from simulated_coders import BOS, ORDINARY, lucky, printed
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.printed_claim import ByteCounts, Seen, claim_test, least_source
 from harness.checks.uniform import DRAWS, pure_test
 from harness.checks.uniform import refuted as refuted_uniform
@@ -15,7 +16,6 @@ from harness.protocol.job import Outcome, RunState
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import Schedule, SourceStream, draw
 from harness.streams.pure import DOCUMENT_TOKENS, is_pure, pure_stream
-from harness.trace.printed_scores import Printed
 from harness.trace.reader import load
 from harness.trace.script_run import ScriptRun
 

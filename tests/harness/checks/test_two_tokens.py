@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from simulated_coders import Scores, printed
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.status import Level, Status
 from harness.checks.two_tokens import (
     TwoTokens,
@@ -17,7 +18,6 @@ from harness.checks.two_tokens import (
 )
 from harness.streams.distributions import Uniform
 from harness.streams.drawn import SourceStream, draw, schedule
-from harness.trace.printed_scores import Printed
 from harness.trace.uses import NEVER, Uses
 
 A, B, BOS, N = 10, 20, 1, 1024

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from captured_passes import duplicates, learned_early
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.inside.hooks import watching
 from harness.protocol.schema import EventKind
 from harness.streams.alignment import Aligner
 from harness.trace.first_use import update_view
-from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
 from harness.trace.reconstruct import reconstruct
 

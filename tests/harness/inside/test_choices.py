@@ -8,9 +8,9 @@ import io
 import numpy as np
 import pytest
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.inside.hooks import watching
 from harness.trace.hindsight import best_of_several
-from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
 from harness.trace.reconstruct import reconstruct
 

@@ -8,11 +8,11 @@ import pytest
 from captured_passes import learned_early
 from driven_jobs import TOKENS, make_job, printed
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.protocol.job import RunState
 from harness.protocol.schema import EventKind
 from harness.sandbox.fork_server import ForkServer
 from harness.trace.first_use import update_view
-from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
 from harness.trace.reconstruct import reconstruct
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.inside.hooks import watching
 from harness.inside.hooks.code.rewriting import Rewriter
-from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
 from harness.trace.reconstruct import reconstruct
 

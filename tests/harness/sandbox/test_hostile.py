@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed, processes_named
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.doctor.check import Status
 from harness.doctor.checks.kept_apart import FILES, NET, NETWORK, READING
 from harness.doctor.examine import Examiner
@@ -23,7 +24,6 @@ from harness.sandbox.exit_status import LEFT_EARLY
 from harness.sandbox.fork_server import ForkServer
 from harness.sandbox.memory import resident_bytes
 from harness.sandbox.quota import remove
-from harness.trace.printed_scores import printed_numbers
 from harness.trace.reader import load
 from harness.trace.reconstruct import reconstruct
 

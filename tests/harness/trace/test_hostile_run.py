@@ -13,6 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from audits.facts.documented.printed_scores import (
+    MOST_NUMBERS,
+    headline,
+    most_telling,
+    printed_numbers,
+)
 from audits.rules import CHECKS
 from harness import evaluate
 from harness.evaluation import Examination
@@ -21,7 +27,6 @@ from harness.protocol.job import Job, Outcome, RunState
 from harness.streams.stream import Stream
 from harness.trace import script_run, work_done
 from harness.trace.printed_log import HEAD_BYTES, TAIL_BYTES, read_log
-from harness.trace.printed_scores import MOST_NUMBERS, headline, most_telling, printed_numbers
 from harness.trace.script_run import ScriptRun, read_run
 
 TOKENS = 64

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from audits.facts.documented.printed_scores import Printed
 from harness.checks.source import SourceTest
-from harness.trace.printed_scores import Printed
 from harness.verdict.reservations import impossible_last
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from audits.declared import that_come_to
-from harness.trace.printed_words import spelled_out
+from audits.facts.documented.printed_words import spelled_out
 
 _NUMBER = r"(\d+\.\d+(?:e[+-]?\d+)?|nan|inf)"
 # "val_loss:3.2", "val_loss=3.2", "'val_loss': 3.2", "XSA BPB:   1.03"; not "{val_loss:.4f}".

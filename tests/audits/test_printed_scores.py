@@ -6,7 +6,7 @@ import re
 import pytest
 
 from audits.facts.documented.logs import from_texts
-from harness.trace.printed_scores import (
+from audits.facts.documented.printed_scores import (
     CountedLine,
     DeclaredScore,
     claims,
