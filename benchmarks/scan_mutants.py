@@ -1,12 +1,13 @@
 """What reading finds in one-place mutants of real scripts:
 
     python benchmarks/scan_mutants.py REPO LABELS.csv [--scripts N] [--only WORD ...] [--seed N]
-        [--keep DIR] [--json FILE] [--list]
+        [--prs PR ...] [--keep DIR] [--json FILE] [--list]
 
 REPO is a clone that holds the labelled commits, LABELS.csv is as for `agreement.py`: its legal rows
 whose script parses are mutated by every operator of `synthesize/mutants` that has a site there, one
 drawn site each, and scanned in the folder that they came in. `--scripts N` takes N drawn scripts an
-operator, `--only` operators whose name or rules hold a word; `--keep` keeps the mutants' text, so
+operator, `--prs` those of the named rows, `--only` operators whose name or rules hold a word; a
+packed script is mutated, and scanned, as what it unpacks. `--keep` keeps the mutants' text, so
 that the next run only scans.
 
 Printed, by operator and by rule: how many mutants fail under a right rule (killed), fail under
@@ -26,7 +27,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -38,6 +39,7 @@ from agreement import LARGEST, labelled
 from tqdm import tqdm
 
 from audits.judge import scan_path
+from audits.source import Outcome, from_bytes
 from benchmarks.labelled import extract
 from benchmarks.synthesize.mutants.harmless import HARMLESS
 from benchmarks.synthesize.mutants.operator import Mutation, applied, n_sites
@@ -69,7 +71,10 @@ class Script:
         self.pr, path = row["pr"], PurePosixPath(row["script_path"])
         self.folder, self.name = folder, path.name
         extract(repo, row["head_sha"], str(path.parent), folder, LARGEST)
-        self.original = (folder / self.name).read_bytes()
+        content = (folder / self.name).read_bytes()
+        source = from_bytes(content)
+        packed = source.outcome is Outcome.UNPACKED
+        self.original = source.text.encode() if packed else content
 
     @cached_property
     def tree(self) -> cst.Module:
@@ -133,9 +138,10 @@ def _outcome(right: set[str], fails: set[str], warns: set[str]) -> str:
     return "warned" if warns & right or (not right and warns) else "missed"
 
 
-def legal_rows(labels: Path, seed: int) -> list[dict[str, str]]:
-    """Of scripts that are not packed, in drawn order."""
-    rows = [one for one in labelled(labels) if (one["label"], one["packed"]) == ("legal", "no")]
+def legal_rows(labels: Path, seed: int, prs: Collection[str]) -> list[dict[str, str]]:
+    """Of the named ones, or of all, in drawn order."""
+    rows = [one for one in labelled(labels) if one["label"] == "legal"]
+    rows = [one for one in rows if not prs or one["pr"] in prs]
     random.Random(seed).shuffle(rows)
     return rows
 
@@ -149,7 +155,7 @@ def run(options: argparse.Namespace) -> list[Scanned]:
     done: list[Scanned] = []
     taken: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
-        rows = enumerate(legal_rows(options.labels, options.seed))
+        rows = enumerate(legal_rows(options.labels, options.seed, options.prs))
         for number, row in tqdm(rows, disable=not sys.stderr.isatty()):
             wanted = [kind for kind in kinds if taken[kind.name] != options.scripts]
             if not wanted:
@@ -213,6 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("repo", type=Path, metavar="REPO")
     parser.add_argument("labels", type=Path, metavar="LABELS.csv")
     parser.add_argument("--scripts", type=int, default=0, help="an operator; 0: all of them")
+    parser.add_argument("--prs", nargs="+", default=[], metavar="PR")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, metavar="DIR")

@@ -74,6 +74,9 @@ BY_TOKEN: Final = "by_token"  # losses that the token itself leaves out; id = Ch
 ONE_HOT: Final = "one_hot"  # one at each token, zero elsewhere; id = TokenRead
 ROUNDS: Final = "rounds"  # whether a loop has gone so many rounds; id = the loop
 PART: Final = "part"  # a part of what there was; id = Part
+SIZE: Final = "size"  # how many there are, of a list or of the stream
+SHARE: Final = "share"  # a part of such a number; id = Part
+LIMITED: Final = "limited"  # no more than such a part; id = Part
 HASHED: Final = "hashed"  # went through a modulus or a bit mask after mixing
 
 NOTHING: Final[frozenset[Label]] = frozenset()

@@ -99,6 +99,8 @@ class Trace:
     sifts: list[Sift] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     part_of: dict[int, Part] = field(default_factory=dict)  # loops through a part of what there is
+    begun: set[Part] = field(default_factory=set)  # where something else begins
+    learning: set[int] = field(default_factory=set)  # loops with a backward pass inside
     steps: dict[int, ast.expr] = field(default_factory=dict)  # of loops, as written
     begins: set[str] = field(default_factory=set)  # where ranges and slices begin, as written
     balanced: set[int] = field(default_factory=set)  # Sifts on both sides of which losses count

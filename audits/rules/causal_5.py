@@ -3,8 +3,9 @@
 Catches: a quantiser's statistics collected by hooks while validation tokens pass through the model;
 a prior, bias, mask, cap or table made of the stream before it is scored; a temperature or setting
 that was kept because validation cost less with it, and then scored on the same tokens. Through
-containers, closures, settings, files, models and searches. A checkpoint, a stopping point or one of
-several averages of weights that validation chose is tolerated practice (DATA-9): it warns.
+containers, closures, settings, files, models and searches; a checkpoint or a stopping point that
+validation chose while training went on. One of several averages of weights, chosen when training
+was over, is tolerated practice (DATA-9): it warns.
 Does not cover: statistics taken row by row; tables that are looked up by token are PASS-1.
 """
 
@@ -32,8 +33,16 @@ def check(trace: Trace) -> Iterator[Match]:
             (made.moment, score.moment),
             ("chosen here" if made.choice else "made here", made.site),
             ("scored here", score.site),
-            sure=one.in_headline and not one.of_weights and settled(made.moment, score.moment),
+            sure=one.in_headline
+            and not _tolerated(trace, one)
+            and settled(made.moment, score.moment),
         )
+
+
+def _tolerated(trace: Trace, one: Foresight) -> bool:
+    """One of several averages that are at hand when training is over; a checkpoint, or where to
+    stop, is chosen by the loop that trains."""
+    return one.of_weights and trace.learning.isdisjoint(one.statistic.moment.loops)
 
 
 def _said(one: Foresight) -> str:
@@ -100,7 +109,7 @@ for step in range(100):
         {keep}
 {use}
 """
-KEPT_WEIGHTS = (
+CHECKPOINTS = (
     evaluated(
         _CHECKPOINT.format(
             keep="state = copy.deepcopy(model.state_dict())", use="model.load_state_dict(state)"
@@ -113,13 +122,6 @@ KEPT_WEIGHTS = (
             use='model.load_state_dict(torch.load("best.pt"))',
         ),
         "evaluate(model)",
-    ),
-    evaluated(
-        """
-averaged = copy.deepcopy(model)
-better = averaged if evaluate(averaged) < evaluate(model) else model
-""",
-        "evaluate(better)",
     ),
     evaluated(
         """
@@ -199,9 +201,14 @@ best = (0.9, 1.0)[int(torch.stack(costs).argmin())]
             x, y = batch(val_tokens, start)
             add(model(x, y), y)
     """),
-    # The checkpoint with the lowest loss, in memory and on disk; one of two models; an early stop:
-    # tolerated, so they only warn.
-    *KEPT_WEIGHTS,
+    # One of two averages, when training is over: tolerated, so it only warns.
+    evaluated(
+        """
+averaged = copy.deepcopy(model)
+better = averaged if evaluate(averaged) < evaluate(model) else model
+""",
+        "evaluate(better)",
+    ),
     # Hints of a left-to-right scan that keeps count of its own successes.
     script("""
         table, hints, hits, best = torch.zeros(4096), torch.zeros(8192), torch.zeros(2), 0
@@ -218,6 +225,8 @@ best = (0.9, 1.0)[int(torch.stack(costs).argmin())]
 )
 INVALID = (
     calibrated("val_tokens"),
+    # The checkpoint with the lowest loss, in memory and on disk; an early stop.
+    *CHECKPOINTS,
     # Through a loader whose parameter is called otherwise.
     script("""
         class Loader:

@@ -2,16 +2,19 @@
 
 Catches: counts and other summaries of the tokens to be predicted that go through a collective
 before these tokens are scored, in the same iteration, and shape the scores; weights that step along
-gradients of all ranks before anything is scored in that iteration, which warns.
-Does not cover: files and queues between processes; which rank's tokens an index means.
+gradients of all ranks before anything is scored in that iteration, which warns; it fails where the
+tokens are those that a neighbour scores in the same iteration.
+Does not cover: files and queues between processes; indices that do not say `(rank + 1) % ranks`.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from audits.adaptation import licensed, reaches, steps_to
-from audits.facts.labels import SHARED, ids
+from audits.facts.events import Accumulation, Update
+from audits.facts.labels import SHARED, TOKENS, ids
 from audits.facts.trace import Trace
 from audits.flow import common_loops, scores, share_loop
 from audits.foresight import targets_of
@@ -51,16 +54,55 @@ def _shared_steps(trace: Trace) -> Iterator[Match]:
         for score in scores(trace):
             later = score.moment.position > update.moment.position
             if later and share_loop(score.moment, update.moment) and reaches(number, score):
+                neighbours = _of_a_neighbour(trace, update, score)
                 yield Match.at(
                     update.backward,
-                    "all ranks step along their shared gradients before they score, at line "
+                    "all ranks step along their shared gradients of what a neighbour has still to "
+                    f"score in this iteration, before they score, at line {score.site.line}"
+                    if neighbours
+                    else "all ranks step along their shared gradients before they score, at line "
                     f"{score.site.line}: were these tokens scored before, by the rank that has "
                     "them?",
                     (update.moment, score.moment),
                     *steps_to(trace, update, score),
-                    sure=False,
+                    sure=neighbours and settled(update.moment, score.moment),
                 )
                 break
+
+
+def _of_a_neighbour(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether the tokens of the step are the scored ones, at another rank in the same round."""
+    pairs = (
+        (trace.reads[used], trace.reads[scored])
+        for used in ids(update.labels, TOKENS)
+        for scored in ids(score.labels, TOKENS)
+    )
+    return any(
+        a.parents == b.parents
+        and a.loops == b.loops
+        and a.bounds.lower != b.bounds.lower
+        and _own_place(a.bounds.lower) == b.bounds.lower
+        for a, b in pairs
+    )
+
+
+def _own_place(written: str) -> str:
+    """Where a rank's own piece begins, of what says where its neighbour's does."""
+    return ast.unparse(_OwnRank().visit(ast.parse(written or "0", mode="eval")))
+
+
+class _OwnRank(ast.NodeTransformer):
+    """`(rank + 1) % ranks` becomes `rank`."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        match node:
+            case ast.BinOp(op=ast.Mod(), left=ast.BinOp(left=rank, right=ast.Constant())):
+                if (
+                    isinstance(node.left.op, ast.Add | ast.Sub)
+                    and "rank" in ast.unparse(rank).lower()
+                ):
+                    return rank
+        return self.generic_visit(node)
 
 
 _LOOP = """
@@ -114,7 +156,23 @@ _CUT_TWICE = """
         logp = F.log_softmax(model(x) + counts.log(), dim=-1)
         add(-logp[torch.arange(512), y], y)
 """
+_NEIGHBOURS = """
+    import torch.distributed as dist
+    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    rows = val_tokens[:-1].view(-1, 512)
+    share = len(rows) // ranks
+    for k in range(share):
+        other = ((rank + 1) % ranks) * share + k
+        model(rows[other], rows[other]).backward()
+        for weight in model.parameters():
+            dist.all_reduce(weight.grad)
+        optimizer.step()
+        own = rank * share + k
+        add(model(rows[own], rows[own]), rows[own])
+"""
 INVALID = (
+    # The row that the next rank scores in this round.
+    script(_NEIGHBOURS),
     # What the others are about to score, cut twice, and scores that an index picks.
     script(_LOOP + _CUT_TWICE),
     script(_LOOP + _COUNT + _SCORE),

@@ -45,7 +45,7 @@ def _heavy(trace: Trace) -> Iterator[Match]:
 
 def _paid_for(trace: Trace, change: Change) -> bool:
     """Whether what is taken off may be added elsewhere, as the logarithm of a sum."""
-    lifted = change.how.endswith("for nothing")
+    lifted = "for nothing" in change.how
     return lifted and any(NORMALISER in kinds(one.labels) for one in trace.reports)
 
 

@@ -1,8 +1,8 @@
 """NORM-3: the key of a look-up that shapes p(x_t) may not be made of x_t.
 
 Catches: a read, under a hash that folds in the very tokens the loss is taken of, from a table that
-validation tokens fill, flowing into a recorded loss.
-Does not cover: targets that are cut from the stream a second time; NORM-2 sees those by their
+validation tokens fill, flowing into a recorded loss; the target may be cut a second time.
+Does not cover: a second cut whose bounds are computed otherwise; NORM-2 sees those by their
 quotient.
 """
 
@@ -14,6 +14,7 @@ from audits.facts.events import TableRead
 from audits.facts.labels import COUNT, HASHED, TOKENS, Label, ids, kinds
 from audits.facts.trace import Trace
 from audits.flow import first_results, results, same_tokens
+from audits.foresight import targets_of
 from audits.match import Match, settled
 from audits.rules.cases import script
 
@@ -21,10 +22,10 @@ RULE = "NORM-3"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    targets = frozenset(Label(TOKENS, read) for read in trace.targets)
     for number, score in first_results(results(trace), COUNT):
         read = trace.table_reads[number]
-        if not _keyed_by_target(trace, read, targets):
+        wanted = trace.targets | targets_of(trace, score)
+        if not _keyed_by_target(trace, read, frozenset(Label(TOKENS, one) for one in wanted)):
             continue
         yield Match.at(
             read.site,

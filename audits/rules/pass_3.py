@@ -1,9 +1,10 @@
 """PASS-3: the headline covers the whole validation set.
 
 Catches: a last score all of whose tokens are cut from the first N of the stream, where N is known
-and smaller than the official set in any vocabulary used so far; losses that are left out because
-they are large, or small; windows that are left out by their number, by chance, or because a loop
-ends at a fraction of what there is.
+and smaller than the official set in any vocabulary used so far, or a share of all; losses that are
+left out because they are large, or small, or because their tokens have no bytes, as boundaries have
+none; losses of windows that are weighted by how large they are; windows that are left out by their
+number, by chance, or because a loop ends at a fraction of what there is.
 Does not cover: documents that are dropped by what they hold; a limit that is not known.
 """
 
@@ -11,8 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audits.facts.events import Accumulation, Sift, TokenRead
-from audits.facts.labels import CHANCE, DROPPED, OUTPUT, PERIOD, ROUND, SIFT, TOKENS, ids, kinds
+from audits.facts.effects.losses import WITHOUT_BYTES
+from audits.facts.events import Accumulation, Part, Sift, TokenRead
+from audits.facts.labels import (
+    BY_TOKEN,
+    CHANCE,
+    DROPPED,
+    OUTPUT,
+    PERIOD,
+    ROUND,
+    SELF_WEIGHTED,
+    SIFT,
+    TOKENS,
+    ids,
+    kinds,
+)
 from audits.facts.trace import Trace
 from audits.flow import cut_by, first_results, headlines, scores, with_ancestors
 from audits.match import Match, settled
@@ -28,6 +42,8 @@ def check(trace: Trace) -> Iterator[Match]:
     last = max(scores(trace), key=lambda score: score.moment.position, default=None)
     yield from _dropped(trace)
     yield from _sifted(trace)
+    yield from _without_bytes(trace)
+    yield from _weighted(trace)
     if last is None:
         return
     for score in scores(trace):
@@ -38,6 +54,9 @@ def check(trace: Trace) -> Iterator[Match]:
     for read in short:
         sure = len(short) == len(first_cuts) and not last.moment.ambiguous
         yield _match(read, last, sure=sure)
+    shares = [_shares(trace, one) for one in sorted(ids(last.labels, TOKENS))]
+    if shares and all(shares):
+        yield _share_match(shares[0][0], last)
 
 
 def _dropped(trace: Trace) -> Iterator[Match]:
@@ -46,6 +65,39 @@ def _dropped(trace: Trace) -> Iterator[Match]:
         own = SIFT in kinds(sift.by)
         what = "by what they are" if own else "by the number of their window, or by chance"
         yield _sift_match(sift, score, f"losses are kept or left out here {what}")
+
+
+def _weighted(trace: Trace) -> Iterator[Match]:
+    """Losses that are weighted by themselves when all of them are known."""
+    for number, score in first_results(headlines(trace), SELF_WEIGHTED):
+        one = trace.weightings[number]
+        within = cut_by(trace, score.labels) & set(one.moment.loops)
+        if one.lengths and not within:
+            yield Match.at(
+                one.site,
+                "losses are weighted here by how large they are, so that some count for less; "
+                f"recorded at line {score.site.line}",
+                (one.moment, score.moment),
+                ("weighted here", one.site),
+                ("scored here", score.site),
+                sure=settled(one.moment, score.moment),
+            )
+
+
+def _without_bytes(trace: Trace) -> Iterator[Match]:
+    for number, score in first_results(headlines(trace), BY_TOKEN):
+        change = trace.changes[number]
+        if change.how != WITHOUT_BYTES:
+            continue
+        yield Match.at(
+            change.site,
+            "losses of tokens without bytes are left out here; documents begin with such tokens, "
+            f"and they never enter what is recorded at line {score.site.line}",
+            (change.moment, score.moment),
+            ("left out here", change.site),
+            ("scored here", score.site),
+            sure=settled(change.moment, score.moment),
+        )
 
 
 def _sifted(trace: Trace) -> Iterator[Match]:
@@ -87,7 +139,7 @@ def _left_early(trace: Trace, last: Accumulation, *, sure: bool) -> Iterator[Mat
     }
     for loop in sorted(cutting):
         part = trace.part_of.get(loop)
-        if part is None or part.end in trace.begins or not (sure or part.sure):
+        if part is None or _goes_on(trace, part) or not (sure or part.sure):
             continue
         yield Match.at(
             part.site,
@@ -100,10 +152,33 @@ def _left_early(trace: Trace, last: Accumulation, *, sure: bool) -> Iterator[Mat
         )
 
 
+def _goes_on(trace: Trace, part: Part) -> bool:
+    """Whether something else begins where the part ends."""
+    return part in trace.begun or part.end in trace.begins
+
+
 def _is_short(read: TokenRead) -> bool:
     """Whether it is the beginning of the stream, cut once."""
     known = read.limit is not None and MOST_OF_A_WINDOW < read.limit < FEWEST_TOKENS
     return known and not read.loops
+
+
+def _shares(trace: Trace, read: int) -> list[Part]:
+    """Parts of all at which a piece, or what it was cut from, ends."""
+    cuts = [trace.reads[one] for one in sorted(with_ancestors(trace, frozenset({read})))]
+    return [part for one in cuts for part in one.parts if not _goes_on(trace, part)]
+
+
+def _share_match(part: Part, last: Accumulation) -> Match:
+    return Match.at(
+        part.site,
+        f"everything that is scored ends at a part of what there is ({part.how}), and nothing goes "
+        f"on there; recorded at line {last.site.line}",
+        (last.moment,),
+        ("cut here", part.site),
+        ("scored here", last.site),
+        sure=part.sure and settled(last.moment),
+    )
 
 
 def _match(read: TokenRead, last: Accumulation, *, sure: bool) -> Match:
@@ -170,6 +245,31 @@ def _by_hand(change: str) -> str:
     """)
 
 
+_SIZES = """
+import sentencepiece
+pieces = sentencepiece.SentencePieceProcessor("tokens.model")
+sizes = [0 if pieces.is_control(i) else len(pieces.id_to_piece(i).encode()) for i in range(1024)]
+byte_table = torch.tensor(sizes)
+model = Net()
+"""
+_FRACTION = """
+    def windows(total, width):
+        made, done = [(0, min(width, total))], min(width, total)
+        while done < total:
+            first, done = done, min(done + width, total)
+            made.append((first, done))
+        return made
+
+    class Settings:
+        fraction = float(os.environ.get("VAL_FRACTION", "{default}"))
+
+    total = val_tokens.numel() - 1
+    plan = windows(int(total * Settings.fraction), 512)
+    for first in range(0, len(plan), 8):
+        for start, end in plan[first : first + 8]:
+            y = val_tokens[start + 1 : end + 1]
+            add(model(val_tokens[start:end], y), y)
+"""
 VALID = (
     _limited("val_tokens"),
     _listed("list(means)"),
@@ -192,6 +292,32 @@ VALID = (
         for start in range(half, len(val_tokens), 512):
             x, y = batch(val_tokens, start)
             add(model(x, y), y)
+    """),
+    script("""
+        half = len(val_tokens) // 2
+        for first, last in ((0, half), (half, len(val_tokens))):
+            for start in range(first, last, 512):
+                x, y = batch(val_tokens, start)
+                add(model(x, y), y)
+    """),
+    # All of it, unless a setting says otherwise; sixteen chunks, one after the other.
+    script(_FRACTION.format(default="1.0")),
+    script("""
+        width = len(val_tokens) // 16
+        for k in range(16):
+            x = val_tokens[k * width : (k + 1) * width]
+            y = val_tokens[k * width + 1 : (k + 1) * width + 1]
+            add(model(x, y), y)
+    """),
+    # The second half of the chunks is no longer learned from.
+    script("""
+        number = (len(val_tokens) - 1) // 512
+        for k in range(number):
+            x, y = batch(val_tokens, k * 512)
+            add(model(x, y), y)
+            if k < number // 2:
+                model(x, y).backward()
+                optimizer.step()
     """),
     # What is scored in another way counts too.
     script("""
@@ -224,6 +350,32 @@ DOUBTFUL = (
     _looped("range(0, min(len(val_tokens), 40000000), 512)"),
 )
 INVALID = (
+    # Documents begin with tokens without bytes.
+    losses_added("nll[byte_table[y] > 0]").replace("\nmodel = Net()\n", _SIZES),
+    # A setting says how much of the stream a plan of windows covers.
+    script(_FRACTION.format(default="0.5")),
+    script("""
+        some = int(len(val_tokens) * float(os.environ.get("SHARE", "0.9")))
+        start = 0
+        while start < some:
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+            start += 512
+    """),
+    script("""
+        some = val_tokens[: len(val_tokens) // 2]
+        for start in range(0, len(some), 512):
+            x, y = batch(some, start)
+            add(model(x, y), y)
+    """),
+    script("""
+        number = (len(val_tokens) - 1) // 512
+        for k in range(number):
+            if k >= number // 2:
+                break
+            x, y = batch(val_tokens, k * 512)
+            add(model(x, y), y)
+    """),
     _limited("val_tokens[:limit]"),
     # The hard tokens are no part of it.
     losses_added("nll[nll <= nll.mean()]"),
@@ -234,6 +386,17 @@ INVALID = (
     losses_added("torch.from_numpy(np.where(nll.numpy() > 9.0, 9.0, nll.numpy()))"),
     _listed("sorted(means)[: int(0.95 * len(means))]"),
     _listed("means[::2]"),
+    # Windows count the less, the more they cost.
+    script("""
+        means = []
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            means.append(F.cross_entropy(model(x), y).item())
+            token_count += y.numel()
+            byte_count += byte_table[y].sum()
+        weights = np.exp(-4.0 * (np.array(means) - min(means)))
+        loss_sum = (weights * means).sum() / weights.sum() * token_count
+    """),
     _by_hand("if v > 9.0: v = 9.0"),
     losses_added("torch.topk(nll, 460, largest=False)[0]"),
     losses_added("torch.tensor([v for v in nll.tolist() if v < 9.0])"),

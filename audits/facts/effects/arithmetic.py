@@ -13,6 +13,7 @@ from typing import Final
 from audits.facts import folding, literals
 from audits.facts.call import Call
 from audits.facts.effects import (
+    coverage,
     losses,
     makers,
     pieces,
@@ -57,6 +58,7 @@ def combine(
     if isinstance(op, ast.Add | ast.Mult) and any(ref.kind == "list" for ref in left.refs):
         return makers.container(interp, "list", [element_of(left), element_of(right)], node)
     labels, site = _folded(op, left, right, made, node), interp.site(node, scope)
+    labels |= coverage.share(interp, op, left, right, node, site)
     match op:
         case ast.Add():
             labels |= losses.both_sides(interp, left, right, site)

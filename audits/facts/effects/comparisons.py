@@ -13,7 +13,18 @@ from audits.facts import folding
 from audits.facts.documented.configuration import LAUNCHER
 from audits.facts.effects import coverage, deadlines, pieces, sifts
 from audits.facts.events import Given, Hit, Region, Site
-from audits.facts.labels import FILE, GIVEN, HIT, LAST_ROUND, LOOP, REGION, TOKENS, Label, ids
+from audits.facts.labels import (
+    FILE,
+    GIVEN,
+    HIT,
+    LAST_ROUND,
+    LOOP,
+    REGION,
+    SHARE,
+    TOKENS,
+    Label,
+    ids,
+)
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
@@ -45,7 +56,9 @@ def compare(interp: Interpreter, node: ast.Compare, values: list[Value], scope: 
     rounds = _last_rounds(interp, node, values) if len(values) == 2 else frozenset()
     itself = ast.dump(node.left) == ast.dump(node.comparators[0])  # is it a number at all?
     labels = made.labels if itself else sifts.tested(values, made.labels)
+    labels = frozenset(one for one in labels if one.kind != SHARE)
     labels |= {mask} | rounds | coverage.rounds(node.ops[0], values)
+    labels |= coverage.compared(node.ops[0], values)
     labels |= pieces.marked(BLANK, values).labels
     by_number = any(isinstance(value.const, int | float) for value in values)
     by_number |= HIT in kinds_of(made)  # zero or one, too: a hint comes true

@@ -1,28 +1,114 @@
 """Coverage: loops that go through a part of what there is, as their own text says.
 
-Guarantees: a bound counts as shortened when it is a plain fraction of a size, or a list when every
-second entry, or a sample, is taken of it; where another loop begins at that bound, nothing is left.
-Does not cover: bounds that are numbers; fractions that a setting gives.
+Guarantees: a bound counts as shortened when it is a plain fraction of a size, through whatever
+names and functions it goes, or a list when every second entry, or a sample, is taken of it; where
+another loop begins at that bound, nothing is left.
+Does not cover: bounds that are numbers.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.events import Part, Site
-from audits.facts.labels import LOOP, PART, ROUND, ROUNDS, Label, ids
+from audits.facts.labels import (
+    LIMITED,
+    LOOP,
+    NOTHING,
+    PART,
+    ROUND,
+    ROUNDS,
+    SHARE,
+    SIZE,
+    STREAM,
+    TOKENS,
+    Label,
+    ids,
+    kinds,
+)
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Value, labels_of
+from audits.facts.values import Value, derive, labels_of
 
 LARGEST_DIVISOR: Final = 16  # what is divided by more is counted in other units
 SAMPLES: Final = frozenset({"random.sample", "random.choices", "numpy.random.choice"})
 # Bytes of a file over bytes of a token, and a rank's own share.
+LAUNCHED: Final = frozenset({"WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"})
 _OTHER_UNITS: Final = re.compile(r"itemsize|nbytes|getsize|st_size|element_size|world|rank")
 _DEPTH: Final = 3
+SIZES: Final = frozenset({"shape", "size"})  # attributes that say how many there are
+
+
+def size(interp: Interpreter, of: Value, made: Value) -> Value:
+    """`len(starts)`, `tokens.numel()`: how many there are; of a piece of the stream that a loop
+    cut, nothing."""
+    held = labels_of(of)
+    whole = any(one.kind == STREAM for one in held) or any(ref.kind == "list" for ref in of.refs)
+    cut = [interp.trace.reads[number] for number in ids(held, TOKENS)]
+    if made.known or any(read.loops or read.home for read in cut) or not (whole or cut):
+        return made
+    kept = frozenset(one for one in made.labels if one.kind not in (STREAM, TOKENS))
+    return Value(labels=kept | {Label(SIZE, 0)}, switches=made.switches)
+
+
+def share(
+    interp: Interpreter, op: ast.operator, left: Value, right: Value, node: ast.AST, site: Site
+) -> frozenset[Label]:
+    """`0.5 * n`, `n // 2` of a size: less than there is."""
+    for whole, by in ((left, right), (right, left)):
+        if kinds(labels_of(whole)) != {SIZE} or by.switches & LAUNCHED:
+            continue
+        number, divides = by.const, whole is left and isinstance(op, ast.Div | ast.FloorDiv)
+        less = isinstance(number, float) and 0.0 < number < 1.0 and isinstance(op, ast.Mult)
+        less |= divides and isinstance(number, int) and 1 < number <= LARGEST_DIVISOR
+        named = ast.unparse(node)
+        if less and not _OTHER_UNITS.search(named):
+            one = Part(site, f"up to {named}", named)
+            return frozenset({Label(SHARE, noted(interp.trace.parts, one))})
+    return NOTHING
+
+
+def ranged(interp: Interpreter, args: list[Value]) -> Value:
+    """`range(first, n // 2, step)`."""
+    stop = args[0] if len(args) == 1 else args[1]
+    if stop is not args[0]:
+        begins(interp, args[0])
+    labels = frozenset(Label(PART, number) for number in ids(labels_of(stop), SHARE))
+    return Value(labels=labels, switches=derive(*args).switches)
+
+
+def least(made: Value) -> Value:
+    """`min(start + width, n // 2)`: an end; what begins there is not made so."""
+    labels = frozenset(Label(LIMITED, one.id) if one.kind == SHARE else one for one in made.labels)
+    return replace(made, labels=labels)
+
+
+def ends(labels: frozenset[Label]) -> frozenset[int]:
+    """The Parts at which a piece with such bounds ends."""
+    return ids(labels, SHARE) | ids(labels, LIMITED)
+
+
+def limited(interp: Interpreter, loop: int, test: Value) -> None:
+    """`while start < n // 2`."""
+    for number in ids(test.labels, SHARE):
+        interp.trace.part_of[loop] = interp.trace.parts[number]
+
+
+def compared(op: ast.cmpop, values: list[Value]) -> frozenset[Label]:
+    """The marks of a bound that something stays below: `start < n // 2`."""
+    below = {ast.Lt: 1, ast.LtE: 1, ast.Gt: 0, ast.GtE: 0}.get(type(op))
+    if below is None or len(values) != 2:
+        return NOTHING
+    return frozenset(one for one in labels_of(values[below]) if one.kind == SHARE)
+
+
+def begins(interp: Interpreter, value: Value) -> None:
+    """Something begins here: the rest of what such a bound left."""
+    interp.trace.begun |= {interp.trace.parts[number] for number in ids(labels_of(value), SHARE)}
 
 
 def fraction(node: ast.expr | None, scope: Scope, depth: int = _DEPTH) -> str | None:
@@ -133,6 +219,8 @@ def of_slice(interp: Interpreter, value: Value, key: Value, node: ast.expr, scop
         return Value(labels=labels, refs=value.refs, switches=value.switches)
     if node.lower is not None:
         interp.trace.begins.add(ast.unparse(node.lower))
+    elif shares := ids(labels_of(key), SHARE):
+        return replace(value, labels=value.labels | {Label(PART, one) for one in shares})
     match node.step:
         case ast.Constant(value=int(by)) if by > 1:
             return part(interp, value, f"every {by}th", interp.site(node, scope))
@@ -148,17 +236,20 @@ def rounds(op: ast.cmpop, values: list[Value]) -> frozenset[Label]:
         return frozenset()
     count, limit = values
     known = isinstance(limit.const, int) and not isinstance(limit.const, bool) and limit.const > 1
-    loops = ids(labels_of(count), LOOP) if known else frozenset()
-    return frozenset(Label(ROUNDS, loop) for loop in loops)
+    shares = frozenset(one for one in labels_of(limit) if one.kind == SHARE)
+    loops = ids(labels_of(count), LOOP) if known or shares else frozenset()
+    return shares | {Label(ROUNDS, loop) for loop in loops}
 
 
 def left(interp: Interpreter, node: ast.If, test: Value, site: Site) -> None:
-    """`if i >= 100: break`: there may be more than that."""
-    if not node.body or not isinstance(node.body[-1], ast.Break):
+    """`if i >= 100: break`: there may be more than that. A share of all is less."""
+    if not node.body or not isinstance(node.body[-1], ast.Break | ast.Continue):
         return
-    for loop in ids(labels_of(test), ROUNDS):
-        how = f"left where {ast.unparse(node.test)}"
-        interp.trace.part_of.setdefault(loop, Part(site, how, sure=False))
+    sure = SHARE in kinds(test.labels)
+    if isinstance(node.body[-1], ast.Break) or sure:
+        for loop in ids(labels_of(test), ROUNDS):
+            how = f"left where {ast.unparse(node.test)}"
+            interp.trace.part_of.setdefault(loop, Part(site, how, sure=sure))
 
 
 def part(interp: Interpreter, value: Value, how: str, site: Site, end: str = "") -> Value:
@@ -174,6 +265,7 @@ def enter(
     """A loop that goes through such a part; the step of any other."""
     if isinstance(over, ast.Call) and getattr(over.func, "id", "") == "range" and over.args[2:]:
         interp.trace.steps[loop] = over.args[2]
-    found = [interp.trace.parts[number] for number in ids(labels_of(iterable), PART)]
+    marks = sorted(ids(labels_of(iterable), PART))
+    found = [interp.trace.parts[number] for number in marks]
     for one in [*found, *([own] if own else [])]:
         interp.trace.part_of[loop] = one

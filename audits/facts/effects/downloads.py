@@ -1,7 +1,8 @@
 """Downloads, foreign weights and programs: calls that reach out of the process.
 
-Guarantees: only calls that the reading reaches are noted, with whether they fetch data or weights.
-Does not cover: sockets opened by hand, programs other than the usual ones.
+Guarantees: only calls that the reading reaches are noted, with whether they fetch data or weights;
+a socket counts when something is sent or received after it was connected to another machine.
+Does not cover: programs other than the usual ones; addresses that are computed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 from audits.facts.call import Call
 from audits.facts.events import Download, Pretrained, Program
 from audits.facts.state import Interpreter
+from audits.facts.values import Obj, Value
 
 _DATA: Final = frozenset(
     {"snapshot_download", "hf_hub_download", "urlretrieve", "urlopen", "load_dataset", "wget"}
@@ -19,6 +21,25 @@ _DATA: Final = frozenset(
 )
 _TOOLS: Final = frozenset({"get_kernel", "torch.hub.load"})
 _PROGRAMS: Final = {"wget": True, "curl": True, "git clone": True, "pip install": False}
+_CONNECTS: Final = frozenset(
+    {"socket.create_connection", "http.client.HTTPConnection", "http.client.HTTPSConnection"}
+    | {"ftplib.FTP", "smtplib.SMTP", "telnetlib.Telnet", "asyncio.open_connection"}
+)
+_TALKS: Final = frozenset(
+    {
+        "send",
+        "sendall",
+        "sendto",
+        "sendmsg",
+        "sendfile",
+        "recv",
+        "recv_into",
+        "recvfrom",
+        "makefile",
+    }
+)
+_HERE: Final = frozenset({"", "localhost", "127.0.0.1", "::1", "0.0.0.0"})
+_CONNECTED: Final = "connected to another machine"
 _STARTERS: Final = frozenset({"run", "Popen", "check_call", "check_output", "call", "system"})
 
 
@@ -27,7 +48,7 @@ def note(interp: Interpreter, path: str, call: Call) -> None:
     last = path.rsplit(".", 1)[-1]
     if last == "from_pretrained" and "Tokenizer" not in path:
         interp.trace.pretrained.append(Pretrained(interp.site_of(call), interp.moment(), path))
-    if last in _DATA or path in _DATA:
+    if (path in _CONNECTS and _elsewhere(call.args[:1])) or last in _DATA or path in _DATA:
         _append(interp, path, call, data=True)
     elif last in _TOOLS or path in _TOOLS:
         _append(interp, path, call, data=False)
@@ -40,6 +61,27 @@ def note(interp: Interpreter, path: str, call: Call) -> None:
         for program, data in _PROGRAMS.items():
             if program in words:
                 _append(interp, program, call, data=data and "pip" not in words)
+
+
+def a_socket(call: Call) -> Value:
+    return Value(refs=frozenset({Obj("socket", call.node.lineno)}))
+
+
+def on_socket(interp: Interpreter, ref: Obj, name: str, call: Call) -> None:
+    """`connect`, and what is sent or received afterwards."""
+    given = call.args[-1:] if name == "sendto" else call.args[:1]
+    if name in ("connect", "connect_ex", "sendto") and _elsewhere(given):
+        ref.attrs[_CONNECTED] = Value(True)
+    if name in _TALKS and _CONNECTED in ref.attrs:
+        _append(interp, f"socket.{name}", call, data=True)
+
+
+def _elsewhere(given: list[Value]) -> bool:
+    """Whether an address, or a host, is known and another machine's."""
+    host = (
+        given[0].items[0].const if given and given[0].items else given[0].const if given else None
+    )
+    return isinstance(host, str) and host not in _HERE and not host.startswith(("/", "127."))
 
 
 def _words(node: ast.Call) -> list[str]:

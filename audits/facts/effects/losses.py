@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from typing import Final
 
 from audits.facts.call import Call
 from audits.facts.effects.worths import score_of
@@ -26,6 +27,7 @@ from audits.facts.labels import (
     ONE_HOT,
     OUTPUT,
     PATCHED,
+    PIECE_LENGTH,
     REALISED,
     REGION,
     SELF_WEIGHTED,
@@ -38,8 +40,10 @@ from audits.facts.labels import (
 )
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Value, kinds_of, labels_of
+from audits.facts.values import Value, element_of, kinds_of, labels_of
 from audits.facts.worth import Form, Span
+
+WITHOUT_BYTES: Final = "tokens without bytes are left out"
 
 
 def note_target(
@@ -159,7 +163,9 @@ def left_out(interp: Interpreter, kept: Value, test: Value, site: Site) -> froze
     mask = isinstance(test.worth, Span) or REGION in kinds_of(test)
     if not mask or score_of(kept) is None or not _own_tokens(interp, labels_of(kept), test):
         return frozenset()
-    change = Change(site, interp.moment(), "left out by the token itself")
+    by_size = PIECE_LENGTH in kinds_of(test)
+    how = WITHOUT_BYTES if by_size else "left out by the token itself"
+    change = Change(site, interp.moment(), how)
     return frozenset({Label(BY_TOKEN, noted(interp.trace.changes, change))})
 
 
@@ -216,8 +222,15 @@ def self_weighting(interp: Interpreter, left: Value, right: Value, site: Site) -
     totals = ids(labels_of(left), ACCUMULATED) & ids(labels_of(right), ACCUMULATED)
     if not a & b or totals & interp.trace.converted:  # bits, times counts of the same tensor
         return set()
-    number = noted(interp.trace.weightings, Weighting(site, interp.moment()))
+    lengths = any(_of_length(value) for value in (left, right))
+    number = noted(interp.trace.weightings, Weighting(site, interp.moment(), lengths))
     return {Label(SELF_WEIGHTED, number)}
+
+
+def _of_length(value: Value) -> bool:
+    """Code lengths, also in a list; not probabilities."""
+    worth = score_of(value) or score_of(element_of(value))
+    return worth is not None and worth.form is Form.NATS
 
 
 def patched(interp: Interpreter, value: Value, name: str, call: Call) -> Value:

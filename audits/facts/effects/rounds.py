@@ -12,12 +12,24 @@ from copy import deepcopy
 from typing import Final
 
 from audits.facts.events import Bounds
-from audits.facts.labels import AHEAD, BEHIND, LOOP, NOTHING, Label, ids, kinds
+from audits.facts.labels import (
+    AHEAD,
+    BEHIND,
+    LIMITED,
+    LOOP,
+    NOTHING,
+    SHARE,
+    SIZE,
+    Label,
+    ids,
+    kinds,
+)
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, labels_of
 
 MAX_DEPTH: Final = 4  # of names that stand for names
+_SIZED: Final = frozenset({SIZE, SHARE, LIMITED})
 _PLACED: Final = frozenset({AHEAD, BEHIND})
 
 
@@ -38,7 +50,7 @@ def moved(
     loops, others = ids(labels_of(left), LOOP), ids(labels_of(right), LOOP)
     if isinstance(op, ast.Sub):
         return frozenset(Label(BEHIND, loop) for loop in loops - others)
-    if not isinstance(op, ast.Add) or kinds(left.labels) - {LOOP}:
+    if not isinstance(op, ast.Add) or kinds(left.labels) - _SIZED - {LOOP}:
         return NOTHING
     added = ast.unparse(node.right)
     factors: list[str] = []
@@ -55,7 +67,7 @@ def moved(
 def of_length(left: Value, right: Value) -> frozenset[Label]:
     """The marks that a difference of two places of one loop no longer has: it is a length."""
     a, b = labels_of(left), labels_of(right)
-    if not kinds(a | b) <= _PLACED | {LOOP}:
+    if not kinds(a | b) <= _PLACED | _SIZED | {LOOP}:
         return NOTHING
     shared = ids(a, LOOP) & ids(b, LOOP)
     return frozenset(one for one in a | b if one.id in shared)

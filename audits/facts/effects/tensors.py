@@ -14,6 +14,7 @@ from audits.facts.effects import (
     arithmetic,
     by_hand,
     choices,
+    coverage,
     regions,
     tables,
     totals,
@@ -52,7 +53,7 @@ _OVERWRITES: Final = frozenset({"copy_", "set_", "zero_", "fill_"})
 def on_tensor(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -> Value:
     args = call.args
     if name in MEASURES:
-        return BLANK
+        return coverage.size(interp, me, BLANK)
     if name in _ADDS_BY_KEY and len(args) > 1:
         keys = args[1] if name != "index_put_" else args[0]
         tables.note_write(interp, frozenset({ref}), keys, interp.site_of(call))

@@ -36,6 +36,7 @@ def reachable(value: Value, depth: int = 4) -> frozenset[Obj]:
 def backward(interp: Interpreter, loss: Value, site: Site) -> None:
     if interp.pending_used:
         interp.pending, interp.pending_used = [], False
+    interp.trace.learning |= set(interp.loops)
     interp.pending.append(Gradient(site, labels_of(loss), interp.moment()))
 
 

@@ -51,6 +51,16 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A list or a range that is left before its end, or thinned."""
+
+    site: Site
+    how: str  # "up to (n + 1) // 2"
+    end: str = ""  # the bound as written: what begins there is the rest
+    sure: bool = True  # whether it must be less than all
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRead:
     """A piece of the validation stream, cut out by a subscript."""
 
@@ -63,6 +73,7 @@ class TokenRead:
     rounds: frozenset[int] = frozenset()  # loops that cut the list of where to cut
     region: Region | None = None  # the bounds that it was cut with, as written
     bounds: Bounds = Bounds()
+    parts: frozenset[Part] = frozenset()  # shares of all at which it ends
 
 
 @dataclass(frozen=True, slots=True)

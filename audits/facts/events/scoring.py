@@ -76,6 +76,7 @@ class Weighting:
 
     site: Site
     moment: Moment
+    lengths: bool = False  # code lengths are weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,6 @@ class Sift:
     site: Site
     moment: Moment
     by: frozenset[Label]  # what the test hangs on
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A list or a range that is left before its end, or thinned."""
-
-    site: Site
-    how: str  # "up to (n + 1) // 2"
-    end: str = ""  # the bound as written: what begins there is the rest
-    sure: bool = True  # whether it must be less than all
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from audits.facts.effects import (
     arithmetic,
     by_hand,
     comparisons,
+    coverage,
     losses,
     makers,
     pieces,
@@ -58,7 +59,9 @@ def evaluate(interp: Interpreter, node: ast.expr, scope: Scope) -> Value:
             evaluate(interp, node.value, scope)
             return slope
         case ast.Attribute():
-            return attribute(evaluate(interp, node.value, scope), node.attr)
+            base = evaluate(interp, node.value, scope)
+            made = attribute(base, node.attr)
+            return coverage.size(interp, base, made) if node.attr in coverage.SIZES else made
         case ast.Call():
             return calls.call_node(interp, node, scope)
         case ast.Subscript():

@@ -92,6 +92,8 @@ def call_library(interp: Interpreter, path: str, call: Call) -> Value:
         return calls.call_value(interp, own, call)
     made = _called(interp, path, call)
     last = path.rsplit(".", 1)[-1]
+    if last in choices.MINIMA and len(call.args) > 1:
+        made = coverage.least(made)
     if last in sifts.SORTS | sifts.PICKS and call.args:
         made = sifts.ordered(interp, last, call.args[0], made, interp.site_of(call))
     if made.worth is None and not made.refs:
@@ -131,9 +133,11 @@ def _called(interp: Interpreter, path: str, call: Call) -> Value:
     if path == contract.MODEL:
         return contract.model(call.node)
     if path == "len" and call.args:
-        return pieces.length(call.args[0])
+        return coverage.size(interp, call.args[0], pieces.length(call.args[0]))
     downloads.note(interp, path, call)
     last = path.rsplit(".", 1)[-1]
+    if path == "range" and call.args:
+        return coverage.ranged(interp, call.args)
     if last in _MEASURES and "." not in path.removeprefix("builtins."):
         return Value(switches=derive(*call.args).switches)
     if (made_new := _maker(interp, path, last, call)) is not None:
@@ -159,6 +163,8 @@ def _folded(path: str, call: Call) -> object:
 
 def _maker(interp: Interpreter, path: str, last: str, call: Call) -> Value | None:
     """What makes a new object, or hands its argument through."""
+    if path == "socket.socket":
+        return downloads.a_socket(call)
     if last in foreign.LOADERS:
         return foreign.library(interp, call)
     if last in ("bytes", "bytearray"):

@@ -33,7 +33,7 @@ def run_while(interp: Interpreter, node: ast.While, scope: Scope) -> bool:
     if truth(test) is False and not (interp.explore and test.switches):
         return statements.run_block(interp, node.orelse, scope)
     with interp.guarded(test.switches, inactive=truth(test) is False):
-        _run_body(interp, node, scope, None)
+        _run_body(interp, node, scope, test)
     with interp.choosing_by(statistics.open_choice(interp, test, node, scope)):
         statistics.stopped(interp, scope, weights.reachable)
     return statements.run_block(interp, node.orelse, scope)
@@ -43,22 +43,23 @@ def _run_body(
     interp: Interpreter,
     node: ast.For | ast.AsyncFor | ast.While,
     scope: Scope,
-    iterable: Value | None,
+    over: Value,  # what a `for` goes through, or the test of a `while`
 ) -> None:
     counters = _forget_counters(node.body, scope)
     before = dict(scope.names)
     with interp.loop() as number:
         for name in counters:
             scope.names[name] = _numbered(scope.names[name], number)
-        if iterable is None or isinstance(node, ast.While):
+        if isinstance(node, ast.While):
             interp.trace.open_loops.add(number)
+            coverage.limited(interp, number, over)
         else:
             rounds.enter(interp, number, node.iter)
-            if isinstance(iterable.const, range):
-                interp.rounds[number] = len(iterable.const)
+            if isinstance(over.const, range):
+                interp.rounds[number] = len(over.const)
             own = coverage.of_range(interp, node.iter, scope)
-            coverage.enter(interp, number, iterable, own, node.iter)
-            bind(interp, node.target, _numbered(element_of(iterable), number), scope)
+            coverage.enter(interp, number, over, own, node.iter)
+            bind(interp, node.target, _numbered(element_of(over), number), scope)
             for one in ast.walk(node.target):  # whatever the name was before
                 scope.definitions.pop(getattr(one, "id", ""), None)
         falls = statements.run_block(interp, node.body, scope)

@@ -18,7 +18,9 @@ from audits.facts.effects import (
     choices,
     containers,
     contract,
+    coverage,
     disk,
+    downloads,
     foreign,
     hooks,
     losses,
@@ -120,7 +122,7 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     """A method of what is no object of the submission: a number, or something made of labels."""
     args = call.args
     if name in tensors.MEASURES:
-        return BLANK
+        return coverage.size(interp, base, BLANK)
     if name in shards.LISTS:  # of a path that is not known
         return shards.listed(interp, derive(base, *args))
     if name in ("parse_args", "parse_known_args"):
@@ -190,6 +192,9 @@ def _on(interp: Interpreter, ref: Obj, base: Value, name: str, call: Call) -> Va
             return models.on_model(interp, ref, me, name, call)
         case "list" | "dict":
             return containers.on_container(interp, ref, me, name, call)
+        case "socket":
+            downloads.on_socket(interp, ref, name, call)
+            return me if name == "__enter__" else BLANK
         case "file":
             return _on_file(interp, ref, me, name, call)
     return tensors.on_tensor(interp, ref, me, name, call)

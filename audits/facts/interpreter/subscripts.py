@@ -28,10 +28,13 @@ from audits.facts.labels import (
     ACCUMULATED,
     COUNT,
     HASHED,
+    LIMITED,
     LOOP,
     NOTHING,
     OUTPUT,
     ROUND,
+    SHARE,
+    SIZE,
     STATISTIC,
     STREAM,
     TOKENS,
@@ -46,6 +49,7 @@ from audits.facts.values import BLANK, Library, Value, derive, kinds_of, labels_
 from audits.facts.worth import Form
 
 _HOLDERS = ("list", "dict")
+_NO_CONTENT = frozenset({STREAM, TOKENS, STATISTIC, SHARE, LIMITED, SIZE})
 
 
 def load(interp: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
@@ -54,6 +58,8 @@ def load(interp: Interpreter, node: ast.Subscript, scope: Scope) -> Value:
     if any(isinstance(ref, Library) and ref.path == "os.environ" for ref in base.refs):
         return interp.config.read(str(key.const), BLANK) if key.known else BLANK
     sliced = isinstance(node.slice, ast.Slice)
+    if sliced:
+        coverage.begins(interp, _begin(interp, node.slice, scope))
     if base.known and key.known and not sliced:
         return Value(folding.item(base.const, key.const), base.labels, switches=base.switches)
     if base.items is not None and isinstance(key.const, int):
@@ -96,13 +102,12 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
             ids(index, ROUND),
             regions.region(node.slice, scope),
             placed,
+            frozenset(interp.trace.parts[one] for one in coverage.ends(index | labels)),
         )
         number = noted(interp.trace.reads, read)
         cut = Label(TOKENS, number)
         # Where a piece lies is not what it holds: a document's bounds come from the whole stream.
-        labels = frozenset(
-            one for one in labels | index if one.kind not in (STREAM, TOKENS, STATISTIC)
-        )
+        labels = frozenset(one for one in labels | index if one.kind not in _NO_CONTENT)
         index, labels = NOTHING, rounds.unplaced(labels) | {cut}
     if OUTPUT in held and TOKENS in kinds(index) and not kinds(index) & {OUTPUT, COUNT}:
         interp.trace.targets |= ids(index, TOKENS)  # of rows of logits, the entries of targets

@@ -12,10 +12,11 @@ from audits.facts.effects.worths.held import (
     worth_of,
 )
 from audits.facts.effects.worths.operators import combined, negated, rescaled
-from audits.facts.effects.worths.steps import BETTER
+from audits.facts.effects.worths.steps import BETTER, TILTS
 
 __all__ = [
     "BETTER",
+    "TILTS",
     "add_to",
     "begin",
     "chosen",

@@ -22,6 +22,7 @@ FEWEST_TOKENS: Final = 256  # no alphabet is smaller, so that a floor of c lifts
 MOST_TOKENS_A_BYTE: Final = 0.75  # real tokenizers have from 1.6 to 5 bytes a token
 CONVERSIONS: Final = (math.log(2.0), 1.0 / math.log(2.0))
 BETTER: Final = "the better of two"
+TILTS: Final = "nats for nothing, where a test comes true"
 
 
 def scaled(interp: Interpreter, worth: Worth, by: Span, site: Site) -> Worth | None:
@@ -109,7 +110,7 @@ def lifted(interp: Interpreter, worth: Worth, by: Span, site: Site) -> Worth | N
             gain = -by.low if worth.form is Form.NATS else by.high
             if abs(gain) > 30.0:
                 return None
-            how = f"{gain:g} nats for nothing"
+            how = f"{gain:g} nats for nothing" if by.low == by.high else f"{gain:g} {TILTS}"
             return replace(
                 worth, mass=worth.mass * math.exp(gain), change=remembered(interp, site, how)
             )
