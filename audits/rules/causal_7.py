@@ -96,12 +96,11 @@ class _OwnRank(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         match node:
-            case ast.BinOp(op=ast.Mod(), left=ast.BinOp(left=rank, right=ast.Constant())):
-                if (
-                    isinstance(node.left.op, ast.Add | ast.Sub)
-                    and "rank" in ast.unparse(rank).lower()
-                ):
-                    return rank
+            case ast.BinOp(
+                op=ast.Mod(),
+                left=ast.BinOp(op=ast.Add() | ast.Sub(), left=rank, right=ast.Constant()),
+            ) if "rank" in ast.unparse(rank).lower():
+                return rank
         return self.generic_visit(node)
 
 
