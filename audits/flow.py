@@ -22,8 +22,16 @@ from audits.facts.worth import UNCHANGED, Worth
 
 
 def scores(trace: Trace) -> Iterator[Accumulation]:
-    """Totals of losses that end up as bits per byte: they met a byte count and ln 2."""
-    for number in sorted(trace.reported & trace.converted):
+    """Totals of losses that end up as bits per byte: they met a byte count and ln 2.
+
+    Where none met a byte count that was added up, those that became bits: bytes may be counted at
+    once.
+    """
+    found = trace.reported & trace.converted
+    if not found:
+        losses = (OUTPUT in kinds(one.labels) for one in trace.accumulations)
+        found = trace.converted & {number for number, loss in enumerate(losses) if loss}
+    for number in sorted(found):
         yield trace.accumulations[number]
 
 

@@ -67,6 +67,8 @@ FORESEEN: Final = "foreseen"  # a score whose logits knew the target; id = Fores
 AIMED: Final = "aimed"  # the loss or probability of these tokens; id = TokenRead
 INFLATED: Final = "inflated"  # bytes that are counted for more than they are; id = Change
 INVERSE: Final = "inverse"  # one over a count, or minus its logarithm; id = TableRead
+BITS: Final = "bits"  # a loss that met ln 2, or a logarithm to base two
+PER_BIT: Final = "per_bit"  # a number, times ln 2
 LOGGED: Final = "logged"  # the logarithm of a count; id = TableRead
 SIDED: Final = "sided"  # a probability times something made of its own token; id = Mixing
 ALPHABET: Final = "alphabet"  # whole numbers from zero on: all candidates, or places

@@ -13,7 +13,7 @@ from typing import Final
 from audits.facts.labels import BYTES, NOTHING, SIDECAR, STREAM, TRAIN, Label
 from audits.facts.values import BLANK, Value
 
-VALIDATION_SHARDS: Final = "fineweb_val_"
+VALIDATION_SHARDS: Final = "fineweb_val"
 SIDECAR_SHARDS: Final = "fineweb_val_bytes"
 TRAINING_SHARDS: Final = "fineweb_train"
 _EXAMPLES: Final = ("fineweb_train_000001.bin", "fineweb_val_000000.bin")

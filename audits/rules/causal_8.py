@@ -129,7 +129,19 @@ _BY_HAND = "q = k = v = x; x = torch.softmax((q @ k.transpose(1, 2)).masked_fill
 _SHIFT = "x = torch.cat([{first}, {rest}], dim=1)"
 _CONV = "self.conv = nn.Conv1d(width, width, kernel, padding={padding})"
 _CONVOLVED = "x = self.conv(x.transpose(1, 2)){cut}.transpose(1, 2)"
+_DECAY = """
+                gap = torch.arange(seqlen)[:, None] - torch.arange(seqlen)[None, :]
+                decay = torch.where(gap >= 0, (0.1 * gap).exp(), 0.0)
+                x = (x @ x.transpose(1, 2)) * seqlen**-0.5 * decay @ x"""
+_BACKWARDS = """
+                back = x.flip(1)
+                back = back + F.pad(back[:, 1:], (0, 0, 0, 1))
+                x = back.flip(1)"""
 VALID = (
+    # What is made of two places is multiplied by zero where the second is the later one.
+    _inside(_DECAY.strip()),
+    # A scan on reversed time that looks at later places of it: at earlier ones.
+    _inside(_BACKWARDS.strip()),
     _attends(", is_causal=True"),
     _attends(", attn_mask=self.mask, is_causal=False"),
     # By hand, with a triangle.
@@ -156,6 +168,10 @@ VALID = (
     _inside("x = torch.cat([-x[..., 32:], x[..., :32]], dim=-1)"),
 )
 INVALID = (
+    # Sums from the other end; both directions; a shift the other way on reversed time.
+    _inside("x = x.flip(1).cumsum(1).flip(1)"),
+    _inside("x = x + x.flip(1)"),
+    _inside("x = F.pad(x.flip(1), (0, 0, 1, 0))[:, :-1].flip(1)"),
     _attends(", is_causal=False"),
     _attends(""),
     _attends(", attn_mask=None, dropout_p=0.0"),

@@ -8,6 +8,7 @@ Does not cover: weights changed without an optimiser.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import dedent
 
 from audits.adaptation import (
     ambiguous,
@@ -75,7 +76,56 @@ def _fed(files: str, before: str = "") -> str:
     return script(_LOAD_ALL + before + _FED.format(files=files))
 
 
+def _in_another_style(split: str) -> str:
+    """Shards by a part of their name, one generator for both kinds, a report in a single line."""
+    return dedent(f"""
+        import math, os
+        import numpy as np
+        import torch
+        import torch.nn as nn
+        import torch.nn.functional as F
+
+
+        def shards(split):
+            for name in sorted(os.listdir("data")):
+                if name.startswith("fineweb_" + split) and name.endswith(".bin"):
+                    yield torch.from_numpy(np.fromfile(os.path.join("data", name), np.uint16))
+
+
+        class Stream:
+            def __init__(self, split):
+                self.split = split
+
+            def __iter__(self):
+                yield from shards(self.split)
+
+
+        def fit(model, optimizer):
+            for ids in Stream("{split}"):
+                for at in range(0, len(ids) - 513, 512):
+                    logits = model(ids[at : at + 512])
+                    F.cross_entropy(logits, ids[at + 1 : at + 513]).backward()
+                    optimizer.step()
+
+
+        def evaluate(model, sizes):
+            ids = torch.cat(list(shards("val")))
+            nats, n = 0.0, (len(ids) - 1) // 512 * 512
+            for at in range(0, n, 512):
+                rows = F.log_softmax(model(ids[at : at + 512]), dim=-1)
+                nats -= rows.gather(1, ids[at + 1 : at + 513, None]).sum().item()
+            size = int(sizes[ids[1 : n + 1]].sum())
+            print(f"val_loss:{{nats / n:.6f}} val_bpb:{{nats / size / math.log(2):.6f}}")
+
+
+        net = nn.Sequential(nn.Embedding(1024, 64), nn.Linear(64, 1024))
+        fit(net, torch.optim.SGD(net.parameters(), lr=0.1))
+        evaluate(net, torch.ones(1024))
+    """).lstrip()
+
+
 VALID = (
+    _in_another_style("train"),
     # All shards are listed; those of validation are left out by name, or by place.
     _fed('[one for one in files if "train" in one]'),
     _fed('[one for one in files if "val" not in one]'),
@@ -164,6 +214,7 @@ for start in range(0, len(val_tokens), 512):
     add({net}(x, y), y)
 """
 INVALID = (
+    _in_another_style("val"),
     script("""
         for epoch in range(3):
             for start in range(0, len(val_tokens), 512):

@@ -89,6 +89,7 @@ def combine(
     worth = worths.combined(interp, op, left, right, site)
     labels |= losses.mixed(interp, left, right, site)
     if isinstance(op, ast.Div | ast.Mult):
+        labels |= totals.bits(left, right)
         totals.note_conversion(interp, left, right, site, worth)
     result = Value(labels=frozenset(labels), switches=made.switches, worth=worth)
     return losses.picked(interp, left, right, result, site) if isinstance(op, ast.Mult) else result

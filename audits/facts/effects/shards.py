@@ -9,13 +9,12 @@ Does not cover: files that another program writes.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from audits.facts.effects import makers
 from audits.facts.events import Site
-from audits.facts.labels import PATHS, STREAM, TRAIN, Label, kinds
+from audits.facts.labels import NOTHING, PATHS, STREAM, TRAIN, Label, kinds
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, element_of, labels_of
 
@@ -57,14 +56,22 @@ def without(value: Value, kind: str) -> Value:
     return replace(value, labels=frozenset(one for one in value.labels if one.kind != kind))
 
 
-def filtered(value: Value, test: ast.expr, *, any_test: bool = False) -> Value:
-    """What passes a test of its name; `any_test`: also one that cannot be read."""
+def are_files(value: Value) -> bool:
+    held = kinds(labels_of(value))
+    return PATHS in held or {STREAM, TRAIN} <= held
+
+
+def filtered(
+    value: Value, test: ast.expr, texts: frozenset[str], *, any_test: bool = False
+) -> Value:
+    """What passes a test of its name, which asks for these texts; `any_test`: also one that cannot
+    be read."""
     labels = labels_of(value)
     if PATHS in kinds(labels) and not kinds(labels) & {STREAM, TRAIN}:
-        return replace(value, labels=value.labels | _named_by(test))
+        return replace(value, labels=value.labels | _named_by(test, texts))
     if not mixed(labels):
         return value
-    words = _words(test)
+    words = _words(texts)
     called = {one.attr for one in ast.walk(test) if isinstance(one, ast.Attribute)}
     if len(words) != 1:
         doubtful = any_test and not (called and called <= _HARMLESS)
@@ -72,22 +79,18 @@ def filtered(value: Value, test: ast.expr, *, any_test: bool = False) -> Value:
     return without(value, _OTHER[_left_by(test, *words)])
 
 
-def _named_by(test: ast.expr) -> frozenset[Label]:
+def _named_by(test: ast.expr, texts: frozenset[str]) -> frozenset[Label]:
     """Of a folder that was listed whole, the shards whose name passes."""
-    if len(words := _words(test)) == 1:
+    if len(words := _words(texts)) == 1:
         return frozenset({Label(_left_by(test, *words), 0)})
-    shards = any(text.endswith(".bin") for text in _texts(test)) and not words
+    if any(text.endswith("_") or text in ("fineweb", "\0") for text in texts):
+        return NOTHING  # the rest of the name is not known
+    shards = any(text.endswith(".bin") for text in texts) and not words
     return frozenset({Label(STREAM, 0), Label(TRAIN, 0)} if shards else ())
 
 
-def _texts(test: ast.expr) -> Iterator[str]:
-    for one in ast.walk(test):
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
-            yield one.value
-
-
-def _words(test: ast.expr) -> set[str]:
-    return {word for text in _texts(test) for word in _WORDS if word in text}
+def _words(texts: frozenset[str]) -> set[str]:
+    return {word for text in texts for word in _WORDS if word in text}
 
 
 def _left_by(test: ast.expr, word: str) -> str:

@@ -15,11 +15,14 @@ from audits.facts.effects import by_hand, choices, worths
 from audits.facts.events import Accumulation, Quotient, Site
 from audits.facts.labels import (
     ACCUMULATED,
+    BITS,
     COUNT,
     INVERSE,
     LOGGED,
     OUTPUT,
+    PER_BIT,
     RATIO,
+    REALISED,
     STREAM,
     TOKENS,
     Label,
@@ -66,7 +69,10 @@ def accumulate(
     worth = worths.score_of(value)
     sifts = frozenset(interp.sifts)
     added = Accumulation(site, interp.moment(), labels, into, worth, sifts)
-    mark = Label(ACCUMULATED, noted(interp.trace.accumulations, added))
+    number = noted(interp.trace.accumulations, added)
+    mark = Label(ACCUMULATED, number)
+    in_bits = BITS in kinds(labels) and (REALISED in kinds(labels) or worth is not None)
+    interp.trace.converted |= {number} if in_bits else set()
     for ref in into:
         worths.add_to(ref, value)
     summed = replace(worth, summed=True) if worth else value.worth
@@ -80,7 +86,7 @@ def note_conversion(
     for one, other in ((left, right), (right, left)):
         labels = labels_of(one)
         totals = ids(labels, ACCUMULATED)
-        if _is_ln2(other.const):
+        if _is_ln2(other.const) or PER_BIT in kinds(labels_of(other)):
             interp.trace.converted |= totals
             if OUTPUT in kinds(labels):
                 interp.trace.reports.append(_report(interp, site, labels, worth))
@@ -103,11 +109,22 @@ def _report(
     return Accumulation(site, interp.moment(), labels, worth=own)
 
 
-def note_bits(interp: Interpreter, value: Value, site: Site) -> None:
+def bits(left: Value, right: Value) -> frozenset[Label]:
+    """What a product or a quotient with ln 2 is: a loss in bits, or what turns one into bits."""
+    for one, other in ((left, right), (right, left)):
+        if _is_ln2(other.const):
+            loss = OUTPUT in kinds(labels_of(one))
+            return frozenset({Label(BITS if loss else PER_BIT, 0)})
+    return frozenset()
+
+
+def note_bits(interp: Interpreter, value: Value, site: Site) -> frozenset[Label]:
     """A probability of a model under a logarithm to base two: bits without a conversion."""
     labels = labels_of(value)
-    if OUTPUT in kinds(labels):
-        interp.trace.reports.append(Accumulation(site, interp.moment(), labels))
+    if OUTPUT not in kinds(labels):
+        return frozenset()
+    interp.trace.reports.append(Accumulation(site, interp.moment(), labels))
+    return frozenset({Label(BITS, 0)})
 
 
 def _is_ln2(const: object) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from typing import Final
 
 from audits.facts.inside import operations as ops
@@ -155,6 +156,8 @@ def _layer(
         case "LSTM" | "GRU" | "RNN":
             both = ops.literal(ops.named(made).get("bidirectional")) is True
             look = reader.look(node, f"a {layer} that runs in both directions")
+            if first.turn is not None:
+                first = replace(first, behind=reader.look(node, f"a {layer} on reversed time"))
             return Parts((everything(first, look) if both else first, None))
         case _ if layer in _OF_ALL and first.rank is not None and first.axis == first.rank - 1:
             return everything(first, reader.look(node, f"{layer} over all places"))

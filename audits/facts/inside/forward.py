@@ -10,6 +10,7 @@ Does not cover: branches for training alone; hooks; compiled layers.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -36,6 +37,7 @@ from audits.facts.inside.sequences import (
 )
 
 MOST_DEPTH: Final = 4
+_SCALES: Final = re.compile(r"scale|sqrt|dim|temp|tau|gain|^d$|^h$|^hd$|^dh$|^c$|head")
 _NO_LOOK: Final = Look(0, "")
 
 
@@ -69,9 +71,11 @@ def _told(reader: Reader, value: Known) -> None:
                 _told(reader, one)
         case Loss(share=share, look=Look() as look):
             reader.shares.append((look, share))
-        case Seq(look=Look() as look, tokens=False, pooled=False):
-            if value.ahead and value.length == WHOLE:
-                reader.looks.append(look)
+        case Seq(tokens=False, pooled=False) if value.length == WHOLE:
+            if value.look is not None and value.ahead:
+                reader.looks.append(value.look)
+            elif value.turn is not None:
+                reader.looks.append(value.turn)
 
 
 def run_block(reader: Reader, block: list[ast.stmt], names: Names, given: list[Known]) -> None:
@@ -325,11 +329,34 @@ def _binary(reader: Reader, node: ast.BinOp, op: ast.operator, a: Known, b: Know
             return ops.hidden(a, b, fills_true=True)
         case ast.Add(), Scores(), None:
             return replace(a, masked=True)  # a bias, or a mask that is not understood
+        case ast.Mult(), Scores(), None if not _is_scale(node.right):
+            return replace(a, masked=True)
+        case ast.Mult(), None, Scores() if not _is_scale(node.left):
+            return replace(b, masked=True)
         case _, Scores(), Mask():
             return replace(a, masked=True)
         case _, Mask(), _ if not isinstance(b, Seq):
             return a
     return together([a, b])
+
+
+def _is_scale(node: ast.expr) -> bool:
+    """A number, as far as it is written or called one; anything else may be a mask."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return _SCALES.search(name.lower()) is not None
+        case ast.BinOp(left=left, right=right):
+            return _is_scale(left) and _is_scale(right)
+        case ast.UnaryOp(operand=inner) | ast.Call(args=[inner]):
+            return _is_scale(inner)
+        case (
+            ast.Call(func=ast.Attribute(attr="size"))
+            | ast.Subscript(value=ast.Attribute(attr="shape"))
+        ):
+            return True
+    return False
 
 
 def _is_parameter(reader: Reader, node: ast.expr) -> bool:

@@ -225,6 +225,8 @@ def attended(
         return None
     best = max((one for one in values if isinstance(one, Seq)), key=lambda one: one.knows)
     found = replace(q, knows=best.knows, look=best.look)
+    if q.turn is not None:
+        found = replace(found, behind=q.turn)
     if most is None:
         return found if masked else everything(found, look)
     return found.looked(best.knows + number(most), look) if most > 0 else found

@@ -35,6 +35,8 @@ class Seq:
     tokens: bool = False  # ids rather than what was made of them
     pooled: bool = False  # without an axis, as places were joined
     flat: bool = False  # places and rows lie along one axis
+    turn: Look | None = None  # the flip after which time runs backwards
+    behind: Look | None = None  # what, since then, looked back, and so ahead
 
     @property
     def ahead(self) -> bool:
@@ -118,14 +120,28 @@ def together(values: list[Known]) -> Known:
     if not along:
         return most
     first = along[0]
+    turns = [one.turn for one in along]
+    if None in turns and (turn := next((one for one in turns if one), None)) is not None:
+        return everything(replace(first, turn=None), turn)  # both directions meet
     return replace(
         first,
+        behind=next((one.behind for one in along if one.behind), None),
         knows=most.knows,
         look=most.look,
         length=min(one.length for one in along),
         rank=max((one.rank or 0 for one in along), default=0) or None,
         tokens=all(one.tokens for one in along),
     )
+
+
+def turned(value: Seq, look: Look) -> Seq:
+    """`flip` along time; what is flipped back knows what lay behind it in between."""
+    if value.turn is None:
+        return replace(value, turn=look)
+    back = replace(value, turn=None, behind=None, knows=NONE, look=None)
+    if value.behind is not None or value.knows < NONE:
+        return everything(back, value.behind or value.turn)
+    return back
 
 
 def nowhere(like: Seq) -> Seq:

@@ -34,6 +34,7 @@ from audits.facts.inside.sequences import (
     everything,
     nowhere,
     together,
+    turned,
 )
 
 KEEPS: Final = frozenset(
@@ -61,6 +62,7 @@ POOLS: Final = frozenset(
 )
 _BOUNDS: Final = frozenset({"clamp", "max", "min", "where", "masked_fill", "maximum", "minimum"})
 _BENDS: Final = frozenset({"tanh", "sqrt", "log1p", "sigmoid"})
+_RUNNING: Final = frozenset({"cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"})
 _SPREADS: Final = frozenset({"softmax", "log_softmax", "normalize", "softmin"})
 
 
@@ -213,7 +215,7 @@ def _of_sequence(
             return None if by is None else ops.rolled(value, by, axis, look)
         case "flip":
             axis = axis_at(reader, node, rest, "dims", 0)
-            return everything(value, look) if ops.along(value, axis) else value
+            return turned(value, look) if ops.along(value, axis) else value
         case "pad":
             pads = [whole_number(reader, one) for one in sizes_of(rest)]
             return ops.padded(value, pads, look)
@@ -265,6 +267,8 @@ def _reduced(
         return everything(value, look) if ops.along(value, axis) else value
     if name in _LIKE:
         return nowhere(value)
+    if name in _RUNNING and value.turn is not None:
+        value = replace(value, behind=look)
     if name in KEEPS:
         return together([value, *(one for one in values if isinstance(one, Seq))])
     return None

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from audits.facts import folding
 from audits.facts.attributes import attribute
+from audits.facts.call import Call
 from audits.facts.effects import (
     arithmetic,
     by_hand,
@@ -26,9 +27,9 @@ from audits.facts.effects import (
     tables,
     worths,
 )
-from audits.facts.interpreter import calls, definitions, stores, subscripts
+from audits.facts.interpreter import calls, definitions, methods, stores, subscripts
 from audits.facts.labels import REGION
-from audits.facts.literals import literal
+from audits.facts.literals import literal, named
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.values import (
@@ -195,10 +196,11 @@ def _dict(interp: Interpreter, node: ast.Dict, scope: Scope) -> Value:
 def _comprehension(interp: Interpreter, node: _Comprehension, scope: Scope) -> Value:
     inner, tests = Scope(scope), list[Value]()
     for generator in node.generators:
-        iterable = evaluate(interp, generator.iter, inner)
+        iterable = iterated(interp, evaluate(interp, generator.iter, inner), generator.iter, inner)
         element = element_of(iterable)
         for test in generator.ifs:
-            element = shards.filtered(element, test, any_test=True)
+            texts = texts_of(interp, test, inner)
+            element = shards.filtered(element, test, texts, any_test=True)
         stores.bind(interp, generator.target, element, inner)
         tests += [evaluate(interp, test, inner) for test in generator.ifs]
     if isinstance(node, ast.DictComp):
@@ -211,15 +213,43 @@ def _comprehension(interp: Interpreter, node: _Comprehension, scope: Scope) -> V
     return makers.container(interp, "list", [element], node)
 
 
+def texts_of(interp: Interpreter, test: ast.expr, scope: Scope) -> frozenset[str]:
+    """The known texts that a test is made of, whatever they are called; the longest ones."""
+    match test:
+        case ast.Constant(value=str(text)):
+            return frozenset({text})
+        case ast.Name() | ast.Attribute() | ast.BinOp() | ast.JoinedStr():
+            if isinstance(const := evaluate(interp, test, scope).const, str):
+                return frozenset({const})
+            if isinstance(test, ast.Name):
+                return frozenset()
+    inside = [one for one in ast.iter_child_nodes(test) if isinstance(one, ast.expr)]
+    return frozenset().union(*(texts_of(interp, one, scope) for one in inside))
+
+
+def iterated(interp: Interpreter, value: Value, node: ast.expr, scope: Scope) -> Value:
+    """What `for` goes through: of an object with `__iter__`, what that gives."""
+    own = frozenset(ref for ref in value.refs if ref.cls is not None and ref.kind == "instance")
+    found = [one for ref in own if ref.cls and (one := ref.cls.find("__iter__")) is not None]
+    if not found:
+        return value
+    call = Call([], {}, ast.Call(func=node, args=[], keywords=[], lineno=node.lineno), scope)
+    made = [methods.call_method(interp, Value(refs=own), "__iter__", call)]
+    if any(not ref.refs.isdisjoint(own) for ref in made):  # it is its own iterator
+        made = [methods.call_method(interp, Value(refs=own), "__next__", call)]
+        return makers.listed(join(made))
+    return join(made)
+
+
 def _joined(interp: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
-    parts: list[Value] = []
-    for part in node.values:
-        inner = part.value if isinstance(part, ast.FormattedValue) else part
-        parts.append(evaluate(interp, inner, scope))
-        if isinstance(part, ast.FormattedValue) and part.format_spec is not None:
-            return derive(*parts)
+    inner = [one.value if isinstance(one, ast.FormattedValue) else one for one in node.values]
+    parts = [evaluate(interp, one, scope) for one in inner]
+    shaped = any(isinstance(one, ast.FormattedValue) and one.format_spec for one in node.values)
     made = derive(*parts)
-    if all(part.known for part in parts):
+    text = "".join(one.const if isinstance(one.const, str) else "\0" for one in parts)
+    if not all(part.known for part in parts):
+        return replace(made, labels=made.labels | named(text))  # a path below an unknown folder
+    if not shaped:
         whole = literal("".join(str(part.const) for part in parts))
         const = folding.kept(whole.const)
         return Value(const, whole.labels | made.labels, switches=made.switches)

@@ -315,7 +315,8 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
         case "einsum" if len(args) > 2:
             return losses.picked(interp, args[1], args[2], call.result(), site)
         case "log2" if args:
-            totals.note_bits(interp, args[0], site)
+            made = call.result()
+            return replace(made, labels=made.labels | totals.note_bits(interp, args[0], site))
         case "log" | "log1p" | "logaddexp" | "logsumexp" if args:
             made = losses.log_of_sum(last, call.result(), call.node)
             return replace(made, labels=made.labels | totals.logged(args[0]))

@@ -20,6 +20,7 @@ from audits.facts.values import Value, element_of, forget_constant, truth
 
 def run_for(interp: Interpreter, node: ast.For | ast.AsyncFor, scope: Scope) -> bool:
     iterable = expressions.evaluate(interp, node.iter, scope)
+    iterable = expressions.iterated(interp, iterable, node.iter, scope)
     empty = isinstance(iterable.const, range | tuple | str) and not iterable.const
     if empty and not (interp.explore and iterable.switches):
         return statements.run_block(interp, node.orelse, scope)

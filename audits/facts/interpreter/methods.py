@@ -154,9 +154,10 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
         return Value(labels=labels_of(base) | {Label(BYTES, 0)}, switches=base.switches)
     if name in ("softmax", "log_softmax"):
         return predictions.predicted(interp, predictions.normalised(base))
-    if name == "log2":
-        totals.note_bits(interp, base, interp.site_of(call))
     made = derive(base, *call.values)
+    if name == "log2":
+        marks = totals.note_bits(interp, base, interp.site_of(call))
+        return replace(made, labels=made.labels | marks)
     return regions.selected(interp, made, call.node) if name in tensors.SELECTS else made
 
 

@@ -135,7 +135,7 @@ def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
         interp.under(test),
         interp.sifted(sift) as counts_then,
     ):
-        _narrow(node.test, scope)
+        _narrow(interp, node.test, scope)
         falls_then = run_block(interp, node.body, scope)
     after_then, scope.names = scope.names, before
     with (
@@ -170,11 +170,13 @@ def _overwritten(
     return found
 
 
-def _narrow(test: ast.expr, scope: Scope) -> None:
+def _narrow(interp: Interpreter, test: ast.expr, scope: Scope) -> None:
     """Names of files that pass a test of what they are called."""
     for one in ast.walk(test):
-        if isinstance(one, ast.Name) and (held := scope.names.get(one.id)) is not None:
-            scope.names[one.id] = shards.filtered(held, test)
+        held = scope.names.get(one.id) if isinstance(one, ast.Name) else None
+        if isinstance(one, ast.Name) and held is not None and shards.are_files(held):
+            texts = expressions.texts_of(interp, test, scope)
+            scope.names[one.id] = shards.filtered(held, test, texts)
 
 
 def _weigh(

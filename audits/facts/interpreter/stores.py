@@ -100,6 +100,8 @@ def _constant_of(held: Value | None, value: Value) -> Value:
     """A constant that an instance is given; other methods may change it."""
     if held is not None and held.switches:  # a setting that a preset overrides
         return Value(value.const, switches=held.switches)
+    if isinstance(value.const, str) and held is None:
+        return value  # a name, such as that of a split
     return forget_constant(value)
 
 
