@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audits.bounded import Bounds
-from audits.contests import Recognised, chosen_contest
+from audits.contests import Contest, Recognised, chosen_contest
 from audits.folder import NothingToScan
 from audits.folder import UsageError as NotReadable
 from audits.guarded import scan_guarded
@@ -27,6 +27,10 @@ from harness.checks.refereed.mass import worst_gap
 from harness.checks.size import Size, check_size
 from harness.checks.static import check_static, first_lines
 from harness.checks.status import Finding
+from harness.claims.checks import check_claims
+from harness.claims.evidence import weighed
+from harness.claims.reading import claims_of
+from harness.claims.said import as_json
 from harness.configure.contest_script import ContestScript, scoring_sizes
 from harness.configure.native_program import NativeProgram
 from harness.configure.record_script import read_record
@@ -77,6 +81,7 @@ class Evaluation:
     submission: Submission | None = None
     data: DataFolder | None = None
     contest: Recognised | None = None  # of a record
+    claims: dict[str, Any] | None = None  # of its papers, as the report tells them
     artifact: Path | None = None
     main: Run | None = None
     source: SourceRun | None = None
@@ -167,6 +172,9 @@ class Evaluation:
             if self.submission.kind is Kind.RECORD:
                 self.contest = chosen_contest(self.options.folder, self.options.contest)
             self.findings += self._of_contest()
+        if self.contest is not None and self.options.folder.is_dir():
+            with self._phase("claims"):
+                self._claim(self.contest.contest)
         if self.options.static:
             with self._phase("scan"):
                 self._scan()
@@ -196,6 +204,13 @@ class Evaluation:
         if self.contest is None or self.options.static:
             return []
         return check_frozen(self.contest.contest, self.options.folder)
+
+    def _claim(self, contest: Contest) -> None:
+        """What its papers say of its numbers, against each other and the files."""
+        claims = claims_of(self.options.folder, contest, self._bounds)
+        found = check_claims(claims, contest)
+        self.findings += weighed(found)
+        self.claims = as_json(claims, found, whole=False)
 
     def _subject(self) -> Subject:
         """The script of a folder, by its contest's file where that tells all that a run needs."""
@@ -326,6 +341,7 @@ class Evaluation:
                 "driven": driven_json(self.examination) if self.examination else None,
                 "evidence": self._files(),
                 **self._contest_told(),
+                **({} if self.claims is None else {"claims": self.claims}),
                 "evidence_sha256": evidence_sha256(self.options.out, self._files()),
             },
         )

@@ -114,6 +114,7 @@ class Score:
     between_rows: str  # forbid, score-first or allow
     printed: str  # a regular expression of the line; group 1 is the number
     which: str  # first, last or least of several
+    target: float  # that has to be reached, in a race to it; 0 where less is simply better
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Limits:
     """What a run may take; 0 where the contest says nothing."""
 
     train_s: float
+    eval_s: float
     artifact_bytes: int
     clock: str  # self or outside
     free_steps: int
@@ -133,7 +135,40 @@ class Significance:
     rule: str  # none, z or t
     sigma: float
     p: float
+    margin: float  # nats by which a record has to be better
     results: str  # a file with every try; may be empty
+
+
+@dataclass(frozen=True, slots=True)
+class KnownText:
+    """A validation set whose size is known."""
+
+    n_bytes: int
+    tokens: int  # where this many are scored; 0: whatever the tokenizer
+    documents: int  # 0: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Numbers of a log that together were seen where something was wrong."""
+
+    rule: str
+    numbers: Mapping[str, float]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperClaims:
+    """What a folder of the contest has to say of its runs, and how its logs say it."""
+
+    required: tuple[str, ...]  # patterns of files; `|` between such as will do
+    texts: tuple[KnownText, ...]  # none: no denominator is claimed against
+    ranks: int  # of the contest's machine; 0: not said
+    limited: str  # a regular expression of tracks whose limits hold; empty: of each
+    unlimited: str  # the same of tracks without limits; may be empty
+    folder: str  # a regular expression of the folder's name; may be empty
+    suspects: tuple[Suspect, ...]
+    lines: Mapping[str, tuple[str, ...]]  # name of a number -> regular expressions of its lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +193,7 @@ class Contest:
     tokenizer: TokenizerFiles | None
     sizes: tuple[Size, ...]
     environment: Mapping[str, str]  # of a small run
+    claims: PaperClaims
 
     @property
     def adapted(self) -> bool:

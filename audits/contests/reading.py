@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,12 +23,15 @@ from audits.contests.contest import (
     Family,
     Files,
     Frozen,
+    KnownText,
     Limits,
+    PaperClaims,
     Rows,
     Score,
     Significance,
     Size,
     SizeRole,
+    Suspect,
     TokenizerFiles,
     Where,
 )
@@ -158,7 +161,8 @@ def _shown(value: object) -> str:
 
 def _require_sense(contest: Contest, name: str) -> None:
     """What a schema cannot say."""
-    for complaint in (*_of_score(contest), *_of_files(contest), *_of_sizes(contest)):
+    parts = (_of_score(contest), _of_files(contest), _of_sizes(contest), _of_claims(contest))
+    for complaint in (one for part in parts for one in part):
         raise ContestError(name, *complaint)
 
 
@@ -183,6 +187,30 @@ def _of_score(contest: Contest) -> list[Complaint]:
             ("score.function", 'missing, and the family is "function"', 'write "module:function"')
         )
     return found
+
+
+UNITS = ("n", "s", "ms", "word")  # groups of a line's pattern: what the figure counts
+
+
+def _of_claims(contest: Contest) -> Iterator[Complaint]:
+    own = contest.claims
+    bare = {
+        "claims.limited": own.limited,
+        "claims.unlimited": own.unlimited,
+        "claims.folder": own.folder,
+    }
+    patterns = list(bare.items())
+    for name, several in contest.claims.lines.items():
+        patterns += [(f"claims.lines.{name}", pattern) for pattern in several]
+    for key, pattern in patterns:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            yield key, f"no regular expression ({error})", "mend it"
+            continue
+        if key not in bare and len(set(groups) & set(UNITS)) != 1:
+            cure = f"name one group {' or '.join(f'(?P<{unit}>...)' for unit in UNITS)}"
+            yield key, f"{pattern!r} has no unit", cure
 
 
 def _of_files(contest: Contest) -> list[Complaint]:
@@ -270,9 +298,11 @@ def _contest(table: Mapping[str, Any]) -> Contest:
             score.get("between_rows", "score-first"),
             score["printed"],
             score.get("which", "last"),
+            float(score.get("target", 0.0)),
         ),
         limits=Limits(
             float(limits.get("train_s", 0.0)),
+            float(limits.get("eval_s", 0.0)),
             limits.get("artifact_bytes", 0),
             limits.get("clock", "self"),
             limits.get("free_steps", 0),
@@ -281,6 +311,7 @@ def _contest(table: Mapping[str, Any]) -> Contest:
             chance.get("rule", "none"),
             float(chance.get("sigma", 0.0)),
             float(chance.get("p", 0.0)),
+            float(chance.get("margin", 0.0)),
             chance.get("results", ""),
         ),
         rules=MappingProxyType(dict(table.get("rules", {}))),
@@ -290,6 +321,25 @@ def _contest(table: Mapping[str, Any]) -> Contest:
         tokenizer=_tokenizer(table.get("tokenizer")),
         sizes=tuple(map(_size, table.get("sizes", ()))),
         environment=MappingProxyType(dict(table.get("environment", {}))),
+        claims=_claims(table.get("claims", {})),
+    )
+
+
+def _claims(table: Mapping[str, Any]) -> PaperClaims:
+    texts = [
+        KnownText(one["bytes"], one.get("tokens", 0), one.get("documents", 0))
+        for one in table.get("text", ())
+    ]
+    lines = {name: tuple(patterns) for name, patterns in table.get("lines", {}).items()}
+    return PaperClaims(
+        tuple(table.get("required", ())),
+        tuple(texts),
+        table.get("ranks", 0),
+        table.get("limited", ""),
+        table.get("unlimited", ""),
+        table.get("folder", ""),
+        tuple(Suspect(one["rule"], one["numbers"], one["why"]) for one in table.get("suspect", ())),
+        MappingProxyType(lines),
     )
 
 

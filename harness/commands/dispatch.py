@@ -34,6 +34,7 @@ class Command:
 COMMANDS = {
     "evaluate": Command("harness.commands.evaluate", "run a submission and judge what it did"),
     "scan": Command("audits.scan", "read submissions and report what breaks the rules"),
+    "claims": Command("harness.commands.claims", "do a folder's own numbers agree?"),
     "corpus": Command("audits.corpus.__main__", "scan every submission of a repository"),
     "doctor": Command(
         "harness.commands.doctor", "try hostile scripts on this machine, and say what holds"

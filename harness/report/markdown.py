@@ -33,6 +33,8 @@ def render_markdown(report: Json) -> str:
             parts.append(_folded(title, _table(rows)))
     if report.get("driven"):
         parts.append(_folded("How it was run, and every printed number", _run(report["driven"])))
+    if said := [*_claimed(report.get("claims"))]:
+        parts.append(_folded("What it says of its own numbers", _listed(said)))
     parts.append(_folded("Not covered", _listed(report["not_covered"])))
     parts.append(_made_by(report))
     return "\n\n".join(parts) + "\n"
@@ -64,6 +66,14 @@ def _listed(lines: Sequence[str]) -> str:
 
 def _run(driven: Json) -> str:
     return _listed(driven_lines(driven))
+
+
+def _claimed(claims: Json | None) -> Iterator[str]:
+    """What does not simply hold."""
+    for one in claims["findings"] if claims else ():
+        if one["standing"] != "pass":
+            at = f" ({', '.join(one['places'])})" if one["places"] else ""
+            yield f"{one['standing']}, {one['rule']}: {one['message']}{at}"
 
 
 def _table(rows: Sequence[tuple[str, Json]]) -> str:

@@ -27,7 +27,7 @@ LEVELS = {
     "referee": "proved: the harness held the tokens",
     "black_box": "proved by running it",
     "instrumented": "seen inside its process",
-    "read": "read in its code",
+    "read": "read in its files",
 }
 FAMILIES = ("ORDER", "PASS", "NORM", "CAUSAL", "DATA", "BYTES")  # named causes first, SOURCE last
 NOT_EXAMINED = "no run tested it, and a CLEAN verdict needs it to pass"

@@ -126,22 +126,29 @@ def _figure(declared: object) -> float | None:
     return float(declared)
 
 
-def _settings(text: str) -> dict[str, str]:
-    """Settings of one log: the first value of a name counts, later lines show progress."""
+def dumped(text: str) -> dict[str, str]:
+    """Settings that a log lists, one a line: what the script was told, and nothing measured."""
     found: dict[str, str] = {}
     run: list[tuple[str, str]] = []
-    for line in text.split("\n"):
+    for line in (*text.split("\n"), ""):
         if match := _DUMPED.match(line):
             run.append((match[1], match[2]))
             continue
         if len(run) >= 8:  # a dump, not a line that happens to look like one
             _keep(found, run)
         run = []
+    return found
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Settings of one log: the first value of a name counts, later lines show progress."""
+    found = dumped(text)
+    for line in text.split("\n"):
+        if _DUMPED.match(line):
+            continue
         if len(line) < 3_000 and not line.startswith((" ", "\t", "step", "warmup")):
             _keep(found, ((one[1].lower(), one[2]) for one in _ASSIGNED.finditer(line)))
             _keep(found, ((one[1], one[2]) for one in _INLINE.finditer(line)))
-    if len(run) >= 8:
-        _keep(found, run)
     return found
 
 

@@ -16,7 +16,7 @@ from audits.bounded import at_file
 
 MAX_BYTES = 2_000_000  # of one paper; the longest README of two thousand real ones has 0.1 MB
 
-
+READ_BYTES = 1 << 20  # at a time, where only lines are counted
 LEAVES = "a link that leads out of its folder"
 
 
@@ -51,12 +51,41 @@ def read_paper(path: Path, at_most: int | None = None) -> Paper | None:
     return paper
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A long paper: its beginning and its end, in whole lines."""
+
+    begin: str
+    end: str = ""  # empty: all of it is the beginning
+    end_line: int = 0  # lines before the end
+    unreadable: str = ""  # why some of it is missing
+
+
+def read_ends(path: Path, of_each: int) -> Ends | None:
+    """`of_each`: bytes of the beginning, and of the end. None where there is no such paper."""
+    beginning = read_paper(path, 2 * of_each)
+    if beginning is None:
+        return None
+    if not beginning.text or (n_bytes := path.stat().st_size) <= 2 * of_each:
+        return Ends(beginning.text, unreadable=beginning.unreadable)
+    begin = beginning.text[: beginning.text.rfind("\n", 0, of_each) + 1]
+    with path.open("rb") as file:
+        lines = 0
+        while file.tell() < (start := n_bytes - of_each):
+            lines += file.read(min(READ_BYTES, start - file.tell())).count(b"\n")
+        _, _, raw = file.read(of_each).partition(b"\n")
+    why = f"{n_bytes - of_each - len(raw):,} bytes of its middle were not read"
+    return Ends(begin, _decoded(raw, whole=True).text, lines + 1, why)
+
+
 def leaves(path: Path, folder: Path) -> bool:
     """Whether it is a link to something outside the folder, which is not the submission's."""
     return path.is_symlink() and not path.resolve().is_relative_to(folder.resolve())
 
 
 def _decoded(raw: bytes, *, whole: bool) -> Paper:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):  # as PowerShell writes what it is given
+        return Paper(raw.decode("utf-16", "replace"))
     try:
         return Paper(raw.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -166,7 +166,7 @@ def test_what_only_reading_found_is_said_to_be_read() -> None:
         said("DATA-1", Status.FAIL, "line 7", Level.READ),
         said("CAUSAL-1", Status.FAIL, "9 of 9 moved"),
     )
-    assert any(RULES["DATA-1"].broken in line and "read in its code" in line for line in screen)
+    assert any(RULES["DATA-1"].broken in line and "read in its files" in line for line in screen)
     assert any(RULES["CAUSAL-1"].broken in line and "proved by running" in line for line in screen)
     assert not any("line 7" in line for line in screen if "Running it" in line)
 

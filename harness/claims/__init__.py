@@ -1,0 +1,1 @@
+"""What a folder says of its numbers: read into one record, checked against each other and files."""
