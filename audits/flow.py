@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from audits.facts.events import Accumulation, Change, Moment, Region
 from audits.facts.labels import (
+    ACCUMULATED,
     OUTPUT,
     REGION,
     TOKENS,
@@ -22,17 +23,12 @@ from audits.facts.worth import UNCHANGED, Worth
 
 
 def scores(trace: Trace) -> Iterator[Accumulation]:
-    """Totals of losses that end up as bits per byte: they met a byte count and ln 2.
-
-    Where none met a byte count that was added up, those that became bits: bytes may be counted at
-    once.
+    """Totals of losses that end up as bits per byte; where the folder tells which number it
+    submits, those in it.
     """
-    found = trace.reported & trace.converted
-    if not found:
-        losses = (OUTPUT in kinds(one.labels) for one in trace.accumulations)
-        found = trace.converted & {number for number, loss in enumerate(losses) if loss}
-    for number in sorted(found):
-        yield trace.accumulations[number]
+    for number in sorted(trace.scored):
+        if trace.submitted is None or Label(ACCUMULATED, number) in trace.submitted:
+            yield trace.accumulations[number]
 
 
 def results(trace: Trace) -> Iterator[Accumulation]:
@@ -42,14 +38,26 @@ def results(trace: Trace) -> Iterator[Accumulation]:
     nothing about order.
     """
     yield from scores(trace)
-    yield from trace.reports
+    yield from reports(trace)
+
+
+def reports(trace: Trace) -> list[Accumulation]:
+    """Losses at their turn into bits; of a submitted number, those that are in it as a whole."""
+    submitted = trace.submitted
+    if submitted is None:
+        return trace.reports
+    return [
+        one
+        for one in trace.reports
+        if {label for label in one.labels if label.kind in (OUTPUT, ACCUMULATED)} <= submitted
+    ]
 
 
 def headlines(trace: Trace) -> Iterator[Accumulation]:
     """Scores; of what was never summed, only the last report: others are log lines."""
     yield from scores(trace)
-    if trace.reports:
-        yield max(trace.reports, key=lambda one: one.moment.position)
+    if found := reports(trace):
+        yield max(found, key=lambda one: one.moment.position)
 
 
 def changed(trace: Trace) -> Iterator[tuple[Accumulation, Worth, Change]]:

@@ -22,7 +22,7 @@ from audits.facts.labels import (
     kinds,
 )
 from audits.facts.trace import Trace
-from audits.flow import common_loops, scores, with_ancestors
+from audits.flow import common_loops, reports, scores, with_ancestors
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _place(read: TokenRead) -> tuple[object, ...] | None:
 def _shapeable(trace: Trace) -> Iterator[Accumulation]:
     """Scores; of reports, which hold whatever met their total, only what shaped a loss."""
     yield from scores(trace)
-    for report in trace.reports:
+    for report in reports(trace):
         if not ids(report.labels, ACCUMULATED):
             yield report
 

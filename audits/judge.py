@@ -9,16 +9,19 @@ Does not cover: files that the entry neither imports nor starts; they are listed
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from audits import facts
 from audits.catalogue import RULES
 from audits.contests import Contest, chosen_contest, frozen_files
+from audits.facts.documented.logs import SubmittedLine
 from audits.facts.events import FlagDefault, LossyText
 from audits.facts.texts import flags, preparation
 from audits.facts.texts.native import Natives
+from audits.facts.trace import Trace
 from audits.findings import STATUSES, Confidence, FileReport, Finding, Role, ScanReport
 from audits.flow import scores
 from audits.folder import Files, Target, targets_of
@@ -129,11 +132,31 @@ class _Reading(Files):
         trace.lossy_texts += self.lossy_texts
         self.cut_short |= trace.cut_short
         self.scored |= any(scores(trace))
+        if explore:
+            self._keep(rules, trace, _switched_off)
+            return
+        self._keep(rules, trace, lambda match: match)
+        if trace.submitted is not None:
+            line = self.target.config.logs.submitted[0]
+            trace.submitted = None
+            self._keep(rules, trace, partial(_beside, line=line))
+
+    def _keep(self, rules: Collection[str], trace: Trace, said: Callable[[Match], Match]) -> None:
+        """What the checks find that is not known yet, as it is to be said."""
         for rule in sorted(rules):
             surest = sorted(CHECKS[rule].run(trace), key=lambda match: _SURENESS[match.confidence])
             for match in surest:
-                kept = _switched_off(match) if explore else match
-                self.matches.setdefault((rule, match.file, match.line), kept)
+                self.matches.setdefault((rule, match.file, match.line), said(match))
+
+
+def _beside(match: Match, line: SubmittedLine) -> Match:
+    """A match in results that the run prints, but that are not in the number it submits."""
+    place = f"{line.file} line {line.printed.line}"
+    message = (
+        f"{match.message}; printed beside the submitted number, which is {place}: "
+        f"{line.printed.text[:EXCERPT_LENGTH]}"
+    )
+    return replace(match, message=message, confidence=Confidence.LOW)
 
 
 def _switched_off(match: Match) -> Match:

@@ -11,6 +11,7 @@ from audits.facts.documented.configuration import Configuration
 from audits.facts.interpreter.statements import run_block
 from audits.facts.siblings import Siblings
 from audits.facts.state import Interpreter, OutOfSteps, TreeOf
+from audits.facts.submitted import labels_of_submitted
 from audits.facts.texts.native import Natives
 from audits.facts.trace import Trace
 from audits.facts.values import ClassObj
@@ -33,7 +34,8 @@ def read(
         interp = run(tree_of, entry, config, explore=explore, natives=natives, factory=factory)
         trace = interp.trace
     _describe_off(interp, trace)
-    trace.last_is_headline = config.logs.last_is_headline()
+    trace.last_is_headline = config.logs.last_is_headline
+    trace.submitted = labels_of_submitted(trace, config.logs)
     return trace
 
 

@@ -30,6 +30,7 @@ from audits.facts.events import (
     Hit,
     LookAhead,
     LossyText,
+    Message,
     Mixing,
     ModelLoss,
     NativeCall,
@@ -51,6 +52,7 @@ from audits.facts.events import (
     Update,
     Weighting,
 )
+from audits.facts.labels import OUTPUT, Label, kinds
 from audits.facts.values import Obj
 
 Event = TypeVar("Event")
@@ -120,11 +122,26 @@ class Trace:
     reports: list[Accumulation] = field(default_factory=list)  # losses at their turn into bits
     open_loops: set[int] = field(default_factory=set)  # loops without a variable (while)
     regions: list[Region] = field(default_factory=list)  # interned
+    messages: list[Message] = field(default_factory=list)
+    submitted: frozenset[Label] | None = None  # of the submitted number; None: nothing tells
     last_is_headline: bool | None = None  # whether the last printed score is the declared one
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
     asks_for_bytes: bool = False  # which pieces of the vocabulary stand for a byte
     native: bool = False  # written to the harness's contract, which counts every file
     cut_short: bool = False  # the reading ran out of steps; later code was not seen
+
+    @property
+    def scored(self) -> set[int]:
+        """Accumulations of losses that end up as bits per byte: they met a byte count and ln 2.
+
+        Where none met a byte count that was added up, those that became bits: bytes may be counted
+        at once.
+        """
+        found = self.reported & self.converted
+        if not found:
+            losses = (OUTPUT in kinds(one.labels) for one in self.accumulations)
+            found = self.converted & {number for number, loss in enumerate(losses) if loss}
+        return found
 
     def region(self, region: Region) -> int:
         if region not in self.regions:

@@ -102,7 +102,7 @@ def test_the_declared_figure_tells_the_headline(declared: float, last: bool | No
     """Only a figure that was printed can be told to be the last one or not."""
     text = "step:10/20 val_bpb:9.0\nfirst val_bpb:1.3\nsecond val_bpb: 1.1\n"
 
-    assert from_texts({"a.log": text}, {"val_bpb": declared}).last_is_headline() is last
+    assert from_texts({"a.log": text}, {"val_bpb": declared}).last_is_headline is last
 
 
 CASES = """

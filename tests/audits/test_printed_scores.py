@@ -163,7 +163,7 @@ def test_scans_and_runs_agree_on_the_declared_figure(
         f"first_exact val_loss:3.0 val_bpb:1.30000000\nfinal_exact val_loss:2.0 val_bpb:{printed}\n"
     )
     assert ("final_exact" in declared_score([log], [declared]).declared) is same
-    scanned = from_texts({"train.log": log}, {"val_bpb": declared}).last_is_headline()
+    scanned = from_texts({"train.log": log}, {"val_bpb": declared}).last_is_headline
     assert scanned is (True if same else None)
 
 
@@ -171,7 +171,7 @@ def test_the_nearest_decimals_go_first() -> None:
     """A declared 1.121 may be 1.1210: where a number comes to that, 1.1214 is another one."""
     log = "first val_loss:3.0 val_bpb:1.1210\nfinal val_loss:2.0 val_bpb:1.1214\n"
     assert declared_score([log], [1.121]).declared == {"first"}
-    assert from_texts({"train.log": log}, {"val_bpb": 1.121}).last_is_headline() is False
+    assert from_texts({"train.log": log}, {"val_bpb": 1.121}).last_is_headline is False
 
 
 SCORED_AGAIN = USUAL + "final_T0.98_exact val_loss:6.92000000 val_bpb:4.09000000\n"

@@ -10,12 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from audits.declared import that_come_to
 from audits.facts.documented.manifest import NAME as MANIFEST
 from audits.facts.documented.manifest import manifest_of
 from audits.facts.documented.papers import Paper, read_paper
+from audits.facts.documented.printed_scores import (
+    DeclaredScore,
+    Printed,
+    declared_score,
+    headline,
+    kind,
+    printed_numbers,
+)
 from audits.facts.documented.setting import Setting, SettingKind
 
 MAX_LOGS = 8
@@ -32,12 +40,18 @@ _EVENTS = (
 _INLINE = re.compile(
     rf"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)(?:=|:(?!(?:{_EVENTS})\b))([\w.+-]+)(?=[\s,]|$)"
 )
-_FIGURES = re.compile(
-    r"^(?![ \t]*(?:step|\d+/\d+)).*?\b(?:val_)?bpb\s*[:=]\s*(\d+\.\d+)", re.MULTILINE
-)
 _PROGRESS = re.compile(r"(?:val_bpb|val_loss|train_loss)\s*[:=]\s*\d")  # a log of a run has some
 _QUOTES = "\"'`"
 _WORDS = {"True": "1", "False": "0"}  # how the environment spells them
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedLine:
+    """The line of a log that gives the number which submission.json declares."""
+
+    file: str
+    printed: Printed
+    is_last: bool  # nothing that may be a score was printed behind it
 
 
 @dataclass(frozen=True)
@@ -49,16 +63,20 @@ class Logs:
     declared: float | None = None  # bits per byte in submission.json
     unreadable: Mapping[str, str] = field(default_factory=dict)  # why, by file name
 
+    @cached_property
+    def submitted(self) -> tuple[SubmittedLine, ...]:
+        """The line of each log that gives the declared number; empty when nothing tells."""
+        if self.declared is None:
+            return ()
+        claim = declared_score(self.texts.values(), (self.declared,))
+        found = [_submitted(name, text, claim) for name, text in self.texts.items()]
+        lines = [one for one in found if one is not None]
+        return tuple(lines) if all(kind(one.printed) in claim.declared for one in lines) else ()
+
+    @property
     def last_is_headline(self) -> bool | None:
         """Whether the last number printed is the declared one; None when nothing tells."""
-        printed = [_FIGURES.findall(text) for text in self.texts.values()]
-        runs = [[float(figure) for figure in figures] for figures in printed if figures]
-        if self.declared is None or not runs:
-            return None
-        lasts = [figures[-1] for figures in runs]
-        candidates = {*lasts, sum(lasts) / len(lasts)}
-        same = that_come_to(candidates.union(*runs), self.declared)
-        return not same.isdisjoint(candidates) if same else None
+        return any(one.is_last for one in self.submitted) if self.submitted else None
 
     def printed(self, message: str) -> str | None:
         """Where a message was printed; an occurrence inside quotes is source, not output."""
@@ -71,6 +89,16 @@ class Logs:
                     return f"{name} line {text.count(chr(10), 0, at) + 1}"
                 at = text.find(message, at + 1)
         return None
+
+
+def _submitted(name: str, text: str, claim: DeclaredScore) -> SubmittedLine | None:
+    """None where nothing was printed that may be a score."""
+    numbers = printed_numbers(text)
+    found = headline(numbers, claim)
+    if found is None:
+        return None
+    last = headline(numbers)
+    return SubmittedLine(name, found, last is not None and last.line == found.line)
 
 
 def _is_output(text: str, at: int, message: str) -> bool:

@@ -16,6 +16,7 @@ from audits.facts.effects import (
     coverage,
     losses,
     makers,
+    messages,
     pieces,
     regions,
     rounds,
@@ -84,6 +85,8 @@ def combine(
             labels |= losses.left_out(interp, right, left, site)
             labels |= pieces.inflated(interp, left, right, site)
             labels |= pieces.inflated(interp, right, left, site)
+        case ast.Mod() if isinstance(left.const, str):
+            messages.formatted(interp, left.const, right.items or [right], site)
         case ast.Mod():
             labels |= sifts.period(left, right)
     worth = worths.combined(interp, op, left, right, site)

@@ -1,20 +1,27 @@
-"""Printed messages: a branch whose message stands in a log of the run has been taken.
+"""Printed messages: which branch a log of the run shows to have been taken, and where results are
+put into words.
 
 Guarantees: only a message that the branch alone prints counts; the switch is then read as on, with
-the log's line as its origin.
-Does not cover: branches that print nothing, or only what others print too.
+the log's line as its origin. A line of text with results in it is an event, printed or not.
+Does not cover: branches that print nothing, or only what others print too; lines that are put
+together piece by piece.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from audits.facts.call import Call
 from audits.facts.documented.setting import Setting, SettingKind
+from audits.facts.events import Message, Site
+from audits.facts.labels import ACCUMULATED, OUTPUT, Label
 from audits.facts.state import Interpreter
-from audits.facts.values import Value
+from audits.facts.values import Value, derive, kinds_of, labels_of
 
+_FIELD: Final = re.compile(r"\{[^{}]*\}|%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
 _BLOCKS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -51,6 +58,41 @@ def _fixed(node: ast.expr) -> str:
     if isinstance(node, ast.JoinedStr) and node.values:
         return _fixed(node.values[0])
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def worded(interp: Interpreter, parts: Sequence[Value], site: Site) -> None:
+    """Text and values side by side: each line of it that has a result in it."""
+    if not any(OUTPUT in kinds_of(part) for part in parts if not part.known):
+        return
+    text: list[str] = []
+    labels: set[Label] = set()
+    for part in (*parts, Value("\n")):
+        if not isinstance(part.const, str):  # a number may be written in several ways
+            labels |= {one for one in labels_of(part) if one.kind in (OUTPUT, ACCUMULATED)}
+            continue
+        first, *others = part.const.split("\n")
+        text += [first] if first else []
+        for line in others:
+            if labels and text:
+                said = Message(site, interp.moment(), tuple(text), frozenset(labels))
+                interp.trace.messages.append(said)
+            text, labels = [line] if line else [], set()
+
+
+def formatted(interp: Interpreter, pattern: str, values: Sequence[Value], site: Site) -> None:
+    """`"val_bpb:{:.4f}".format(x)` and `"val_bpb:%.4f" % x`: the values stand for the fields."""
+    texts = _FIELD.split(pattern)
+    parts = [Value(texts[0])]
+    for text in texts[1:]:
+        parts += [derive(*values), Value(text)]
+    worded(interp, parts, site)
+
+
+def printed(interp: Interpreter, call: Call) -> None:
+    """`print("val_bpb", x)`; of one argument, what it says was put together before."""
+    if len(call.args) > 1:
+        between = [part for one in call.args for part in (one, Value(" "))]
+        worded(interp, between[:-1], interp.site_of(call))
 
 
 def _others_say(interp: Interpreter, block: list[ast.stmt], message: str) -> bool:

@@ -62,6 +62,31 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A line that is put together of text and of results."""
+
+    site: Site
+    moment: Moment
+    text: tuple[str, ...]  # what is known of it, in order
+    labels: frozenset[Label]  # of the results in it
+
+    @property
+    def length(self) -> int:
+        """Characters that are known."""
+        return sum(len(part.strip()) for part in self.text)
+
+    def fits(self, line: str) -> bool:
+        """Whether the line may be this message, filled in."""
+        at = 0
+        for part in self.text:
+            at = line.find(part, at)
+            if at < 0:
+                return False
+            at += len(part)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class Patch:
     """An upper bound, or a replacement of bad values, put on realised losses."""
 

@@ -20,6 +20,7 @@ from audits.facts.effects import (
     coverage,
     losses,
     makers,
+    messages,
     pieces,
     shards,
     sifts,
@@ -244,12 +245,14 @@ def iterated(interp: Interpreter, value: Value, node: ast.expr, scope: Scope) ->
 def _joined(interp: Interpreter, node: ast.JoinedStr, scope: Scope) -> Value:
     inner = [one.value if isinstance(one, ast.FormattedValue) else one for one in node.values]
     parts = [evaluate(interp, one, scope) for one in inner]
-    shaped = any(isinstance(one, ast.FormattedValue) and one.format_spec for one in node.values)
+    plain = [getattr(one, "format_spec", None) is None for one in node.values]
+    said = [part if as_is else derive(part) for part, as_is in zip(parts, plain, strict=True)]
+    messages.worded(interp, said, interp.site(node, scope))
     made = derive(*parts)
     text = "".join(one.const if isinstance(one.const, str) else "\0" for one in parts)
     if not all(part.known for part in parts):
         return replace(made, labels=made.labels | named(text))  # a path below an unknown folder
-    if not shaped:
+    if all(plain):
         whole = literal("".join(str(part.const) for part in parts))
         const = folding.kept(whole.const)
         return Value(const, whole.labels | made.labels, switches=made.switches)

@@ -25,6 +25,7 @@ from audits.facts.effects import (
     foreign,
     losses,
     makers,
+    messages,
     pieces,
     predictions,
     ranks,
@@ -134,6 +135,8 @@ def _called(interp: Interpreter, path: str, call: Call) -> Value:
         return contract.model(call.node)
     if path == "len" and call.args:
         return coverage.size(interp, call.args[0], pieces.length(call.args[0]))
+    if path == "print":
+        messages.printed(interp, call)
     downloads.note(interp, path, call)
     last = path.rsplit(".", 1)[-1]
     if path == "range" and call.args:

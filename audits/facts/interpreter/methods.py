@@ -24,6 +24,7 @@ from audits.facts.effects import (
     foreign,
     hooks,
     losses,
+    messages,
     models,
     pieces,
     predictions,
@@ -85,7 +86,7 @@ def _called(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     if name in _LISTENS:
         return hooks.listen(interp)
     if isinstance(base.const, str) and not base.refs:
-        return _on_text(interp, base, name, args)
+        return _on_text(interp, base, name, call)
     if not base.refs:
         made = _on_value(interp, base, name, call)
     else:
@@ -95,9 +96,12 @@ def _called(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     return statistics.taken(interp, made, name, len(args), call)
 
 
-def _on_text(interp: Interpreter, base: Value, name: str, args: list[Value]) -> Value:
+def _on_text(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     """A method of a known string, which may be a path."""
+    args = call.args
     made = derive(base, *args)
+    if name == "format":
+        messages.formatted(interp, str(base.const), call.values, interp.site_of(call))
     if name in ("open", "read_text", "read_bytes"):
         return disk.opened(interp, base)
     if name in shards.COPIES and len(args) == 1:  # `replace` of a text takes two
