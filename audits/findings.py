@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from audits.recognised import Recognised
+
 STATUSES: Final = ("fail", "warn", "info")  # of findings, from the worst
 
 
@@ -46,6 +48,7 @@ class Finding:
     excerpt: str
     wrapper_line: int | None = None  # in the file itself, when it is packed
     flow: tuple[Step, ...] = ()  # what leads there, in order of execution
+    clears: str = ""  # what would clear it
 
 
 class Role(StrEnum):
@@ -68,6 +71,7 @@ class FileReport:
     note: str = ""
     role: str = Role.ENTRY
     judged: bool = True  # read, by a reading that recognised a score; else no rule was tried on it
+    recognised: Recognised | None = None  # of what was read as a script of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,37 +4,31 @@ profile.
 Guarantees: only code that the run's configuration reaches can fail, and only with high confidence;
 the same pattern behind a switch that is off is information, with the switch named; results are
 sorted, and depend on the files alone.
-Does not cover: files that the entry neither imports nor starts; they are listed as skipped.
+Does not cover: what files are for that the entry neither imports nor starts; the first of them are
+read by their own defaults, and listed with what was found there, as information.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from audits import facts
 from audits.catalogue import RULES
 from audits.contests import Contest, chosen_contest, frozen_files
-from audits.facts.documented.logs import SubmittedLine
-from audits.facts.events import FlagDefault, LossyText
-from audits.facts.texts import flags, preparation
-from audits.facts.texts.native import Natives
-from audits.facts.trace import Trace
+from audits.facts.documented.configuration import Configuration
 from audits.findings import STATUSES, Confidence, FileReport, Finding, Role, ScanReport
-from audits.flow import scores
-from audits.folder import Files, Target, targets_of
+from audits.folder import Target, targets_of
 from audits.match import Match
+from audits.readings import Reading
 from audits.rules import CHECKS
-from audits.source import Outcome, Source, Unreadable, content_of
+from audits.source import Outcome, Source
 
 EXCERPT_LENGTH = 160
-PREPARATION_FLAG = b"--val"  # only files that have such a flag are read for their defaults
+MOST_BESIDE = 8  # scripts that are read though the entry never reaches them
 EVALUATOR = "PASS-4"  # the number is that of the evaluation that was declared
 PAPERS = "PACKAGE-2"  # the folder, and that its papers can be read
 NO_SCORE = "no score was recognised, so no rule could be judged"
-_SURENESS = {Confidence.HIGH: 0, Confidence.MEDIUM: 1, Confidence.LOW: 2}
 
 
 def scan_path(
@@ -48,8 +42,8 @@ def scan_path(
     known = chosen_contest(path, contest)
     targets = targets_of(path, entry or known.entry)
     decided = len(targets.entries) == 1
-    readings = [_Reading(target, decided=decided) for target in targets.entries]
-    readings += [_Reading(target, decided=False) for target in targets.beside]
+    readings = [Reading(target, decided=decided) for target in targets.entries]
+    readings += [Reading(target, decided=False) for target in targets.beside]
     for reading in readings:
         reading.read_flags()
         for explore in (False, True):
@@ -60,6 +54,8 @@ def scan_path(
     code = [_file_report(name, readings, profile) for name in (*entries, *names)]
     papers = [_unreadable(name, why, profile) for name, why in sorted(target.papers.items())]
     papers += [_doubtful(name, why, profile) for name, why in sorted(target.doubts.items())]
+    beside = [file.path for file in code if file.role is Role.BESIDE][:MOST_BESIDE]
+    code = [_beside(file, target, rules, profile) if file.path in beside else file for file in code]
     code = [_under(known.contest, file) for file in code]
     others = _other_evaluators(known.contest, path, profile)
     return ScanReport(profile, (*code, *others, *papers), contest=known.said)
@@ -92,83 +88,7 @@ def _other_evaluators(contest: Contest, folder: Path, profile: str) -> Iterator[
             yield FileReport(file.path, Outcome.PARSED, (finding,), "", Role.PAPER, judged=False)
 
 
-class _Reading(Files):
-    """Two passes over one target: as the run was configured, and with every switch both ways."""
-
-    def __init__(self, target: Target, *, decided: bool) -> None:
-        super().__init__(target)
-        self.decided = decided  # this is the submission; else it may be, and nothing in it can fail
-        self.matches: dict[tuple[str, str, int], Match] = {}  # one per rule, file and line
-        self.natives = Natives(target.natives)
-        self.flags: list[FlagDefault] = []
-        self.lossy_texts: list[LossyText] = []
-        self.cut_short = False
-        self.scored = False
-
-    def read_flags(self) -> None:
-        """Preparation scripts are part of what a folder says, though the entry never runs them."""
-        for name in sorted({*self.target.files} - self.target.links):
-            try:
-                content = content_of(self.target.root / name)
-            except Unreadable:  # where the entry reaches it, the report says so
-                continue
-            prepares = preparation.worth_reading(content)
-            if PREPARATION_FLAG not in content and not prepares:
-                continue
-            if (tree := self.tree_of(name)) is not None:
-                self.flags += flags.defaults(tree, name)
-                self.lossy_texts += preparation.lossy(tree, name) if prepares else ()
-
-    def read(self, rules: Collection[str], *, explore: bool) -> None:
-        trace = facts.read(
-            self.tree_of,
-            self.target.entry,
-            self.target.config,
-            explore=explore,
-            natives=self.natives,
-            factory=self.target.factory,
-        )
-        trace.flags += self.flags
-        trace.lossy_texts += self.lossy_texts
-        self.cut_short |= trace.cut_short
-        self.scored |= any(scores(trace))
-        if explore:
-            self._keep(rules, trace, _switched_off)
-            return
-        self._keep(rules, trace, lambda match: match)
-        if trace.submitted is not None:
-            line = self.target.config.logs.submitted[0]
-            trace.submitted = None
-            self._keep(rules, trace, partial(_beside, line=line))
-
-    def _keep(self, rules: Collection[str], trace: Trace, said: Callable[[Match], Match]) -> None:
-        """What the checks find that is not known yet, as it is to be said."""
-        for rule in sorted(rules):
-            surest = sorted(CHECKS[rule].run(trace), key=lambda match: _SURENESS[match.confidence])
-            for match in surest:
-                self.matches.setdefault((rule, match.file, match.line), said(match))
-
-
-def _beside(match: Match, line: SubmittedLine) -> Match:
-    """A match in results that the run prints, but that are not in the number it submits."""
-    place = f"{line.file} line {line.printed.line}"
-    message = (
-        f"{match.message}; printed beside the submitted number, which is {place}: "
-        f"{line.printed.text[:EXCERPT_LENGTH]}"
-    )
-    return replace(match, message=message, confidence=Confidence.LOW)
-
-
-def _switched_off(match: Match) -> Match:
-    """A match that only trying the switches brings up: not what the run did."""
-    switches = (
-        ", ".join(dict.fromkeys(match.inactive)) or "a switch that this configuration leaves off"
-    )
-    message = f"{match.message}; not reached in this configuration: {switches}"
-    return replace(match, message=message, confidence=Confidence.LOW)
-
-
-def _file_report(name: str, readings: Sequence[_Reading], profile: str) -> FileReport:
+def _file_report(name: str, readings: Sequence[Reading], profile: str) -> FileReport:
     """What every reading that reached the file says of it."""
     reached = [reading for reading in readings if name in reading.sources]
     if not reached:
@@ -187,17 +107,39 @@ def _file_report(name: str, readings: Sequence[_Reading], profile: str) -> FileR
         if not judged:
             notes.append(NO_SCORE)
     found = _findings(name, reached, profile)
-    return FileReport(name, outcome, found, "; ".join(notes), role, judged)
+    own = [one.recognised for one in reached if one.target.entry == name]
+    return FileReport(name, outcome, found, "; ".join(notes), role, judged, next(iter(own), None))
 
 
-def _role(name: str, readings: Sequence[_Reading]) -> Role:
+def _beside(file: FileReport, target: Target, rules: Collection[str], profile: str) -> FileReport:
+    """A script that the entry never reaches, read by its own defaults: for information alone."""
+    if file.path in target.links:
+        return file
+    own = replace(target, entry=file.path, config=Configuration(), factory="")
+    reading = Reading(own, decided=True)
+    reading.read(rules, explore=False)
+    if not reading.scored:
+        return replace(file, recognised=reading.recognised)
+    found = _findings(file.path, [reading], profile)
+    failed = ", ".join(dict.fromkeys(one.rule for one in found if one.status == "fail"))
+    note = f"{file.note}; it has a score of its own{failed and f', and would fail {failed}'}"
+    noted = tuple(map(_noted, found))
+    return replace(file, findings=noted, note=note, judged=True, recognised=reading.recognised)
+
+
+def _noted(finding: Finding) -> Finding:
+    message = f"{finding.message}; information only, as the entry never reaches this file"
+    return replace(finding, status="info", message=message, clears="")
+
+
+def _role(name: str, readings: Sequence[Reading]) -> Role:
     for reading in readings:
         if name == reading.target.entry:
             return Role.ENTRY if reading.decided else Role.CANDIDATE
     return Role.PART
 
 
-def _why_candidate(name: str, readings: Sequence[_Reading]) -> str:
+def _why_candidate(name: str, readings: Sequence[Reading]) -> str:
     if readings[0].decided:
         judged = readings[0].target.entry
         return f"the folder starts it beside {judged}, and it may be what gives the score"
@@ -205,7 +147,7 @@ def _why_candidate(name: str, readings: Sequence[_Reading]) -> str:
     return f"candidate entry {number} of {len(readings)}: cannot tell which one was submitted"
 
 
-def _findings(name: str, reached: Sequence[_Reading], profile: str) -> tuple[Finding, ...]:
+def _findings(name: str, reached: Sequence[Reading], profile: str) -> tuple[Finding, ...]:
     """In order of lines; under one rule a place has its worst finding."""
     found: dict[tuple[str, int], Finding] = {}
     for reading in reached:
@@ -251,6 +193,7 @@ def _on_paper(message: str, profile: str, rule: str = PAPERS, status: str = "") 
         function="",
         message=message,
         excerpt="",
+        clears=RULES[rule].clears,
     )
 
 
@@ -274,6 +217,7 @@ def _judge(rule: str, match: Match, sources: Mapping[str, Source], profile: str)
         flow=tuple(
             replace(step, excerpt=_excerpt(sources, step.file, step.line)) for step in match.flow
         ),
+        clears="" if status == "info" else RULES[rule].clears,
     )
 
 

@@ -30,6 +30,7 @@ class Rule:
     statement: str
     broken: str  # what a submission that breaks it does, one sentence
     look: str  # what a person looks at next where it is undecided
+    clears: str  # what would clear a finding of a reading; empty where reading finds nothing
     status: str  # one of STATUSES
     sources: tuple[str, ...]
     severity: Mapping[str, str]  # profile -> one of SEVERITIES
@@ -49,6 +50,7 @@ def _rule(name: str, entry: Mapping[str, object]) -> Rule:
         statement=str(entry["statement"]),
         broken=str(entry["broken"]),
         look=str(entry["look"]),
+        clears=str(entry.get("clears", "")),
         status=str(entry["status"]),
         sources=strings("sources"),
         severity=MappingProxyType({profile: str(entry[profile]) for profile in PROFILES}),

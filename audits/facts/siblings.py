@@ -98,12 +98,13 @@ class Siblings:
             if isinstance(one, ast.Constant) and isinstance(one.value, str):
                 self.interp.folders.append(one.value.strip("./"))
 
-    def execute(self, args: list[Value]) -> None:
-        """`exec(open("other.py").read())` and `runpy.run_path("other.py")`."""
-        for value in args[:1]:
-            held = [ref.attrs["path"].const for ref in value.refs if "path" in ref.attrs]
-            for path in (value.const, *held):
-                self._run_named(path)
+    def execute(self, args: list[Value]) -> bool:
+        """`exec(open("other.py").read())` and `runpy.run_path("other.py")`: whether it was read."""
+        paths = [one.const for one in args[:1]]
+        opened = (ref.attrs.get("path") for one in args[:1] for ref in one.refs)
+        paths += [path.const for path in opened if path is not None]
+        ran = [self._run_named(path) for path in paths]
+        return any(ran)
 
     def start(self, args: list[Value]) -> None:
         """A sibling script started as a program."""
@@ -113,8 +114,6 @@ class Siblings:
                 for part in str(word.const).split():
                     self._run_named(part)
 
-    def _run_named(self, path: object) -> None:
-        if isinstance(path, str):
-            name = path.rsplit("/", 1)[-1]
-            if name.endswith(".py"):
-                self.run(name, "__main__")
+    def _run_named(self, path: object) -> bool:
+        name = path.rsplit("/", 1)[-1] if isinstance(path, str) else ""
+        return name.endswith(".py") and self.run(name, "__main__") is not None

@@ -15,7 +15,7 @@ from typing import Final
 
 from audits.facts.documented.logs import Logs
 from audits.facts.events import Message
-from audits.facts.labels import ACCUMULATED, OUTPUT, Label
+from audits.facts.labels import ACCUMULATED, Label
 from audits.facts.trace import Trace
 
 LEAST_TEXT: Final = 8  # characters of a line that the script has word for word: "val_bpb:" is one
@@ -42,10 +42,4 @@ def _nearest(messages: Iterable[Message], line: str) -> list[Message]:
 def _is_known(trace: Trace, labels: Iterable[Label]) -> bool:
     """Whether a result that was recognised as a score is among them."""
     scores = trace.scored
-    outputs = {
-        one
-        for report in trace.reports
-        for one in report.labels
-        if one.kind in (OUTPUT, ACCUMULATED)
-    }
-    return any(one.id in scores if one.kind == ACCUMULATED else one in outputs for one in labels)
+    return any(one.kind == ACCUMULATED and one.id in scores for one in labels)

@@ -18,6 +18,7 @@ from audits.facts.events import (
     Calibration,
     Change,
     Choice,
+    Cut,
     Deadline,
     Download,
     Echo,
@@ -43,12 +44,14 @@ from audits.facts.events import (
     Reset,
     SidecarInput,
     Sift,
+    Site,
     Smear,
     Statistic,
     TableRead,
     TableWrite,
     Tilt,
     TokenRead,
+    Training,
     Update,
     Weighting,
 )
@@ -124,6 +127,11 @@ class Trace:
     regions: list[Region] = field(default_factory=list)  # interned
     messages: list[Message] = field(default_factory=list)
     submitted: frozenset[Label] | None = None  # of the submitted number; None: nothing tells
+    trainings: list[Training] = field(default_factory=list)  # on anything but validation tokens
+    cuts: list[Cut] = field(default_factory=list)
+    loops: dict[int, Site] = field(default_factory=dict)  # where each begins
+    defaults: dict[str, object] = field(default_factory=dict)  # of the switches that were read
+    deciding: set[str] = field(default_factory=set)  # switches that chose a branch
     last_is_headline: bool | None = None  # whether the last printed score is the declared one
     shown: dict[str, Setting] = field(default_factory=dict)  # switches that were on, by a log
     asks_for_bytes: bool = False  # which pieces of the vocabulary stand for a byte

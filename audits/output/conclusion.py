@@ -33,7 +33,7 @@ def exit_code(view: View) -> int:
 
 def sentences(view: View) -> list[str]:
     """One for each thing that a reader has to know beside the numbers; paths are not escaped."""
-    said = [*_not_judged(view), *_undecided(view), *_for_a_person(view)]
+    said = [*not_judged(view), *_undecided(view), *_for_a_person(view)]
     left_out = [*_left_out(view)]
     if said or left_out or view.counts["fail"]:
         return [*said, *left_out]
@@ -49,7 +49,8 @@ def _left_out(view: View) -> Iterator[str]:
         )
 
 
-def _not_judged(view: View) -> Iterator[str]:
+def not_judged(view: View) -> Iterator[str]:
+    """What comes before all else: where nothing can be said."""
     for message in view.nothing:
         yield f"Nothing was judged there: {message}."
     if unjudged := view.reservations_of(ReservationKind.UNJUDGED):

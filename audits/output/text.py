@@ -10,19 +10,24 @@ from typing import Final
 
 from audits.catalogue import RULES
 from audits.findings import FileReport, ScanReport
-from audits.output.conclusion import sentences
+from audits.output.conclusion import not_judged, sentences
 from audits.output.escape import visible
+from audits.output.map_text import map_lines
 from audits.output.view import Entry, View, shown
 from audits.source import Outcome
 
+MOST_LISTED: Final = 20  # files that the entry never reaches
 _INDENT: Final = " " * 7
 
 
 def as_text(view: View) -> str:
-    lines = [line for report in view.reports for line in _report(view, report)]
+    said = sentences(view)
+    first = list(not_judged(view))
+    lines = [visible(one) for one in first]
+    lines += [line for report in view.reports for line in _report(view, report)]
     total = ", ".join(f"{count} {status}" for status, count in view.counts.items())
     lines.append(f"profile {view.profile}: {total}")
-    lines += map(visible, sentences(view))
+    lines += [visible(one) for one in said if one not in first]
     return "\n".join(lines) + "\n"
 
 
@@ -32,17 +37,22 @@ def _report(view: View, report: ScanReport) -> list[str]:
     lines = [visible(f"contest {report.contest}")] if report.contest else []
     for file in read:
         lines.append(_file(report, file))
+        if file.recognised is not None:
+            lines += [f"  {visible(line)}" for line in map_lines(file.path, file.recognised)]
         for entry in entries:
             if entry.file is file:
                 lines += _entry(report, entry)
-    if others := len(report.files) - len(read):
-        lines.append(f"{others} other Python files: neither imported nor started by the entry")
+    others = [_file(report, file) for file in report.files if file.outcome == Outcome.SKIPPED]
+    lines += others[:MOST_LISTED]
+    if more := len(others[MOST_LISTED:]):
+        lines.append(f"and {more} more Python files that the entry neither imports nor starts")
     return lines
 
 
 def _file(report: ScanReport, file: FileReport) -> str:
     note = f" ({file.note})" if file.note else ""
-    return visible(f"{shown(report, file.path)}: {file.outcome}{note}")
+    outcome = "beside" if file.outcome == Outcome.SKIPPED else file.outcome
+    return visible(f"{shown(report, file.path)}: {outcome}{note}")
 
 
 def _entry(report: ScanReport, entry: Entry) -> list[str]:
@@ -58,6 +68,7 @@ def _entry(report: ScanReport, entry: Entry) -> list[str]:
     ]
     lines += [f"{_INDENT}> {finding.excerpt}"] if finding.excerpt else []
     lines += [f"{_INDENT}  {line}" for line in flow_lines(entry)]
+    lines += [f"{_INDENT}To clear it: {finding.clears}"] if finding.clears else []
     return [visible(line) for line in lines]
 
 

@@ -56,6 +56,7 @@ def test_the_leaderboard_is_never_stricter() -> None:
 def test_checks_and_catalogue_agree() -> None:
     """`check` is true exactly where a static check exists."""
     assert {rule.id for rule in RULES.values() if rule.check} == set(CHECKS)
+    assert all(RULES[name].clears.endswith(".") for name in CHECKS)
 
 
 def test_the_catalogue_cannot_be_changed() -> None:

@@ -11,11 +11,12 @@ import ast
 from typing import Final
 
 from audits.facts.call import Call
+from audits.facts.effects import messages
 from audits.facts.events import Accumulation
 from audits.facts.labels import ACCUMULATED, OUTPUT, STREAM, Label, ids, kinds
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
-from audits.facts.values import BLANK, Obj, Value, labels_of
+from audits.facts.values import BLANK, Obj, Value, derive, labels_of
 
 PROGRAM: Final = "harness.program.Program.from_environment"
 MODEL: Final = "reference_model.artifact.load_artifact"
@@ -41,6 +42,7 @@ def on_program(interp: Interpreter, name: str, call: Call) -> Value:
 def headline(interp: Interpreter, nats: Value, node: ast.AST, scope: Scope) -> None:
     """The code length of the stream: what the submission reports."""
     interp.trace.native = True
+    messages.worded(interp, [Value("the headline: "), derive(nats)], interp.site(node, scope))
     labels = labels_of(nats)
     totals = {
         one

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.facts.call import Call
+from audits.facts.effects import cuts
 from audits.facts.events import Gate, Helper, NativeCall
 from audits.facts.labels import GATED, STREAM, TOKENS, Label, kinds
 from audits.facts.state import Interpreter
@@ -43,6 +44,8 @@ def run(interp: Interpreter, name: str, call: Call) -> Value:
             places = [place for place in function.gated if place < len(arrays)]
             gated = [ref for place in places for ref in arrays[place]]
             _mark_gated(interp, name, gated, call)
+    else:
+        cuts.native(interp, name, call)
     return Value(labels=given.labels)
 
 

@@ -74,7 +74,8 @@ def worded(interp: Interpreter, parts: Sequence[Value], site: Site) -> None:
         text += [first] if first else []
         for line in others:
             if labels and text:
-                said = Message(site, interp.moment(), tuple(text), frozenset(labels))
+                whole = (text[0].lstrip(), *text[1:])
+                said = Message(site, interp.moment(), whole, frozenset(labels))
                 interp.trace.messages.append(said)
             text, labels = [line] if line else [], set()
 

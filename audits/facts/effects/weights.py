@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from audits.facts.events import Moment, Site, Update
+from audits.facts.events import Moment, Site, Training, Update
 from audits.facts.labels import ADAPTED, KEPT, OUTPUT, STATISTIC, STREAM, TOKENS, Label, kinds
 from audits.facts.state import Gradient, Interpreter
 from audits.facts.trace import noted
@@ -60,9 +60,14 @@ def change(
     moment: Moment | None = None,  # None: now
 ) -> None:
     held = kinds(gradient.labels)
-    if not targets or OUTPUT not in held or not held & {TOKENS, STREAM}:
+    fitted = bool(held & {TOKENS, STREAM})
+    if not targets or (fitted and OUTPUT not in held):
         return
     when = moment or interp.moment()
+    if not fitted:
+        other = Training(site, gradient.site, when, gradient.labels, targets)
+        interp.trace.trainings.append(other)
+        return
     update = Update(site, gradient.site, when, gradient.labels, targets, gradient.shared)
     mark = Label(ADAPTED, noted(interp.trace.updates, update))
     for ref in targets:

@@ -1,7 +1,15 @@
 """Events: the single things that an evaluation does with validation tokens, each with its place."""
 
 from audits.facts.events.layers import Attention, LookAhead, ModelLoss, Smear
-from audits.facts.events.learning import Calibration, Echo, Foresight, Mixing, SidecarInput, Update
+from audits.facts.events.learning import (
+    Calibration,
+    Echo,
+    Foresight,
+    Mixing,
+    SidecarInput,
+    Training,
+    Update,
+)
 from audits.facts.events.moments import Moment, Site
 from audits.facts.events.reading import (
     ANY_NAME,
@@ -39,6 +47,7 @@ from audits.facts.events.surroundings import (
     Pretrained,
     Program,
 )
+from audits.facts.events.unfollowed import Cut
 
 __all__ = [
     "ANY_NAME",
@@ -48,6 +57,7 @@ __all__ = [
     "Calibration",
     "Change",
     "Choice",
+    "Cut",
     "Deadline",
     "Download",
     "Echo",
@@ -81,6 +91,7 @@ __all__ = [
     "TableWrite",
     "Tilt",
     "TokenRead",
+    "Training",
     "Update",
     "Weighting",
 ]

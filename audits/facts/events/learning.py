@@ -1,7 +1,7 @@
 """Events by which validation tokens shape weights, or logits their own target.
 
 Guarantees: an update keeps what it changed, and whose loss.
-Does not cover: training on other shards, which is no event.
+Does not cover: what training on other shards does to anything.
 """
 
 from __future__ import annotations
@@ -23,6 +23,17 @@ class Update:
     labels: frozenset[Label]  # of the loss
     targets: frozenset[Obj]  # what was changed
     shared: bool = False  # the gradient went through a collective
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The same with a gradient that came from anything else; nothing is judged by it."""
+
+    site: Site  # the step
+    backward: Site
+    moment: Moment
+    labels: frozenset[Label]  # of the loss
+    targets: frozenset[Obj]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import ast
 from dataclasses import replace
 
 from audits.facts.call import Call
+from audits.facts.effects import cuts
 from audits.facts.effects.predictions import call_model
 from audits.facts.interpreter import definitions, expressions, library, methods
 from audits.facts.labels import KEPT, STATISTIC
@@ -65,6 +66,7 @@ def _call(interp: Interpreter, node: ast.Call, scope: Scope) -> Call:
 def call_value(interp: Interpreter, callee: Value, call: Call) -> Value:
     """The join over everything the callee may be."""
     if not callee.refs:
+        cuts.unknown_function(interp, call)
         return derive(callee, *call.values)
     made = join([_call_one(interp, ref, call) for ref in in_order(callee.refs)])
     kept = frozenset(label for label in callee.labels if label.kind in (STATISTIC, KEPT))

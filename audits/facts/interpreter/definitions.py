@@ -11,7 +11,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import replace
 
-from audits.facts.effects import gradients, layers, makers
+from audits.facts.effects import cuts, gradients, layers, makers
 from audits.facts.interpreter import expressions, statements
 from audits.facts.objects import Function
 from audits.facts.scope import Scope
@@ -79,7 +79,9 @@ def call_function(
 ) -> Value:
     """Reads the body with the arguments bound; the value is the join of everything returned."""
     node = function.node
-    if not interp.enter(function, getattr(node, "name", "<lambda>")):
+    name = getattr(node, "name", "<lambda>")
+    if not interp.enter(function, name):
+        cuts.not_entered(interp, name, [*args, *keywords.values()])
         return derive(*args, *keywords.values())
     scope = Scope(function.scope)
     _bind_arguments(function, scope, args, keywords)

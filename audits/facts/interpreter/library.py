@@ -19,6 +19,7 @@ from audits.facts.effects import (
     choices,
     contract,
     coverage,
+    cuts,
     deadlines,
     disk,
     downloads,
@@ -138,6 +139,7 @@ def _called(interp: Interpreter, path: str, call: Call) -> Value:
     if path == "print":
         messages.printed(interp, call)
     downloads.note(interp, path, call)
+    cuts.package(interp, path, call)
     last = path.rsplit(".", 1)[-1]
     if path == "range" and call.args:
         return coverage.ranged(interp, call.args)
@@ -154,7 +156,10 @@ def _environment(interp: Interpreter, call: Call) -> Value:
     args = call.args
     default = args[1] if len(args) > 1 else call.keywords.get("default", Value(None))
     name = args[0].const if args else None
-    return interp.config.read(name, default) if isinstance(name, str) else BLANK
+    if not isinstance(name, str):
+        return BLANK
+    interp.trace.defaults.setdefault(name, default.const)
+    return interp.config.read(name, default)
 
 
 def _folded(path: str, call: Call) -> object:
@@ -356,7 +361,7 @@ def _outside(interp: Interpreter, path: str, last: str, call: Call) -> Value | N
         case "load" | "load_file" | "open" if call.args:
             return disk.opened(interp, call.args[0])
         case "run_path" | "exec":
-            siblings.execute(call.args)
+            cuts.built_code(interp, path, call, ran=siblings.execute(call.args))
             return BLANK
     if path in ("sys.path.insert", "sys.path.append"):
         siblings.add_folder(call.node)

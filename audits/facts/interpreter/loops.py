@@ -49,6 +49,7 @@ def _run_body(
     counters = _forget_counters(node.body, scope)
     before = dict(scope.names)
     with interp.loop() as number:
+        interp.trace.loops[number] = interp.site(node, scope)
         for name in counters:
             scope.names[name] = _numbered(scope.names[name], number)
         if isinstance(node, ast.While):

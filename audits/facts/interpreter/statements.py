@@ -121,6 +121,7 @@ def _define_each(target: ast.Tuple, value: ast.Tuple, scope: Scope) -> None:
 def _if(interp: Interpreter, node: ast.If, scope: Scope) -> bool:
     test = expressions.evaluate(interp, node.test, scope)
     decided = _decided(interp, node, test)
+    interp.trace.deciding |= test.switches if decided is not None else frozenset()
     interp.frames[-1].decided_by |= test.switches if decided is not None else frozenset()
     if decided is not None and not (interp.explore and test.switches):
         return run_block(interp, node.body if decided else node.orelse, scope)
