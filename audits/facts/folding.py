@@ -66,6 +66,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "math.sqrt": math.sqrt,
     "math.ceil": math.ceil,
     "math.floor": math.floor,
+    "format": lambda text, how="": text if isinstance(text, str) and not how else UNKNOWN,
     "os.path.join": lambda *parts: "/".join(parts),
     "pathlib.Path": str,
     "numpy.uint64": int,

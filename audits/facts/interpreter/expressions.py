@@ -68,6 +68,8 @@ def evaluate(interp: Interpreter, node: ast.expr, scope: Scope) -> Value:
             return calls.call_node(interp, node, scope)
         case ast.Subscript():
             return subscripts.load(interp, node, scope)
+        case ast.BinOp(op=ast.Add()):
+            return _sum(interp, node, scope)
         case ast.BinOp():
             left, right = evaluate(interp, node.left, scope), evaluate(interp, node.right, scope)
             return arithmetic.combine(interp, node.op, left, right, node, scope)
@@ -116,6 +118,23 @@ def _name(interp: Interpreter, node: ast.Name, scope: Scope) -> Value:
     if found is not None:
         return found
     return literal(scope.file) if node.id == "__file__" else interp.builtin(node.id)
+
+
+def _sum(interp: Interpreter, node: ast.BinOp, scope: Scope) -> Value:
+    """`a + b + c`, which may be a line of text that is put together."""
+    chain: list[ast.BinOp] = []
+    first: ast.expr = node
+    while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add):
+        chain.append(first)
+        first = first.left
+    made = evaluate(interp, first, scope)
+    parts = [made]
+    for one in reversed(chain):
+        parts.append(evaluate(interp, one.right, scope))
+        made = arithmetic.combine(interp, one.op, made, parts[-1], one, scope)
+    if any(isinstance(part.const, str) for part in parts):
+        messages.worded(interp, parts, interp.site(node, scope))
+    return made
 
 
 def _boolean(interp: Interpreter, node: ast.BoolOp, scope: Scope) -> Value:
