@@ -54,7 +54,10 @@ def _place(site: Site) -> tuple[str, int, str]:
 
 
 def _scores(trace: Trace) -> Iterator[Scoring]:
-    """Totals that become bits per byte; where none is added up step by step, reports."""
+    """Totals that become bits per byte; where none is added up step by step, reports.
+
+    Of a place that is reached several times, the loops are those of the last.
+    """
     numbers = sorted(trace.scored)
     marked = [
         (trace.accumulations[number], frozenset({Label(ACCUMULATED, number)})) for number in numbers
@@ -67,7 +70,7 @@ def _scores(trace: Trace) -> Iterator[Scoring]:
         scores, marks = [one for one, _ in same], [mark for _, mark in same]
         yield Scoring(
             *_place(site),
-            loops=tuple(trace.loops[loop].line for loop in scores[0].moment.loops),
+            loops=tuple(trace.loops[loop].line for loop in scores[-1].moment.loops),
             printed=tuple(_printed(trace, marks)),
             in_part=", ".join(sorted(_parts(trace, scores))),
             submitted=_is_submitted(trace, scores, marks),

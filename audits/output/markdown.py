@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from audits.catalogue import RULES
-from audits.output.conclusion import sentences
+from audits.output.conclusion import not_judged, sentences
 from audits.output.escape import fenced, markdown_text
 from audits.output.text import flow_lines
 from audits.output.view import Entry, View
@@ -41,8 +41,10 @@ def as_markdown(view: View) -> str:
 
 def _head(view: View) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in view.counts.items())
-    lines = [f"**Static audit, profile {view.profile}: {counts}**"]
-    lines += map(markdown_text, sentences(view))
+    first = list(not_judged(view))
+    lines = [f"**{markdown_text(one)}**" for one in first]
+    lines.append(f"**Static audit, profile {view.profile}: {counts}**")
+    lines += [markdown_text(one) for one in sentences(view) if one not in first]
     return "\n\n".join(lines)
 
 
@@ -60,7 +62,8 @@ def _details(entry: Entry) -> str:
     where = f" at line {finding.line}" if finding.line else ""
     return (
         f"<details><summary>{finding.rule}{where}</summary>\n\n"
-        f"{markdown_text(rule.statement)}\n\n{code}\n\n</details>"
+        f"{markdown_text(rule.statement)}\n\n{code}\n\n"
+        f"To clear it: {markdown_text(finding.clears)}\n\n</details>"
     )
 
 
