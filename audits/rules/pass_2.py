@@ -134,6 +134,10 @@ INVALID = (
     _of("a, b = -F.log_softmax(logits, -1)[row, y], -F.log_softmax(2 * logits, -1)[row, y]"),
     _of("a, b = nll, F.cross_entropy(2.0 * logits, y)", "torch.where(a < b, a, b)"),
     _of(
+        "a, b = nll, F.cross_entropy(2 * logits, y); less = a < b",
+        "torch.where(less, a, b)",
+    ),
+    _of(
         "p, q = torch.exp(-nll), torch.exp(-F.cross_entropy(2.0 * logits, y))",
         "-torch.log(torch.maximum(p, q))",
     ),

@@ -339,6 +339,8 @@ def _where(interp: Interpreter, call: Call) -> Value:
     args, written = call.args, call.node.args
     worth = worths.chosen(*args)
     test = written[0]
+    if isinstance(test, ast.Name):
+        test = call.scope.definitions.get(test.id, test)
     if isinstance(test, ast.Compare) and len(test.comparators) == 1:
         compared = {ast.dump(test.left), ast.dump(test.comparators[0])}
         plain = args[1].known or args[2].known  # a bound
