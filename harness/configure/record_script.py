@@ -7,7 +7,7 @@ from pathlib import Path
 from audits.bounded import Bounds, Unfinished, in_child
 from audits.folder import NothingToScan
 from audits.folder import UsageError as NotReadable
-from audits.switches import Switches, as_number, read_switches
+from audits.switches import Switches, read_switches
 from harness.configure.attempted import Attempted
 from harness.configure.attempts import next_configuration
 from harness.configure.configuration import (
@@ -70,11 +70,7 @@ class RecordScript:
     @property
     def declared(self) -> Sequence[float]:
         """What submission.json says, and the means that go with it."""
-        logs = self.switches.target.config.logs
-        shown = logs.settings.items()
-        means = [one.value for name, one in shown if "val_bpb" in name and "mean" in name]
-        figures = [logs.declared, *map(as_number, means)]
-        return [figure for figure in figures if figure is not None]
+        return self.switches.target.config.logs.figures
 
     def first(self, stream: StreamShape, native: bool) -> Configuration:
         """Everything small; native: everything as the folder ran it."""

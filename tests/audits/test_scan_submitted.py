@@ -79,6 +79,7 @@ def test_the_submitted_number_is_judged(scan: Scan, said: str) -> None:
         (1.1, SPELLINGS[0], LOG),  # what is declared was not printed
         (1.2, SPELLINGS[0], LOG.replace("final_", "the_last_")),  # by whom, nobody knows
         (1.2, SPELLINGS[0].replace("{tag}", "{len(tag)}"), LOG),  # by either
+        (1.2, SPELLINGS[0].replace("final_", "DIAGNOSTIC "), LOG.replace("final_", "DIAGNOSTIC ")),
         (1.2, SPELLINGS[0].replace("{bits:.4f}", "{2.0:.4f}").replace("{loss:.4f}", "1"), LOG),
     ],
 )

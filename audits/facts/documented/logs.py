@@ -41,6 +41,7 @@ _INLINE = re.compile(
     rf"(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)(?:=|:(?!(?:{_EVENTS})\b))([\w.+-]+)(?=[\s,]|$)"
 )
 _PROGRESS = re.compile(r"(?:val_bpb|val_loss|train_loss)\s*[:=]\s*\d")  # a log of a run has some
+_DECIMAL = re.compile(r"\d+(?:\.\d+)?")
 _QUOTES = "\"'`"
 _WORDS = {"True": "1", "False": "0"}  # how the environment spells them
 
@@ -65,13 +66,23 @@ class Logs:
 
     @cached_property
     def submitted(self) -> tuple[SubmittedLine, ...]:
-        """The line of each log that gives the declared number; empty when nothing tells."""
-        if self.declared is None:
-            return ()
-        claim = declared_score(self.texts.values(), (self.declared,))
+        """The line of each log that gives the declared number; empty when nothing tells, or where
+        such a line calls itself a diagnostic, which may come to that number by chance.
+        """
+        claim = declared_score(self.texts.values(), self.figures)
         found = [_submitted(name, text, claim) for name, text in self.texts.items()]
         lines = [one for one in found if one is not None]
-        return tuple(lines) if all(kind(one.printed) in claim.declared for one in lines) else ()
+        told = (kind(one.printed) in claim.declared and not one.printed.diagnostic for one in lines)
+        return tuple(lines) if all(told) else ()
+
+    @property
+    def figures(self) -> tuple[float, ...]:
+        """What submission.json declares, and the means that go with it."""
+        means = [
+            one.value for name, one in self.settings.items() if "val_bpb" in name and "mean" in name
+        ]
+        declared = () if self.declared is None else (self.declared,)
+        return (*declared, *(float(one) for one in means if _DECIMAL.fullmatch(one)))
 
     @property
     def last_is_headline(self) -> bool | None:
@@ -98,7 +109,8 @@ def _submitted(name: str, text: str, claim: DeclaredScore) -> SubmittedLine | No
     if found is None:
         return None
     last = headline(numbers)
-    return SubmittedLine(name, found, last is not None and last.line == found.line)
+    as_printed = next(one for one in numbers if one.line == found.line)
+    return SubmittedLine(name, as_printed, last is not None and last.line == found.line)
 
 
 def _is_output(text: str, at: int, message: str) -> bool:
