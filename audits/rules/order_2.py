@@ -125,7 +125,6 @@ def _in_another_style(split: str) -> str:
 
 
 VALID = (
-    _in_another_style("train"),
     # All shards are listed; those of validation are left out by name, or by place.
     _fed('[one for one in files if "train" in one]'),
     _fed('[one for one in files if "val" not in one]'),
@@ -207,6 +206,7 @@ for path in files:
             x, y = batch(val_tokens, start)
             add(model(x, y), y)
     """),
+    _in_another_style("train"),
 )
 _SCORED = """
 for start in range(0, len(val_tokens), 512):
@@ -214,7 +214,6 @@ for start in range(0, len(val_tokens), 512):
     add({net}(x, y), y)
 """
 INVALID = (
-    _in_another_style("val"),
     script("""
         for epoch in range(3):
             for start in range(0, len(val_tokens), 512):
@@ -308,4 +307,5 @@ fitted = lambda x, y: torch.func.functional_call(model, weights, (x, y))
             ),
         )
     ),
+    _in_another_style("val"),
 )
