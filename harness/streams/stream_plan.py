@@ -80,7 +80,8 @@ class RowPlan(StreamPlan):
 
 STREAM_PLANS = {
     "cpu": StreamPlan(2_049, 16_384, 160, (2, 1, 1), 240.0),  # 32 sequences of 64
-    # 1,240 tokens is the contest's mean document; a batch of the largest lineage has 786,432. A
-    # million took #1413 more than four minutes a run on one H200, most of it adaptation.
-    "cuda": StreamPlan(262_145, 2_097_152, 1_240, (1, 0, 0), 900.0),
+    # 1,240 tokens is the contest's mean document. A million took #1413 more than four minutes a
+    # run on one H200, most of it adaptation; these are four chunks of 32,768, the longest that
+    # records adapt on.
+    "cuda": StreamPlan(131_073, 2_097_152, 1_240, (1, 0, 0), 900.0),
 }

@@ -71,7 +71,11 @@ _RUN_LENGTH = (
     _common(r"^VAL_(LOSS_)?EVERY$|^EVAL_EVERY$", steps.validation_interval),
 )
 
-_NATIVE_RULES = (*_RUN_LENGTH, _DOCUMENTS)  # documents of a stream that is shorter, too
+_TRAINING_BATCH = r"^TRAIN_BATCH_(TOKENS|SIZE)$|^(TOTAL_|GLOBAL_)?BATCH_TOKENS$"
+
+# Documents of a stream that is shorter, too. 64 sequences of 2,048 in place of 384: ten steps of
+# the largest lineage took 15 s of each run on one H200.
+_NATIVE_RULES = (*_RUN_LENGTH, _DOCUMENTS, _common(_TRAINING_BATCH, at_most(131_072)))
 
 _RULES = (
     _rare(r"^VOCAB_SIZE$|SEED|_BYTES$|^TARGET_MB$|^MASTER_|^(LOCAL_)?RANK$|^WORLD_SIZE$", leave),
@@ -98,7 +102,7 @@ _RULES = (
     ),
     _common(r"(^|_)EMA_DECAY$|^EMA_BETA$|POLYAK_DECAY", fixed(0.5)),
     # batches
-    _common(r"^TRAIN_BATCH_(TOKENS|SIZE)$|^(TOTAL_|GLOBAL_)?BATCH_TOKENS$", lengths.train_tokens),
+    _common(_TRAINING_BATCH, lengths.train_tokens),
     _common(r"BATCH_TOKENS$|^VAL_BATCH_SIZE$", lengths.batch_tokens),
     _common(
         r"CALIB\w*_?(BATCHES|SAMPLES|SEQS|NSAMPLES)$|GPTQ_(N?SAMPLES|AR_SEQS|NUM_SEQS)",

@@ -1,7 +1,7 @@
 """What makes a CUDA script run on a CPU without editing it; one module a concern.
 
-Guarantees: nothing of the script is edited; on a GPU absent packages are served, and what is
-asked to be compiled may be run as it is written.
+Guarantees: nothing of the script is edited; on a GPU absent packages are served, kernels repeat
+where they can, and what is asked to be compiled may be run as it is written.
 Does not cover: programs in another language that need a GPU.
 """
 
@@ -24,7 +24,7 @@ _ON_CPU = (
 
 def install(device: str, compiled: bool) -> None:
     """Called in the run's process, after torch is imported and before the script runs."""
-    native = ("packages",) if compiled else ("packages", "compiling")
+    native = ("packages", "repeatable") if compiled else ("packages", "repeatable", "compiling")
     concerns = ("packages", "compiling", *_ON_CPU) if device == "cpu" else native
     modules = [importlib.import_module(f"{__name__}.{concern}") for concern in concerns]
     for module in modules:  # all are loaded before the first changes anything

@@ -1,5 +1,7 @@
 """The shim's attention is the function that FlashAttention and flex attention define."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -157,3 +159,35 @@ def test_a_caller_of_the_older_interface_gets_two_results() -> None:
     alone = attention.flash_attn_func(q, k, v, causal=True)
     out, normaliser = attention.flash_attn_func(q, k, v, causal=True)
     assert torch.equal(out, alone) and normaliser.shape == (1, 2, 8)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gradients_repeat_to_the_last_bit_on_a_gpu() -> None:
+    """Twenty gradients of the fused kernels are one: by whole rows, by windows, by documents."""
+    program = """
+import torch, torch.nn.functional as F
+from harness.inside.shim import attention, repeatable
+repeatable.install()
+def parts():
+    torch.manual_seed(0)
+    sizes = ((8, 2048, 4, 64), (8, 2048, 2, 64), (8, 2048, 2, 64))
+    return [torch.randn(n, device="cuda", dtype=torch.bfloat16, requires_grad=True) for n in sizes]
+def documents(q, k, v):
+    q, k, v = (part.flatten(0, 1) for part in (q, k, v))
+    ends = torch.arange(0, 8 * 2048 + 1, 1024, dtype=torch.int32, device="cuda")
+    return attention.flash_attn_varlen_func(q, k, v, ends, ends, 1024, 1024, causal=True)
+def public(q, k, v):
+    rows = (part.transpose(1, 2) for part in (q, k, v))
+    return F.scaled_dot_product_attention(*rows, is_causal=True, enable_gqa=True)
+def window(q, k, v):
+    return attention.flash_attn_func(q, k, v, causal=True, window_size=(256, 0))
+for function in (documents, public, window):
+    seen = set()
+    for _ in range(20):
+        tensors = parts()
+        out = function(*tensors)
+        out.backward(torch.sin(torch.arange(out.numel(), device="cuda")).view_as(out).to(out.dtype))
+        seen.add(tuple(part.grad.double().abs().sum().item() for part in tensors))
+    assert len(seen) == 1, (function, len(seen))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
