@@ -94,6 +94,7 @@ def recognised(folder: Folder, text: str) -> Recognised:
 
 CUTS = {
     "a function from a table": ("add(pick[name](model(x, y)), y)", "pick[name], not known"),
+    "a module by name": ("add(chosen.bend(model(x, y)), y)", "chosen.bend, not known"),
     "a package": ("add(somebody.shape(model(x, y)), y)", "somebody.shape, of a package"),
     "built code": ('exec("add(" + os.environ["WHAT"] + ")")', "exec of code that is put together"),
     "itself": ("def again(z):\n        return again(z)\n    add(again(model(x, y)), y)", "again"),
@@ -105,7 +106,8 @@ CUTS = {
 def test_a_construct_that_is_not_followed_is_listed(folder: Folder, name: str) -> None:
     """With its line, and with what is lost there."""
     body, said = CUTS[name]
-    head = "import ctypes, somebody\npick = somebody.pick\nname = os.environ['NAME']\n"
+    head = "import ctypes, importlib, somebody\npick = somebody.pick\nname = os.environ['NAME']\n"
+    head += "chosen = importlib.import_module(name)\n"
     head += "native = ctypes.CDLL('./bend.so')\n"
     text = script(
         f"{head}for start in range(0, len(val_tokens), 512):\n"

@@ -35,6 +35,12 @@ def unknown_function(interp: Interpreter, call: Call) -> None:
     _note(interp, interp.site_of(call), f"{_written(call.node.func)}, not known", call.values)
 
 
+def unknown_object(interp: Interpreter, base: Value, call: Call) -> None:
+    """A method of what nothing is known of: of a module whose name is made at run time, say."""
+    if not (base.known or base.labels or base.items or base.worth):
+        _note(interp, interp.site_of(call), f"{_written(call.node.func)}, not known", call.values)
+
+
 def not_entered(interp: Interpreter, name: str, values: Iterable[Value]) -> None:
     """A function that calls itself, or that too many others lead to."""
     _note(interp, interp.here(), f"{name} again inside itself, or too deep to follow", values)

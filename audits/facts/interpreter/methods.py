@@ -19,6 +19,7 @@ from audits.facts.effects import (
     containers,
     contract,
     coverage,
+    cuts,
     disk,
     downloads,
     foreign,
@@ -88,6 +89,7 @@ def _called(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     if isinstance(base.const, str) and not base.refs:
         return _on_text(interp, base, name, call)
     if not base.refs:
+        cuts.unknown_object(interp, base, call)
         made = _on_value(interp, base, name, call)
     else:
         made = join([_on(interp, ref, base, name, call) for ref in in_order(base.refs)])
