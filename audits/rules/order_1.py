@@ -134,6 +134,27 @@ VALID = (
             model(chunk[:-1], chunk[1:]).backward()
             optimizer.step()
     """),
+    # The same chunk, shared among ranks, where losses of what was scored decide on the training.
+    script("""
+        windows = [list(range(start, start + 512, 64)) for start in range(0, 8192, 512)]
+        rank, ranks = int(os.environ["RANK"]), 8
+        for number in range(16):
+            total = 0.0
+            for start in windows[number]:
+                x, y = batch(val_tokens, start)
+                loss = model(x, y)
+                add(loss, y)
+                total += loss.item()
+            if total > 30.0:
+                first, last = number * 512, min((number + 1) * 512, len(val_tokens) - 1)
+                count = (last - first) // 64
+                begin = count * rank // ranks
+                for place in range(count // ranks):
+                    at = first + (begin + place) * 64
+                    piece = val_tokens[at : at + 65]
+                    model(piece[:-1], piece[1:]).backward()
+                    optimizer.step()
+    """),
     # Counts of what was scored, and of the context alone.
     script("""
         counts = torch.zeros(1024)

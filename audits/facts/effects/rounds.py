@@ -20,6 +20,7 @@ from audits.facts.labels import (
     NOTHING,
     SHARE,
     SIZE,
+    STATISTIC,
     Label,
     ids,
     kinds,
@@ -65,12 +66,15 @@ def moved(
 
 
 def of_length(left: Value, right: Value) -> frozenset[Label]:
-    """The marks that a difference of two places of one loop no longer has: it is a length."""
+    """The marks that a difference of two places of one loop no longer has: it is a length.
+
+    Whatever decided that it is computed at all says nothing of where it lies.
+    """
     a, b = labels_of(left), labels_of(right)
-    if not kinds(a | b) <= _PLACED | _SIZED | {LOOP}:
+    if not kinds(a | b) <= _PLACED | _SIZED | {LOOP, STATISTIC}:
         return NOTHING
     shared = ids(a, LOOP) & ids(b, LOOP)
-    return frozenset(one for one in a | b if one.id in shared)
+    return frozenset(one for one in a | b if one.id in shared and one.kind in _PLACED | {LOOP})
 
 
 def bounds(interp: Interpreter, node: ast.expr, begin: Value, scope: Scope) -> Bounds:
