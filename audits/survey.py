@@ -31,6 +31,8 @@ from audits.recognised import (
 
 _ON: Final = frozenset({"1", "true", "yes", "on"})
 _OFF: Final = frozenset({"0", "false", "no", "off", ""})
+MOST_SCORES: Final = 500  # the latest; a real script has tens
+LONGEST_LINE: Final = 200  # characters of a message
 VALIDATION_TRAINING: Final = "training on validation tokens"
 Dated = tuple[str, Site, Moment]  # what it is called
 
@@ -58,12 +60,12 @@ def _scores(trace: Trace) -> Iterator[Scoring]:
 
     Of a place that is reached several times, the loops are those of the last.
     """
-    numbers = sorted(trace.scored)
+    numbers = sorted(trace.scored)[-MOST_SCORES:]
     marked = [
         (trace.accumulations[number], frozenset({Label(ACCUMULATED, number)})) for number in numbers
     ]
     if not marked:
-        marked = [(one, _results_in(one.labels)) for one in trace.reports]
+        marked = [(one, _results_in(one.labels)) for one in trace.reports[-MOST_SCORES:]]
     marked.sort(key=lambda pair: pair[0].site.line)
     for site, group in groupby(marked, key=lambda pair: pair[0].site):
         same = list(group)
@@ -92,7 +94,8 @@ def _printed(trace: Trace, marks: Sequence[frozenset[Label]]) -> Iterator[Printe
     seen: set[PrintedLine] = set()
     for one in trace.messages:
         if any(mark <= one.labels for mark in marks):
-            line = PrintedLine(one.site.file, one.site.line, "...".join(one.text).strip())
+            text = "...".join(one.text)[:LONGEST_LINE].strip()
+            line = PrintedLine(one.site.file, one.site.line, text)
             if line not in seen:
                 seen.add(line)
                 yield line

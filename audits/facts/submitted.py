@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from audits.facts.documented.logs import Logs
+from audits.facts.effects.messages import MOST_MESSAGES
 from audits.facts.events import Message
 from audits.facts.labels import ACCUMULATED, Label
 from audits.facts.trace import Trace
@@ -23,6 +24,8 @@ LEAST_TEXT: Final = 8  # characters of a line that the script has word for word:
 
 def labels_of_submitted(trace: Trace, logs: Logs) -> frozenset[Label] | None:
     """Of the results in the number that the folder submits; None where nothing tells."""
+    if len(trace.messages) >= MOST_MESSAGES:
+        return None
     found: set[Label] = set()
     for line in logs.submitted:
         said = _nearest(trace.messages, line.printed.text)

@@ -128,7 +128,7 @@ class Trace:
     messages: list[Message] = field(default_factory=list)
     submitted: frozenset[Label] | None = None  # of the submitted number; None: nothing tells
     trainings: list[Training] = field(default_factory=list)  # on anything but validation tokens
-    cuts: list[Cut] = field(default_factory=list)
+    cuts: dict[Cut, None] = field(default_factory=dict)  # each once, in order
     loops: dict[int, Site] = field(default_factory=dict)  # where each begins
     defaults: dict[str, object] = field(default_factory=dict)  # of the switches that were read
     deciding: set[str] = field(default_factory=set)  # switches that chose a branch

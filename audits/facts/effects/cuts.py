@@ -80,8 +80,7 @@ def _note(interp: Interpreter, site: Site, construct: str, values: Iterable[Valu
 
 
 def _add(interp: Interpreter, cut: Cut) -> None:
-    if cut not in interp.trace.cuts:
-        interp.trace.cuts.append(cut)
+    interp.trace.cuts[cut] = None
 
 
 def _written(node: ast.expr) -> str:

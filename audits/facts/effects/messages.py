@@ -21,6 +21,7 @@ from audits.facts.labels import ACCUMULATED, OUTPUT, Label
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, derive, kinds_of, labels_of
 
+MOST_MESSAGES: Final = 2_000  # a real script has tens
 _FIELD: Final = re.compile(r"\{[^{}]*\}|%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
 _BLOCKS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
 
@@ -63,6 +64,8 @@ def _fixed(node: ast.expr) -> str:
 def worded(interp: Interpreter, parts: Sequence[Value], site: Site) -> None:
     """Text and values side by side: each line of it that has a result in it."""
     if not any(OUTPUT in kinds_of(part) for part in parts if not part.known):
+        return
+    if len(interp.trace.messages) >= MOST_MESSAGES:
         return
     text: list[str] = []
     labels: set[Label] = set()
