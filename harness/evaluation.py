@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audits.bounded import Bounds
-from audits.contests import Contest, Recognised, chosen_contest
+from audits.contests import Contest, Recognised, chosen_contest, load_contest
 from audits.folder import NothingToScan
 from audits.folder import UsageError as NotReadable
 from audits.guarded import scan_guarded
@@ -33,10 +33,11 @@ from harness.claims.reading import claims_of
 from harness.claims.said import as_json
 from harness.configure.contest_script import ContestScript, scoring_sizes
 from harness.configure.native_program import NativeProgram
-from harness.configure.record_script import read_record
+from harness.configure.record_script import RecordScript, read_record
 from harness.configure.run_spec import Subject
 from harness.errors import HarnessError, SandboxError, SubmissionError, UsageError
 from harness.examination import Examination
+from harness.full_run import FullRun
 from harness.interrupts import Interrupted, held_back, within
 from harness.options import Options
 from harness.own_seed import handed_on
@@ -64,6 +65,7 @@ from reference_model.data.corpus import embedded_data
 from reference_model.data.errors import DataError
 from reference_model.data.folder import DataFolder
 
+CONTEST = "parameter_golf"  # whose shards a whole run reads, and whose budgets hold for programs
 UNFINISHED = "it was killed, or the machine went down, before it could say what was established"
 JUDGE_S = 1.0  # for judging what is known when a signal ends the evaluation
 JUDGE_BROKEN_S = 60.0  # the same where nobody waits: we broke down
@@ -87,6 +89,7 @@ class Evaluation:
     source: SourceRun | None = None
     active: list[tuple[IsolationPart, ...]] = field(default_factory=list)  # around each predictor
     examination: Examination | None = None
+    whole: FullRun | None = None
     failure: str | None = None
     cure: str = ""
     read: tuple[str, ...] = ()  # rules that the code was read for
@@ -178,6 +181,9 @@ class Evaluation:
         if self.options.static:
             with self._phase("scan"):
                 self._scan()
+        if self.options.full:
+            self._witness()
+            return
         if self.submission.kind is Kind.RECORD:
             with self._phase("drive"), self._pool() as pool:
                 self.examination = Examination(self.options, self._subject(), pool)
@@ -225,18 +231,45 @@ class Evaluation:
         record = read_record(folder, entry, self._bounds)
         return ContestScript(contest, record.switches)
 
+    def _witness(self) -> None:
+        """One whole run on the data."""
+        assert self.submission is not None
+        with self._phase("data"):
+            self.data = self._opened()
+        options, subject = self.options, self._whole_subject()
+        if isinstance(subject, NativeProgram):
+            configuration = subject.as_declared()
+        else:
+            told = options.device == "cuda", options.told, options.artifact, options.eval_only
+            configuration = subject.whole(*told)
+        contest = self.contest.contest if self.contest else load_contest(CONTEST)
+        with self._phase("drive"), self._pool() as pool:
+            given = options, subject, configuration, self._data, contest.limits
+            self.whole = FullRun(*given, pool)
+            self.whole.run()
+
+    def _whole_subject(self) -> RecordScript | NativeProgram:
+        assert self.submission is not None
+        if self.submission.kind is Kind.RECORD:
+            subject = self._subject()
+            if isinstance(subject, RecordScript):
+                return subject
+            raise UsageError(f"--full reads shards of {CONTEST}, and this contest has others")
+        with self._phase("artifact"):
+            self.artifact = resolve_artifact(self.submission, self._data)
+        setup = self._setup(self.submission, self.artifact)
+        tokens = len(self._data.validation_tokens())
+        return self._program(setup, tokens)
+
+    def _program(self, setup: Setup, stream_tokens: int) -> NativeProgram:
+        given = setup.submission, setup.artifact, setup.tokenizer, stream_tokens
+        return NativeProgram(*given, handed_on(setup.seed), setup.device)
+
     def _drive_program(
         self, setup: Setup, vocabulary: Vocabulary, text: Stream, pool: Pool
     ) -> None:
         """On text for the score, and on text sampled from its artifact for the proofs."""
-        program = NativeProgram(
-            setup.submission,
-            setup.artifact,
-            setup.tokenizer,
-            len(text.tokens),
-            handed_on(setup.seed),
-            setup.device,
-        )
+        program = self._program(setup, len(text.tokens))
         self.examination = Examination(self.options, program, pool)
         with self._phase("score"):
             self.examination.run_on_text(text, program.as_declared(), setup.time_limit_s)
@@ -304,6 +337,8 @@ class Evaluation:
             tables.append(refereed_table(self.main))
         if examination is not None:
             tables += examination.tables
+        if self.whole is not None:
+            tables += self.whole.tables
         return [Table(findings), *tables]
 
     def _report(self) -> Report:
@@ -338,13 +373,19 @@ class Evaluation:
                 "device": self.options.device,
                 "settings": dict(submission.settings) if submission else {},
                 "worst_mass_gap": worst_gap(run) if run else None,
-                "driven": driven_json(self.examination) if self.examination else None,
+                "driven": self._driven(),
+                **({"certificate": self.whole.certificate()} if self.whole else {}),
                 "evidence": self._files(),
                 **self._contest_told(),
                 **({} if self.claims is None else {"claims": self.claims}),
                 "evidence_sha256": evidence_sha256(self.options.out, self._files()),
             },
         )
+
+    def _driven(self) -> dict[str, Any] | None:
+        if self.whole is not None:
+            return self.whole.driven_json()
+        return driven_json(self.examination) if self.examination else None
 
     def _contest_told(self) -> dict[str, Any]:
         """Whose file told how to run it; nothing of Parameter Golf."""
@@ -369,12 +410,16 @@ class Evaluation:
 
     def _files(self) -> list[str]:
         """Evidence beside the report."""
+        if self.whole is not None:
+            return self.whole.files(self.options.out)
         if self.examination is not None:
             return self.examination.files(self.options.out)
         names = ["main/ledger.jsonl", "main/scores.npz", "twin/ledger.jsonl", "source/ledger.jsonl"]
         return [name for name in names if (self.options.out / name).exists()]
 
     def _score_shown(self) -> Score | None:
+        if self.whole is not None:
+            return self.whole.score
         if self.examination is not None:
             return self.examination.score
         return _score_of(self.main) if self.main and self.main.complete else None

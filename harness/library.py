@@ -6,7 +6,7 @@ that cannot be run is a report with the verdict UNRUNNABLE, not an exception; on
 left a report that says so. Nothing is printed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -60,17 +60,22 @@ def evaluate(
     budget_s: float | None = None,
     ranks: int | None = None,
     tokenizers: Sequence[str | PathLike[str]] | None = None,
+    full: bool | None = None,
+    artifact: str | PathLike[str] | None = None,
+    eval_only: bool | None = None,
+    documents: str | PathLike[str] | None = None,
+    told: Mapping[str, str] | None = None,
     observer: Observer | None = None,
 ) -> Report:
     """Evaluates a submission's folder or lone script and writes the report folder: `out`, or the
     one of `reports/` that the command would choose.
 
-    The keywords are the options of `scorefirst evaluate` by the same names but for four: `budget_s`
-    is --budget, `time_limit_s` --time-limit, `tokenizers` every --tokenizer, and `static=False`
-    --no-static. What the kind of folder does not use must be left out. Raises UsageError for wrong
-    use, HarnessError where we failed; a submission that fails is a report, UNRUNNABLE. Where we
-    broke down half-way, the report is written all the same, and the error raised behind it, but
-    where a violation was proved: that is given.
+    The keywords are the options of `scorefirst evaluate` by the same names but for five: `budget_s`
+    is --budget, `time_limit_s` --time-limit, `tokenizers` every --tokenizer, `told` every --set,
+    and `static=False` --no-static. What the kind of folder does not use must be left out. Raises
+    UsageError for wrong use, HarnessError where we failed; a submission that fails is a report,
+    UNRUNNABLE. Where we broke down half-way, the report is written all the same, and the error
+    raised behind it, but where a violation was proved: that is given.
     """
     request = Request(
         submission=given_path(path),
@@ -90,6 +95,11 @@ def evaluate(
         budget_s=budget_s,
         ranks=ranks,
         tokenizers=None if tokenizers is None else tuple(map(given_path, tokenizers)),
+        full=full or None,
+        artifact=None if artifact is None else given_path(artifact),
+        eval_only=eval_only or None,
+        documents=None if documents is None else given_path(documents),
+        told=None if told is None else tuple(f"{name}={text}" for name, text in told.items()),
     )
     request.check()
     chosen = request.settled()
@@ -149,6 +159,11 @@ def _options(
         jobs=chosen.jobs,
         ranks=chosen.ranks,
         tokenizers=chosen.tokenizers,
+        full=chosen.full,
+        artifact=chosen.artifact,
+        eval_only=chosen.eval_only,
+        documents=chosen.documents,
+        told=dict(text.split("=", 1) for text in chosen.told),
     )
 
 

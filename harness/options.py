@@ -1,6 +1,6 @@
 """What the caller of an evaluation chose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,12 @@ class Options:
     jobs: int = 1  # of them side by side
     ranks: int = 1  # processes of a run
     tokenizers: Sequence[Path] = ()
+    # a whole run, witnessed
+    full: bool = False
+    artifact: Path | None = None  # beside the script
+    eval_only: bool = False  # nothing but the evaluation of that artifact
+    documents: Path | None = None  # that the validation shards were made of
+    told: Mapping[str, str] = field(default_factory=dict)  # variables that the caller sets
 
     @property
     def runs(self) -> Path:

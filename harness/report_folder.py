@@ -30,7 +30,15 @@ from harness.sandbox import quota
 MARK = ".scorefirst-report"
 REPORTS = ("report.json", "report.json.new", "report.md")
 LOGS = ("main.log", "twin.log", "source.log", "source-draw.log")  # of a predictor's workers
-OURS = (*REPORTS, *LOGS, "runs", "main", "twin", "source")  # everything that is written there
+OURS = (
+    *REPORTS,
+    *LOGS,
+    "runs",
+    "ledger",
+    "main",
+    "twin",
+    "source",
+)  # everything that is written there
 HOME = Path("reports")  # below the working directory, where no folder was named
 NOTE_BYTES = 1 << 16
 

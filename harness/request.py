@@ -9,6 +9,7 @@ runs from any folder. Does not cover what the options mean.
 
 import math
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,15 @@ def _seed(value: Any) -> str | None:
 def _files(value: Any) -> str | None:
     missing = [str(path) for path in value if not path.is_file()]
     return f"not there: no file {', '.join(missing)}" if missing else None
+
+
+def _file(value: Any) -> str | None:
+    return None if value.is_file() else "no such file"
+
+
+def _settings(value: Any) -> str | None:
+    wrong = [text for text in value if not re.fullmatch(r"[A-Za-z_]\w*=.*", text)]
+    return f"{wrong[0]} is no NAME=VALUE" if wrong else None
 
 
 def path(text: str | os.PathLike[str]) -> Path:
@@ -117,12 +127,14 @@ OPTIONS = (
         {"metavar": "NAME|FILE"},
     ),
     Option(
-        "--data", "data", NATIVE, None, "folder of shards and tokenizer; default embedded",
+        "--data", "data", NATIVE, None, "folder of shards and tokenizer; default embedded; of an"
+        " upstream folder, with --full",
         {"type": path},
     ),
     Option(
         "--time-limit", "time_limit_s", NATIVE, 3600.0,
-        "seconds for a run on that data; default 3600", _WALL, _seconds,
+        "seconds for a run on that data; default 3600; of an upstream folder, with --full",
+        _WALL, _seconds,
     ),
     Option(
         "--quick", "quick", SCRIPTS, False,
@@ -147,7 +159,34 @@ OPTIONS = (
         " the folder's own, else one trained on the embedded corpus",
         _PATHS, _files,
     ),
+    Option(
+        "--full", "full", SCRIPTS, False,
+        "the script as it is on the data, witnessed to a certificate that `verify` works out again",
+        _SWITCH,
+    ),
+    Option(
+        "--artifact", "artifact", RECORDS, None, "with --full: a file that lies beside the script",
+        {"type": path, "metavar": "FILE"}, _file,
+    ),
+    Option(
+        "--eval-only", "eval_only", RECORDS, False,
+        "with --full and --artifact: its evaluation alone, where it reads a switch for that",
+        _SWITCH,
+    ),
+    Option(
+        "--documents", "documents", SCRIPTS, None,
+        "with --full: the validation's text, JSON lines or plain; its bytes are the denominator",
+        {"type": path, "metavar": "FILE"}, _file,
+    ),
+    Option(
+        "--set", "told", RECORDS, (), "with --full: a variable that the script reads, may be"
+        " repeated; the certificate names it",
+        {"action": "append", "metavar": "NAME=VALUE"}, _settings,
+    ),
 )  # fmt: skip
+OF_FULL = ("artifact", "eval_only", "documents", "told")
+AT_FULL = ("data", "time_limit_s")  # of a record, with --full alone
+NOT_FULL = ("quick", "all", "jobs", "budget_s", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -171,6 +210,11 @@ class Request:
     budget_s: float | None = None
     ranks: int | None = None
     tokenizers: tuple[Path, ...] | None = None
+    full: bool | None = None
+    artifact: Path | None = None
+    eval_only: bool | None = None
+    documents: Path | None = None
+    told: tuple[str, ...] | None = None
 
     def check(self) -> Kind | None:
         """What kind of folder it is about; None where that cannot be read, which is for a report.
@@ -212,6 +256,7 @@ class Request:
                 f"--quick runs nothing side by side, and --jobs {self.jobs} does: leave one of them"
                 " out"
             )
+        self._refuse_around_full()
         if self.entry is None:
             return
         folder = self.submission
@@ -222,6 +267,17 @@ class Request:
             )
         if folder.is_dir() and not (folder / self.entry).is_file():
             raise UsageError(f"--entry {self.entry}: {folder} has no such file")
+
+    def _refuse_around_full(self) -> None:
+        flags = {option.name: option.flag for option in OPTIONS}
+        for name in OF_FULL if not self.full else NOT_FULL:
+            if getattr(self, name) is not None:
+                why = "has none of the small runs it is for" if self.full else "is needed for it"
+                raise UsageError(f"{flags[name]}: --full {why}")
+        if self.full and self.data is None:
+            raise UsageError("--full runs on your data: name their folder with --data DIR")
+        if self.eval_only and self.artifact is None:
+            raise UsageError("--eval-only evaluates an artifact: name it with --artifact FILE")
 
     @staticmethod
     def _refuse_contest(named: str) -> None:
@@ -234,7 +290,8 @@ class Request:
         """Raises UsageError where an option was given that this kind of folder does not use."""
         used = ", ".join(o.flag for o in OPTIONS if o.kinds is not ANY and kind in o.kinds)
         for option in OPTIONS:
-            if kind not in option.kinds and getattr(self, option.name) is not None:
+            at_full = self.full and kind in RECORDS and option.name in AT_FULL
+            if kind not in option.kinds and not at_full and getattr(self, option.name) is not None:
                 owners = " and ".join(f"{owner.name.lower()}s" for owner in option.kinds)
                 raise UsageError(
                     f"{option.flag} is an option of {owners}, and {self.submission} is of the kind"
@@ -255,7 +312,7 @@ class Request:
     @staticmethod
     def _usual_jobs(said: Mapping[str, Any]) -> int:
         """Runs of several processes, or on a GPU, have the machine for themselves."""
-        alone = said.get("device") == "cuda" or said.get("ranks", 1) > 1
+        alone = said.get("device") == "cuda" or said.get("ranks", 1) > 1 or said.get("full", False)
         return 1 if alone else min(USUAL_JOBS, os.cpu_count() or 1)
 
 
@@ -280,6 +337,11 @@ class Settled:
     budget_s: float
     ranks: int
     tokenizers: tuple[Path, ...]
+    full: bool
+    artifact: Path | None
+    eval_only: bool
+    documents: Path | None
+    told: tuple[str, ...]
 
 
 def replay_command(request: Request) -> str:

@@ -4,7 +4,7 @@ Guarantees: a file that is broken raises `ContestError`, which names file, key, 
 Does not cover: what no file can say, which is the adapter of an evaluator family in the harness.
 """
 
-from audits.contests.contest import Contest, Family, KnownText, Rows, Size, SizeRole, Where
+from audits.contests.contest import Contest, Family, KnownText, Limits, Rows, Size, SizeRole, Where
 from audits.contests.frozen import FrozenFile, frozen_files
 from audits.contests.reading import ContestError, load_contest, read_contest, shipped_names
 from audits.contests.recognition import Recognised, chosen_contest
@@ -15,6 +15,7 @@ __all__ = [
     "Family",
     "FrozenFile",
     "KnownText",
+    "Limits",
     "Recognised",
     "Rows",
     "Size",

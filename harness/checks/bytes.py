@@ -54,7 +54,7 @@ def check_bytes(
         rounding += printed.half_unit / nats
     edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
     allowed = ours * rounding + edges
-    found = _status(printed, nats, (implied, ours, allowed, spelt), len(once))
+    found = compared(printed, nats, (implied, ours, allowed, spelt), len(once))
     every = float(bytes_of[1:].sum()) / max(1, len(once))  # of all targets, a counted token
     if found.status is Status.FAIL and abs(implied - every) <= allowed:
         return _of_all(found, len(once), len(bytes_of) - 1)
@@ -123,12 +123,13 @@ def half_unit(text: str, value: float, otherwise: float) -> float:
     return otherwise
 
 
-def _status(
+def compared(
     printed: Printed,
     nats: float,  # a token
     means: tuple[float, float, float, float],  # bytes a token: implied, ours, allowed, spelt out
     tokens: int,
 ) -> Finding:
+    """BYTES-1 of two denominators."""
     implied, ours, allowed, spelt = means
     numbers = {
         "tag": printed.tag,

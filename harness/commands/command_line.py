@@ -15,6 +15,7 @@ examples:
   {prog} my_submission --no-static --seed 7 --out /tmp/report
   {prog} records/2026-03-23_LeakyReLU --jobs 4
   {prog} train_gpt.py --quick
+  {prog} records/2026-03-23_LeakyReLU --full --data data/fineweb10B_sp1024 --device cuda
 
 exit codes: 0 clean, 1 violation, 2 the tool or its use failed, 3 review, 4 unrunnable, 130 and 143
 interrupted by SIGINT and SIGTERM, with a report of what was known by then
@@ -44,6 +45,7 @@ def parser(prog: str = PROG) -> argparse.ArgumentParser:
 def request_of(arguments: argparse.Namespace) -> Request:
     """What was asked for."""
     given = {option.name: getattr(arguments, option.name) for option in OPTIONS}
-    if given["tokenizers"] is not None:
-        given["tokenizers"] = tuple(given["tokenizers"])
+    for name in ("tokenizers", "told"):
+        if given[name] is not None:
+            given[name] = tuple(given[name])
     return Request(arguments.submission, **given)

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 EPILOG = """\
 examples:
   scorefirst verify reports/two_pass-1337
+  scorefirst verify report.json --ledger ledger   a certificate, and the ledger that it is about
 """
 
 
@@ -28,7 +29,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "scorefirst verify") -> 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("report", type=Path, help="report.json, or its folder")
+    parser.add_argument(
+        "--ledger", type=Path, metavar="DIR", help="of a certificate; default beside the report"
+    )
     given = parser.parse_args(argv)
+    from harness.replay.certificate import check_certificate
     from harness.replay.evidence import check_evidence
     from harness.replay.recorded import Recorded
 
@@ -38,7 +43,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "scorefirst verify") -> 
         print(f"scorefirst: {error}", file=sys.stderr)
         return 2
     print(f"{visible(str(recorded.path))}: {recorded.report['verdict']}, by {recorded.made_by}")
-    checked = check_evidence(recorded)
+    checked = [*check_evidence(recorded), *check_certificate(recorded, given.ledger)]
     for one in checked:
         print(f"  {'holds' if one.holds else 'FAILS'}  {visible(one.text)}")
     return 0 if all(one.holds for one in checked) else 1

@@ -89,6 +89,15 @@ def by_counted_clock(target: ShrinkTarget) -> ShrinkTarget:
     return replace(target, counted_clock=True, wallclock_s=COUNTED_S)
 
 
+def as_submitted(switches: Switches, native: bool) -> Configuration:
+    """Nothing is made small, and nothing is told but what the folder says it ran with."""
+    longest = native_target(switches).seq_len
+    target = ShrinkTarget(native=True, shrink_model=False, seq_len=longest, compiled=native)
+    target = replace(target, omitted=_never_there(switches))
+    environment = dict(_folder_settings(switches, target))
+    return Configuration(target, environment, why="as the folder says it ran")
+
+
 LONG_S = 100_000  # a clock that ends no training
 
 

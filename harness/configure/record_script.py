@@ -22,6 +22,7 @@ from harness.configure.setting import texts
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.configure.told_defaults import with_own_defaults
 from harness.configure.vocabulary_choice import byte_tables_elsewhere, vocabulary_of
+from harness.configure.whole_run import whole_run
 from harness.errors import SubmissionError, UsageError
 from harness.protocol.asked import Way
 from harness.streams.vocabulary import Vocabulary
@@ -46,6 +47,7 @@ class RecordScript:
 
     def __init__(self, switches: Switches) -> None:
         self.switches = switches
+        self.beside: Mapping[str, Path] = {}  # place in the stage -> file of the caller
 
     @property
     def name(self) -> str:
@@ -76,6 +78,14 @@ class RecordScript:
         """Everything small; native: everything as the folder ran it."""
         target = native_target(self.switches) if native else ShrinkTarget()
         return first_configuration(self.switches, stream, target)
+
+    def whole(
+        self, native: bool, given: Mapping[str, str], artifact: Path | None, eval_only: bool
+    ) -> Configuration:
+        """Nothing made small. Raises UsageError where it cannot be told so."""
+        told = whole_run(self.switches, native, given, artifact, eval_only)
+        self.beside = told.beside
+        return told.configuration
 
     def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
         """Chosen by what the script asked for, did not do, and complained of."""
@@ -133,6 +143,7 @@ class RecordScript:
             entries=configuration.entries,
             arguments=(*configuration.arguments, *data_arguments(switches, vocabulary)),
             readable=switches.files,
+            beside=self.beside,
             sidecar=SIDECAR in switches.text,
         )
 

@@ -20,6 +20,7 @@ class RunKind(StrEnum):
         return made
 
     TEXT = "text", "text of no known source, which gives a score and no proof"
+    WHOLE = "whole", "the script as it was submitted, on the data that were given"
     BASE = "base", "a stream that mixes known sources by document"
     UNIFORM = "uniform", "uniform ids alone, where a theft has no waste to hide behind"
     UNEVEN = "unequal tokens", "rare ones among common ones, and drawn ends: what is left out?"
@@ -80,5 +81,6 @@ class RunName:
 
 
 TEXT = RunName(RunKind.TEXT)
+WHOLE = RunName(RunKind.WHOLE)
 BASE = RunName(RunKind.BASE)
 FIRST_REQUERY = RunName(RunKind.REQUERY, 1)

@@ -27,6 +27,7 @@ from harness.stage.text_layout import kept_files
 from harness.streams.drawn import SourceStream
 from harness.streams.stream import Stream
 from harness.streams.vocabulary import Vocabulary
+from reference_model.data.folder import DataFolder
 
 WORKSPACE = Path("/workspace/records")
 ROW_EVERY = 16  # positions, of which the whole distribution of one is kept,
@@ -57,10 +58,11 @@ def staged_run(
     subject: Subject,
     configuration: Configuration,
     vocabulary: Vocabulary,
-    data: tuple[Stream, Sequence[Tokens]],  # validation, training shards
+    data: tuple[Stream, Sequence[Tokens]],  # validation, training shards; of files: no shards
     out: Path,  # of this run, emptied first
     limits: Limits,
     run_s: float,
+    files: DataFolder | None = None,  # that the data stand in, which are linked to
 ) -> Iterator[Staged]:
     """The job, while its stage stands."""
     with contextlib.suppress(FileNotFoundError):
@@ -71,7 +73,8 @@ def staged_run(
     name = re.sub(r"[^\w.-]", "_", spec.root.resolve().name) or "submission"
     place = out.parent / secrets.token_hex(6) / name
     try:
-        stage = build_stage(spec, StageData(stream.tokens, tuple(shards)), place)
+        staged = StageData(stream.tokens, tuple(shards), files)
+        stage = build_stage(spec, staged, place)
         np.save(out / "stream.npy", stream.tokens)
         job = Job(
             stage=place.resolve(),
@@ -84,6 +87,7 @@ def staged_run(
             code_constants=texts(spec.code_constants),
             entries=texts(spec.entries),
             binds=stage.binds,
+            given=staged.given,
             arguments=spec.arguments,
             frozen=() if spec.contest is None else kept_files(spec.contest),
             scorer="" if spec.contest is None else spec.contest.score.function.rpartition(":")[2],

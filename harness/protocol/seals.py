@@ -12,6 +12,7 @@ import contextlib
 import os
 import struct
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -98,6 +99,10 @@ class Received:
             found.blocks.setdefault(what, []).append((n_rows, digest))
         return found
 
+    def following(self, what: Sealed) -> "Following":
+        """For a stream that is read batch by batch."""
+        return Following(what, deque(self.blocks.get(what, ())), self.on_disk.get(what, 0))
+
     def misfit(self, what: Sealed, columns: Sequence[npt.NDArray[np.generic]]) -> str:
         """What is wrong with a stream as it was found; empty where it fits."""
         count, at = len(columns[0]) if columns else 0, 0
@@ -111,6 +116,38 @@ class Received:
                 return f"rows {at:,} to {at + n_rows:,} are not those that were recorded"
             at += n_rows
         return f"{count - at:,} rows were put in" if at < count else ""
+
+
+@dataclass
+class Following:
+    """Batches of one stream, held against their sums in the order in which they were written; a
+    block of rows that left as one is in one batch.
+    """
+
+    what: Sealed
+    blocks: deque[tuple[int, int]]  # (rows, sum) that are still to come
+    on_disk: int  # rows that have to be there
+    count: int = 0  # rows that were
+
+    def misfit(self, columns: Sequence[npt.NDArray[np.generic]]) -> str:
+        """What is wrong with the next batch; empty where it fits."""
+        count, at = len(columns[0]), 0
+        while at < count:
+            if not self.blocks:
+                return f"{count - at:,} rows were put in"
+            n_rows, digest = self.blocks.popleft()
+            if at + n_rows > count or digest != _sum(
+                self.what, [column[at : at + n_rows] for column in columns]
+            ):
+                first = self.count + at
+                return f"rows {first:,} to {first + n_rows:,} are not those that were recorded"
+            at += n_rows
+        self.count += count
+        return ""
+
+    def missing(self) -> str:
+        """What is gone at the end of the stream; empty where nothing is."""
+        return f"{self.on_disk - self.count:,} rows are gone" if self.count < self.on_disk else ""
 
 
 def _records(content: bytes) -> Iterator[tuple[int, int, int]]:

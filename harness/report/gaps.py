@@ -13,6 +13,7 @@ from harness.submission import Kind
 _TRAINED_ON = (
     "what the artifact was trained on (DATA-1, DATA-4): only its size and loading are examined"
 )
+STATS = "seeds and statistics (STATS), packaging"
 _ALWAYS = "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging"
 REFEREED = (
     _TRAINED_ON,
@@ -32,6 +33,15 @@ RECORD = (
     "full length, and on a CPU full size: what a short run on drawn tokens does not do; a pass of"
     " SOURCE-1 says 'not refuted', not 'proved'",
 )
+WHOLE = (
+    "later tokens exchanged (CAUSAL-1), a source of known distribution (SOURCE-1), sums over the"
+    " alphabet (NORM-1) and every control: one run on real text decides none of them; a run without"
+    " --full does, small",
+    "whether what was recorded is true: hooks in the script's own process wrote it, and sums left"
+    " that process as it happened",
+    "what the weights were trained on (DATA-1, DATA-4), and whether these are the contest's own"
+    " shards (DATA-5)",
+)
 ISOLATION = {
     "mounts": "other files of this machine (DATA-7)",
     "network": "the network (DATA-6)",
@@ -49,11 +59,14 @@ def gaps(
     ran: bool,
     scored: bool = False,
     worker: Sequence[str] = tuple(IsolationPart),
+    whole: bool = False,
 ) -> list[str]:
     """One sentence a gap. `kind`: of the submission; `driven`: that part of the report; `ran`:
     every phase came to its end; `scored`: that of scoring did; `worker`: parts of the isolation
-    that were active around a predictor.
+    that were active around a predictor; `whole`: of a run with --full.
     """
+    if whole and driven is not None:
+        return [*WHOLE, *_not_isolated(driven["walls"]), STATS]
     if not ran:
         ended = [*driven["runs"]] if driven else [SCORING] if scored else []
         if not ended:

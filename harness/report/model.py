@@ -85,6 +85,7 @@ class Report:
                     self.ran,
                     self.score is not None,
                     self.worker_isolation,
+                    "certificate" in self.extra,
                 ),
                 *_unexamined(self.rules, self.read),
             ],

@@ -290,6 +290,8 @@ def _look(named: Sequence[str], rules: Json) -> str:
 
 def _judged(report: Json) -> str:
     """Which number, on what."""
+    if report.get("certificate"):
+        return _witnessed(report["certificate"], report)
     score, driven = report["score"], report.get("driven")
     if report["submission"]["kind"] in NATIVE:
         return _native_score(score, report["data"])
@@ -299,6 +301,20 @@ def _judged(report: Json) -> str:
     return (
         f'Judged number: the printed line "{driven["headline"]}", the result of a small'
         f" run{on} drawn at random: not comparable with the leaderboard.{_contest(report)}"
+    )
+
+
+def _witnessed(found: Json, report: Json) -> str:
+    """Which number, of how many scores."""
+    account = found["account"]
+    where = f"{_folder(report['data']['folder'])}" if report["data"] else "the data"
+    if not found["witnessed"]:
+        return f"Not witnessed: what was recorded on {where} does not come to the printed line."
+    return (
+        f'Witnessed: the printed line "{found["printed"]["text"]}" is the mean of'
+        f" {account['scores']:,} recorded scores of {account['tokens']:,} tokens of {where}"
+        f" (relative error {found['gap']:.1g}). That is no CLEAN: one run does not decide the rules"
+        " that are undecided or not covered."
     )
 
 

@@ -4,13 +4,14 @@ Guarantees: every place under the stage that the configured script names (data f
 patterns, tokenizer files) holds the given tokens; the contest's usual layout is there as well; a
 path outside the stage is listed as a bind, absolute path -> folder in the stage. A path is taken
 without its `.` and `..`; one that no folder can have here, or that leaves the stage, is not served.
+Shards that are files already are linked to, where they stand: inside they are shown read-only.
 Does not cover: data in other formats than the contest's shards.
 """
 
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,7 @@ import numpy as np
 from harness.configure.data_places import SHARDS, SIDECAR, TOKENIZER
 from harness.configure.vocabulary_choice import tokenizer_paths
 from harness.streams.vocabulary import Vocabulary
+from reference_model.data.folder import DataFolder
 from reference_model.data.shards import write_shard
 
 MAX_NAME, MAX_PATH = 255, 3_000  # bytes; Linux takes 4,095, and the stage lies above it
@@ -35,6 +37,14 @@ class StageData:
 
     validation: np.ndarray  # (T,) integer ids
     train: tuple[np.ndarray, ...]  # each (N,) integer ids: one shard
+    files: DataFolder | None = None  # that hold these and the training shards, of a whole run
+
+    @property
+    def given(self) -> tuple[Path, ...]:
+        """Files of the machine that the stage links to."""
+        if self.files is None:
+            return ()
+        return tuple(path.resolve() for path in (*self.files.train_shards, *self.files.val_shards))
 
 
 @dataclass
@@ -72,9 +82,8 @@ class Layout:
             return
         self._done.add(place)
         place.mkdir(parents=True, exist_ok=True)
-        for number, tokens in enumerate(self.data.train):
-            write_shard(place / f"fineweb_train_{number:06d}.bin", tokens)
-        write_shard(place / "fineweb_val_000000.bin", self.data.validation)
+        self._train(place, "fineweb_train_*.bin")
+        self._validation(place, "fineweb_val_*.bin")
         if self.sidecar:
             write_shard(place / f"{SIDECAR}_000000.bin", self.validation_bytes())
 
@@ -90,10 +99,22 @@ class Layout:
         if "bytes" in name:
             write_shard(folder / name.replace("*", "000000"), self.validation_bytes())
         elif _VALIDATION.search(name):
+            self._validation(folder, name)
+        else:
+            self._train(folder, name)
+
+    def _validation(self, folder: Path, name: str) -> None:
+        if self.data.files is None:
             write_shard(folder / name.replace("*", "000000"), self.data.validation)
         else:
-            for number, tokens in enumerate(self.data.train):
-                write_shard(folder / name.replace("*", f"{number:06d}"), tokens)
+            _link(self.data.files.val_shards, folder, name)
+
+    def _train(self, folder: Path, name: str) -> None:
+        if self.data.files is not None:
+            _link(self.data.files.train_shards, folder, name)
+            return
+        for number, tokens in enumerate(self.data.train):
+            write_shard(folder / name.replace("*", f"{number:06d}"), tokens)
 
     def tokenizer(self, path: str) -> None:
         """A tokenizer file, in the form that its suffix asks for."""
@@ -133,6 +154,12 @@ class Layout:
             return None
         above = [up for up in made.parents if up.is_relative_to(stage)]
         return None if any(up.exists() and not up.is_dir() for up in above) else made
+
+
+def _link(shards: Sequence[Path], folder: Path, name: str) -> None:
+    """One link a shard, in their order; of a name without a `*`, the first alone."""
+    for number, shard in enumerate(shards if "*" in name else shards[:1]):
+        (folder / name.replace("*", f"{number:06d}")).symlink_to(shard.resolve())
 
 
 def _normal(path: str) -> PurePosixPath | None:

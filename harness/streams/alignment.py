@@ -25,7 +25,7 @@ class Aligner:
 
     def __init__(self, stream: Tokens) -> None:
         self.stream = np.ascontiguousarray(stream, dtype=np.int64)
-        hashes = _grams(self.stream)
+        hashes = grams(self.stream)
         self._order = np.argsort(hashes, kind="stable").astype(np.int64)
         self._sorted = hashes[self._order]
 
@@ -41,7 +41,7 @@ class Aligner:
             return np.arange(len(flat), dtype=np.int32).reshape(ids.shape)
         if len(flat) > SAMPLED_FROM and not self._any_sample_fits(flat):
             return None
-        places = self._unique_places(_grams(flat))
+        places = self._unique_places(grams(flat))
         if not (places >= 0).any():
             return None
         placed = self._spread(flat, places)
@@ -99,7 +99,7 @@ def _continued(stream: Tokens, flat: Tokens, out: Tokens) -> Tokens:
     return np.where((out < 0) & agrees & (broken < source), guess, out)
 
 
-def _grams(tokens: Tokens) -> npt.NDArray[np.uint64]:
+def grams(tokens: Tokens) -> npt.NDArray[np.uint64]:
     """(n - K + 1,) a hash of the K ids from each offset on."""
     grams = max(len(tokens) - K + 1, 0)
     mixed = _mixed(tokens)

@@ -109,20 +109,95 @@ def load(out: Path, stream_length: int | None = None) -> Capture:
     """All ranks of a run, merged by time. Raises BrokenCapture; `stream_length`: of the stream that
     positions are of.
     """
-    ranks = sorted(out.glob("rank*"), key=lambda p: int(p.name.removeprefix("rank")))
-    ranks = ranks or [out / "rank0"]  # nothing was recorded
-    tables: Any = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
+    ranks = _ranks(out)
+    tables = [[_read(r / f"{n}.arrow", s) for n, s in _STREAMS] for r in ranks]
     for rank, table in zip(ranks, tables, strict=True):
         _require_whole(rank.name, table, stream_length)
         _require_untouched(rank, dict(zip(_SEALED, table, strict=True)))
-    counts = [len(t[0]["event"]) for t in tables]
+    return _merged(tables, _numbering(tables))
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedCapture:
+    """A capture whose scores are read batch by batch, however many there are."""
+
+    capture: Capture  # all but the scores
+    ranks: Sequence[Path]
+    numbering: "Numbering"
+    stream_length: int
+
+    def scores(self) -> Iterator[dict[str, Column]]:
+        """Columns of `schema.SCORES`, rank after rank, events in the merged numbering; what was
+        added up as it was recorded, also log-probabilities. Raises BrokenCapture.
+        """
+        for number, rank in enumerate(self.ranks):
+            yield from self._of_rank(number, rank)
+
+    def _of_rank(self, number: int, rank: Path) -> Iterator[dict[str, Column]]:
+        received = _received(rank)
+        following = None if received is None else received.following(Sealed.SCORES)
+        for columns in _columns(rank / "scores.arrow", schema.SCORES):
+            if following and (wrong := following.misfit([*columns.values()])):
+                raise TouchedCapture(f"{TOUCHED}: {rank.name}, scores: {wrong}")
+            _require_placed(rank.name, "scores", columns, self.stream_length)
+            yield self.numbering.renumbered(number, columns)
+        if following and (wrong := following.missing()):
+            raise TouchedCapture(f"{TOUCHED}: {rank.name}, scores: {wrong}")
+
+
+def open_capture(out: Path, stream_length: int) -> OpenedCapture:
+    """The same run without its scores, which need not fit into memory. Raises BrokenCapture."""
+    ranks, nothing = _ranks(out), _empty(schema.SCORES)
+    tables = [
+        [nothing if n == "scores" else _read(r / f"{n}.arrow", s) for n, s in _STREAMS]
+        for r in ranks
+    ]
+    for rank, table in zip(ranks, tables, strict=True):
+        _require_whole(rank.name, table, stream_length)
+        sealed = dict(zip(_SEALED, table, strict=True))
+        del sealed[Sealed.SCORES]
+        _require_untouched(rank, sealed)
+    numbering = _numbering(tables)
+    return OpenedCapture(_merged(tables, numbering), ranks, numbering, stream_length)
+
+
+def _ranks(out: Path) -> list[Path]:
+    """Where each recorded; where nothing was, a place with nothing."""
+    ranks = sorted(out.glob("rank*"), key=lambda p: int(p.name.removeprefix("rank")))
+    return ranks or [out / "rank0"]
+
+
+@dataclass(frozen=True, eq=False)
+class Numbering:
+    """From the events of each rank to those of all, in the order of the clock."""
+
+    order: Column  # (E,) rows of all ranks, one rank after the other, by time
+    place: Column  # (E,) the inverse: the merged number of such a row
+    starts: Column  # (ranks,) its first row
+    counts: Column  # (ranks,) its events
+
+    def renumbered(self, rank: int, columns: dict[str, Column]) -> dict[str, Column]:
+        """Rows of a rank; those whose event was not written any more are dropped."""
+        known = columns["event"] < self.counts[rank]
+        if not known.all():
+            columns = {name: column[known] for name, column in columns.items()}
+        return columns | {"event": self.place[columns["event"] + self.starts[rank]]}
+
+
+def _numbering(tables: Any) -> Numbering:
+    counts = np.array([len(t[0]["event"]) for t in tables], np.int64)
     at_s = np.concatenate([np.asarray(t[0]["at_s"], np.float64) for t in tables])
     order = np.argsort(at_s, kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    return Numbering(order, place, starts, counts)
+
+
+def _merged(tables: Any, numbering: Numbering) -> Capture:
+    order, place, starts = numbering.order, numbering.place, numbering.starts
     events = {n: _joined(tables, 0, n)[order] for n in schema.EVENTS.names}
-    events["rank"] = np.repeat(np.arange(len(tables)), counts)[order]
+    events["rank"] = np.repeat(np.arange(len(tables)), numbering.counts)[order]
     events["loss"] = _losses(events["loss"], events["rank"], place, starts)
     scores = _numbered(tables, 1, schema.SCORES, place, starts)
     counted = events["kind"][scores["event"]] != EventKind.VALUE
@@ -180,25 +255,37 @@ def _require_whole(
     _require(rank, "events", np.array_equal(events["event"], np.arange(count)), "numbers have gaps")
     _require(rank, "events", set(events["kind"]) <= set(EventKind), "kinds that there are not")
     _require(rank, "events", _within(events["loss"], -1, count), "sums of no event")
-    for name, stream in (("scores", scores), ("uses", uses), ("rows", rows)):
-        _require(rank, name, _within(stream["event"], 0, np.inf), "of no event")
+    _require(rank, "uses", _within(uses["event"], 0, np.inf), "of no event")
     for name, stream in (("scores", scores), ("rows", rows)):
-        _require(rank, name, _within(stream["position"], -1, most), "positions beyond the stream")
+        _require_placed(rank, name, stream, most)
     _require(rank, "uses", _within(uses["start"], 0, most), "positions beyond the stream")
     _require(rank, "uses", _within(uses["stop"], 0, most + 1), "positions beyond the stream")
 
 
+def _require_placed(rank: str, name: str, stream: Mapping[str, Column], most: float) -> None:
+    _require(rank, name, _within(stream["event"], 0, np.inf), "of no event")
+    _require(rank, name, _within(stream["position"], -1, most), "positions beyond the stream")
+
+
 def _require_untouched(rank: Path, streams: Mapping[Sealed, Mapping[str, Column]]) -> None:
     """Every row fits its sum; nothing is known where no supervisor kept sums."""
-    kept = rank.parent / rank.name.replace("rank", "seals")
-    if not kept.exists():
+    received = _received(rank)
+    if received is None:
         return
-    received = Received.of(kept.read_bytes())
-    if not received.whole:
-        raise TouchedCapture(f"{TOUCHED}: {rank.name} sent what is no sum")
     for what, columns in streams.items():
         if wrong := received.misfit(what, [*columns.values()]):
             raise TouchedCapture(f"{TOUCHED}: {rank.name}, {what.name.lower()}: {wrong}")
+
+
+def _received(rank: Path) -> Received | None:
+    """The sums of one rank; None where nobody kept any."""
+    kept = rank.parent / rank.name.replace("rank", "seals")
+    if not kept.exists():
+        return None
+    received = Received.of(kept.read_bytes())
+    if not received.whole:
+        raise TouchedCapture(f"{TOUCHED}: {rank.name} sent what is no sum")
+    return received
 
 
 def _within(column: Column, least: float, below: float) -> bool:
@@ -253,17 +340,29 @@ def _numbered(
 
 
 def _read(path: Path, schema: pa.Schema) -> dict[str, Column]:
+    parts = [*_columns(path, schema)]
+    if not parts:
+        return _empty(schema)
+    return {n: np.concatenate([part[n] for part in parts]) for n in schema.names}
+
+
+def _empty(schema: pa.Schema) -> dict[str, Column]:
+    table = pa.Table.from_batches([], schema)
+    return {n: np.asarray(table[n].to_numpy()) for n in schema.names}
+
+
+def _columns(path: Path, schema: pa.Schema) -> Iterator[dict[str, Column]]:
+    """Batch by batch."""
     name = f"{path.parent.name}/{path.name}"
-    batches, left = [], path.stat().st_size if path.exists() else 0
+    left = path.stat().st_size if path.exists() else 0
     for batch in _batches(path, name, schema) if left else ():
         left -= batch.nbytes
         if left < 0:
             raise BrokenCapture(f"{name}: opens to more than its own length")
-        batches.append(batch)
-    table = pa.Table.from_batches(batches, schema)
-    if holes := [n for n in schema.names if n not in MAY_BE_NULL and table[n].null_count]:
-        raise BrokenCapture(f"{name}: {', '.join(holes)} has no value in some rows")
-    return {n: np.asarray(table[n].to_numpy()) for n in schema.names}
+        table = pa.Table.from_batches([batch], schema)
+        if holes := [n for n in schema.names if n not in MAY_BE_NULL and table[n].null_count]:
+            raise BrokenCapture(f"{name}: {', '.join(holes)} has no value in some rows")
+        yield {n: np.asarray(table[n].to_numpy()) for n in schema.names}
 
 
 def _batches(path: Path, name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -165,7 +165,7 @@ def _by_turns(capture: Capture, end: int) -> Iterator[Window]:
     """Of a line that adds up several times by turns: `x[x <= x.mean()].sum()` is a mean of all,
     and the total of what is left.
     """
-    for sums in islice(_groups(capture, end), SITES):
+    for sums in islice(groups(capture, end), SITES):
         for n in range(2, MOST_TURNS + 1):
             for first in range(n):
                 yield from windows(capture, Sums(sums.events[first::n]), end)
@@ -193,7 +193,7 @@ def _is_no_chance(capture: Capture, fit: _Fit, printed: Printed, tried: int) -> 
 def _candidates(
     capture: Capture, end: int, cut: Callable[[Capture, Sums, int], Iterator[Window]]
 ) -> Iterator[Window]:
-    for sums in _groups(capture, end):
+    for sums in groups(capture, end):
         yield from cut(capture, sums, end)
 
 
@@ -202,7 +202,7 @@ def print_event(capture: Capture, printed: Printed) -> int:
     return capture.printed_at.get(printed.text.strip(), len(capture.kind))
 
 
-def _groups(capture: Capture, end: int) -> Iterator[Sums]:
+def groups(capture: Capture, end: int) -> Iterator[Sums]:
     """Sums of one site, then of several, the nearest to the line first."""
     events = capture.events(EventKind.SUM)
     events = events[events < end]
