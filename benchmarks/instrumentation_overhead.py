@@ -1,10 +1,11 @@
-"""What watching costs: `python benchmarks/instrumentation_overhead.py FOLDER [--device cuda]`.
+"""What watching costs: `python -m benchmarks.instrumentation_overhead FOLDER [--device cuda]`.
 
 Runs the folder's script on one stage, bare and instrumented in turn (the second pair the other way
 round), after one bare run that fills the compiler's caches. *Evaluation* is the time from the last
 number before the script's first claim to its headline, as the lines appear in the log. Exit code 1
 when the instrumented evaluation takes more than `--limit` times the bare one (medians; 1.03 on a
-GPU, none on a CPU), 2 when no headline was printed or rebuilt.
+GPU, none on a CPU), 2 when no headline was printed or rebuilt. With `--data DIR` it is the script
+as `--full` runs it: nothing made small, on those shards.
 
 Guarantees: both kinds of run share stage, stream and configuration, and differ in the capture
 alone. On a GPU the script has its own model size; on a CPU it is made small, so that the watch,
@@ -26,15 +27,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from audits.facts.documented.printed_scores import Printed, claims, headline, printed_numbers
 from harness.configure.record_script import read_record
 from harness.experiments.driver import ScriptDriver
-from harness.experiments.staged_run import Limits
+from harness.experiments.staged_run import Limits, staged_run
 from harness.protocol.job import Job, RunState
 from harness.sandbox.pool import Pool
-from harness.streams.drawn import SourceStream
+from harness.streams.stream import Stream, validation_stream
 from harness.streams.stream_plan import STREAM_PLANS
+from harness.streams.vocabulary import Vocabulary
 from harness.trace.script_run import read_run
+from reference_model.data.folder import DataFolder
 
 BEGUN_S = time.monotonic()
 LOG_INTERVAL_S = 0.005  # between two looks at the log
@@ -82,6 +87,23 @@ class LogClock(threading.Thread):
 
 def main() -> int:
     options = _parser().parse_args()
+    return _whole(options) if options.data else _small(options)
+
+
+def _whole(options: argparse.Namespace) -> int:
+    data, script = DataFolder.open(options.data), read_record(options.folder)
+    vocabulary = Vocabulary.of_tokenizer(data.tokenizer)
+    stream = validation_stream(data, vocabulary)
+    told = script.whole(options.device == "cuda", {}, None, False)
+    token_bytes = vocabulary.token_bytes(stream.tokens)
+    with tempfile.TemporaryDirectory() as scratch, Pool(1, options.device) as pool:
+        given = script, told, vocabulary, (stream, ()), Path(scratch) / "overhead"
+        with staged_run(*given, Limits(options.device), math.inf, data) as staged:
+            job = replace(staged.job, time_limit_s=3600.0)
+            return _conclude(_pairs(options, job, stream, pool, token_bytes), options)
+
+
+def _small(options: argparse.Namespace) -> int:
     plan = STREAM_PLANS[options.device]
     if options.tokens:
         plan = replace(plan, stream_tokens=options.tokens + 1)
@@ -94,14 +116,21 @@ def main() -> int:
         )
         driver.begin()
         stream = plan.drawn(driver.vocabulary, options.seed)
-        runs: list[Timed] = []
+        token_bytes = driver.vocabulary.token_bytes(stream.tokens)
         with driver.staged("overhead", stream) as job:
-            for kind in _order(options.pairs):
-                if len(runs) % 2 and _left_s(options) < 2 * max(run.wall_s for run in runs[-2:]):
-                    break  # before a pair that the time left cannot hold
-                runs.append(_timed(kind, job, stream, driver))
-                print(_row(runs[-1]), flush=True)
-    return _conclude(runs, options)
+            return _conclude(_pairs(options, job, stream, pool, token_bytes), options)
+
+
+def _pairs(
+    options: argparse.Namespace, job: Job, stream: Stream, pool: Pool, token_bytes: np.ndarray
+) -> list[Timed]:
+    runs: list[Timed] = []
+    for kind in _order(options.pairs):
+        if len(runs) % 2 and _left_s(options) < 2 * max(run.wall_s for run in runs[-2:]):
+            break  # before a pair that the time left cannot hold
+        runs.append(_timed(kind, job, stream, pool, token_bytes))
+        print(_row(runs[-1]), flush=True)
+    return runs
 
 
 def _order(pairs: int) -> list[str]:
@@ -116,11 +145,11 @@ def _left_s(options: argparse.Namespace) -> float:
     return float(options.budget) - (time.monotonic() - BEGUN_S)
 
 
-def _timed(kind: str, job: Job, stream: SourceStream, driver: ScriptDriver) -> Timed:
+def _timed(kind: str, job: Job, stream: Stream, pool: Pool, token_bytes: np.ndarray) -> Timed:
     job = replace(job, capture=kind == "instrumented")
     clock = LogClock(job.log)
     clock.start()
-    outcome = driver.pool.run(job)
+    outcome = pool.run(job)
     clock.stop()
     numbers = printed_numbers(job.log.read_text(encoding="utf-8", errors="replace"))
     head = headline(numbers)
@@ -131,7 +160,7 @@ def _timed(kind: str, job: Job, stream: SourceStream, driver: ScriptDriver) -> T
     parts_s = _parts(clock, begin, [n for n in numbers if begin < n.line <= head.line])
     gap = None
     if job.capture:
-        run = read_run(job, outcome, stream, driver.vocabulary.token_bytes(stream.tokens))
+        run = read_run(job, outcome, stream, token_bytes)
         gap = run.scored.gap if run.scored else None
     took_s = sum(seconds for _, seconds in parts_s)
     return Timed(kind, took_s, outcome.wall_s, head.text.strip(), parts_s, gap)
@@ -188,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="a record folder, or a lone script")
     parser.add_argument("--device", choices=tuple(STREAM_PLANS), default="cpu")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="shards, for a whole run")
     parser.add_argument("--pairs", type=int, default=3, metavar="N", help="bare and instrumented")
     parser.add_argument("--tokens", type=int, metavar="N", help="scored tokens (the device's own)")
     parser.add_argument("--seed", type=int, default=1337)

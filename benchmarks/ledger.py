@@ -43,7 +43,7 @@ def main() -> int:
         read = sum(len(part["nats"]) for part in ledger.scores(events))
         read_s = time.process_time() - began
         began = time.process_time()
-        found = account(ledger, Scope(tokens, 0, exact_weights=True))
+        found = account(ledger, Scope(tokens, 0))
         account_s, size = time.process_time() - began, ledger.n_bytes
     assert read == found.tokens == tokens
     speed = tokens / read_s

@@ -153,7 +153,7 @@ class FullRun:
     def scope(self) -> Scope:
         """What the ledger is held against."""
         tail = min(2 * self.configuration.target.seq_len, self.stream.n_scored)
-        return Scope(self.stream.n_scored, tail, self.options.device == "cpu")
+        return Scope(self.stream.n_scored, tail)
 
     def _whole(self, gathered: Gathered, found: Account, token_bytes: Ints) -> Whole:
         assert self.outcome is not None
@@ -198,7 +198,8 @@ class FullRun:
 
     def _sizes(self, saves: list[str], reads: list[str]) -> Sizes:
         """The artifact: what was saved last of all that was read again, as it lies there."""
-        limit = self.limits.artifact_bytes
+        # Of a program the artifact is given, and the report has its size anyway.
+        limit = self.limits.artifact_bytes if self.subject.trains else 0
         code = self._code_bytes()
         if self.options.artifact is not None and self.options.eval_only:
             file = self.options.artifact

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.arrays import Bools, Ints
-from harness.certificate.first_uses import FirstUses
+from harness.certificate.first_uses import FirstUses, RankClocks
 from harness.certificate.ledger import Ledger
-from harness.checks.order import check_weights_still
+from harness.checks.order import changed_while_scored
 from harness.protocol.schema import EventKind
 from harness.tolerances import MOVE_NATS
 from harness.trace.reader import Capture, Column
@@ -35,7 +35,6 @@ class Scope:
 
     targets: int  # of the stream
     tail: int  # of them, that an incomplete sequence at the end may leave out
-    exact_weights: bool  # fingerprints of the weights are taken at every look (on a CPU)
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ class Account:
     used_inside: EarlyUse  # ORDER-1
     used_before: EarlyUse  # ORDER-2
     used_no_trace: EarlyUse  # CAUSAL-3: nothing of it is left in the weights, or it was transient
+    not_placed: int  # scores of which no forward is known: when they were computed is open
+    ordered: bool  # ranks exchanged as often as each other: uses of one are held against others
     rows: int  # whole distributions that were seen
     worst_mass: float | None  # the sum of one, furthest from one
     rows_unlike: int  # of these, where the score that counted is not the row's own entry
@@ -109,12 +110,16 @@ class _Accounting:
         fixed = np.where(capture.loss >= 0, capture.loss, np.arange(count))
         self.fixed: Ints = fixed  # (E,) the forward behind each sum
         self.seen = _first_seen(capture)
+        self.clocks = RankClocks.of(capture)
+        self.uses: list[tuple[int, FirstUses, FirstUses]] = []  # of each rank: all, and in the pass
         self.row_of, self.row_nats = self._kept_rows()
 
     def made(self) -> Account:
         begin = self._begin()
-        self.uses, self.inside = FirstUses(self.capture), FirstUses(self.capture, begin)
         self.begin = begin
+        for rank in np.unique(self.capture.rank).tolist():
+            every, inside = (FirstUses(self.capture, since, rank) for since in (0, begin))
+            self.uses.append((rank, every, inside))
         for part in self.ledger.scores(len(self.capture.kind)):
             if len(part["event"]):
                 self._add(part)
@@ -156,24 +161,26 @@ class _Accounting:
         return np.asarray(new)
 
     def _early(self, event: Ints, position: Ints) -> None:
-        """Marks positions that had been used."""
-        fixed = self.fixed[event]
-        first, inside = self.uses.of(position), self.inside.of(position)
-        if (first >= fixed).all():
-            return
-        for used, kinds in ((first, None), (inside, (TURNS, TURNS_NO_TRACE))):
-            early = used < fixed
-            at, place = used[early], position[early]
-            no_trace = self.capture.transient[at].astype(bool)
-            if self.scope.exact_weights:
-                no_trace |= self.seen[fixed[early]] < at
-            within = at >= self.begin
-            for mask, bits in (
-                (within, kinds or (INSIDE, INSIDE_NO_TRACE)),
-                (~within, kinds or (BEFORE, BEFORE_NO_TRACE)),
-            ):
-                self.state[place[mask & ~no_trace]] |= bits[0]
-                self.state[place[mask & no_trace]] |= bits[1]
+        """Marks positions that had been used; of scores whose forward is known."""
+        placed = self.capture.loss[event] >= 0
+        fixed, position = self.fixed[event[placed]], position[placed]
+        for rank, every, inside in self.uses:
+            for uses, turns in ((every, False), (inside, True)):
+                used = uses.of(position)
+                early = self.clocks.is_known(used, fixed, rank)
+                if early.any():
+                    self._mark(used[early], fixed[early], position[early], turns)
+
+    def _mark(self, used: Ints, fixed: Ints, position: Ints, turns: bool) -> None:
+        """`used`: (n,) by which update; `turns`: by uses inside the pass alone."""
+        no_trace = self.capture.transient[used].astype(bool) | (self.seen[fixed] < used)
+        within = used >= self.begin
+        for mask, bits in (
+            (within, (TURNS, TURNS_NO_TRACE) if turns else (INSIDE, INSIDE_NO_TRACE)),
+            (~within, (BEFORE, BEFORE_NO_TRACE)),
+        ):
+            self.state[position[mask & ~no_trace]] |= bits[0]
+            self.state[position[mask & no_trace]] |= bits[1]
 
     def _kept_rows(self) -> tuple[Ints, npt.NDArray[np.float64]]:
         """Positions of whole distributions, sorted, and what they give their target."""
@@ -201,7 +208,6 @@ class _Accounting:
         fixed, tokens = self.fixed[events], self.tokens[events]
         capture = self.capture
         batches = _batches(capture, events, self.fixed)
-        still = check_weights_still(batches, capture.events(EventKind.WRITE))
         masses = [float(np.exp(log_p.astype(np.float64)).sum()) for log_p in capture.rows.log_p]
         scored = np.unique(self.row_of[np.isin(self.row_of, np.flatnonzero(self.state & ONCE))])
         widths = capture.softmax_width[events]
@@ -224,17 +230,31 @@ class _Accounting:
                 "gradients": int(tokens[~inference & grad].sum()),
             },
             fingerprinted=int(tokens[capture.weights[fixed] != 0].sum()),
-            written=int(still.evidence[0]["batches"]) if still.evidence else 0,
+            written=self._written(batches),
             batches=len(batches),
             width=int(widths.min()) if len(widths) else 0,
             used_inside=_early_use(early["used_inside"]),
             used_before=_early_use(early["used_before"]),
             used_no_trace=_early_use(early["used_no_trace"]),
+            not_placed=int(tokens[capture.loss[events] < 0].sum()),
+            ordered=self.clocks.ordered,
             rows=len(masses),
             worst_mass=max(masses, key=lambda mass: abs(mass - 1.0), default=None),
             rows_unlike=int(len(scored) - len(self._like)),
             training_s=training_s,
             evaluation_s=evaluation_s,
+        )
+
+    def _written(self, batches: Ints) -> int:
+        """Batches during which their own rank wrote weights by hand."""
+        rank, writes = self.capture.rank, self.capture.events(EventKind.WRITE)
+        return sum(
+            len(
+                changed_while_scored(
+                    batches[rank[batches[:, 0]] == one], writes[rank[writes] == one]
+                )
+            )
+            for one in np.unique(rank)
         )
 
     def early(self) -> dict[str, Bools]:

@@ -1,6 +1,7 @@
 """From the account of a ledger to one status a rule, and what no whole run alone decides.
 
-    ORDER-1, ORDER-2, CAUSAL-3   a token had been learned from before its score was fixed
+    ORDER-1, ORDER-2             a token had been learned from before its score was fixed
+    CAUSAL-3                     the same, and no weight shows it: at most unknown
     PASS-1, PASS-3               each position once, all of them
     ORDER-7                      weights between a forward and the count of its scores
     NORM-1                       each score the cross-entropy of a softmax over the alphabet
@@ -125,11 +126,16 @@ def _order(whole: Whole) -> Iterator[Finding]:
         note = aside if excused else ""
         if not early:
             text = f"none of {account.tokens:,} counted tokens was {what}{note}"
-            yield _seen(rule, Status.PASS, text, whole)
+            if not account.ordered:
+                text += "; its ranks did not exchange alike, so what they knew is open"
+            if account.not_placed:
+                text += f"; when {account.not_placed:,} of its scores were computed is open"
+            known = account.ordered and not account.not_placed
+            status = Status.PASS if known else Status.UNKNOWN
+            yield _seen(rule, status, text, whole)
             continue
         share = early / max(account.tokens, 1)
-        # On a GPU a fingerprint may be seconds old: no ground to say that no trace is left.
-        sure = share >= LEAST_EARLY and (rule != "CAUSAL-3" or whole.scope.exact_weights)
+        sure = share >= LEAST_EARLY and rule != "CAUSAL-3"  # a use without trace may be none
         text = (
             f"{early:,} of {account.tokens:,} counted tokens ({share:.1%}) were {what}; the first"
             f" is at position {used.first}{note}"

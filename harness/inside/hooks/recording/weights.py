@@ -3,7 +3,8 @@
 On CPU the contents are hashed (a small model: well under a millisecond). On an accelerator the
 norms of all parameters are taken in one fused kernel, and not more often than every `REST_S`
 seconds, since the host has to wait for them; in between the last value stands, and a write by hand
-is seen by the next look.
+is seen by the next look. What is computed without gradients behind an optimiser's step is looked at
+at once: a score has the weights that it was made with.
 Not covered: buffers, and tensors that neither a module registers nor an optimiser holds.
 """
 
@@ -60,7 +61,8 @@ class Weights:
 
     def look(self) -> Look:
         """The parameters as they are now; on an accelerator, as they were a while ago."""
-        if time.monotonic() < self._rests_until_s:
+        new = self.stepped and not torch.is_grad_enabled()
+        if time.monotonic() < self._rests_until_s and not new:
             return Look(self._value, written=False)
         parameters = self.parameters()
         if all(p.device.type == "cpu" for p in parameters):
