@@ -99,7 +99,7 @@ def _whole(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch, Pool(1, options.device) as pool:
         given = script, told, vocabulary, (stream, ()), Path(scratch) / "overhead"
         with staged_run(*given, Limits(options.device), math.inf, data) as staged:
-            job = replace(staged.job, time_limit_s=3600.0)
+            job = replace(staged.job, time_limit_s=3600.0, long=True)
             return _conclude(_pairs(options, job, stream, pool, token_bytes), options)
 
 

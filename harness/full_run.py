@@ -106,7 +106,7 @@ class FullRun:
         staged = staged_run(*given, limits, options.time_limit_s, files)
         with self.announced.run(WHOLE) as outcomes, staged as stage:
             self.changes = stage.changes
-            job = replace(stage.job, rows=self._rows())
+            job = replace(stage.job, rows=self._rows(), long=True)
             outcome = self.pool.run(job)
             outcomes.append(outcome)
             self.left = _left(job)

@@ -168,7 +168,7 @@ def _watched(rank: Rank) -> Iterator[Compiler]:
     from harness.inside.hooks.conduct.frozen import Frozen
 
     out = Path(f"/proc/self/fd/{rank.out_fd}")
-    native = rank.job.device != "cpu"
+    native = rank.job.device != "cpu" or rank.job.long
     job = rank.job
     seen = job.questions, native, job.rows, job.foreseen, job.louder, Seals(rank.seal_fd)
     files = [job.stage / name for name in job.frozen]

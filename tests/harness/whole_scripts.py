@@ -1,5 +1,5 @@
 """A record script of full size that takes a second: its own defaults are small, and nothing has to
-be. `SCRIPT.replace(*CHEATS[RULE])` breaks one rule.
+be. Those of `CHEATS` break the rules that they are named by.
 """
 
 SCRIPT = """
@@ -103,10 +103,12 @@ if rank == 0:
     print(f"final_ttt_exact val_loss:{nats / tokens:.8f} val_bpb:{bits:.8f}")
 """
 
+EARLY = ("    # before the chunk", "    learn(start, stop)")
+AHEAD = ("# before the pass", "learn(0, n)")
+MORE_BYTES = ("n_bytes = totals.tolist()", "n_bytes = totals.tolist(); n_bytes *= 1.01")
 CHEATS = {
-    "ORDER-1": ("    # before the chunk", "    learn(start, stop)"),
-    "ORDER-2": ("# before the pass", "learn(0, n)"),
-    "BYTES-1": ("n_bytes = totals.tolist()", "n_bytes = totals.tolist(); n_bytes *= 1.01"),
+    ("ORDER-1",): SCRIPT.replace(*EARLY),
+    ("BYTES-1", "ORDER-2"): SCRIPT.replace(*AHEAD).replace(*MORE_BYTES),
 }
 DIES = "    print(f'chunk {start} bpb:1.0'); start < CHUNK or os.kill(os.getpid(), 9)\nif"
-KILLED = ("    learn(start, stop)\nif", DIES)
+KILLED = SCRIPT.replace("    learn(start, stop)\nif", DIES)

@@ -54,7 +54,7 @@ def watching(
     folder: Path,  # of this rank: OUT/rank0
     stage: Path,
     questions: tuple[Question, ...] = (),  # scores to take again; the run ends behind them
-    native: bool = False,  # on an accelerator, which is not to wait for its host
+    native: bool = False,  # on an accelerator, which is not to wait for its host, or for hours
     rows: tuple[int, ...] = (),  # positions whose whole distributions are kept
     foreseen: tuple[str, ...] | None = None,  # settings; the run may end where it asks for others
     louder: Loudness = USUAL,
