@@ -18,6 +18,12 @@ import numpy as np
 
 from audits.bounded import Unfinished
 from audits.contests import Limits as ContestLimits
+from audits.facts.documented.printed_scores import (
+    Printed,
+    headline,
+    is_of_training,
+    printed_numbers,
+)
 from harness.arrays import Ints
 from harness.certificate.account import Account, Scope, account, early_positions
 from harness.certificate.documents import RawCount, recount
@@ -44,7 +50,6 @@ from harness.score import Score
 from harness.streams.stream import validation_stream
 from harness.streams.vocabulary import Vocabulary
 from harness.trace.printed_log import read_log
-from harness.trace.printed_scores import Printed, headline, is_of_training, printed_numbers
 from harness.trace.reader import BrokenCapture
 from harness.verdict.table import Table
 from reference_model.data.folder import DataFolder

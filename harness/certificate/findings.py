@@ -20,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from audits.facts.documented.printed_scores import Printed
 from harness.certificate.account import Account, EarlyUse, Scope
 from harness.certificate.documents import RawCount
 from harness.checks.bytes import compared, half_unit
 from harness.checks.status import Finding, Level, Status
-from harness.trace.printed_scores import Printed
 
 LEAST_EARLY = 0.01  # of the counted tokens: honest scripts have none, and no hook errs so often
 NOT_SUMMED = "no recorded scores come to a printed number"

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from audits.bounded import Bounds, in_child
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Ints, Tokens
 from harness.certificate.ledger import Ledger, LedgerWriter
 from harness.certificate.totals import Chosen, Totals, choose, totals_of
 from harness.protocol.schema import EventKind
 from harness.trace.passes import Weighing
-from harness.trace.printed_scores import Printed
 from harness.trace.reader import Column, OpenedCapture, open_capture
 
 MEMORY_BYTES = 8 << 30  # for the events; scores take some 100 MB

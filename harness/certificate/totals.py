@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Floats, Ints
 from harness.protocol.schema import EventKind
 from harness.trace.passes import Weighing
-from harness.trace.printed_scores import Printed
 from harness.trace.reader import Capture, OpenedCapture
 from harness.trace.reconstruct import FLOAT32, LN2, NEARLY_ALL, groups, print_event
 

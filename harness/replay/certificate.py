@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from audits.bounded import Bounds, Unfinished, in_child
+from audits.facts.documented.printed_scores import Printed
 from harness.certificate.account import Scope, account
 from harness.certificate.findings import Whole, findings
 from harness.certificate.ledger import BrokenLedger, Ledger
@@ -21,7 +22,6 @@ from harness.replay.evidence import Checked
 from harness.replay.recorded import Recorded
 from harness.report.hashes import file_sha256
 from harness.trace.printed_log import read_log
-from harness.trace.printed_scores import Printed
 from harness.trace.reconstruct import FLOAT32
 from harness.verdict.table import Table, verdict
 
