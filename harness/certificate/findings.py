@@ -217,7 +217,7 @@ def _raw(whole: Whole, raw: RawCount, implied: float, allowed: float) -> Finding
     tokens = whole.account.tokens
     if not raw.are_these:
         text = (
-            f"of {raw.decoded:,} documents of the given file {raw.alike:,} are those of the shards:"
+            f"of {raw.tried:,} documents of the given file {raw.alike:,} are those of the shards:"
             " raw bytes were not compared"
         )
         return Finding("BYTES-1", Status.UNKNOWN, Level.BLACK_BOX, text)

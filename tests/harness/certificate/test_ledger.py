@@ -124,7 +124,7 @@ def test_a_passage_that_a_shard_holds_is_nobodys() -> None:
 
 
 def test_raw_text_is_the_denominator(tmp_path: Path, vocabulary: Vocabulary) -> None:
-    """Documents are those of the stream where they decode to it; a count that the tokenizer makes
+    """Documents are those of the stream where they encode to it; a count that the tokenizer makes
     is compared with theirs.
     """
     texts = ["Plain words, twice: words.", "Mit Umläuten, früh."]
@@ -138,6 +138,9 @@ def test_raw_text_is_the_denominator(tmp_path: Path, vocabulary: Vocabulary) -> 
     raw = sum(len(text.encode()) for text in texts)
     assert (found.raw_bytes, found.counted_bytes, found.alike) == (raw, raw, 2)
     assert recount(file, stream, vocabulary, counted + 1).unlike == 2
+    short = text_stream(stream.tokens[:-2], vocabulary)  # the shards may cut the last one
+    cut = recount(file, short, vocabulary, counted[:-2])
+    assert cut.alike == 2 and cut.raw_bytes == cut.counted_bytes == counted[:-2].sum()
     file.write_text('{"text": "another"}\n' * 2, encoding="utf-8")
     assert not recount(file, stream, vocabulary, counted).are_these
     file.write_text('{"text": "one"}\n', encoding="utf-8")
