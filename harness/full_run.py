@@ -20,11 +20,11 @@ from audits.bounded import Unfinished
 from audits.contests import Limits as ContestLimits
 from audits.facts.documented.printed_scores import (
     Printed,
+    declared_score,
     headline,
     is_of_training,
     printed_numbers,
 )
-from harness.arrays import Ints
 from harness.certificate.account import Account, Scope, account, early_positions
 from harness.certificate.documents import RawCount, recount
 from harness.certificate.findings import ORDER, Sizes, Whole, findings
@@ -87,6 +87,8 @@ class FullRun:
         self.announced = Announced(self.options.observer)
         self.vocabulary = Vocabulary.of_tokenizer(self.data.tokenizer)
         self.stream = validation_stream(self.data, self.vocabulary)
+        self.token_bytes = self.vocabulary.token_bytes(self.stream.tokens)
+        self.raw = self._raw()  # before the run: a file that is none is wrong use
         self.before = self._data_hashes()
 
     def run(self) -> None:
@@ -135,21 +137,21 @@ class FullRun:
         """The ledger, its account, and what they say."""
         log = read_log(self._out / "output.log")
         self.numbers = tuple(printed_numbers(log))
-        head = headline(self.numbers)
+        said = declared_score(self.subject.logs.values(), self.subject.declared)
+        head = headline(self.numbers, said)
         ended = self.outcome is not None and self.outcome.state is RunState.ENDED
         self.headline = None if head and not ended and is_of_training(head, self.numbers) else head
-        token_bytes = self.vocabulary.token_bytes(self.stream.tokens)
         into = self.options.out / LEDGER
         shutil.rmtree(into, ignore_errors=True)
         try:
             self.gathered = gather(
-                self._out, self.headline, self.stream.tokens, token_bytes, into, READ_S
+                self._out, self.headline, self.stream.tokens, self.token_bytes, into, READ_S
             )
         except (BrokenCapture, Unfinished) as error:
             self.faults = (str(error),)
             return
         self.account = account(self.gathered.ledger, self.scope)
-        self.whole = self._whole(self.gathered, self.account, token_bytes)
+        self.whole = self._whole(self.gathered, self.account)
         for name in ("rank*", "seals*", "stream.npy"):  # the ledger holds them
             for path in self._out.glob(name):
                 quota.remove(path) if path.is_dir() else path.unlink()
@@ -160,7 +162,7 @@ class FullRun:
         tail = min(2 * self.configuration.target.seq_len, self.stream.n_scored)
         return Scope(self.stream.n_scored, tail)
 
-    def _whole(self, gathered: Gathered, found: Account, token_bytes: Ints) -> Whole:
+    def _whole(self, gathered: Gathered, found: Account) -> Whole:
         assert self.outcome is not None
         capture, limits = gathered.ledger.capture(), self.limits
         trains = self.subject.trains and not self.options.eval_only
@@ -175,10 +177,10 @@ class FullRun:
             faults=tuple(capture.errors),
             excused=self._excused(gathered, found, reads),
             alphabet=self.vocabulary.size,
-            most_bytes=int(token_bytes.max(initial=0)),
+            most_bytes=int(self.token_bytes.max(initial=0)),
             documents=len(self.stream.starts),
             sizes=self._sizes(saves, reads),
-            raw=self._raw(token_bytes),
+            raw=self.raw,
             train_limit_s=limits.train_s if trains else 0.0,
             eval_limit_s=limits.eval_s,
             hardware=f"{ranks} process{'es' if ranks > 1 else ''} on {self.options.device}",
@@ -220,9 +222,10 @@ class FullRun:
         names = {spec.entry, *spec.readable}
         return sum((spec.root / name).stat().st_size for name in names)
 
-    def _raw(self, token_bytes: Ints) -> RawCount | None:
+    def _raw(self) -> RawCount | None:
         path = self.options.documents
-        return None if path is None else recount(path, self.stream, self.vocabulary, token_bytes)
+        given = self.stream, self.vocabulary, self.token_bytes
+        return None if path is None else recount(path, *given)
 
     # -- what a report shows ----------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ def _shim(job: Job) -> None:
     programs.place(job.stage / PROGRAMS)
     if job.frozen:
         packages.serve_text()
-    shim.install(job.device, job.compiled)
+    shim.install(job.device, job.compiled, repeated=not job.long)
 
 
 @contextlib.contextmanager

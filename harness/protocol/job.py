@@ -39,7 +39,9 @@ class Job(Confinement):
     scorer: str = ""  # the function of one of them that gives the number, by its name alone
     ranks: int = 1
     capture: bool = True
-    long: bool = False  # as on an accelerator: modules are passed by, plain numbers not followed
+    # The only one of its script: with the kernels of the machine; as on an accelerator modules are
+    # passed by, and plain numbers not followed.
+    long: bool = False
     seed: int = 0  # of random, numpy and torch, before the script's first line; below 2**32
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU

@@ -22,9 +22,11 @@ _ON_CPU = (
 )
 
 
-def install(device: str, compiled: bool) -> None:
-    """Called in the run's process, after torch is imported and before the script runs."""
-    native = ("packages", "repeatable") if compiled else ("packages", "repeatable", "compiling")
+def install(device: str, compiled: bool, repeated: bool = True) -> None:
+    """Called in the run's process, after torch is imported and before the script runs; `repeated`:
+    other runs are to come to the same numbers.
+    """
+    native = ("packages", *(["repeatable"] * repeated), *(["compiling"] * (not compiled)))
     concerns = ("packages", "compiling", *_ON_CPU) if device == "cpu" else native
     modules = [importlib.import_module(f"{__name__}.{concern}") for concern in concerns]
     for module in modules:  # all are loaded before the first changes anything
