@@ -13,6 +13,7 @@ from audits.facts.trace import Trace
 from audits.flow import (
     common_loops,
     cut_by,
+    every_score,
     recordings,
     regions,
     same_tokens,
@@ -180,7 +181,7 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
     return any(
         loops.intersection(common_loops(score.moment, update.moment))
         and not _whole_pass(trace, score, update)
-        for score in scores(trace)
+        for score in every_score(trace)
     )
 
 

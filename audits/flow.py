@@ -31,6 +31,12 @@ def scores(trace: Trace) -> Iterator[Accumulation]:
             yield trace.accumulations[number]
 
 
+def every_score(trace: Trace) -> Iterator[Accumulation]:
+    """The same with what is beside the submitted number, for what a score may clear."""
+    for number in sorted(trace.scored):
+        yield trace.accumulations[number]
+
+
 def results(trace: Trace) -> Iterator[Accumulation]:
     """Scores, and losses that become bits without having been summed up step by step.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from audits.adaptation import licensed, lines_read, reaches
 from audits.facts.trace import Trace
-from audits.flow import results
+from audits.flow import every_score
 from audits.match import Match
 from audits.rules.cases import script
 
@@ -19,7 +19,7 @@ RULE = "ORDER-4"
 
 
 def check(trace: Trace) -> Iterator[Match]:
-    found = list(results(trace))
+    found = [*every_score(trace), *trace.reports]
     for number, update in enumerate(trace.updates):
         if not found or licensed(trace, update):
             continue

@@ -62,6 +62,7 @@ def test_what_is_printed_beside_the_submitted_number_is_a_note(scan: Scan) -> No
     findings = scan(folder(1.2))
 
     assert statuses(findings) == {("ORDER-2", "info")}
+    assert {one.status for one in findings} == {"info"}
     (note,) = (one.message for one in findings if one.rule == "ORDER-2")
     assert "train.log line 2: final_sliding_window val_loss:2.0000" in note
 
