@@ -7,6 +7,7 @@ no p, and say why. Does not cover: runs that were made and not shown, and chains
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -46,8 +47,10 @@ def welch(new: Sequence[float], old: Sequence[float], unit: str, margin: float =
         why = "no run differs from another: there is no noise to compare with"
         return Welch(unit, margin, *sides, None, None, None, None, why)
     shifted = [value - margin for value in old]
-    test = stats.ttest_ind(new, shifted, equal_var=False, alternative="less")
-    two_sided = stats.ttest_ind(new, old, equal_var=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # one side may have no spread at all
+        test = stats.ttest_ind(new, shifted, equal_var=False, alternative="less")
+        two_sided = stats.ttest_ind(new, old, equal_var=False)
     low, high = two_sided.confidence_interval(CONFIDENCE)
     numbers = float(test.statistic), float(test.df), float(test.pvalue)
     return Welch(unit, margin, *sides, *numbers, (float(low), float(high)))

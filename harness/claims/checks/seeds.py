@@ -26,7 +26,8 @@ def check(claims: Claims, contest: Contest) -> Iterator[ClaimFinding]:
     if len(logs) >= 2:
         differ = [*_code(logs), *_settings(logs)]
         yield from differ
-        if not differ:
+        known = sum(bool(log.settings or log.last("code_bytes")) for log in logs)
+        if not differ and known >= 2:
             text = f"{len(logs)} runs of one code size and one configuration, as far as logs show"
             yield ClaimFinding("STATS-3", Standing.PASS, text)
     yield from _mean(claims)
