@@ -75,9 +75,9 @@ class Log:
 
     @property
     def seed(self) -> int | None:
-        """Of the run."""
-        value = self.value("seed")
-        return None if value is None else int(value)
+        """Of the run; None of a log of several."""
+        found = {number.value for number in self.numbers.get("seed", ())}
+        return int(found.pop()) if len(found) == 1 else None
 
 
 @dataclass(frozen=True)
