@@ -19,6 +19,7 @@ from harness.commands.command_line import PROG, parser, request_of
 from harness.commands.signals import interruptible, leave
 from harness.errors import HarnessError
 from harness.interrupts import Interrupted
+from harness.loading import loading
 from harness.report_folder import ReportFolder
 from harness.request import Request
 
@@ -82,10 +83,11 @@ def _evaluate(request: Request) -> int:
 
 
 def _carry_out(request: Request, folder: ReportFolder) -> int:
-    from harness.commands.progress import Shown
-    from harness.library import carry_out
-    from harness.report.terminal import render_terminal
-    from harness.verdict.decide import EXIT_CODES, Verdict
+    with loading():
+        from harness.commands.progress import Shown
+        from harness.library import carry_out
+        from harness.report.terminal import render_terminal
+        from harness.verdict.decide import EXIT_CODES, Verdict
 
     try:
         with interruptible():

@@ -7,7 +7,7 @@
 
 Once the source or another future proved something, this tells mass from order and causality; where
 nothing was proved, a sample of the alphabet bounds the mass, and `--all` pays for the whole of it.
-A copy takes some 20 to 50 ms.
+A copy takes some 20 ms.
 Guarantees: each round is followed by a run of the whole script for one of its answers.
 """
 
@@ -22,7 +22,7 @@ from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
 from harness.streams.perturb import with_token
 
-SAMPLE = 128  # tokens a position: up to 64 that are chosen, others at random
+SAMPLE = 64  # tokens a position: those that may be known there, then others at random by turns
 SHORT_S = 8.0  # a position
 WHOLE_S = 90.0  # a position, for an alphabet of 1,024
 HEAVY = 1.2  # an estimate's lower end beyond which it is worth the time to prove it

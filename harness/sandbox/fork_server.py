@@ -22,10 +22,13 @@ from typing import ClassVar, NoReturn
 from harness import child_python
 from harness.closing import Closing
 from harness.errors import SandboxError
+from harness.loading import loading
 from harness.protocol.job import Job, Outcome, RunState
 
 PRELOADED = ("torch", "numpy", "sentencepiece", "torch.distributed")
-PRELOADED_ON_CPU = ("torch._dynamo",)  # on a GPU its import may ask for devices, before the fork
+# On a GPU their imports may ask for devices, before the fork. All that runs beside a script of ours
+# is here, so that no run has to load it, or to compile it where no bytecode may be written.
+PRELOADED_ON_CPU = ("torch._dynamo", "harness.inside.hooks")
 START_LIMIT_S = 120.0
 ANSWER_GRACE_S = 60.0  # after a job's own limit: the supervisor answers long before, if it lives
 END_LIMIT_S = 40.0  # a run's processes are killed and waited for meanwhile
@@ -142,21 +145,31 @@ def _environment(device: str) -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     fixed |= dict.fromkeys(names, "1")
     fixed |= {"OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "COMPATIBLE", "TRITON_INTERPRET": "1"}
+    fixed["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # pyarrow's allocator starts one
     return inherited | fixed
 
 
 def serve(socket_fd: int, device: str) -> None:
     """Forks a supervisor a job until the harness is gone."""
-    import importlib
-
-    for module in (*PRELOADED, *(PRELOADED_ON_CPU if device == "cpu" else ())):
-        importlib.import_module(module)
-    from harness.sandbox import supervisor  # noqa: F401 - loaded before the first fork
-
+    _load(device)
     with socket.socket(fileno=socket_fd) as harness:
         harness.sendall(b"ready\n")
         for line in harness.makefile("r", encoding="utf-8"):
             _serve_one(Job.from_json(line), harness)
+
+
+def _load(device: str) -> None:
+    """All before the first fork."""
+    import importlib
+
+    with loading():
+        for module in (*PRELOADED, *(PRELOADED_ON_CPU if device == "cpu" else ())):
+            importlib.import_module(module)
+        from harness.inside import shim
+        from harness.sandbox import supervisor  # noqa: F401
+
+        if device == "cpu":
+            shim.load(device, compiled=False)
 
 
 def _serve_one(job: Job, harness: socket.socket) -> None:

@@ -6,6 +6,7 @@ Does not cover: programs in another language that need a GPU.
 """
 
 import importlib
+from typing import Any
 
 _ON_CPU = (
     "inference",
@@ -26,8 +27,13 @@ def install(device: str, compiled: bool, repeated: bool = True) -> None:
     """Called in the run's process, after torch is imported and before the script runs; `repeated`:
     other runs are to come to the same numbers.
     """
-    native = ("packages", *(["repeatable"] * repeated), *(["compiling"] * (not compiled)))
-    concerns = ("packages", "compiling", *_ON_CPU) if device == "cpu" else native
-    modules = [importlib.import_module(f"{__name__}.{concern}") for concern in concerns]
+    modules = load(device, compiled, repeated)
     for module in modules:  # all are loaded before the first changes anything
         module.install()
+
+
+def load(device: str, compiled: bool = False, repeated: bool = True) -> list[Any]:
+    """The modules of all concerns; changes nothing."""
+    native = ("packages", *(["repeatable"] * repeated), *(["compiling"] * (not compiled)))
+    concerns = ("packages", "compiling", *_ON_CPU) if device == "cpu" else native
+    return [importlib.import_module(f"{__name__}.{concern}") for concern in concerns]

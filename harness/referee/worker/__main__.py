@@ -19,15 +19,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.errors import ContractError
+from harness.loading import loading
 from harness.protocol.confinement import Confinement
 from harness.referee.wire.channel import Channel, ChannelClosed, Message
 from harness.referee.wire.slab import Slab
 from harness.referee.worker.answers import End, Start
-from harness.referee.worker.predictor_host import PredictorHost  # inside it is not there to load
 from harness.sandbox import syscalls
 from harness.sandbox.confined import Ended, HarnessGone, Inner, run_confined
 from harness.sandbox.init_process import Untrusted
 from harness.sandbox.isolation import Entered
+
+with loading():  # inside it is not there to load
+    from harness.referee.worker.predictor_host import PredictorHost
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ ranks; scores made in another thread.
 """
 
 import contextlib
+import gc
 import math
 import os
 import select
@@ -34,6 +35,7 @@ from harness.inside.hooks.recording.device_queue import numbers_of
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.writer import AnswerWriter
+from harness.inside.hooks.requery import huge_pages
 from harness.inside.hooks.requery.holders import Holder, holders_of
 from harness.inside.hooks.requery.serial_pools import SerialPools
 from harness.protocol.question import Counter, Question, heaviest
@@ -158,6 +160,7 @@ class Requery:
         self._questions = sorted(questions, key=lambda q: q.event)
         self._recorder, self._writer = recorder, writer
         self._copy: ForkedCopy | None = None  # in a copy, what it looks out for
+        self._is_light = False
         self._at_once = len(os.sched_getaffinity(0))  # copies
         recorder.listener = self
 
@@ -204,6 +207,7 @@ class Requery:
         """
         recorder = self._recorder
         recorder.active = False
+        self._make_light()
         holders = holders_of(recorder, question.position, sys._getframe(1))
         time_left, mass = _TimeLeft(question.limit_s), 0.0
         waiting: list[_Waiting] = []
@@ -227,6 +231,16 @@ class Requery:
         for copy in waiting:
             self._collect(question, copy)
         recorder.active = True
+
+    def _make_light(self) -> None:
+        """Once: what is copied often is copied fast. Nothing there is garbage to a copy, which
+        would copy every page that it looks for some on.
+        """
+        if not self._is_light:
+            self._is_light = True
+            gc.freeze()
+            with contextlib.suppress(OSError):  # copies are only slower
+                huge_pages.gather()
 
     def _collect(self, question: Question, copy: "_Waiting") -> Answer | None:
         """Notes what a copy scored."""
