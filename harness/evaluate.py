@@ -4,9 +4,8 @@ installed.
 Nobody imports this module: `from harness import evaluate` is the function of that name.
 """
 
-import sys
-
 from harness.commands.evaluate import main
+from harness.commands.signals import leave
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python -m harness.evaluate"))
+    leave(main(prog="python -m harness.evaluate"))

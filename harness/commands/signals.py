@@ -49,7 +49,8 @@ def interruptible() -> Iterator[None]:
 def leave(code: int) -> NoReturn:
     """Ends this process at once: unloading torch takes a second."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
     os._exit(code)
 
 

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
+from lent_servers import LendingPool
 
+from harness import evaluation
 from harness.checks.refereed.causality import check_causality
 from harness.checks.refereed.coverage import check_coverage
 from harness.checks.refereed.mass import check_mass
@@ -26,6 +29,7 @@ from harness.referee.ledger import Ledger
 from harness.referee.predictor_run import run_predictor
 from harness.referee.run import Run
 from harness.referee.setup import Setup, geometry
+from harness.sandbox.fork_server import ForkServer
 from harness.streams.probes import probe_cuts
 from harness.streams.stream import Stream, validation_stream
 from harness.streams.vocabulary import Vocabulary
@@ -59,28 +63,66 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what all processes of one test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def _built_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """By whichever process needs it first."""
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            building = Path(f"{folder}.building")
+            building.mkdir()
+            build(building)
+            building.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_folder(of_this_run: Path) -> DataFolder:
     """The embedded corpus cut short: a tokenizer of 1,024 entries, 16,384 validation tokens."""
-    full = embedded_data(tmp_path_factory.mktemp("embedded"))
-    short = tmp_path_factory.mktemp("data")
+    return DataFolder.open(_built_once(of_this_run / "data", _cut_short))
+
+
+def _cut_short(short: Path) -> None:
+    full = embedded_data(short.parent / "embedded")
     (short / "tokenizer.model").write_bytes(full.tokenizer.read_bytes())
     for split, tokens, n in (
         ("train", full.train_tokens(), TRAIN_TOKENS),
         ("val", full.validation_tokens(), VALIDATION_TOKENS),
     ):
         write_shard(short / f"fineweb_{split}_000000.bin", np.asarray(tokens[:n]))
-    return DataFolder.open(short)
 
 
 @pytest.fixture(scope="session")
-def artifact(data_folder: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artifact(data_folder: DataFolder, of_this_run: Path) -> Path:
     """A nano model, trained for some seconds on the training shard."""
-    out = tmp_path_factory.mktemp("artifact")
-    command = [sys.executable, "-m", "reference_model.train", "--preset", "nano"]
-    command += ["--data", str(data_folder.root), "--out", str(out), "--steps", str(NANO_STEPS)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # two on a busy machine take minutes
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    return out / "artifact.bin"
+
+    def train(out: Path) -> None:
+        command = [sys.executable, "-m", "reference_model.train", "--preset", "nano"]
+        command += ["--data", str(data_folder.root), "--out", str(out), "--steps", str(NANO_STEPS)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # two on a busy machine take minutes
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+
+    return _built_once(of_this_run / "artifact", train) / "artifact.bin"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _lent_servers() -> Iterator[None]:
+    """Evaluations in this process take over the fork servers of earlier ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "Pool", LendingPool)
+        yield
+    LendingPool.end_all()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ForkServer]:
+    """One for all tests: a run knows nothing of the one before it."""
+    with ForkServer() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ its code (`--no-static`).
 
 import html
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,11 +122,9 @@ class Shared:
 
 
 @pytest.fixture(scope="module")
-def evaluated(data_folder: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Shared:
+def evaluated(data_folder: DataFolder, of_this_run: Path) -> Shared:
     """Every record by name; evaluated when a test first asks for it."""
-    own = tmp_path_factory.getbasetemp()
-    parallel = "PYTEST_XDIST_WORKER" in os.environ  # each has a folder below the run's own
-    root = (own.parent if parallel else own) / "records"
+    root = of_this_run / "records"
     root.mkdir(exist_ok=True)
     return Shared(root, data_folder)
 

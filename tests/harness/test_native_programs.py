@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lent_servers import LendingPool
 from toy_programs import (
     ADAMW,
     CHEATS,
@@ -44,7 +45,7 @@ ALL_PASS = dict.fromkeys(NAMED, Status.PASS)
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with Pool(1) as pool:
+    with LendingPool(1) as pool:
         yield pool
 
 

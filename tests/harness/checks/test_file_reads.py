@@ -1,10 +1,8 @@
 """What was opened when, and weights that came back: read off real runs of small scripts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 from driven_jobs import make_job
 from simulated_coders import stream
 
@@ -40,12 +38,6 @@ np.fromfile("fineweb_train_000000.bin")
 """
 RESTORE = "model.load_state_dict(kept)"
 READ = 'np.fromfile("fineweb_train_000000.bin")'
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as one:
-        yield one
 
 
 def run(server: ForkServer, folder: Path, restore: str = "", meanwhile: str = "") -> ScriptRun:

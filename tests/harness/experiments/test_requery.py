@@ -1,6 +1,5 @@
 """A score asked again: the mass of a distribution through code that nobody read."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,12 +51,6 @@ HEAVY = "mixed = np.where(seen > 2, 0.5 * p + 0.5 * np.minimum(seen, 2 + both) /
 
 def script(mix: str, target: str = "val_np[at]", prepared: str = "") -> str:
     return SCRIPT.replace("MIX", mix).replace("TARGET", target).replace("PREPARED", prepared)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as one:
-        yield one
 
 
 def run(

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from driven_jobs import make_job
 from simulated_coders import stream
 
@@ -66,12 +65,6 @@ def learn(y):
 
 def script(exchange: str, steps: str) -> str:
     return SCRIPT.replace("EXCHANGE", exchange).replace("STEPS", steps)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ForkServer() as one:
-        yield one
 
 
 def run(server: ForkServer, folder: Path, text: str, law: SourceStream) -> ScriptRun:

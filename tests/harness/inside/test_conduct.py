@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from driven_jobs import BEATING, make_job
 from simulated_coders import stream
 
@@ -87,12 +86,6 @@ try:
 except OSError:
     away.close()
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ForkServer() as one:
-        yield one
 
 
 def run(server: ForkServer, folder: Path, before: str, later: str) -> ScriptRun:

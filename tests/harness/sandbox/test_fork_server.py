@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from driven_jobs import BEATING, TOKENS, is_silent, make_job, printed
 
 from harness.errors import SandboxError
 from harness.protocol.job import Job, RunState
-from harness.sandbox.fork_server import ForkServer
 from harness.sandbox.pool import Pool
 from harness.trace.reader import load
 
@@ -26,12 +24,6 @@ from harness.sandbox.fork_server import ForkServer
 with ForkServer() as server:
     server.run(Job.from_json(sys.argv[1]))
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as one:
-        yield one
 
 
 def _beats(job: Job) -> list[Path]:

@@ -29,12 +29,6 @@ from harness.trace.reconstruct import reconstruct
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def isolation(server, tmp_path_factory) -> tuple[IsolationPart, ...]:
     """The parts that this machine allows."""
     return server.run(make_job(tmp_path_factory.mktemp("first"), "print('hello')")).isolation

@@ -1,7 +1,6 @@
 """What a script may import of ours: there beside it, closed to it, and never named as its own."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from driven_jobs import make_job, printed
@@ -9,12 +8,6 @@ from driven_jobs import make_job, printed
 from harness.protocol.confinement import IsolationPart
 from harness.protocol.job import RunState
 from harness.sandbox.fork_server import ForkServer
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as one:
-        yield one
 
 
 def test_the_reference_model_is_there_and_cannot_be_written(server, tmp_path):
