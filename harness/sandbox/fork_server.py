@@ -170,7 +170,7 @@ def _load(device: str) -> None:
         from harness.sandbox import supervisor  # noqa: F401
 
         if device == "cpu":
-            shim.load(device, compiled=False)
+            shim.load(device)
     # A run ends without taking torch's operators apart, which writes to nearly all that it shares.
     registry: Any = weakref.finalize
     for loaded in registry._registry:
