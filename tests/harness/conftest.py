@@ -87,7 +87,7 @@ def data_folder(of_this_run: Path) -> DataFolder:
 
 
 def _cut_short(short: Path) -> None:
-    full = embedded_data(short.parent / "embedded")
+    full = embedded_data()
     (short / "tokenizer.model").write_bytes(full.tokenizer.read_bytes())
     for split, tokens, n in (
         ("train", full.train_tokens(), TRAIN_TOKENS),
