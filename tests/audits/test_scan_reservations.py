@@ -204,7 +204,7 @@ def test_evidence_that_differs_decides_nothing(folder: Folder) -> None:
     [
         ("submission.json", b'{"name": "unterminated', "no JSON"),
         ("submission.json", b"[1, 2]", "JSON, but no object"),
-        ("submission.json", b"\xff\xfe{\x00}\x00", "not UTF-8"),
+        ("submission.json", b"{\xff}", "not UTF-8"),
         ("submission.json", None, "a folder"),
         ("README.md", b"caf\xe9", "not UTF-8"),
         ("README.md", None, "a folder"),
