@@ -178,6 +178,7 @@ class FullRun:
             excused=self._excused(gathered, found, reads),
             alphabet=self.vocabulary.size,
             most_bytes=int(self.token_bytes.max(initial=0)),
+            stream_bytes=int(self.token_bytes[1:].sum()),
             documents=len(self.stream.starts),
             sizes=self._sizes(saves, reads),
             raw=self.raw,

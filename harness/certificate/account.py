@@ -54,6 +54,7 @@ class Account:
     left_out: int  # targets without one, before the tail
     first_left_out: int | None
     in_tail: int  # targets without one, in the tail
+    scattered: int  # of those that were left out, with one behind them: no end was cut off
     unequal: int  # tokens that were scored again, otherwise
     nats: float  # sum of weight times nats
     weight: float  # sum of weights
@@ -218,6 +219,7 @@ class _Accounting:
             left_out=len(missing),
             first_left_out=int(missing[0]) if len(missing) else None,
             in_tail=int(np.count_nonzero((state[end:] & ONCE) == 0)),
+            scattered=int(np.count_nonzero(missing < self._last())),
             unequal=self._unequal(),
             nats=self.nats,
             weight=self.weight,
@@ -244,6 +246,10 @@ class _Accounting:
             training_s=training_s,
             evaluation_s=evaluation_s,
         )
+
+    def _last(self) -> int:
+        """The last position that has a score."""
+        return int(np.flatnonzero(self.state & ONCE).max(initial=0))
 
     def _written(self, batches: Ints) -> int:
         """Batches during which their own rank wrote weights by hand."""

@@ -5,13 +5,15 @@
     PASS-1, PASS-3               each position once, all of them
     ORDER-7                      weights between a forward and the count of its scores
     NORM-1                       each score the cross-entropy of a softmax over the alphabet
-    BYTES-1                      the denominator, from the shards' own tokens, and from raw text
+    BYTES-1, BYTES-5             the denominator, from the shards' own tokens, and from raw text
     BUDGET-1, -3, -4             bytes on disk behind the run; seconds, where they were few enough
 
 Guarantees: an early use fails its rule only where the number is the sum of recorded scores within
 its rounding, the recording is as it was made, and a hundredth of all counted tokens had been used,
-passages that training shards hold as well, and the first token of each document, left aside.
-Less, or without that, is *unknown*. Time on another machine than the contest's fails nothing. Does
+passages that training shards hold as well, and the first token of each document, left aside; and
+PASS-3 where as many targets that are no cut-off end, and more than one a document, are not among
+the scores that come to the number. Less, or without that, is *unknown*. Time on another machine
+than the contest's fails nothing. Does
 not cover: what later tokens, other weights or controls would show: CAUSAL-1, SOURCE-1 and power.
 """
 
@@ -23,10 +25,11 @@ from typing import Any
 from audits.facts.documented.printed_scores import Printed
 from harness.certificate.account import Account, EarlyUse, Scope
 from harness.certificate.documents import RawCount
-from harness.checks.bytes import compared, half_unit
+from harness.checks.bytes import compared, half_unit, of_all
 from harness.checks.status import Finding, Level, Status
 
 LEAST_EARLY = 0.01  # of the counted tokens: honest scripts have none, and no hook errs so often
+LEAST_LEFT_OUT = 0.01  # of the targets, beside one a document, and not at the end
 NOT_SUMMED = "no recorded scores come to a printed number"
 
 
@@ -53,6 +56,7 @@ class Whole:
     excused: dict[str, int]  # of the early uses of a class, those that tell nothing
     alphabet: int
     most_bytes: int  # of one token
+    stream_bytes: int  # canonical, of all targets
     documents: int
     sizes: Sizes
     raw: RawCount | None
@@ -149,7 +153,10 @@ def _coverage(whole: Whole) -> Iterator[Finding]:
     text = f"{account.tokens:,} of {targets:,} targets entered the number{tail}"
     if account.left_out:
         text += f"; {account.left_out:,} did not, the first at {account.first_left_out}"
-    yield _seen("PASS-3", Status.UNKNOWN if account.left_out else Status.PASS, text, whole)
+    # The number is the mean of the others alone: whoever left these out knew which.
+    chosen = account.scattered - whole.documents >= LEAST_LEFT_OUT * targets
+    status = Status.FAIL if chosen else Status.UNKNOWN if account.left_out else Status.PASS
+    yield _seen("PASS-3", status, text, whole)
     again = f"{account.unequal:,} were counted twice with different scores"
     text = f"each of {account.tokens:,} tokens has one score in the number"
     if account.scores > account.tokens:
@@ -207,9 +214,13 @@ def _denominator(whole: Whole, printed: Printed) -> Iterator[Finding]:
     if printed.nats_per_token:
         rounding += printed.half_unit / nats
     edges = (2 * whole.most_bytes + whole.documents) / account.tokens
-    yield compared(printed, nats, (implied, ours, ours * rounding + edges, 0.0), account.tokens)
+    allowed = ours * rounding + edges
+    found = compared(printed, nats, (implied, ours, allowed, 0.0), account.tokens)
+    every = whole.stream_bytes / account.tokens
+    is_of_all = found.status is Status.FAIL and abs(implied - every) <= allowed
+    yield of_all(found, account.tokens, whole.scope.targets) if is_of_all else found
     if whole.raw is not None:
-        yield _raw(whole, whole.raw, implied, ours * rounding + edges)
+        yield _raw(whole, whole.raw, implied, allowed)
 
 
 def _raw(whole: Whole, raw: RawCount, implied: float, allowed: float) -> Finding:

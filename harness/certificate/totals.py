@@ -1,13 +1,14 @@
 """Which scores are behind a printed number, when there are too many to hold: by event.
 
 Every `sum` of a run is known by its totals. A candidate is a run of sums of one call site, or of a
-few together, that ends where a number was printed and stands for nearly all targets; it is weighed
-in the four ways of `trace.passes`, and taken where it comes to the printed number within its
-rounding.
+few together, that ends where a number was printed, and begins where the site began, behind another
+printed number, at its first position, or where it has as many tokens as there are targets: so few
+are tried that none agrees by chance. It is weighed in the four ways of `trace.passes`, and taken
+where it comes to the printed number within its rounding.
 
 Guarantees: what is chosen was recorded before the line was printed. Does not cover what
 `trace.reconstruct` adds for small runs: the last score of several, the best of two, plain numbers,
-parts of the stream. A number of that kind is *not reproduced* here.
+less than a quarter of the stream. A number of that kind is *not reproduced* here.
 """
 
 import math
@@ -21,10 +22,11 @@ from harness.arrays import Floats, Ints
 from harness.protocol.schema import EventKind
 from harness.trace.passes import Weighing
 from harness.trace.reader import Capture, OpenedCapture
-from harness.trace.reconstruct import FLOAT32, LN2, NEARLY_ALL, groups, print_event
+from harness.trace.reconstruct import FLOAT32, LEAST_PART, LN2, groups, print_event
 
 MOST_TIMES = 1.5  # the targets, that a pass may score: ends of a short stream overlap
 PRINTS = 16  # latest lines that a candidate may end at
+MOST_STARTS = 64  # of a candidate, the latest
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Totals:
     n_bytes: Ints  # canonical, of the targets
     below: Ints  # scores below zero
     above: Ints
+    first: Ints  # its smallest position
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +59,17 @@ def totals_of(
 ) -> Totals:
     """One pass over all scores. Raises BrokenCapture."""
     count = len(opened.capture.kind)
-    found = Totals(
-        *(np.zeros(count, kind) for kind in (np.int64, float, float, float)),
-        *(np.zeros(count, np.int64) for _ in range(3)),
-    )
+    ints, floats = np.zeros((4, count), np.int64), np.zeros((3, count))
+    first = np.full(count, np.iinfo(np.int64).max)
+    found = Totals(ints[0], floats[0], floats[1], floats[2], ints[1], ints[2], ints[3], first)
     for part in opened.scores():
         if not len(part["event"]):
             continue
-        first = int(part["event"].min())
-        row = part["event"] - first
+        start = int(part["event"].min())
+        row = part["event"] - start
         nats = np.nan_to_num(part["nats"], posinf=0.0, neginf=0.0)
         counted = token_bytes[np.maximum(part["position"], 0)]
+        np.minimum.at(found.first, part["event"], part["position"])
         for total, values in (
             (found.tokens, None),
             (found.weight, part["weight"]),
@@ -77,7 +80,7 @@ def totals_of(
             (found.above, nats > 0),
         ):
             added = np.bincount(row, values)
-            total[first : first + len(added)] += added.astype(total.dtype)
+            total[start : start + len(added)] += added.astype(total.dtype)
     return found
 
 
@@ -90,8 +93,9 @@ def choose(
     """The first candidate that agrees; None where none does."""
     sign = _signs(capture, totals)
     for events in _candidates(capture, totals, printed):
+        starts = _starts(capture, totals, events, targets)
         for weighing in Weighing:
-            found = _fit(totals, events, sign, weighing, printed, targets)
+            found = _fit(totals, events, starts, sign, weighing, printed, targets)
             if found is not None:
                 return found
     return None
@@ -110,19 +114,31 @@ def _candidates(capture: Capture, totals: Totals, printed: Printed) -> Iterator[
                 yield events[:stop]
 
 
+def _starts(capture: Capture, totals: Totals, events: Ints, targets: int) -> Ints:
+    """(k,) indices of events at which a pass may begin that holds enough tokens."""
+    tokens = _from_behind(totals.tokens[events])
+    behind = np.searchsorted(events, capture.events(EventKind.PRINT))
+    at_first = np.flatnonzero(totals.first[events] == totals.first[events].min())
+    nearest = [int(np.argmin(np.abs(tokens - targets)))]
+    found = np.unique(np.concatenate([[0], behind, at_first, nearest]).astype(np.int64))
+    found = found[found < len(events)]
+    enough = (tokens[found] >= LEAST_PART * targets) & (tokens[found] <= MOST_TIMES * targets)
+    return np.asarray(found[enough][-MOST_STARTS:])
+
+
 def _fit(
     totals: Totals,
     events: Ints,
+    starts: Ints,
     sign: Floats,  # (E,)
     weighing: Weighing,
     printed: Printed,
     targets: int,
 ) -> Chosen | None:
     """The run of these sums, up to the last of them, that comes to the number."""
-    tokens = _from_behind(totals.tokens[events])
-    whole = (tokens >= NEARLY_ALL * targets) & (tokens <= MOST_TIMES * targets)
-    if not whole.any():
+    if not len(starts):
         return None
+    tokens = _from_behind(totals.tokens[events])
     rebuilt = _means(totals, events, sign, weighing)
     wanted = printed.nats_per_token
     if wanted is None:
@@ -131,7 +147,7 @@ def _fit(
     if wanted is None or not math.isfinite(wanted) or wanted <= 0:
         return None
     off = np.abs(rebuilt - wanted)
-    fits = np.flatnonzero(whole & (off <= printed.half_unit * 1.01 + FLOAT32 * wanted))
+    fits = starts[off[starts] <= printed.half_unit * 1.01 + FLOAT32 * wanted]
     if not len(fits):
         return None
     start = fits[np.argmin(np.abs(tokens[fits] - targets))]

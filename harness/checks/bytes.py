@@ -57,12 +57,12 @@ def check_bytes(
     found = compared(printed, nats, (implied, ours, allowed, spelt), len(once))
     every = float(bytes_of[1:].sum()) / max(1, len(once))  # of all targets, a counted token
     if found.status is Status.FAIL and abs(implied - every) <= allowed:
-        return _of_all(found, len(once), len(bytes_of) - 1)
+        return of_all(found, len(once), len(bytes_of) - 1)
     return found
 
 
-def _of_all(found: Finding, tokens: int, targets: int) -> Finding:
-    """The count is right, and not that of the tokens whose losses were added up."""
+def of_all(found: Finding, tokens: int, targets: int) -> Finding:
+    """BYTES-5: the count is right, and not that of the tokens whose losses were added up."""
     text = (
         f"{found.message}: it is that of all {targets:,} targets, {targets - tokens:,} of which"
         " have no loss in the number"

@@ -8,7 +8,9 @@ def position_runs(
     positions: npt.NDArray[np.integer],  # any shape; -1: no position
 ) -> npt.NDArray[np.int32]:  # (n, 2) start, stop; ascending
     """Each position once."""
-    places = np.unique(positions[positions >= 0])
+    places = positions[positions >= 0]
+    if not (places[1:] > places[:-1]).all():  # as a rule they stand in their order, once
+        places = np.unique(places)
     if not len(places):
         return np.zeros((0, 2), np.int32)
     breaks = np.flatnonzero(np.diff(places) != 1)
