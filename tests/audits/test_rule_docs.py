@@ -10,6 +10,7 @@ from audits.catalogue import RULES
 from audits.document_rules import document
 from audits.output.rule_text import cases, markdown_of
 from audits.rules import CHECKS
+from docs.rule_pages import index, page_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 
@@ -24,6 +25,17 @@ def test_every_rule_is_on_the_page() -> None:
     page = document()
     assert all(rule.statement in page for rule in RULES.values())
     assert all(case in page for name in CHECKS for _, _, case in cases(name))
+
+
+def test_every_rule_has_a_page_of_its_own() -> None:
+    """What it says, what breaks it, what looks like it and where it comes from; the list leads to
+    each of them.
+    """
+    for rule in RULES.values():
+        page = page_of(rule)
+        assert f"]({rule.id}.md)" in index()
+        assert all(part in page for part in (rule.statement, rule.broken, *rule.sources))
+        assert all(one in page for one in rule.look_alikes)
 
 
 @pytest.mark.parametrize("name", CHECKS)
