@@ -16,6 +16,7 @@ from audits.facts.labels import (
     FITTED,
     KEPT,
     OUTPUT,
+    REALISED,
     STATISTIC,
     TOKENS,
     ids,
@@ -106,6 +107,8 @@ def _ahead(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
     if statistic.moment.position > score.moment.position:
         return False
     scored_in = set(score.moment.loops)
+    if statistic.state:
+        return not common_loops(statistic.moment, score.moment) and not _scores(trace, statistic)
     if statistic.loops & scored_in and not statistic.choice:
         return False
     within = common_loops(statistic.moment, score.moment)
@@ -116,6 +119,15 @@ def _ahead(trace: Trace, statistic: Statistic, score: Accumulation) -> bool:
     if not statistic.moment.loops and not score.moment.loops and not statistic.choice:
         return False  # of the very batch that is scored, for all that can be told
     return not _counted(trace, statistic, score)
+
+
+def _scores(trace: Trace, statistic: Statistic) -> bool:
+    """Whether losses are added up in one of its loops."""
+    return any(
+        common_loops(one.moment, statistic.moment)
+        and (REALISED in kinds(one.labels) or one.worth is not None)
+        for one in trace.accumulations
+    )
 
 
 def _of_more(trace: Trace, statistic: Statistic, scored_in: set[int]) -> bool:

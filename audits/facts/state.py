@@ -99,6 +99,7 @@ class Interpreter:
         self.sifts: list[int] = []  # Sifts on one side of which the code being read is
         self.models: dict[str, ast.ClassDef] = {}  # classes of models that were defined so far
         self.replaced: dict[str, Value] = {}  # functions of libraries that the script replaces
+        self.flags: dict[str, Value] = {}  # of the command line, by their attribute, as they are
         self.listeners = 0  # forward hooks registered and not yet removed
         self.last_site = Site("", 0, "<module>")  # the statement being read
         self.position = 0

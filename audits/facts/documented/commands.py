@@ -37,6 +37,7 @@ class Command:
     settings: dict[str, Setting]
     undecided: frozenset[str] = frozenset()  # set otherwise in another branch of the shell script
     module: bool = False  # started as `-m NAME`: of the folder only where it holds NAME.py
+    flags: frozenset[str] = frozenset()  # given to the script: "--len"
 
 
 def commands_of(folder: Path) -> list[Command]:
@@ -62,7 +63,8 @@ def configuration(commands: list[Command], entry: str, logs: Logs | None = None)
             if name in settings and settings[name].value != setting.value:
                 ambiguous.add(name)
             settings[name] = setting
-    return Configuration(settings, frozenset(ambiguous), logs or Logs())
+    flags = frozenset().union(*(command.flags for command in mine))
+    return Configuration(settings, frozenset(ambiguous), logs or Logs(), flags)
 
 
 def _text(path: Path) -> str:
@@ -114,7 +116,15 @@ def _from_shell(name: str, lines: Iterator[tuple[int, str]]) -> Iterator[Command
         if (script := _started(words)) is not None:
             settings = exported | given | _world_size(words, name, number)
             module = script not in {word.rsplit("/", 1)[-1] for word in words}
-            yield Command(script, settings, frozenset(undecided - set(given)), module)
+            undecided_here = frozenset(undecided - set(given))
+            yield Command(script, settings, undecided_here, module, _flags(words, script))
+
+
+def _flags(words: list[str], script: str) -> frozenset[str]:
+    """What stands behind the script's name."""
+    names = [word.rsplit("/", 1)[-1] for word in words]
+    after = words[names.index(script) + 1 :] if script in names else words
+    return frozenset(word.partition("=")[0] for word in after if word.startswith("--"))
 
 
 def _overridden(before: dict[str, Setting], given: dict[str, Setting]) -> set[str]:

@@ -3,7 +3,8 @@
 Guarantees: every value keeps its origin; commands go before logs, logs before the script's own
 defaults; a name that the folder's own commands set in different ways, with no log to decide, is
 `ambiguous` and decides nothing.
-Does not cover: command-line flags, whose values are left open.
+A command-line flag that no command of the folder gives has its default.
+Does not cover: values of flags that a command gives; they are left open.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Configuration:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     ambiguous: frozenset[str] = frozenset()
     logs: Logs = field(default_factory=Logs)
+    flags: frozenset[str] = frozenset()  # that commands give: "--len"
 
     def read(self, name: str, default: Value) -> Value:
         """What `os.environ.get(name, default)` gives in the run."""
@@ -36,6 +38,13 @@ class Configuration:
         if (setting := self.setting(name)) is not None:
             return Value(setting.value, default.labels, switches=switches)
         if name in self.ambiguous:
+            return Value(UNKNOWN, default.labels, switches=switches)
+        return replace(default, switches=switches)
+
+    def flag(self, name: str, default: Value) -> Value:
+        """What a flag of the command line is in the run."""
+        switches = default.switches | {name}
+        if name in self.flags:
             return Value(UNKNOWN, default.labels, switches=switches)
         return replace(default, switches=switches)
 
@@ -54,7 +63,9 @@ class Configuration:
         return sorted(name for name in names if self._is_open(name))
 
     def _is_open(self, name: str) -> bool:
-        return name.startswith("--") or (name in self.ambiguous and self.setting(name) is None)
+        if name.startswith("--"):
+            return name in self.flags
+        return name in self.ambiguous and self.setting(name) is None
 
     def describe(self, name: str) -> str:
         """The name with its value, for messages; a default is called so."""

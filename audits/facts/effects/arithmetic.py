@@ -90,7 +90,7 @@ def combine(
         case ast.Mod():
             labels |= sifts.period(left, right)
     worth = worths.combined(interp, op, left, right, site)
-    labels |= losses.mixed(interp, left, right, site)
+    labels |= losses.mixed(interp, left, right, site, added_up=isinstance(op, ast.Add))
     if isinstance(op, ast.Div | ast.Mult):
         labels |= totals.bits(left, right)
         totals.note_conversion(interp, left, right, site, worth)

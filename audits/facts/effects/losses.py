@@ -169,7 +169,9 @@ def left_out(interp: Interpreter, kept: Value, test: Value, site: Site) -> froze
     return frozenset({Label(BY_TOKEN, noted(interp.trace.changes, change))})
 
 
-def mixed(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+def mixed(
+    interp: Interpreter, left: Value, right: Value, site: Site, *, added_up: bool
+) -> set[Label]:
     """`logits + bonus`, where the bonus is made of tokens and no output of a model."""
     for logits, other in ((left, right), (right, left)):
         held, added = labels_of(logits), labels_of(other)
@@ -177,6 +179,18 @@ def mixed(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Lab
         tokens = ids(added, TOKENS)
         plain = not kinds(added) & {OUTPUT, ACCUMULATED, COUNT}
         if whole and tokens and plain and not isinstance(other.worth, Span):
+            return {put_in(interp, tokens, site)}
+    return _voted(interp, left, right, site) if added_up else set()
+
+
+def _voted(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`p + share * votes`, where the votes were made of tokens besides what the model was given."""
+    held = [kinds_of(left), kinds_of(right)]
+    if any(OUTPUT not in one or one & {REALISED, ACCUMULATED} for one in held):
+        return set()
+    for votes in (left, right):
+        given = (interp.trace.given_to.get(out, frozenset()) for out in ids(votes.labels, OUTPUT))
+        if tokens := ids(votes.labels, TOKENS).difference(*given):
             return {put_in(interp, tokens, site)}
     return set()
 

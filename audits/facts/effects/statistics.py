@@ -36,7 +36,7 @@ from audits.facts.labels import (
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Obj, Value, labels_of
+from audits.facts.values import Obj, Value, kinds_of, labels_of
 
 COUNTS: Final = frozenset(
     {"bincount", "unique", "unique_consecutive", "histc", "histogram", "quantile", "nanquantile"}
@@ -89,6 +89,17 @@ def of_labels(interp: Interpreter, labels: frozenset[Label], site: Site) -> froz
     whole = STREAM in held and not reads
     direct = not held & {OUTPUT, COUNT}
     one = Statistic(site, interp.moment(), whole, direct, reads, ids(labels, LOOP))
+    return frozenset({Label(STATISTIC, noted(interp.trace.statistics, one))})
+
+
+def of_state(interp: Interpreter, added: Value, site: Site) -> frozenset[Label]:
+    """The mark of what a loop adds, made of tokens and of what a model said of them."""
+    held = kinds_of(added)
+    if not interp.loops or not {OUTPUT, TOKENS} <= held or held & {REALISED, ACCUMULATED}:
+        return frozenset()
+    reads = ids(labels_of(added), TOKENS)
+    loops = ids(labels_of(added), LOOP)
+    one = Statistic(site, interp.moment(), False, False, reads, loops, state=True)
     return frozenset({Label(STATISTIC, noted(interp.trace.statistics, one))})
 
 

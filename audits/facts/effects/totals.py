@@ -32,7 +32,7 @@ from audits.facts.labels import (
 from audits.facts.scope import Scope
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Obj, Value, kinds_of, labels_of
+from audits.facts.values import Obj, Value, element_of, kinds_of, labels_of
 from audits.facts.worth import Known, Worth
 
 LN2: Final = 0.693147
@@ -77,6 +77,18 @@ def accumulate(
         worths.add_to(ref, value)
     summed = replace(worth, summed=True) if worth else value.worth
     return replace(value, labels=value.labels | {mark}, worth=summed)
+
+
+def summed(interp: Interpreter, losses: Value, made: Value, site: Site) -> Value:
+    """`sum(loss(row) for row in rows)`: an accumulation, as a loop is."""
+    element = element_of(losses)
+    held = kinds_of(element)
+    listed = any(ref.kind == "list" for ref in losses.refs)
+    if not listed or ACCUMULATED in held or not {OUTPUT, REALISED} <= held:
+        return made
+    with interp.loop():
+        added = accumulate(interp, element, site)
+    return replace(made, labels=made.labels | added.labels)
 
 
 def note_conversion(

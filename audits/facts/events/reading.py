@@ -133,3 +133,4 @@ class Statistic:
     reads: frozenset[int] = frozenset()  # of pieces: TokenReads
     loops: frozenset[int] = frozenset()  # loops whose variable says which pieces
     choice: bool = False  # kept, or left off, because of a loss
+    state: bool = False  # added up, step by step, in something that predicts

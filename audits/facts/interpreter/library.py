@@ -82,6 +82,7 @@ _MEASURES: Final = frozenset(
     {"len", "print", "isinstance", "issubclass", "hasattr", "id", "type", "callable", "range"}
     | {"is_tensor", "manual_seed", "is_available", "synchronize", "perf_counter", "time"}
 )
+_ADDS_UP: Final = frozenset({"sum", "math.fsum", "numpy.sum", "numpy.mean", "statistics.fmean"})
 _COUNTS_UP: Final = frozenset({"torch.arange", "numpy.arange"})
 _STARTERS: Final = frozenset(
     {"subprocess.run", "subprocess.Popen", "subprocess.check_call", "os.system"}
@@ -96,6 +97,8 @@ def call_library(interp: Interpreter, path: str, call: Call) -> Value:
     last = path.rsplit(".", 1)[-1]
     if last in choices.MINIMA and len(call.args) > 1:
         made = coverage.least(made)
+    if path in _ADDS_UP and call.args:
+        made = totals.summed(interp, call.args[0], made, interp.site_of(call))
     if last in sifts.SORTS | sifts.PICKS and call.args:
         made = sifts.ordered(interp, last, call.args[0], made, interp.site_of(call))
     if made.worth is None and not made.refs:

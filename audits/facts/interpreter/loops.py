@@ -24,7 +24,8 @@ def run_for(interp: Interpreter, node: ast.For | ast.AsyncFor, scope: Scope) -> 
     empty = isinstance(iterable.const, range | tuple | str) and not iterable.const
     if empty and not (interp.explore and iterable.switches):
         return statements.run_block(interp, node.orelse, scope)
-    with interp.guarded(iterable.switches, inactive=empty):
+    decided = iterable.switches if iterable.known else frozenset()  # else some of its bounds
+    with interp.guarded(decided, inactive=empty):
         _run_body(interp, node, scope, iterable)
     return statements.run_block(interp, node.orelse, scope)
 
@@ -33,7 +34,8 @@ def run_while(interp: Interpreter, node: ast.While, scope: Scope) -> bool:
     test = expressions.evaluate(interp, node.test, scope)
     if truth(test) is False and not (interp.explore and test.switches):
         return statements.run_block(interp, node.orelse, scope)
-    with interp.guarded(test.switches, inactive=truth(test) is False):
+    decided = test.switches if test.known else frozenset()
+    with interp.guarded(decided, inactive=truth(test) is False):
         _run_body(interp, node, scope, test)
     with interp.choosing_by(statistics.open_choice(interp, test, node, scope)):
         statistics.stopped(interp, scope, weights.reachable)

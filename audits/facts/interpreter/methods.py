@@ -14,6 +14,7 @@ from audits.facts import folding, literals
 from audits.facts.attributes import attribute
 from audits.facts.call import Call
 from audits.facts.effects import (
+    arguments,
     arithmetic,
     choices,
     containers,
@@ -132,8 +133,13 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     if name in shards.LISTS:  # of a path that is not known
         return shards.listed(interp, derive(base, *args))
     if name in ("parse_args", "parse_known_args"):
-        flags = Value(refs=frozenset({Obj("flags", call.node.lineno)}))
-        return flags if name == "parse_args" else Value(items=(flags, BLANK))
+        made = Obj("flags", call.node.lineno)
+        made.attrs |= interp.flags
+        parsed = Value(refs=frozenset({made}))
+        return parsed if name == "parse_args" else Value(items=(parsed, BLANK))
+    if name == "add_argument":
+        arguments.defined(interp, call)
+        return BLANK
     if name in ("minimum", "fmin") and args:
         return choices.minimum(interp, base, args[0], interp.site_of(call))
     adds = name in tensors.ADDS_IN_PLACE

@@ -144,6 +144,7 @@ def store_accumulated(interp: Interpreter, node: ast.AugAssign, scope: Scope) ->
     current = _current(interp, node.target, scope)
     takes_logs = isinstance(node.op, ast.Sub) and OUTPUT in kinds_of(added)
     into, site = current.refs, interp.site(node, scope)
+    state = statistics.of_state(interp, added, site)
     if isinstance(node.target, ast.Subscript):  # `totals[row] += loss` adds to the whole array
         into |= expressions.evaluate(interp, node.target.value, scope).refs
     if isinstance(node.op, ast.Add) or takes_logs:  # `nats -= log(p)` adds a loss, too
@@ -156,9 +157,13 @@ def store_accumulated(interp: Interpreter, node: ast.AugAssign, scope: Scope) ->
         if not isinstance(node.op, ast.Add) and not takes_logs:
             for ref in shared:
                 worths.rescaled(interp, ref, node.op, added, site)
+        for ref in shared:
+            ref.labels |= state
         _add_to_shared(shared, added)
         _learn(interp, current.refs, added, site)
     elif any(ref.kind == "module" for ref in current.refs):
+        for ref in current.refs:
+            ref.labels |= weights.carried(labels_of(added))
         _learn(interp, current.refs, added, site)
     else:
         made = arithmetic.combine(interp, node.op, current, added, node, scope)

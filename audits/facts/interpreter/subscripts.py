@@ -32,6 +32,7 @@ from audits.facts.labels import (
     LOOP,
     NOTHING,
     OUTPUT,
+    REALISED,
     ROUND,
     SHARE,
     SIZE,
@@ -120,12 +121,20 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
         labels |= losses.left_out(interp, base, key, site)
     labels |= sifts.cut(interp, base, key, site, sliced=isinstance(node.slice, ast.Slice))
     worth = worths.score_of(base)
-    if worth and TOKENS in kinds_of(key) and worth.form in (Form.P, Form.LOG):  # p[row, y]
+    entries = worth.form in (Form.P, Form.LOG) if worth else _are_entries(node, held, index)
+    if entries and TOKENS in kinds_of(key):  # p[row, y]
         picked = predictions.realised(Value(labels=labels))
         labels |= losses.of_target(interp, base, key, picked, site).labels
     made = Value(labels=labels | index, refs=views, switches=base.switches, worth=worth)
     arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return tables.note_read(interp, made, arrays, key, site)
+
+
+def _are_entries(node: ast.Subscript, held: set[str], index: frozenset[Label]) -> bool:
+    """`p[rows, y]` of what a model gave, and of what was mixed with it."""
+    pair = isinstance(node.slice, ast.Tuple) and len(node.slice.elts) > 1
+    plain = pair and not any(isinstance(one, ast.Slice) for one in node.slice.elts)
+    return plain and OUTPUT in held and not held & {REALISED, COUNT} and not kinds(index) & {OUTPUT}
 
 
 def _begin(interp: Interpreter, key: ast.expr, scope: Scope) -> Value:
