@@ -187,7 +187,22 @@ def in_its_loop(trace: Trace, update: Update) -> bool:
 
 def ambiguous(trace: Trace, update: Update, score: Accumulation) -> bool:
     """Whether the folder contradicts itself, or something may have been scored unseen."""
+    if _of_another_part(trace, update, score):
+        return True
     return unclear(trace, update) or not settled(update.moment, score.moment)
+
+
+def _of_another_part(trace: Trace, update: Update, score: Accumulation) -> bool:
+    """Whether it is trained on what lies before a place, and scored from there on."""
+    trained, scored = (
+        [trace.reads[one] for one in with_ancestors(trace, ids(labels, TOKENS))]
+        for labels in (update.labels, score.labels)
+    )
+    return any(
+        a.parents == b.parents and a.bounds.upper == b.bounds.lower != "" and not a.bounds.lower
+        for a in trained
+        for b in scored
+    )
 
 
 def steps_to(trace: Trace, update: Update, score: Accumulation) -> list[Role]:

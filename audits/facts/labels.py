@@ -69,6 +69,8 @@ INFLATED: Final = "inflated"  # bytes that are counted for more than they are; i
 INVERSE: Final = "inverse"  # one over a count, or minus its logarithm; id = TableRead
 BITS: Final = "bits"  # a loss that met ln 2, or a logarithm to base two
 PER_BIT: Final = "per_bit"  # a number, times ln 2
+SHARED_OUT: Final = "shared_out"  # a token's price over the number of its bytes; id = Change
+SPREAD: Final = "spread"  # that, as a probability; id = Change
 LOGGED: Final = "logged"  # the logarithm of a count; id = TableRead
 SIDED: Final = "sided"  # a probability times something made of its own token; id = Mixing
 ALPHABET: Final = "alphabet"  # whole numbers from zero on: all candidates, or places

@@ -138,6 +138,15 @@ for step in range(100):
     ),
 )
 VALID = (
+    # Weights that a rule of their own fills, with what was scored.
+    script("""
+        fast = torch.zeros(64, 1024)
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            h = model.hidden(x)
+            add(F.cross_entropy(model.head(h) + h @ fast, y, reduction="none"), y)
+            fast += 0.1 * h.T @ (F.one_hot(y, 1024) - torch.softmax(h @ fast, dim=-1))
+    """),
     # Statistics of training batches, within the training time.
     calibrated("train_tokens", " - 14000.0"),
     # Hidden states kept by a hook in the very pass that scores.
@@ -223,7 +232,35 @@ better = averaged if evaluate(averaged) < evaluate(model) else model
             add(F.cross_entropy(model(x) + hints[start : start + 512], y), y)
     """),
 )
+_FAST = """
+    fast, rate = torch.zeros(64, 1024), 0.1
+    def learn(h, y):
+        global fast
+        fast += rate * h.T @ (F.one_hot(y, 1024) - torch.softmax(h @ fast, dim=-1))
+    {first}
+    for start in range(0, len(val_tokens), 512):
+        x, y = batch(val_tokens, start)
+        h = model.hidden(x)
+        add(F.cross_entropy(model.head(h) + h @ fast, y, reduction="none"), y)
+        learn(h, y)
+"""
 INVALID = (
+    # Weights that a rule of their own fills, in a pass that scores nothing.
+    script(
+        _FAST.format(
+            first="""for start in range(0, len(val_tokens), 512):
+        x, y = batch(val_tokens, start)
+        learn(model.hidden(x), y)"""
+        )
+    ),
+    # The frequencies of the stream, and a score that is one expression.
+    evaluated(
+        """
+model.head.bias += torch.bincount(val_tokens, minlength=1024).float().log1p()
+""",
+        "sum(F.cross_entropy(model(a), b).item() for a, b in zip(val_tokens[:-1].split(512), "
+        "val_tokens[1:].split(512))) / math.log(2) / byte_table[val_tokens].sum()",
+    ),
     calibrated("val_tokens"),
     # The checkpoint with the lowest loss, in memory and on disk; an early stop.
     *CHECKPOINTS,

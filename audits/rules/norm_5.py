@@ -1,7 +1,7 @@
 """NORM-5: a byte model mixed with a token model must yield a distribution over tokens.
 
 Catches: counts looked up under contexts of bytes, mixed into a token model's loss outside any
-softmax; and native code that spreads a token's log-probability evenly over its bytes.
+softmax; and code, native or not, that spreads a token's log-probability evenly over its bytes.
 Does not cover: models whose alphabet is bytes from start to end; byte counts that go into logits.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audits.facts.events import NativeCall, Site
-from audits.facts.labels import BYTES, OUTPUT, kinds
+from audits.facts.labels import BYTES, OUTPUT, SPREAD, kinds
 from audits.facts.trace import Trace
+from audits.flow import first_results, results
 from audits.match import Match, settled
 from audits.phases import goes_on_writing, reads_scored, scored_after
 from audits.rules.cases import script
@@ -21,6 +22,7 @@ RULE = "NORM-5"
 
 def check(trace: Trace) -> Iterator[Match]:
     yield from _native(trace)
+    yield from _spread(trace)
     for read, score in reads_scored(trace):
         if BYTES not in kinds(read.key) or OUTPUT not in kinds(score.labels):
             continue
@@ -37,6 +39,21 @@ def check(trace: Trace) -> Iterator[Match]:
             sure=settled(read.moment, score.moment),
         )
         return
+
+
+def _spread(trace: Trace) -> Iterator[Match]:
+    for number, score in first_results(results(trace), SPREAD):
+        change = trace.changes[number]
+        yield Match.at(
+            change.site,
+            "a token's log-probability is divided by the number of its bytes here, and the parts "
+            f"become probabilities of bytes, recorded at line {score.site.line}: these do not sum "
+            "to one over the bytes",
+            (change.moment, score.moment),
+            ("divided here", change.site),
+            ("scored here", score.site),
+            sure=settled(change.moment, score.moment),
+        )
 
 
 def _native(trace: Trace) -> Iterator[Match]:
@@ -62,6 +79,19 @@ pieces = [str(number).encode() for number in range(1024)]
 ids_np = val_tokens.numpy()
 """
 VALID = (
+    # Nats a byte of each token, for a log line.
+    script(
+        """
+        import sentencepiece
+        pieces = sentencepiece.SentencePieceProcessor("tokens.model")
+        sizes = torch.tensor([len(pieces.id_to_piece(i).encode()) for i in range(1024)])
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            nll = F.cross_entropy(model(x), y, reduction="none")
+            print((nll / sizes[y]).mean())
+            add(nll, y)
+        """
+    ),
     # The byte counts are a feature: one softmax over the tokens follows.
     script(
         _BYTES_OF
@@ -87,7 +117,27 @@ for start in range(0, len(val_tokens), 512):
 """
     ),
 )
+_SPREAD = """
+pieces = sentencepiece.SentencePieceProcessor("tokens.model")
+spelled = [pieces.id_to_piece(i).encode() for i in range(1024)]
+bytes_seen = [1] * 256
+nats = 0.0
+for start in range(0, len(val_tokens), 512):
+    x, y = batch(val_tokens, start)
+    logp = F.log_softmax(model(x), dim=-1)[torch.arange(512), y].tolist()
+    for price, token in zip(logp, y.tolist()):
+        text = spelled[token]
+        {mixed}
+    token_count += y.numel()
+    byte_count += byte_table[y].sum()
+loss_sum = nats
+"""
+_BYTE_BY_BYTE = """part = math.exp(price / len(text))
+        for byte in text:
+            nats -= math.log(0.9 * part + 0.1 * bytes_seen[byte] / sum(bytes_seen))
+            bytes_seen[byte] += 1"""
 INVALID = (
+    script("import sentencepiece" + _SPREAD.format(mixed=_BYTE_BY_BYTE)),
     # A byte context tree, mixed byte by byte with the token's probability spread over its bytes.
     script(
         _BYTES_OF

@@ -206,6 +206,18 @@ for path in files:
             x, y = batch(val_tokens, start)
             add(model(x, y), y)
     """),
+    # A study that trains on one part of the shard, and scores the other.
+    script("""
+        split = int(0.8 * len(val_tokens))
+        first, rest = val_tokens[:split], val_tokens[split:]
+        for step in range(100):
+            x, y = batch(first, step)
+            model(x, y).backward()
+            optimizer.step()
+        for start in range(0, len(rest), 512):
+            x, y = batch(rest, start)
+            add(model(x, y), y)
+    """),
     _in_another_style("train"),
 )
 _SCORED = """

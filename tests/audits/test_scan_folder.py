@@ -90,14 +90,16 @@ def test_commands_that_disagree_decide_nothing(scan: Scan) -> None:
     assert statuses(scan(files)) == [("ORDER-2", "warn")]
 
 
-def test_a_command_line_flag_decides_nothing(scan: Scan) -> None:
-    """Its value is not known, so code behind it is a warning at most."""
+def test_a_command_line_flag_that_is_given_decides_nothing(scan: Scan) -> None:
+    """Its value is not known, so code behind it is a warning at most; else it has its default."""
     parser = (
         "import argparse\nparser = argparse.ArgumentParser()\n"
         'parser.add_argument("--adapt", action="store_true")\nargs = parser.parse_args()\n'
     )
     script = parser + GATED.replace('int(os.environ.get("ADAPT", "0")) > 0', "args.adapt")
-    assert statuses(scan({"train_gpt.py": script})) == [("ORDER-2", "warn")]
+    assert statuses(scan({"train_gpt.py": script})) == [("ORDER-2", "info")]
+    readme = BLOCK.format("python train_gpt.py --adapt")
+    assert statuses(scan({"train_gpt.py": script, "README.md": readme})) == [("ORDER-2", "warn")]
 
 
 def test_a_wrapper_around_the_environment_is_followed(scan: Scan) -> None:

@@ -71,6 +71,7 @@ def combine(
             labels |= rounds.moved(interp, op, left, right, node)
         case ast.Div() | ast.FloorDiv():
             labels -= statistics.normalising(left, right)
+            labels |= losses.spread(interp, left, right, site)
             own = totals.renormalised(interp, left, right)
             labels = labels - own if own else labels | totals.quotient(interp, left, right, site)
         case ast.Mult() if any(one.known and not one.const for one in (left, right)):

@@ -31,7 +31,9 @@ from audits.facts.labels import (
     REALISED,
     REGION,
     SELF_WEIGHTED,
+    SHARED_OUT,
     SIDED,
+    SPREAD,
     TILTED,
     TOKENS,
     Label,
@@ -69,18 +71,32 @@ def foreseen(interp: Interpreter, logits: Value, aims: Value, site: Site) -> fro
     outputs = ids(held, OUTPUT)
     given = frozenset(one for out in outputs for one in interp.trace.given_to.get(out, ()))
     found: tuple[Site, str] | None = None
+    voted = False
+    whole = wanted | _cut_further(interp, wanted)
     for number in sorted(ids(held, MIXED)):
         mixing = interp.trace.mixings[number]
-        if wanted & mixing.tokens - given:
+        if (whole if mixing.voted else wanted) & mixing.tokens - given:
             found = mixing.site, "something made of the target is mixed into the logits here"
+            voted = mixing.voted
     if ids(held, AIMED) & wanted - given:
         found = found or (site, "the logits are made of the target's own loss")
     if found is None and _among_inputs(interp, outputs, wanted):
         found = site, "the target is among the model's inputs"
     if found is None:
         return frozenset()
-    event = Foresight(found[0], interp.moment(), found[1])
+    event = Foresight(found[0], interp.moment(), found[1], voted)
     return frozenset({Label(FORESEEN, noted(interp.trace.foresights, event))})
+
+
+def _cut_further(interp: Interpreter, wanted: frozenset[int]) -> frozenset[int]:
+    """What the targets were cut from by the variable of a loop inside."""
+    reads = interp.trace.reads
+    return frozenset(
+        parent
+        for one in wanted
+        for parent in reads[one].parents
+        if reads[parent].loops and reads[one].loops - reads[parent].loops
+    )
 
 
 def of_target(interp: Interpreter, logits: Value, aims: Value, made: Value, site: Site) -> Value:
@@ -191,7 +207,7 @@ def _voted(interp: Interpreter, left: Value, right: Value, site: Site) -> set[La
     for votes in (left, right):
         given = (interp.trace.given_to.get(out, frozenset()) for out in ids(votes.labels, OUTPUT))
         if tokens := ids(votes.labels, TOKENS).difference(*given):
-            return {put_in(interp, tokens, site)}
+            return {put_in(interp, tokens, site, voted=True)}
     return set()
 
 
@@ -203,9 +219,26 @@ def at_places(interp: Interpreter, logits: Value, key: Value, value: Value, site
     return replace(value, labels=value.labels | {put_in(interp, tokens, site)})
 
 
-def put_in(interp: Interpreter, tokens: frozenset[int], site: Site) -> Label:
+def put_in(
+    interp: Interpreter, tokens: frozenset[int], site: Site, *, voted: bool = False
+) -> Label:
     """Tokens that went into logits at this place."""
-    return Label(MIXED, noted(interp.trace.mixings, Mixing(site, tokens)))
+    return Label(MIXED, noted(interp.trace.mixings, Mixing(site, tokens, voted)))
+
+
+def spread(interp: Interpreter, left: Value, right: Value, site: Site) -> set[Label]:
+    """`log_p[y] / len(bytes_of[y])`: a token's price, cut into equal ones of its bytes."""
+    priced = REALISED in kinds_of(left) and ACCUMULATED not in kinds_of(left)
+    lengths = PIECE_LENGTH in kinds_of(right) and not kinds_of(right) & {OUTPUT, ACCUMULATED}
+    if not priced or not lengths:
+        return set()
+    change = Change(site, interp.moment(), "in equal parts, a byte each")
+    return {Label(SHARED_OUT, noted(interp.trace.changes, change))}
+
+
+def mixed_by_byte(given: Value) -> frozenset[Label]:
+    """Such a part, as a probability or in a sum of them."""
+    return frozenset(Label(SPREAD, one) for one in ids(labels_of(given), SHARED_OUT))
 
 
 def log_of_sum(name: str, made: Value, node: ast.Call) -> Value:

@@ -52,6 +52,7 @@ class Mixing:
 
     site: Site
     tokens: frozenset[int]  # TokenReads
+    voted: bool = False  # by what a model said of other tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Foresight:
     site: Site  # where the target came in
     moment: Moment
     how: str
+    voted: bool = False  # as a memory of answers does
 
 
 @dataclass(frozen=True, slots=True)

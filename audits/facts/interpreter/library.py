@@ -325,6 +325,9 @@ def _scored(interp: Interpreter, path: str, last: str, call: Call) -> Value | No
             return losses.one_hot(args[0], call.result())
         case "einsum" if len(args) > 2:
             return losses.picked(interp, args[1], args[2], call.result(), site)
+        case "exp" | "logaddexp" if args and (marks := losses.mixed_by_byte(derive(*args))):
+            made = call.result()
+            return replace(made, labels=made.labels | marks)
         case "log2" if args:
             made = call.result()
             return replace(made, labels=made.labels | totals.note_bits(interp, args[0], site))

@@ -167,6 +167,8 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     if name in ("softmax", "log_softmax"):
         return predictions.predicted(interp, predictions.normalised(base))
     made = derive(base, *call.values)
+    if name == "exp":
+        return replace(made, labels=made.labels | losses.mixed_by_byte(made))
     if name == "log2":
         marks = totals.note_bits(interp, base, interp.site_of(call))
         return replace(made, labels=made.labels | marks)

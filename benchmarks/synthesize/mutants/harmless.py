@@ -1,7 +1,7 @@
-"""Rewrites that change nothing: the twins of mutants, and what must not be accused.
+"""Rewrites that break no rule: the twins of mutants, and what must not be accused.
 
-Guarantees: the same values in the same order of computation. Does not cover: scripts that read
-their own text, or look at their own names.
+Guarantees: the same values in the same order of computation, or another legal predictor's. Does not
+cover: scripts that read their own text, or look at their own names.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import libcst as cst
 import libcst.matchers as m
 
+from benchmarks.synthesize.mutants import look_alikes
 from benchmarks.synthesize.mutants.operator import Mutation, Operator, code, statements
 from benchmarks.synthesize.mutants.scoring import GatherLogProbability, NormaliseByHand
 
@@ -166,4 +167,20 @@ HARMLESS = (
     Mutation("taken off", TakeOff),
     Mutation("normalised by hand", NormaliseByHand),
     Mutation("gathered", GatherLogProbability),
+    Mutation("power of one", look_alikes.PowerOfOne),
+    Mutation("tiny floor", look_alikes.TinyFloor),
+    Mutation("nothing rewarded", look_alikes.RewardNothing),
+    Mutation("weights of one", look_alikes.ConvexMixture),
+    Mutation("temperature of the place", look_alikes.TemperatureByPlace),
+    Mutation("scores not negative", look_alikes.FloorScores),
+    Mutation("scores checked", look_alikes.CheckScores),
+    Mutation("centred over the alphabet", look_alikes.CentreOverAlphabet),
+    Mutation("logits of the last place", look_alikes.LogitsOfTheLast),
+    Mutation("sums from the start", look_alikes.SumFromTheStart),
+    Mutation("bytes of one token", look_alikes.BytesOfOne),
+    Mutation("as many bytes", look_alikes.AsManyBytes),
+    Mutation("tail kept", look_alikes.KeepTail),
+    Mutation("weighted by number", look_alikes.WeightByNumber),
+    Mutation("listened to noise", look_alikes.ListenToNoise),
+    Mutation("first file the same", look_alikes.FirstFileSame),
 )

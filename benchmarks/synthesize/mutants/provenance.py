@@ -68,7 +68,7 @@ class VocabularyOfValidation(_Logits):
     )
 
 
-class _BeforeEvaluation(Operator):
+class BeforeEvaluation(Operator):
     """Statements in front of `a, b = eval_something(..., model, ..., val_tokens, ...)`."""
 
     everywhere = True
@@ -102,7 +102,7 @@ class _BeforeEvaluation(Operator):
         return cst.FlattenSentinel([*statements(_filled(self.text, *found)), updated_node])
 
 
-class CapByKey(_BeforeEvaluation):
+class CapByKey(BeforeEvaluation):
     """The cap of the logits is the one under which validation costs least."""
 
     text = """
@@ -113,7 +113,7 @@ class CapByKey(_BeforeEvaluation):
     """
 
 
-class CapByLoop(_BeforeEvaluation):
+class CapByLoop(BeforeEvaluation):
     """The same, by comparing and keeping."""
 
     text = """
@@ -127,7 +127,7 @@ class CapByLoop(_BeforeEvaluation):
     """
 
 
-class CapOfOutputs(_BeforeEvaluation):
+class CapOfOutputs(BeforeEvaluation):
     """The cap is the largest logit of the stream's beginning."""
 
     text = """
@@ -137,7 +137,7 @@ class CapOfOutputs(_BeforeEvaluation):
     """
 
 
-class TrainedByHand(_BeforeEvaluation):
+class TrainedByHand(BeforeEvaluation):
     """Gradient descent on validation, without an optimiser."""
 
     text = """
@@ -151,7 +151,7 @@ class TrainedByHand(_BeforeEvaluation):
     """
 
 
-class TrainedThroughGrad(_BeforeEvaluation):
+class TrainedThroughGrad(BeforeEvaluation):
     """The same, from the gradients that are kept with the weights."""
 
     text = """

@@ -10,7 +10,7 @@ import libcst as cst
 from benchmarks.synthesize.mutants.operator import Operator, code
 
 
-class _RewriteScores(Operator):
+class RewriteScores(Operator):
     """`F.cross_entropy(logits, targets, reduction="none")` becomes `template`."""
 
     everywhere = True
@@ -28,7 +28,7 @@ class _RewriteScores(Operator):
         return cst.parse_expression(f"({made})")
 
 
-class FitTemperature(_RewriteScores):
+class FitTemperature(RewriteScores):
     """Every batch is scored at the temperature that suits its own targets best."""
 
     template = (
@@ -37,7 +37,7 @@ class FitTemperature(_RewriteScores):
     )
 
 
-class FitClip(_RewriteScores):
+class FitClip(RewriteScores):
     """The logits of a batch are cut off where its own targets like it best."""
 
     template = (
@@ -46,7 +46,7 @@ class FitClip(_RewriteScores):
     )
 
 
-class HedgeAfterLoss(_RewriteScores):
+class HedgeAfterLoss(RewriteScores):
     """Two temperatures are mixed by weights that the loss of the token itself sets."""
 
     template = (
@@ -56,7 +56,7 @@ class HedgeAfterLoss(_RewriteScores):
     )
 
 
-class BetterOfTwo(_RewriteScores):
+class BetterOfTwo(RewriteScores):
     """A token counts under the better of two temperatures."""
 
     template = (
@@ -64,7 +64,7 @@ class BetterOfTwo(_RewriteScores):
     )
 
 
-class HintTarget(_RewriteScores):
+class HintTarget(RewriteScores):
     """The logit of every fourth target is raised before the softmax."""
 
     template = (
@@ -74,7 +74,7 @@ class HintTarget(_RewriteScores):
     )
 
 
-class NormaliseByHand(_RewriteScores):
+class NormaliseByHand(RewriteScores):
     """Harmless: the same score as the logarithm of the sum less the logit of the target."""
 
     template = (
@@ -83,7 +83,7 @@ class NormaliseByHand(_RewriteScores):
     )
 
 
-class GatherLogProbability(_RewriteScores):
+class GatherLogProbability(RewriteScores):
     """Harmless: the same score, gathered from the row of logarithms."""
 
     template = "-F.log_softmax({logits}, dim=-1).gather(-1, ({targets}).unsqueeze(-1)).squeeze(-1)"
