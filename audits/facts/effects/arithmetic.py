@@ -63,6 +63,7 @@ def combine(
     match op:
         case ast.Add():
             labels |= losses.both_sides(interp, left, right, site)
+            labels |= pieces.of_two(interp, left, right, site)
             labels |= rounds.moved(interp, op, left, right, node)
         case ast.Sub():
             labels |= losses.tilt(interp, left, right, site)

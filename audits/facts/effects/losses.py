@@ -194,7 +194,8 @@ def mixed(
         whole = OUTPUT in kinds(held) and REALISED not in kinds(held)
         tokens = ids(added, TOKENS)
         plain = not kinds(added) & {OUTPUT, ACCUMULATED, COUNT}
-        if whole and tokens and plain and not isinstance(other.worth, Span):
+        mask = isinstance(other.worth, Span) and (added_up or other.worth.low <= 0.0)
+        if whole and tokens and plain and not mask:
             return {put_in(interp, tokens, site)}
     return _voted(interp, left, right, site) if added_up else set()
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from audits.facts.events import Change, Site
 from audits.facts.labels import (
+    ACCUMULATED,
     COUNT,
     INFLATED,
     OUTPUT,
@@ -24,16 +25,20 @@ from audits.facts.labels import (
     PIECE_FLAG,
     PIECE_LENGTH,
     SPACED,
+    STATISTIC,
     STRIPPED,
     TOKENS,
     Label,
+    ids,
     kinds,
 )
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
-from audits.facts.values import Value, kinds_of
+from audits.facts.values import Value, kinds_of, labels_of
 
 _FLAGS: Final = frozenset({Label(PIECE_FLAG, 0), Label(PIECE, 0)})
+# Not the bytes of single tokens alone: totals, and what may say whether a space stands before one.
+_TOTALS: Final = frozenset({ACCUMULATED, STATISTIC, OUTPUT, PIECE_FLAG})
 BITS: Final = 8  # of a byte
 ASKS: Final = frozenset({"is_byte", "IsByte"})
 READERS: Final = frozenset({"id_to_piece", "IdToPiece"})
@@ -95,6 +100,18 @@ def length(value: Value) -> Value:
         return Value(switches=value.switches)
     code = WITH_SPACE if SPACED in held else WITHOUT_SPACE if STRIPPED in held else AS_IT_IS
     return Value(labels=frozenset({Label(PIECE_LENGTH, code)}), switches=value.switches)
+
+
+def of_two(interp: Interpreter, one: Value, other: Value, site: Site) -> set[Label]:
+    """`size[y] + size[x]`, entry by entry: the bytes of two tokens for each that is scored."""
+    held = [kinds_of(value) for value in (one, other)]
+    if any(PIECE_LENGTH not in each or each & _TOTALS for each in held):
+        return set()
+    tokens = [ids(labels_of(value), TOKENS) for value in (one, other)]
+    if not all(tokens) or tokens[0] & tokens[1]:
+        return set()
+    change = Change(site, interp.moment(), "those of another token, too")
+    return {Label(INFLATED, noted(interp.trace.changes, change))}
 
 
 def inflated(interp: Interpreter, one: Value, factor: Value, site: Site) -> set[Label]:

@@ -56,6 +56,20 @@ def without(value: Value, kind: str) -> Value:
     return replace(value, labels=frozenset(one for one in value.labels if one.kind != kind))
 
 
+def renamed(value: Value, old: Value, new: Value) -> Value:
+    """`path.replace("_train_", "_val_")` of a path that is not known."""
+    if not isinstance(old.const, str) or not isinstance(new.const, str):
+        return value
+    for word, kind in _WORDS.items():
+        other = next(one for one in _WORDS if one != word)
+        if word in old.const and other in new.const and kind in kinds(value.labels):
+            return replace(
+                without(value, kind),
+                labels=value.labels - {Label(kind, 0)} | {Label(_WORDS[other], 0)},
+            )
+    return value
+
+
 def are_files(value: Value) -> bool:
     held = kinds(labels_of(value))
     return PATHS in held or {STREAM, TRAIN} <= held

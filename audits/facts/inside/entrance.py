@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeGuard
 
 from audits.facts.inside import operations as ops
 from audits.facts.inside.forward import evaluate, run_block, run_inside, run_method
@@ -75,7 +75,8 @@ def looks_between(node: FunctionNode | ast.Module, around: Around) -> tuple[Look
     aims = {root(one.args[1]) for one in losses} - {""}
     if len(aims) != 1:
         return ()
-    given = _given_to_model(node, {root(one.args[0]) for one in losses})
+    made = {name.id for one in losses for name in ast.walk(one.args[0]) if _is_name(name)}
+    given = _given_to_model(node, made)
     if not given or aims & given:
         return ()
     names: Names = {name: Seq(1, 2, tokens=True) for name in given}
@@ -84,6 +85,10 @@ def looks_between(node: FunctionNode | ast.Module, around: Around) -> tuple[Look
     with suppress(TooMuch, RecursionError):
         run_block(reader, node.body, dict(names), [])
     return tuple(_each_once(reader))
+
+
+def _is_name(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name)
 
 
 def _given_to_model(node: FunctionNode | ast.Module, logits: set[str]) -> set[str]:

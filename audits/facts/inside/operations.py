@@ -168,6 +168,8 @@ def joined(pieces: Sequence[Known], axis: int | None, look: Look) -> Known:
 
 def rolled(value: Seq, by: int, axis: int | None, look: Look) -> Known:
     """`roll`; the entries that come round from the other end are let go."""
+    if value.flat and along(value, axis):
+        return value.looked(value.knows - number(by), look)
     if axis is None or value.axis is None:
         return None
     if axis < 0 and value.rank is None:
@@ -194,7 +196,9 @@ def padded(value: Seq, pads: Sequence[int | None], look: Look) -> Known:
 
 
 def along(value: Seq, axis: int | None) -> bool:
-    """Whether an axis, as it is given, is that of time."""
+    """Whether an axis, as it is given, is that of time; also where rows lie behind each other."""
+    if value.flat and value.axis is None:
+        return axis == 0 or (axis == -2 and value.rank == 2)
     if axis is None or value.axis is None:
         return False
     if axis >= 0:
@@ -316,7 +320,7 @@ def pooled(value: Seq, axis: int | None, look: Look, *, keeps: bool) -> Known:
         rows = replace(look, how=f"{look.how}, those of other rows too", sure=False)
         return replace(value, knows=END, look=rows, tokens=False)
     if not along(value, axis):
-        return _without(value, axis, keeps=keeps)
+        return value if value.flat and keeps else _without(value, axis, keeps=keeps)
     if keeps:
         return replace(
             value, knows=END, length=WHOLE, look=look, axis=None, pooled=True, tokens=False

@@ -158,7 +158,8 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
         return losses.patched(interp, derive(base, *call.values), name, call)
     if name in ("replace", "lstrip", "removeprefix", "strip"):
         by = args[1].const if name == "replace" and len(args) > 1 else ""
-        return pieces.replaced(derive(base, *args), by)
+        made = pieces.replaced(derive(base), by)
+        return shards.renamed(made, *args) if name == "replace" and len(args) == 2 else made
     if name == "startswith":
         interp.trace.asks_for_bytes |= any(str(one.const).startswith("<0x") for one in args)
         return pieces.marked(derive(base, *args), [base])

@@ -90,7 +90,9 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     labels, index = labels_of(base), labels_of(key)
     held = kinds(labels)
     site = interp.site(node, scope)
-    if held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}:
+    made_of_all = any(interp.trace.statistics[one].direct for one in ids(labels, STATISTIC))
+    tokens = held & {STREAM, TOKENS} and not held & {OUTPUT, COUNT, ACCUMULATED}
+    if tokens and not (made_of_all and _is_view(node.slice)):
         limit = _limit(interp, node.slice, scope)
         placed = rounds.bounds(interp, node.slice, _begin(interp, node.slice, scope), scope)
         read = TokenRead(
@@ -128,6 +130,12 @@ def _cut(interp: Interpreter, base: Value, key: Value, node: ast.Subscript, scop
     made = Value(labels=labels | index, refs=views, switches=base.switches, worth=worth)
     arrays = frozenset(ref for ref in base.refs if ref.kind == "tensor")
     return tables.note_read(interp, made, arrays, key, site)
+
+
+def _is_view(key: ast.expr) -> bool:
+    """`often[:, None]`: the same numbers."""
+    parts = key.elts if isinstance(key, ast.Tuple) else [key]
+    return all(ast.unparse(one) in (":", "None", "...") for one in parts)
 
 
 def _are_entries(node: ast.Subscript, held: set[str], index: frozenset[Label]) -> bool:
