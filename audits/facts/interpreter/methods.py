@@ -133,9 +133,9 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
     if name in shards.LISTS:  # of a path that is not known
         return shards.listed(interp, derive(base, *args))
     if name in ("parse_args", "parse_known_args"):
-        made = Obj("flags", call.node.lineno)
-        made.attrs |= interp.flags
-        parsed = Value(refs=frozenset({made}))
+        flags = Obj("flags", call.node.lineno)
+        flags.attrs |= interp.flags
+        parsed = Value(refs=frozenset({flags}))
         return parsed if name == "parse_args" else Value(items=(parsed, BLANK))
     if name == "add_argument":
         arguments.defined(interp, call)

@@ -140,8 +140,8 @@ def _is_view(key: ast.expr) -> bool:
 
 def _are_entries(node: ast.Subscript, held: set[str], index: frozenset[Label]) -> bool:
     """`p[rows, y]` of what a model gave, and of what was mixed with it."""
-    pair = isinstance(node.slice, ast.Tuple) and len(node.slice.elts) > 1
-    plain = pair and not any(isinstance(one, ast.Slice) for one in node.slice.elts)
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else []
+    plain = len(parts) > 1 and not any(isinstance(one, ast.Slice) for one in parts)
     return plain and OUTPUT in held and not held & {REALISED, COUNT} and not kinds(index) & {OUTPUT}
 
 
