@@ -2,7 +2,8 @@
 its work, or asked for settings that nobody had told it.
 
 Guarantees: at most `MAX_ATTEMPTS`, chosen by what the last run lacked and what its script
-complained of, apart from `MAX_LEARNT` whose run only told more names; none is tried twice.
+complained of, apart from `MAX_LEARNT` whose run only told more names; none is tried twice, and none
+behind one that did all its work where telling it more ended it.
 """
 
 import re
@@ -48,6 +49,8 @@ def next_configuration(
     if not tried:
         return first_configuration(switches, stream)
     last = tried[-1]
+    if not last.printed and any(one.is_complete for one in tried):
+        return None  # what it was told since only stopped it
     learnt = [one for one in tried if one.configuration.learnt]
     if len(learnt) < MAX_LEARNT:
         if told := _told_more(switches, stream, last.configuration):
@@ -90,6 +93,8 @@ def _told_more(
     """The same for a script that asked for more than reading had found."""
     grown = replace(stream, tokens=stream.tokens * last.stream_factor)
     found = configured(switches, grown, last.target)
+    kept = {**last.code_constants, **found.code_constants}  # what is not asked for is as before
+    found = replace(found, code_constants=kept)
     new = [name for name in found.settings if name not in last.settings]
     if not new and found.arguments == last.arguments:
         return None

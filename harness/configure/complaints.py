@@ -144,19 +144,14 @@ SINGULAR_STATISTICS = _symptom(
 )
 TOO_LARGE = _symptom(
     r"MemoryError|can't allocate memory|out of memory|bytes of memory|SIGKILL",
-    lambda target: replace(target, own_sizes=True, batch_seqs=1),
-    "sizes that only the code names",
+    lambda target: replace(target, own_sizes=True, batch_seqs=1, by_value=True),
+    "sizes that only the code names, or by their values",
 )
 TOO_LARGE_UNCOMPILED = Symptom(
     re.compile(r"out of memory", re.IGNORECASE),
     lambda target: replace(target, compiled=True),
     "compiled, which takes less memory and more time",
     only_native=True,
-)
-STILL_TOO_LARGE = _symptom(
-    r"MemoryError|can't allocate memory|out of memory|bytes of memory|SIGKILL",
-    lambda target: replace(target, own_sizes=True, batch_seqs=1, by_value=True),
-    "sizes whose names tell nothing, by their values",
 )
 TOO_SLOW = _symptom(
     r"timed out|time limit",
@@ -206,7 +201,6 @@ KINDS: tuple[Kind, ...] = (
     SINGULAR_STATISTICS,
     TOO_LARGE_UNCOMPILED,
     TOO_LARGE,
-    STILL_TOO_LARGE,
     TOO_SLOW,
     STILL_TOO_SLOW,
     TOO_SHALLOW,

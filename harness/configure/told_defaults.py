@@ -2,7 +2,8 @@
 
 A script that looks a name up with a number of its code as the default (options made from the fields
 of a class, variables laid over names) tells, while that number is exchanged, our number; one that
-looks whether the name is there at all tells none. Both are the code's number of that name.
+looks whether the name is there at all tells none. Both are the code's number of that name, or of
+the name without a word before it (`"PG_" + key`).
 
 Guarantees: a default that neither is absent nor ours stays. Does not cover: a name that the code
 gives several different numbers.
@@ -24,7 +25,7 @@ def with_own_defaults(
     numbers, ours = _numbers(switches), _exchanged(configuration)
 
     def own(one: AskedSetting) -> AskedSetting:
-        name = _plain(one.name)
+        name = _as_in_code(_plain(one.name), numbers)
         told = None if one.default is None else as_number(one.default)
         is_ours = told is not None and told in ours.get(name, ())
         if one.way is Way.ENTRY or name not in numbers or not (one.default is None or is_ours):
@@ -41,6 +42,11 @@ def _numbers(switches: Switches) -> Mapping[str, str]:
         for one in () if source.tree is None else named_numbers_in(source.tree):
             found.setdefault(_plain(one.name), set()).add(str(one.value))
     return {name: next(iter(texts)) for name, texts in found.items() if len(texts) == 1}
+
+
+def _as_in_code(name: str, numbers: Mapping[str, str]) -> str:
+    """Without its first word where the code has no such number: `PG_DIM` of a table with `dim`."""
+    return name if name in numbers else name.partition("_")[2] or name
 
 
 def _exchanged(configuration: Configuration) -> Mapping[str, set[float]]:

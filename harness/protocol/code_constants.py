@@ -11,7 +11,8 @@ report.
 
 Guarantees: only whole numbers of at least `MIN_ENTRIES` that have a name or are used as one of the
 nameless, rates of averages, and, where they are asked for, all numbers that have a name, in the
-files that the entry imports too, and in text that it unpacks and executes. Does not cover: sizes
+files that the entry imports too, in text that it unpacks and executes, and in a line of text that
+holds settings (`"dim=512,layers=9"`). Does not cover: sizes
 that are computed; which of them are exchanged, and for what.
 """
 
@@ -20,6 +21,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 PACKED = "<string>"  # the file of a key that stands in text which the script executes
 TEXT_FUNCTIONS = ("__as__", "__tree__")  # that rewritten code gives such text to
@@ -38,19 +40,32 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 _LARGEST_EXPONENT = 40
 
 
+# `"dim=256,layers=4"`, a line that the script takes apart itself.
+_PAIR = re.compile(r"(?<![\w.])(?P<name>[A-Za-z]\w*)(?P<sign> ?[=:] ?)(?P<number>\d+)(?![\w.])")
+LEAST_PAIRS = 3  # of a text that holds settings
+
+
 @dataclass(frozen=True)
 class CodeConstant:
     """One number that a name is bound to."""
 
     name: str
     value: int | float
-    node: ast.expr
+    node: ast.expr  # the number, or the text that holds it
 
     @property
     def key(self) -> str:
         """Where it stands: "51:BUCKETS"; several nameless ones may: "51:mask 4194303"."""
         value = f" {self.value}" if self.name in NAMELESS else ""
         return f"{self.node.lineno}:{self.name}{value}"
+
+    def exchanged_in(self, was: object, number: str) -> Any:
+        """What stands at the node then; `was`: a text, with what was exchanged in it before."""
+        if not isinstance(was, str):
+            return ast.literal_eval(number)
+        return _PAIR.sub(
+            lambda m: f"{m['name']}{m['sign']}{number}" if m["name"] == self.name else m[0], was
+        )
 
 
 def place_of(key: str) -> str:
@@ -97,6 +112,14 @@ def named_numbers_in(tree: ast.AST) -> Iterator[CodeConstant]:
             if number is not None and id(value) not in seen:
                 seen.add(id(value))
                 yield CodeConstant(name, number, value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (CodeConstant(*pair, node) for pair in _pairs(node.value))
+
+
+def _pairs(text: str) -> Iterator[tuple[str, int]]:
+    """Settings in one line of text; texts of several lines are parsed (`parsed_files`)."""
+    found = [] if "\n" in text else list(_PAIR.finditer(text))
+    yield from ((m["name"], int(m["number"])) for m in found if len(found) >= LEAST_PAIRS)
 
 
 def _number(node: ast.expr) -> int | float | None:
@@ -126,34 +149,31 @@ def parsed_with(text: bytes | str, file: str, values: Mapping[str, str]) -> ast.
     Raises SyntaxError where the script does not parse.
     """
     tree = ast.parse(text, file)
-    exchanged = {
-        id(constant.node): ast.literal_eval(values[constant.key])
-        for constant in (*named_numbers_in(tree), *constants_in(tree))
-        if constant.key in values
-    }
+    exchanged: dict[int, Any] = {}
+    for one in (*named_numbers_in(tree), *constants_in(tree)):
+        if one.key in values:
+            was = exchanged.get(id(one.node), getattr(one.node, "value", None))
+            exchanged[id(one.node)] = one.exchanged_in(was, values[one.key])
     _Exchange(exchanged).visit(tree)
     return tree
 
 
 class _Exchange(ast.NodeTransformer):
-    def __init__(self, numbers: Mapping[int, int | float]) -> None:
-        self._numbers = numbers
+    def __init__(self, constants: Mapping[int, Any]) -> None:
+        self._constants = constants
 
     def visit(self, node: ast.AST) -> ast.AST:
-        number = self._numbers.get(id(node))
-        if number is None:
+        constant = self._constants.get(id(node))
+        if constant is None:
             return self.generic_visit(node)
-        return ast.copy_location(ast.Constant(number), node)
+        return ast.copy_location(ast.Constant(constant), node)
 
 
 def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Assignments to a name or an attribute, defaults of parameters, keywords of calls."""
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            if isinstance(target, ast.Name):
-                yield target.id, node.value
-            elif isinstance(target, ast.Attribute):
-                yield target.attr, node.value
+            yield from _named(target, node.value)
     elif isinstance(node, ast.arguments):
         plain = [*node.posonlyargs, *node.args]
         with_default = plain[len(plain) - len(node.defaults) :]
@@ -162,6 +182,18 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield from ((a.arg, d) for a, d in keywords if d is not None)
     elif isinstance(node, ast.keyword) and node.arg is not None:
         yield node.arg, node.value
+
+
+def _named(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """`width = 512`, `self.width = 512`, `width, depth = 512, 9`."""
+    match target, value:
+        case ast.Name(), _:
+            yield target.id, value
+        case ast.Attribute(), _:
+            yield target.attr, value
+        case ((ast.Tuple() | ast.List()), (ast.Tuple() | ast.List())):
+            for one, part in zip(target.elts, value.elts, strict=False):
+                yield from _named(one, part)
 
 
 def _nameless(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -8,7 +8,9 @@ Does not cover: numbers inside functions; sizes that a script computes from othe
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.configure.shrinking import lengths, model, sizes, steps, tables
 from harness.configure.shrinking.target import Proportions, Shrink, at_most, fixed, leave
@@ -27,11 +29,22 @@ def shrunk_value(name: str, value: float, was: Proportions) -> float | None:
     """The small value of a switch; None where it stays as it was. A name that no rule knows tells
     nothing: such a size is taken by its value, where one of them was seen to be too large.
     """
-    for rule in _NATIVE_RULES if was.target.native else _RULES:
-        if rule.names.search(name):
-            stays = was.target.only_common and not rule.is_common
-            return None if stays else rule.shrink(value, was)
-    return sizes.by_value(value, was) if was.target.by_value else None
+    rule = _rule_of(name, _NATIVE_RULES if was.target.native else _RULES)
+    if rule is not None:
+        stays = was.target.only_common and not rule.is_common
+        return None if stays else rule.shrink(value, was)
+    return sizes.by_value(name, value, was) if was.target.by_value else None
+
+
+def _rule_of(name: str, rules: Sequence[Rule]) -> Rule | None:
+    """By the whole name; else without its first word, which may name what it belongs to:
+    `PG_STEPS`, `MODEL_CHANNELS`.
+    """
+    found: Iterator[Rule] = (rule for rule in rules if rule.names.search(name))
+    shorter = name.partition("_")[2] if rules is _RULES else ""  # natively little shrinks at all
+    if shorter:
+        found = chain(found, (rule for rule in rules if rule.names.search(shorter)))
+    return next(found, None)
 
 
 def counted_entries(name: str, text: str) -> int | None:
@@ -71,13 +84,16 @@ _RUN_LENGTH = (
     _common(r"^VAL_(LOSS_)?EVERY$|^EVAL_EVERY$", steps.validation_interval),
 )
 
-_TRAINING_BATCH = r"^TRAIN_BATCH_(TOKENS|SIZE)$|^(TOTAL_|GLOBAL_)?BATCH_TOKENS$"
+_TRAINING_BATCH = (
+    r"^TRAIN_BATCH_(TOKENS|SIZE)$|^(TOTAL_|GLOBAL_)?BATCH_TOKENS$|^TOKENS_(PER|A)_(STEP|BATCH)$"
+)
 
 # Documents of a stream that is shorter, too. 64 sequences of 2,048 in place of 384: ten steps of
 # the largest lineage took 15 s of each run on one H200.
 _NATIVE_RULES = (*_RUN_LENGTH, _DOCUMENTS, _common(_TRAINING_BATCH, at_most(131_072)))
 
 _RULES = (
+    _rare(r"^(EVAL|VAL|TEST|SCORE|TTT|ADAPT)_.*(SECONDS|SECS|TIME(_LIMIT|_BUDGET)?)$", leave),
     _rare(r"^VOCAB_SIZE$|SEED|_BYTES$|^TARGET_MB$|^MASTER_|^(LOCAL_)?RANK$|^WORLD_SIZE$", leave),
     _common(r"(^|_)(NO|DISABLE|SKIP)_.*COMPILE|COMPILE_DISABLE|DYNAMO_DISABLE", fixed(1)),
     _common(r"COMPILE(?!_MODE|_BACKEND)|^FUSED_CE|CUDA_?GRAPH", steps.switched_off),
@@ -86,6 +102,7 @@ _RULES = (
         r"DOC_FREQ|(CKPT|CHECKPOINT|SAVE|AUTO_SAVE|DIAG|SNAPSHOT).*(EVERY|INTERVAL|SECONDS)", leave
     ),
     _common(r"LOG_EVERY$|_EVERY$|_FREQ$|_INTERVAL$", steps.first_step),
+    _rare(r"ACCUM\w*_?STEPS$|^(INNER|OUTER)_STEPS$", leave),
     _rare(r"(BACKEND|NS|NEWTON|SINKHORN|REFINE|POWER|HADAMARD|LBFGS_MAX)_?(STEPS|ITERS?)$", leave),
     _rare(
         r"(START|BEGIN|FROM|ENABLE|STOP|FREEZE|AFTER|UNTIL|END)_?(AT_)?(STEP|ITER)$",
@@ -108,14 +125,17 @@ _RULES = (
         r"CALIB\w*_?(BATCHES|SAMPLES|SEQS|NSAMPLES)$|GPTQ_(N?SAMPLES|AR_SEQS|NUM_SEQS)",
         lengths.calibration,
     ),
-    _common(r"BATCH_?(SEQS|SIZE|DOCS|WINDOWS)$|^MICRO_BATCH|^BATCH$|_BSZ$", lengths.batch),
+    _common(
+        r"BATCH_?(SEQS|SIZE|DOCS|WINDOWS|ROWS)$|^((EVAL|VAL|TRAIN)_)?ROWS$|^MICRO_BATCH|^BATCH$|_BSZ$",
+        lengths.batch,
+    ),
     # lengths and windows
     _rare(
         r"(MIN|MAX|LONG|SHORT)_?DOC_?(LEN|TOKENS|LENGTH)|DOC_(MIN|MAX)_?LEN|SHORT_DOC",
         lengths.window,
     ),
     _common(
-        r"SEQ_?LEN(GTH)?$|^BLOCK_SIZE$|^SEQUENCE_LENGTH$|^(EVAL_|TRAIN_)?(CTX|CONTEXT)(_LEN(GTH)?|_SIZE)?$|_CTX$|CONTEXT_LEN",
+        r"SEQ_?LEN(GTH)?$|^SEQ$|^BLOCK(_SIZE)?$|^SEQUENCE_LENGTH$|^(EVAL_|TRAIN_)?(CTX|CONTEXT)(_LEN(GTH)?|_SIZE)?$|_CTX$|CONTEXT_LEN",
         lengths.length,
     ),
     _common(r"(EVAL|VAL|SLID\w*|WINDOW|SCORE|TTT)_?STRIDE$", lengths.scoring_stride),
@@ -143,10 +163,13 @@ _RULES = (
     _rare(r"(NGRAM|CACHE|MIXER|PPM|KNN)\w*MIN_TOKENS$|BURN_?IN", lengths.token_chunk),
     # the model
     _rare(r"^NUMEL$|KEEP_FLOAT\w*NUMEL$|(QUANT|INT\d)\w*_(MIN|MAX)_?NUMEL$", model.quantised_numel),
-    _common(r"^(MODEL_DIM|D_MODEL|N_EMBD|DIM|WIDTH|HIDDEN_SIZE|EMBED(DING)?_DIM)$", model.width),
+    _common(
+        r"^(MODEL_DIM|D_MODEL|N_EMBD|DIM|WIDTH|CHANNELS|HIDDEN(_SIZE)?|EMBED(DING)?_DIM)$",
+        model.width,
+    ),
     _common(r"^(NUM_HEADS|N_HEADS?|HEADS|NUM_ATTENTION_HEADS)$", model.heads),
     _common(r"^(NUM_KV_HEADS|N_KV_HEADS?|KV_HEADS)$", model.kv_heads),
-    _common(r"^(NUM_LAYERS|N_LAYERS?|DEPTH)$", model.layers),
+    _common(r"^((NUM|N)_)?(LAYERS?|BLOCKS)$|^DEPTH$", model.layers),
     _rare(r"HEAD_(DIM|SIZE)$", model.head_size),
     _common(r"ROPE_DIMS?$|ROTARY_DIMS?$", model.rotary),
     _common(

@@ -116,3 +116,10 @@ def test_a_model_made_shallow_keeps_a_layer_that_is_trained() -> None:
     assert shrunk_value("FREEZE_BLOCKS", 2.0, shallow) == 1
     assert shrunk_value("TTT_FREEZE_LAYERS", 1.0, shallow) is None
     assert shrunk_value("FREEZE_BLOCKS", 2.0, WAS) is None
+
+
+def test_a_name_shrinks_without_the_word_before_it() -> None:
+    """`PG_STEPS` are steps; what an evaluation may take is no clock of the training."""
+    assert shrunk_value("PG_STEPS", 20_000, WAS) == shrunk_value("STEPS", 20_000, WAS)
+    assert shrunk_value("SCORE_SECONDS", 600, WAS) is None
+    assert shrunk_value("GRAD_ACCUM_STEPS", 8, WAS) is None

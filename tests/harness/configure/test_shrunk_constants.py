@@ -155,8 +155,11 @@ def test_where_there_are_switches_the_code_keeps_its_numbers_until_they_are_too_
 def test_a_size_whose_name_tells_nothing_is_taken_by_its_value_where_it_was_too_large(
     tmp_path: Path,
 ) -> None:
-    """Tokens of a step, steps, a table; widths, seeds and numbers that are not round stay."""
+    """Tokens of a step, steps, a table, an eighth of what may be a width, a length or a batch; the
+    vocabulary, seeds and numbers that are not round stay.
+    """
     names = {"BITE": 524288, "TURNS": 20000, "SLOTS": 4194304, "EYES": 512, "MARK": 20240520}
+    names |= {"NVOCAB": 1024}
     rows = [f"{n.lower()} = int(os.environ.get('{n}', {v}))\n" for n, v in names.items()]
     (tmp_path / "train_gpt.py").write_text("import os\n" + "".join(rows))
     switches = read_switches(tmp_path)
@@ -167,4 +170,33 @@ def test_a_size_whose_name_tells_nothing_is_taken_by_its_value_where_it_was_too_
     second = next_configuration(switches, STREAM, [failed])
     assert second is not None
     told = {name: text for name, text in texts(second.environment).items() if name in names}
-    assert told == {"BITE": "512", "TURNS": "3", "SLOTS": "128"}
+    assert told == {"BITE": "512", "TURNS": "3", "SLOTS": "128", "EYES": "64"}
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("width, heads = 512, 8\nsteps, rows = 9000, 448\n", {"1:width": "64", "2:steps": "3"}),
+        (
+            "M = 'vocab=1024,dim=384,layers=6,heads=6'\nsteps = 9000\n",
+            {"1:dim": "48", "1:heads": "4"},
+        ),
+    ],
+    ids=["several at once", "in a line of text"],
+)
+def test_numbers_are_found_however_they_are_named(
+    tmp_path: Path, script: str, told: dict[str, str]
+) -> None:
+    """Names that are bound together, and pairs in a text that the script takes apart itself."""
+    (tmp_path / "train_gpt.py").write_text(script)
+    numbers = texts(first_configuration(read_switches(tmp_path), STREAM).code_constants)
+    assert told.items() <= numbers.items()
+    tree = parsed_with(script, "train_gpt.py", numbers)
+    assert all(value in ast.unparse(tree) for value in told.values())
+
+
+def test_a_text_that_holds_no_settings_stays(tmp_path: Path) -> None:
+    """One pair is a word of a message; what is printed, or parsed as a file, is as it was."""
+    script = "print('dim=512')\nTEXT = '''[model]\ndim = 512\nheads = 8\nlayers = 9\n'''\n"
+    (tmp_path / "train_gpt.py").write_text(script)
+    assert not first_configuration(read_switches(tmp_path), STREAM).code_constants

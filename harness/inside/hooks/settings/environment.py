@@ -115,7 +115,7 @@ def _default_beside(frame: FrameType, key: str) -> object:
     if not any(type(value) is str and value == key for value in values):
         values = _loaded_behind(frame)
     numbers = [value for value in values if isinstance(value, int | float)]
-    words = [value for value in values if isinstance(value, str) and value != key]
+    words = [v for v in values if isinstance(v, str) and v.casefold() != key.casefold()]
     return next(iter([*numbers, *words]), None)
 
 
