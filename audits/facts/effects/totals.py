@@ -86,7 +86,8 @@ def summed(interp: Interpreter, losses: Value, made: Value, site: Site) -> Value
     listed = any(ref.kind == "list" for ref in losses.refs)
     if not listed or ACCUMULATED in held or not {OUTPUT, REALISED} <= held:
         return made
-    with interp.loop():
+    with interp.loop() as number:
+        interp.trace.loops[number] = site
         added = accumulate(interp, element, site)
     return replace(made, labels=made.labels | added.labels)
 
