@@ -25,6 +25,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from statistics import median
 from typing import Any
 
 from labelled import extract
@@ -106,10 +107,11 @@ def _claims(mirror: Path, commit: str, folder: str, contest: Contest) -> Claims:
 
 
 def _text(log: Log, contest: Contest) -> dict[str, Any] | None:
-    """What a log implies, beside what it should."""
-    implied, _ = implied_bytes(log)
-    if implied is None:
+    """What a log implies, beside what it should: its headline, else its other lines."""
+    implied, every = implied_bytes(log)
+    if implied is None and not every:
         return None
+    implied = implied or median(every)
     share = implied / text_of(log, contest).n_bytes
     return {"log": log.file, "bytes": implied, "share": share, "tokens": log.value("tokens")}
 

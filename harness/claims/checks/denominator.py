@@ -68,6 +68,9 @@ def text_of(log: Log, contest: Contest) -> KnownText:
 def _of_log(log: Log, claims: Claims, contest: Contest) -> Iterator[ClaimFinding]:
     head, every = implied_bytes(log)
     place = (log.headline.place,) if log.headline else ()
+    if head is None and len(every) >= 2:
+        yield from _without_headline(log, every, contest)
+        return
     if head is None:
         why = (
             f"{log.file}: no loss and token count beside its bits per byte, so no size of the text"
@@ -95,7 +98,19 @@ def _of_log(log: Log, claims: Claims, contest: Contest) -> Iterator[ClaimFinding
             "BYTES-1", Standing.NOTE, f"{said}: fewer, which costs its author", place
         )
     else:
-        yield _part(log, claims, contest, said, median(every or [head]) / text.n_bytes)
+        yield _part(log, claims, contest, said, share)
+
+
+def _without_headline(log: Log, every: Sequence[float], contest: Contest) -> Iterator[ClaimFinding]:
+    """The headline has no loss beside it; other lines of the log do."""
+    middle, text = median(every), text_of(log, contest)
+    said = (
+        f"{log.file}: lines beside its headline imply a text of {middle / MEGA:.2f} MB; the"
+        f" validation set has {text.n_bytes / MEGA:.2f} MB"
+    )
+    alike = all(abs(one / middle - 1) <= ALIKE for one in every)
+    more = alike and middle > (1 + CLOSE) * text.n_bytes
+    yield ClaimFinding("BYTES-1", Standing.WARN if more else Standing.UNKNOWN, said)
 
 
 def _part(log: Log, claims: Claims, contest: Contest, said: str, share: float) -> ClaimFinding:

@@ -30,6 +30,7 @@ def check(claims: Claims, contest: Contest) -> Iterator[ClaimFinding]:
     scored = [number for log in logs if (number := _scoring(log))]
     yield from _against(scored, contest.limits.eval_s, "BUDGET-4", "scoring", surest)
     yield from _calibrated(logs, contest.limits.train_s)
+    yield from _untimed(logs, contest.limits.train_s)
     yield from _precomputed(logs, contest.limits.eval_s)
 
 
@@ -80,6 +81,22 @@ def _calibrated(logs: Sequence[Log], limit: float) -> Iterator[ClaimFinding]:
         )
         standing = Standing.WARN if seconds > limit + CALIBRATED_S else Standing.PASS
         yield ClaimFinding("DATA-3", standing, text, (trained.place, took.place))
+
+
+def _untimed(logs: Sequence[Log], limit: float) -> Iterator[ClaimFinding]:
+    """Calibration without a printed time, where the training left none."""
+    for log in logs:
+        trained, batches = log.last("train_s"), log.last("calibration_batches")
+        known = log.last("calibration_s") is not None or "calibrated_on" in log.words
+        if not limit or known or trained is None or batches is None:
+            continue
+        if trained.value > limit - SYNC_S:
+            text = (
+                f"{log.file}: calibration on {batches.value:,.0f} batches, whose time it does not"
+                f" print, behind {trained.value:.1f} s of training, of {limit:g} s"
+            )
+            yield ClaimFinding("DATA-3", Standing.WARN, text, (trained.place, batches.place))
+            return
 
 
 def _together(pair: tuple[Number, Number]) -> float:

@@ -108,6 +108,19 @@ CASES: dict[str, tuple[dict[str, object], dict[str, object], str, Standing | Non
         "DATA-3",
         Standing.WARN,
     ),
+    "... without a time": (
+        {"calibration": "gptq:calibrating with 256 batches..."},
+        {},
+        "DATA-3",
+        Standing.WARN,
+    ),
+    "... within a reserve": (
+        {"calibration": "gptq:calibrating with 256 batches...", "train_ms": 586_000},
+        {},
+        "DATA-3",
+        None,
+    ),
+    "a loss per byte": ({"counted_bytes": 62_021_632}, {}, "PASS-3", Standing.UNKNOWN),
     "... of what the model wrote": (
         {"calibration": "gptq: autoregressive data\nGPTQ:collected 67 Hessians in 46.0s"},
         {},
