@@ -65,6 +65,7 @@ class Account:
     fingerprinted: int  # scores behind weights whose fingerprint was taken
     written: int  # batches between whose forward and count a weight was written by hand
     batches: int
+    best_of: int  # batches of whose scores the best of several was taken
     width: int  # entries of the softmax that every score is the cross-entropy of; 0: not all are
     used_inside: EarlyUse  # ORDER-1
     used_before: EarlyUse  # ORDER-2
@@ -234,6 +235,9 @@ class _Accounting:
             fingerprinted=int(tokens[capture.weights[fixed] != 0].sum()),
             written=self._written(batches),
             batches=len(batches),
+            best_of=len(
+                np.intersect1d(batches[:, 0], capture.loss[capture.events(EventKind.BEST)])
+            ),
             width=int(widths.min()) if len(widths) else 0,
             used_inside=_early_use(early["used_inside"]),
             used_before=_early_use(early["used_before"]),

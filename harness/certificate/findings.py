@@ -3,6 +3,7 @@
     ORDER-1, ORDER-2             a token had been learned from before its score was fixed
     CAUSAL-3                     the same, and no weight shows it: at most unknown
     PASS-1, PASS-3               each position once, all of them
+    PASS-2                       the best of several scores, where that was seen: unknown
     ORDER-7                      weights between a forward and the count of its scores
     NORM-1                       each score the cross-entropy of a softmax over the alphabet
     BYTES-1, BYTES-5             the denominator, from the shards' own tokens, and from raw text
@@ -98,6 +99,7 @@ def findings(whole: Whole) -> list[Finding]:
     return [
         *_order(whole),
         *_coverage(whole),
+        *_choice(whole),
         _weights(whole),
         _softmax(whole),
         *_denominator(whole, whole.printed),
@@ -163,6 +165,14 @@ def _coverage(whole: Whole) -> Iterator[Finding]:
         text += f", some of them {account.scores - account.tokens:,} times more, the same"
     held = not account.unequal
     yield _seen("PASS-1", Status.PASS if held else Status.UNKNOWN, text if held else again, whole)
+
+
+def _choice(whole: Whole) -> Iterator[Finding]:
+    """Seen or not said: choices that no hook sees are small runs' to find."""
+    best, batches = whole.account.best_of, whole.account.batches
+    if best:
+        text = f"of the scores of {best:,} of {batches:,} batches the best of several was taken"
+        yield _seen("PASS-2", Status.UNKNOWN, text, whole)
 
 
 def _weights(whole: Whole) -> Finding:
