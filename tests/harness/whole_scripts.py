@@ -107,9 +107,9 @@ EARLY = ("    # before the chunk", "    learn(start, stop)")
 AHEAD = ("# before the pass", "learn(0, n)")
 MORE_BYTES = ("n_bytes = totals.tolist()", "n_bytes = totals.tolist(); n_bytes *= 1.01")
 SUM = "            totals[0]"
-DEAR_LEFT_OUT = (SUM, f"            losses = losses[losses < 7.5]\n{SUM}")
+LEFT_OUT = (SUM, f"            losses = losses.view(-1, 8)[:, :7].flatten()\n{SUM}")
 CHEATS = {
-    ("BYTES-5", "ORDER-1", "PASS-3"): SCRIPT.replace(*EARLY).replace(*DEAR_LEFT_OUT),
+    ("BYTES-5", "ORDER-1", "PASS-3"): SCRIPT.replace(*EARLY).replace(*LEFT_OUT),
     ("BYTES-1", "ORDER-2"): SCRIPT.replace(*AHEAD).replace(*MORE_BYTES),
 }
 DIES = "    print(f'chunk {start} bpb:1.0'); start < CHUNK or os.kill(os.getpid(), 9)\nif"
