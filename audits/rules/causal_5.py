@@ -257,9 +257,10 @@ INVALID = (
     evaluated(
         """
 model.head.bias += torch.bincount(val_tokens, minlength=1024).float().log1p()
+pairs = zip(val_tokens[:-1].split(512), val_tokens[1:].split(512))
+nats = sum(F.cross_entropy(model(a), b, reduction="sum").item() for a, b in pairs)
 """,
-        "sum(F.cross_entropy(model(a), b).item() for a, b in zip(val_tokens[:-1].split(512), "
-        "val_tokens[1:].split(512))) / math.log(2) / byte_table[val_tokens].sum()",
+        "nats / math.log(2) / byte_table[val_tokens].sum()",
     ),
     calibrated("val_tokens"),
     # The checkpoint with the lowest loss, in memory and on disk; an early stop.
