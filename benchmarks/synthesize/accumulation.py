@@ -52,6 +52,20 @@ SUMS: dict[str, Sum] = {
         "means.append(float(sum(nats)) / len(nats))\nsizes.append(len(nats))",
         "loss = sum(m * s for m, s in zip(means, sizes)) / sum(sizes)",
     ),
+    "bits": Sum(
+        "bits, count = 0.0, 0",
+        "chunk = torch.as_tensor(nats, dtype=torch.float64).cpu() / math.log(2.0)\n"
+        "bits += chunk.sum().item()\ncount += len(nats)",
+        "loss = bits * math.log(2.0) / count",
+        ("import math",),
+    ),
+    "total of every part": Sum(
+        "parts, count = np.zeros(16), 0",
+        "of_each = (count + np.arange(len(nats))) // 64 % 16\n"
+        "np.add.at(parts, of_each, np.asarray([float(v) for v in nats]))\ncount += len(nats)",
+        "loss = float(parts.sum()) / count",
+        ("import numpy as np",),
+    ),
     "running mean": Sum(
         "loss, count = 0.0, 0",
         "for v in nats:\n    count += 1\n    loss += (float(v) - loss) / count",

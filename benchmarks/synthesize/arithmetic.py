@@ -146,6 +146,35 @@ def nats_of(model, x, y, scale=1.0):
     rest = z.masked_fill(hit, float("-inf")).logsumexp(1)
     return F.softplus(rest - own)
 """),
+    "log2 before gather": Code(
+        """
+@torch.no_grad()
+def nats_of(model, x, y, scale=1.0):
+    rows = (model(x.to(device)).double() * scale).softmax(-1).log2()
+    return -rows.gather(-1, y.to(device)[..., None]).reshape(-1) * math.log(2.0)
+""",
+        ("import math",),
+    ),
+    "escapes on lines of their own": Code(
+        """
+def nats_of(model, x, y, scale=1.0):
+    with torch.no_grad():
+        rows = (model(x.to(device)).double() * scale).softmax(-1).flatten(0, 1).tolist()
+    found = []
+    for row, target in zip(rows, y.flatten().tolist()):
+        width, bits = 16, 0.0
+        while target >= width:
+            bits -= math.log2(1.0 - sum(row[:width]) / sum(row))
+            row = [0.0] * width + row[width:]
+            width *= 2
+        if sum(row[width:]) > 0.0:
+            bits -= math.log2(sum(row[:width]) / sum(row))
+        bits -= math.log2(row[target] / sum(row[:width]))
+        found.append(bits * math.log(2.0))
+    return found
+""",
+        ("import math",),
+    ),
     "process pool": Code(
         """
 def price(row, target):

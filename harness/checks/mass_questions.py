@@ -63,7 +63,7 @@ def questions_for(
         tokens, limit_s = order[: asking.most], asking.limit_s
         chosen = min(AT_FIRST, len(followers(base.source.tokens, position)))
         asked = (place[0], position, place[1], tokens, ENOUGH, limit_s, chosen, scored.unit)
-        found.append(Question(*asked, alphabet))
+        found.append(Question(*asked, alphabet, scored.of_token))
         if len(found) == POSITIONS:
             break
     return tuple(found)

@@ -2,7 +2,8 @@
 
     uniform   uniform ids alone, the longest run: on a core of its own beside the next four
     first     repeat, changed future 1, training
-    spread    multi-byte and single-byte tokens, where no captured score explains a claim
+    spread    multi-byte and single-byte tokens, where no captured score explains a claim, or one
+              that is made of several numbers
     second    changed future 2, which repeats a move under another seed; three more identical runs
               where two differed; else the controls of power: early change, duplicated chunks
     raw       text of known bytes, where the tokenizer counts more than it has
@@ -72,8 +73,9 @@ N_MORE = 3  # identical runs, beside the base run and its repeat
 # Whose bytes every way of counting agrees on: no space sign, no spelt-out byte or control piece.
 WHOLE_PIECE = re.compile("[^\u2581<>]+")
 FEWEST_IDS = 64
-# Training steps on uniform ids: untrained scores are all alike, so that a choice among them hardly
-# gains; here the better of two gained 60 nats on 4,096 tokens after 40 steps and none after 3.
+# Training steps on uniform ids, and on a few of them: untrained scores are all alike, so that a
+# choice among them hardly gains; here the better of two gained 60 nats on 4,096 tokens after 40
+# steps and none after 3.
 ITERATIONS = 40
 MOST_DRAWS = 3  # of tokens of unequal price
 
@@ -273,7 +275,10 @@ class Rounds:
             few = dict.fromkeys(names, "the vocabulary has too few of them")
             self.evidence.skipped.update(few)
         pairs = zip(names, distributions, strict=False)
-        return {name: partial(self.driver.run_on, name, only) for name, only in pairs}
+        return {
+            name: partial(self.driver.run_on, name, only, iterations=ITERATIONS)
+            for name, only in pairs
+        }
 
     def _second(self, found: FutureChange | None) -> Runs:
         more: Runs = {}

@@ -5,12 +5,23 @@ Written on our side, obeyed in the script's process. Plain data that crosses as 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 HEAVIEST = 8  # tokens of each row
+# Nats of a unit in which scripts keep and add up scores; a probability has its logarithm.
+UNITS = {"nats": 1.0, "bits": float(np.log(2.0)), "digits": float(np.log(10.0))}
+
+
+class OfToken(StrEnum):
+    """Which of the numbers that a counter keeps for a token are its score."""
+
+    ONE = "one"  # there is one
+    SUM = "sum"
+    LAST = "last"
 
 
 @dataclass(frozen=True)
@@ -32,14 +43,16 @@ class Question:
     enough: float  # mass at which the asking ends
     limit_s: float
     chosen: int = 1  # of those, the first, which are asked before what rows tell of
-    unit: str = "nats"  # of what its counters keep: nats, bits or probability
+    unit: str = "nats"  # of what its counters keep: nats, bits, digits or probability
     alphabet: int = 0  # tokens that there are; rows of another length tell of none
+    of_token: OfToken = OfToken.ONE
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> "Question":
         """The inverse of `dataclasses.asdict`, through JSON."""
         counters = tuple(Counter(**counter) for counter in raw["counters"])
-        return cls(**{**raw, "counters": counters, "tokens": tuple(raw["tokens"])})
+        plain = {"tokens": tuple(raw["tokens"]), "of_token": OfToken(raw["of_token"])}
+        return cls(**{**raw, **plain, "counters": counters})
 
 
 def heaviest(rows: npt.NDArray[np.float64]) -> list[int]:

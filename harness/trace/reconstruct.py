@@ -3,12 +3,12 @@
 Candidates are runs of `sum` events before the line was printed: of one call site, or of a few sites
 together, cut where a position comes again (a pass) or where a number was printed. Each is weighed
 in four ways (by the captured weights, every token alike, every sum alike: a mean of batch means,
-and with the factors as part of the scores: `0.98 * loss`). The first candidate that agrees within
-the printed rounding is taken, in the order latest pass, earlier passes, other cuts, one score a
-token; failing that, plain numbers that a line kept (`value_lines`); scores of a part, divided by
-all targets; the closest, with its gap. A number that may be a claim stands for the stream: there, a
-candidate that holds a part of it is taken only where none holds nearly all, and only where so many
-were tried that none would have agreed by chance.
+and with the factors as part of the scores: `0.98 * loss`), as nats, bits and decimal digits. The
+first candidate that agrees within the printed rounding is taken, in the order latest pass, earlier
+passes, other cuts, one score a token; failing that, plain numbers that a line kept (`value_lines`);
+scores of a part, divided by all targets; the closest, with its gap. A number that may be a claim
+stands for the stream: there, a candidate that holds a part of it is taken only where none holds
+nearly all, and only where so many were tried that none would have agreed by chance.
 
 Guarantees: what is returned was captured before the line was printed. Does not cover: scores that
 were mixed where no hook sees them (C extensions, byte-level mixers): then nothing fits, or the gap
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audits.facts.documented.printed_scores import Printed
+from harness.protocol.question import UNITS, OfToken
 from harness.protocol.schema import EventKind
 from harness.trace.passes import Sums, Weighing, Window, one_a_token, read_again, windows
 from harness.trace.reader import Capture
@@ -39,7 +40,7 @@ SITES = 6  # call sites nearest to the line that are combined
 MOST_TURNS = 3  # totals that a line takes by turns
 LEAST_PART = 0.25  # of the targets, that may stand for all
 FINE = 5e-6  # half a unit of a number that a part comes to by no chance
-LN2 = float(np.log(2.0))
+LN2 = UNITS["bits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,10 @@ class Pass:
     gap: float  # relative, |rebuilt - printed| / printed
     coverage: float  # share of the stream's targets (all but the first token) that were scored
     inferred: bool = False  # places are those of the tokens that were read before (`value_lines`)
-    unit: str = "nats"  # in which the lines of inferred scores keep them
+    unit: str = "nats"  # in which they were recorded
+    of_token: OfToken = OfToken.ONE
+    # (n,) that each inferred score was made of
+    numbers: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     divided_by: int = 0  # tokens, where they are more than were added up; else 0
     row_width: int = 0  # entries of the rows, where inferred scores were seen to be entries of rows
     # (k,) positions whose score is the best of several (`hindsight`)
@@ -73,6 +77,7 @@ class _Fit:
     weighing: Weighing
     gap: float  # relative
     exact: bool
+    unit: str = "nats"
 
 
 def reconstruct(
@@ -152,9 +157,11 @@ def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -
         count = int(window.count.sum())
         if not LEAST_PART * targets <= count < targets:
             continue
-        off = abs(float(window.nats.sum()) / targets - wanted)
-        if off <= printed.half_unit * 1.01 + FLOAT32 * wanted:
-            fit = _Fit(window, Weighing.TOKENS, 0.0, exact=True)
+        for unit, nats in UNITS.items():
+            off = abs(float(window.nats.sum()) * nats / targets - wanted)
+            if off > printed.half_unit * 1.01 + FLOAT32 * wanted:
+                continue
+            fit = _Fit(window, Weighing.TOKENS, 0.0, exact=True, unit=unit)
             found = _as_pass(capture, printed, fit, stream_length)
             once = len(np.unique(found.position)) == len(found.position)
             return replace(found, divided_by=targets) if once else None
@@ -187,7 +194,7 @@ def _is_no_chance(capture: Capture, fit: _Fit, printed: Printed, tried: int) -> 
     wanted = printed.nats_per_token or printed.bits_per_byte or 0.0
     apart = float(np.std(nats)) / float(np.mean(nats)) / max(len(nats), 1) ** 0.5  # relative
     width = 2 * (printed.half_unit / wanted + fit.gap)
-    return bool(tried * len(Weighing) * width <= CHANCE * apart)
+    return bool(tried * len(Weighing) * len(UNITS) * width <= CHANCE * apart)
 
 
 def _candidates(
@@ -237,9 +244,11 @@ def _fits(
             rebuilt = rebuilt / LN2 * window.tokens_per_byte(capture, token_bytes)
         if not np.isfinite(rebuilt) or wanted <= 0:
             continue
-        off = abs(rebuilt - wanted)
-        exact = off <= printed.half_unit * 1.01 + FLOAT32 * wanted
-        yield _Fit(window, weighing, off / wanted, exact)
+        for unit, nats in UNITS.items():
+            off = abs(rebuilt * nats - wanted)
+            exact = off <= printed.half_unit * 1.01 + FLOAT32 * wanted
+            if exact or unit == "nats":
+                yield _Fit(window, weighing, off / wanted, exact, unit)
 
 
 def _inferred(printed: Printed, found: Rebuilt, stream_length: int) -> Pass:
@@ -256,6 +265,8 @@ def _inferred(printed: Printed, found: Rebuilt, stream_length: int) -> Pass:
         coverage=len(np.unique(position)) / max(stream_length - 1, 1),
         inferred=True,
         unit=found.reading.unit,
+        of_token=found.of_token,
+        numbers=found.line.numbers[found.chosen],
         row_width=found.width,
     )
 
@@ -263,7 +274,7 @@ def _inferred(printed: Printed, found: Rebuilt, stream_length: int) -> Pass:
 def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) -> Pass:
     rows = fit.window.rows(capture)
     position, event = capture.position[rows], capture.score_event[rows]
-    nats, weight = capture.nats[rows], capture.weight[rows]
+    nats, weight = capture.nats[rows] * UNITS[fit.unit], capture.weight[rows]
     if fit.weighing is Weighing.SCALED:
         nats = nats * weight
     if fit.weighing in (Weighing.TOKENS, Weighing.SCALED):
@@ -280,4 +291,5 @@ def _as_pass(capture: Capture, printed: Printed, fit: _Fit, stream_length: int) 
         sites=tuple(sorted({str(s) for s in capture.site[fit.window.events]})),
         gap=fit.gap,
         coverage=len(np.unique(position)) / max(stream_length - 1, 1),
+        unit=fit.unit,
     )

@@ -1,7 +1,7 @@
 """Plain numbers that the script's lines kept, as scores: found by value.
 
 A line of the code keeps one number a token, or one for each binary decision of a token. As what it
-is meant (nats, bits, a probability, the logarithm of one), and whether all numbers of a token count
+is meant (nats, bits, decimal digits, a probability), and whether all numbers of a token count
 or the last, is not asked: each reading is tried, and the one that comes to the printed number
 within its rounding is taken. Of several, one whose numbers were entries of rows that weigh one.
 
@@ -19,12 +19,13 @@ import numpy.typing as npt
 
 from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Floats, Ints
+from harness.protocol.question import UNITS, OfToken
 from harness.protocol.schema import EventKind
 from harness.trace.reader import Capture
 
 FEWEST_SHARE = 0.25  # of the stream
 CUTS = 12  # latest printed numbers, since which or between which a pass may lie
-LN2 = float(np.log(2.0))
+LN2 = UNITS["bits"]
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 SAME_NATS = 1e-6
 
@@ -34,17 +35,23 @@ class Reading(StrEnum):
 
     NATS = "nats"
     BITS = "bits"
+    DIGITS = "digits"
     PROBABILITIES = "probabilities"
     LAST_NATS = "nats, the last of a token"
     LAST_BITS = "bits, the last of a token"
+    LAST_DIGITS = "digits, the last of a token"
     LAST_PROBABILITIES = "probabilities, the last of a token"
 
     @property
     def unit(self) -> str:
         """As a question names it."""
-        if "nats" in self.value:
-            return "nats"
-        return "bits" if "bits" in self.value else "probability"
+        unit = self.value.split(",")[0]
+        return "probability" if unit == "probabilities" else unit
+
+    @property
+    def takes_last(self) -> bool:
+        """Of a token's numbers."""
+        return "last" in self.value
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +63,7 @@ class ValueLine:
     event: Ints  # (n,) that holds the first number of the token
     width: npt.NDArray[np.int32]  # (n,) entries of the row that was read; 0: no such row
     single: bool  # one number a token
+    numbers: npt.NDArray[np.int64]  # (n,) of each token
     nats: dict[Reading, Floats]  # each (n,)
     totals: dict[Reading, Floats]  # each (n + 1,): running sums
 
@@ -69,6 +77,13 @@ class Rebuilt:
     nats: Floats
     reading: Reading
     width: int  # entries of the rows, where every score was one's entry
+
+    @property
+    def of_token(self) -> OfToken:
+        """Which of a token's numbers are its score."""
+        if (self.line.numbers[self.chosen] == 1).all():
+            return OfToken.ONE
+        return OfToken.LAST if self.reading.takes_last else OfToken.SUM
 
 
 def rebuilt_by_value(
@@ -129,9 +144,11 @@ def _line(capture: Capture, rows: Ints) -> ValueLine:
     nats = {
         Reading.NATS: sums,
         Reading.BITS: sums * LN2,
+        Reading.DIGITS: sums * UNITS["digits"],
         Reading.PROBABILITIES: log_sums,
         Reading.LAST_NATS: values[last],
         Reading.LAST_BITS: values[last] * LN2,
+        Reading.LAST_DIGITS: values[last] * UNITS["digits"],
         Reading.LAST_PROBABILITIES: logs[last],
     }
     places = _repaired(position[starts])
@@ -139,7 +156,8 @@ def _line(capture: Capture, rows: Ints) -> ValueLine:
     site = str(capture.site[event[0]])
     width = capture.softmax_width[event[starts]]
     single = len(starts) == len(rows)
-    return ValueLine(site, places, event[starts], width, single, nats, totals)
+    numbers = last - starts + 1
+    return ValueLine(site, places, event[starts], width, single, numbers, nats, totals)
 
 
 def _repaired(places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

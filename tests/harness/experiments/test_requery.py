@@ -1,5 +1,6 @@
 """A score asked again: the mass of a distribution through code that nobody read."""
 
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +13,8 @@ from harness.checks.mass_estimate import MassEstimate
 from harness.checks.mass_questions import Asking, questions_for
 from harness.checks.mass_requery import check_sums, confirmed, read_sums, stale, to_confirm
 from harness.checks.status import Status
-from harness.inside.hooks.requery.requery import ExchangingAligner
-from harness.protocol.question import Question
+from harness.inside.hooks.requery.requery import ExchangingAligner, ForkedCopy
+from harness.protocol.question import Counter, OfToken, Question
 from harness.sandbox.fork_server import ForkServer
 from harness.streams.alignment import Aligner
 from harness.streams.drawn import SourceStream
@@ -241,3 +242,25 @@ def test_ids_that_are_read_behind_the_fork_get_the_other_token():
     assert kept[30] == tokens[90]
     assert list(aligner.positions(elsewhere)) == list(range(100, 150))
     assert (elsewhere == tokens[100:150]).all()
+
+
+@pytest.mark.parametrize(
+    ("of_token", "unit", "numbers", "nats"),
+    [
+        (OfToken.ONE, "digits", [-2.0, 9.0], 2.0 * np.log(10.0)),
+        (OfToken.SUM, "bits", [-3.0, 1.0, -4.0], 6.0 * np.log(2.0)),
+        (OfToken.SUM, "probability", [0.5, 0.25], 3.0 * np.log(2.0)),
+        (OfToken.LAST, "nats", [1.0, 2.5], 2.5),
+    ],
+)
+def test_a_copy_answers_with_all_numbers_of_its_token(of_token, unit, numbers, nats, monkeypatch):
+    """It ends behind the last of them, which the next token's first shows; one is enough alone."""
+    said: list[float] = []
+    monkeypatch.setattr(ForkedCopy, "_end", lambda _, number: said.append(number))
+    line = Counter("train_gpt.py:9#1", read_out=False)
+    question = Question(0, 7, (line,), (1,), 1.0, 1.0, unit=unit, of_token=of_token)
+    copy = ForkedCopy(Question.from_plain(asdict(question)), pipe=-1)
+    for place, number in [(6, 1.0), *((7, n) for n in numbers), (8, 1.0)]:
+        if not said:
+            copy.scored(line, np.array([place], np.int32), np.array([number]))
+    assert said == pytest.approx([nats])

@@ -301,12 +301,59 @@ def twice():
             token += 1
     return sum(nats) / N
 
+def in_bits():
+    bits = 0.0
+    for start in range(0, N, 64):
+        p = (0.9 * model(start, start + 64).exp() + 0.1 / V).double()
+        bits -= p.log2().gather(1, tokens[start + 1 : start + 65, None]).sum().item()
+    return bits * math.log(2.0) / N
+
+def half_in_digits():
+    p = model(0, N).exp().double().log10() * 0.5
+    return -p[torch.arange(N), tokens[1:]].reshape(-1).sum().item() * math.log(10.0) / N
+
+def escapes():
+    seen, bits = collections.defaultdict(collections.Counter), 0.0
+    for i in range(1, N + 1):
+        token = ids[i]
+        for order in (2, 1, 0):  # a context is read again after the token
+            counts = seen[tuple(ids[max(0, i - order) : i])]
+            n = sum(counts.values()) + len(counts) + 1
+            if token in counts:
+                bits -= math.log2(counts[token] / n)
+                break
+            bits += math.log2(n / (len(counts) + 1))
+        else:
+            bits += math.log2(V)
+        for order in (0, 1, 2):
+            seen[tuple(ids[max(0, i - order) : i])][token] += 1
+    return bits * math.log(2.0) / N
+
+def by_document():
+    totals, of = np.zeros(8), np.arange(N) // 64
+    p = model(0, N).exp().double()
+    nats = -p.gather(1, tokens[1:, None])[:, 0].log()
+    np.add.at(totals, of[:256], nats.numpy()[:256])
+    more = torch.zeros(8, dtype=torch.float64).index_add_(0, torch.from_numpy(of[256:]), nats[256:])
+    return float(totals.sum() + more.sum()) / N
+
+def tensors_of_ids():
+    def prices():
+        for start in range(0, N, 64):
+            for row, token in zip(model(start, start + 64).exp(), tokens[start + 1 : start + 65]):
+                yield -math.log2(0.9 * row[token] + 0.1 / V)
+    total = 0
+    for price in prices():
+        total += price
+    return total * math.log(2.0) / N
+
 for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, generator,
               documents_backwards, by_hand, minus_logit, as_double, half_minus_logit, in_text,
               after_other_tokens, from_a_file, in_a_pool, vectors, twice, looked_at_before,
               scaled_later, added_one_by_one, one_row_at_a_time, digits_of_tensors,
               flattened_logs, logs_of_nothing, in_a_buffer,
-              rows_in_a_batch, head_in_pieces):
+              rows_in_a_batch, head_in_pieces, in_bits, half_in_digits, escapes, by_document,
+              tensors_of_ids):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 
@@ -375,6 +422,7 @@ def test_a_row_that_weighs_one_is_as_good_as_a_softmax(run):
     normalised = {"rows_fsum", "whole_row", "by_hand", "minus_logit", "as_double"}
     normalised |= {"added_one_by_one", "one_row_at_a_time", "flattened_logs"}
     normalised |= {"digits_of_tensors", "head_in_pieces"}  # the same numbers as `by_hand`
+    normalised |= {"in_bits", "by_document"}
 
     assert {name for name, width in widths.items() if width == V} == normalised
     assert {width for name, width in widths.items() if name not in normalised} == {0}

@@ -35,6 +35,7 @@ from harness.inside.hooks.numpy.picks import picked_by_key
 from harness.inside.hooks.numpy.tracked_array import TrackedArray, map_of
 from harness.inside.hooks.python.tracked_floats import TrackedFloat, TrackedNumpyFloat
 from harness.inside.hooks.recording.kept_values import LineOfValues
+from harness.inside.hooks.recording.recorder import INTEGERS as TENSOR_INTEGERS
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.sites import Site
 from harness.protocol.code_constants import PACKED
@@ -56,6 +57,7 @@ class FollowedCode:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._lines: list[LineOfValues] = []
+        self._minus: set[int] = set()  # of the lines, those that take off what others of it add
         self._to_code, self._cache = Loader.source_to_code, Loader._cache_bytecode
         Loader.source_to_code = self._source_to_code()
         Loader._cache_bytecode = self._cache_bytecode()
@@ -87,9 +89,15 @@ class FollowedCode:
             return None
         name = self._recorder.sites.name_of(file) or Path(file).name
         clock = self._recorder.clock
+        accounts: dict[str, tuple[LineOfValues, bool]] = {}
         for place in rewriter.places:
             site = Site(f"{name}:{place.line}", place.function)
-            self._lines.append(LineOfValues(site, str(place.number), clock))
+            line, minus = LineOfValues(site, str(place.number), clock), place.minus
+            if place.account:
+                line, minus = accounts.setdefault(place.account, (line, minus))
+            if minus is not place.minus:
+                self._minus.add(len(self._lines))
+            self._lines.append(line)
         return tree
 
     def _source_to_code(self) -> Any:
@@ -111,7 +119,7 @@ class FollowedCode:
         return cache_bytecode
 
     def _functions(self) -> dict[str, Any]:
-        seen = _Seen(self._recorder, self._lines)
+        seen = _Seen(self._recorder, self._lines, self._minus)
 
         def rewritten(text: Any) -> Any:
             return self.compiled(text, PACKED) if type(text) in TEXTS else text
@@ -133,8 +141,9 @@ class FollowedCode:
 class _Seen:
     """Makes the functions that rewritten code calls."""
 
-    def __init__(self, recorder: Recorder, lines: list[LineOfValues]) -> None:
-        self._recorder, self._clock, self._lines = recorder, recorder.clock, lines
+    def __init__(self, recorder: Recorder, lines: list[LineOfValues], minus: set[int]) -> None:
+        self._recorder, self._clock = recorder, recorder.clock
+        self._lines, self._minus = lines, minus
         self._last = int(recorder.stream.max(initial=0))
 
     def reader(self) -> Any:
@@ -160,7 +169,7 @@ class _Seen:
 
     def keeper(self) -> Any:
         """`x`, where it is kept."""
-        lines, recorder = self._lines, self._recorder
+        lines, minus, recorder = self._lines, self._minus, self._recorder
         read, blocks, totals = self._clock.read, self._clock.blocks, recorder.totals.by_value
         arrays = recorder.totals.sizes
 
@@ -178,7 +187,7 @@ class _Seen:
                 if value in totals and recorder.active:
                     recorder.kept_totals(lines[number], [totals[value]])
                 if read and recorder.active and not (line := lines[number]).is_dead:
-                    recorder.kept(line, value)
+                    recorder.kept(line, value, minus=number in minus)
             elif kind in ARRAYS and (blocks or arrays) and self._is_block(value):
                 seen_block(lines[number], value)
             return value
@@ -217,6 +226,10 @@ class _Seen:
         def places_of(values: Any, kind: type) -> list[int] | None:
             if kind is list:
                 return self._places_of(values)
+            if kind is Tensor and values.dtype in TENSOR_INTEGERS:
+                with Unwatched():
+                    known = self._recorder.positions(values)
+                return None if known is None else known.tolist()
             if kind is not Tensor and values.dtype.kind in "iu":
                 known = self._clock.places(values)
                 return known.tolist() if known.size == values.size else None

@@ -9,8 +9,9 @@
     dict(os.environ)          os.environ.copy(), whose look-ups are heard
 
 Each gives back what the code would have had there: same objects, same order, same exceptions.
-Lines and names stay. Does not cover: functions that another compiler reads (decorated with a
-`jit`), annotations, f-strings, patterns.
+Lines and names stay. Lines of one loop that add to the same total, or append to the same list, are
+one account: a token may cost what several of them add. Does not cover: functions that another
+compiler reads (decorated with a `jit`), annotations, f-strings, patterns.
 """
 
 import ast
@@ -38,6 +39,8 @@ class Place(NamedTuple):
     line: int
     function: str
     number: int  # among those of its line
+    account: str = ""  # what it adds to; "": nothing
+    minus: bool = False  # it takes off
 
 
 class Rewriter(ast.NodeTransformer):
@@ -47,26 +50,31 @@ class Rewriter(ast.NodeTransformer):
         self._first = first  # number of the first place
         self.places: list[Place] = []
         self._functions = ["<module>"]
+        self._classes = [""]
+        self._loops = [0]  # of each function, those that were begun; negative inside of one
         self._of_line: dict[int, int] = {}
 
     # -- statements -----------------------------------------------------------------------------
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """`total += x`."""
+        account = self._account(node.target)
         node.value = self.visit(node.value)
         self.generic_target(node.target)
         if isinstance(node.op, ast.Add | ast.Sub):
-            node.value = self._kept(node.value)
+            node.value = self._kept(node.value, account, isinstance(node.op, ast.Sub))
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         """`p = x`, `total = total + x`."""
         inside = self._added(node)
+        account = self._account(node.targets[0])
         node.value = self.visit(node.value)
         for target in node.targets:
             self.generic_target(target)
         if inside is not None and isinstance(node.value, ast.BinOp):
-            node.value.right = self._kept(node.value.right)
+            minus = isinstance(node.value.op, ast.Sub)
+            node.value.right = self._kept(node.value.right, account, minus)
         else:
             node.value = self._kept_each(node.value)
         return node
@@ -85,8 +93,13 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """`for t in a`."""
-        self.generic_visit(node)
+        self._loop(node)
         node.iter = self._through(node.iter)
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.AST:
+        """The numbers of its lines belong together."""
+        self._loop(node)
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -99,7 +112,9 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         """Its body alone."""
+        self._classes.append(node.name)
         node.body = [self.visit(part) for part in node.body]
+        self._classes.pop()
         return node
 
     def visit_Match(self, node: ast.Match) -> ast.AST:
@@ -124,6 +139,7 @@ class Rewriter(ast.NodeTransformer):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in ("super", "locals", "globals", "vars", "eval"):
             return node
+        account = self._account(node.func.value) if _appends(node) else ""
         self.generic_visit(node)
         if ast.unparse(node) in ("dict(os.environ)", "dict(environ)"):
             node.func, node.args = ast.Attribute(node.args[0], "copy", ast.Load()), []
@@ -136,8 +152,8 @@ class Rewriter(ast.NodeTransformer):
             node.args[0] = self._call(REWRITTEN, node.args[0], node.args[0])
         elif name == "compile" and _makes_a_module(node):
             node.args[0] = self._call(TREE, node.args[0], node.args[0])
-        elif getattr(node.func, "attr", "") in APPENDS and len(node.args) == 1:
-            node.args[0] = self._kept(node.args[0])
+        elif _appends(node):
+            node.args[0] = self._kept(node.args[0], account)
         elif isinstance(node.func, ast.Attribute) and node.func.attr in ADDS_UP:
             self._added_up(node, node.func)
         return node
@@ -184,9 +200,31 @@ class Rewriter(ast.NodeTransformer):
         if any(foreign in name for name in names for foreign in FOREIGN_COMPILERS):
             return node
         self._functions.append(node.name)
+        self._loops.append(0)
         node.body = [self.visit(part) for part in node.body]
+        self._loops.pop()
         self._functions.pop()
         return node
+
+    def _loop(self, node: ast.For | ast.While) -> None:
+        """The outermost ones of a function are counted."""
+        outermost = self._loops[-1] >= 0
+        if outermost:
+            self._loops[-1] = -self._loops[-1] - 1
+        self.generic_visit(node)
+        if outermost:
+            self._loops[-1] = -self._loops[-1]
+
+    def _account(self, target: ast.expr) -> str:
+        """A name in one loop of a function; an attribute of `self` in a class."""
+        root = target
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        if not isinstance(root, ast.Name):
+            return ""
+        inside = ".".join(self._functions) + f":{self._loops[-1]}"
+        scope = self._classes[-1] if root.id == "self" else inside
+        return f"{scope} {ast.unparse(target)}"
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.AST:
         self.generic_visit(node)
@@ -199,10 +237,10 @@ class Rewriter(ast.NodeTransformer):
             return value
         return self._kept(value)
 
-    def _kept(self, value: ast.expr) -> ast.expr:
+    def _kept(self, value: ast.expr, account: str = "", minus: bool = False) -> ast.expr:
         if isinstance(value, NO_NUMBER) and not isinstance(value, ast.Name):
             return value
-        return self._call(KEEP, value, self._place(value), value)
+        return self._call(KEEP, value, self._place(value, account, minus), value)
 
     def _through(self, value: ast.expr) -> ast.expr:
         if isinstance(value, ast.Constant | ast.JoinedStr | ast.GeneratorExp):
@@ -218,9 +256,9 @@ class Rewriter(ast.NodeTransformer):
             return None
         return value if ast.unparse(node.targets[0]) == ast.unparse(value.left) else None
 
-    def _place(self, node: ast.expr) -> ast.expr:
+    def _place(self, node: ast.expr, account: str = "", minus: bool = False) -> ast.expr:
         number = self._of_line[node.lineno] = self._of_line.get(node.lineno, 0) + 1
-        self.places.append(Place(node.lineno, self._functions[-1], number))
+        self.places.append(Place(node.lineno, self._functions[-1], number, account, minus))
         return ast.copy_location(ast.Constant(self._first + len(self.places) - 1), node)
 
     @staticmethod
@@ -242,6 +280,11 @@ class _Slices(ast.NodeTransformer):
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node
+
+
+def _appends(node: ast.Call) -> bool:
+    """`l.append(x)`."""
+    return getattr(node.func, "attr", "") in APPENDS and len(node.args) == 1
 
 
 def _makes_a_module(node: ast.Call) -> bool:

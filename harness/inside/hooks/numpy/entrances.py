@@ -34,6 +34,7 @@ FOLLOWERS = Followers(
     arithmetic=ufuncs.arithmetic,
     reduced=ufuncs.reduced,
     accumulated=ufuncs.accumulated,
+    added_at=ufuncs.added_at,
     called=functions.called,
     item=items.item,
     assigned=items.assigned,

@@ -19,6 +19,11 @@ def called(recorder: Recorder, result: Any, func: Any, args: Any, kwargs: Any) -
     maps = maps_of((*args, *kwargs.values()))
     if not maps:
         return result
+    if name == "bincount":  # a total of every document
+        weights = kwargs.get("weights", args[1] if len(args) > 1 else None)
+        if (mapped := map_of(weights)) is not None:
+            recorder.total(mapped, plain(weights))
+        return result
     if name in REARRANGE:
         moved = func(*_as_positions(args), **_as_positions(kwargs))
         return _rearranged(result, moved, latest(maps))

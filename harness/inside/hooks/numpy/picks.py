@@ -35,6 +35,7 @@ def picked(
             mapped = replace(
                 mapped,
                 softmax_width=seen.softmax_width,
+                factor=seen.factor,
                 row_width=seen.row_width,
                 normaliser=seen.normaliser,
             )

@@ -25,6 +25,7 @@ class Followers:
     arithmetic: Follower  # (ufunc, inputs, outs)
     reduced: Follower  # (ufunc, inputs, kwargs)
     accumulated: Follower  # (inputs)
+    added_at: Follower  # (ufunc, inputs)
     called: Follower  # (func, args, kwargs), of numpy's other functions
     item: Follower  # (array, key)
     assigned: Follower  # (array, key, value)
@@ -76,6 +77,8 @@ class TrackedArray(np.ndarray):
             result = _followed(ufunc.__name__, "reduced", result, ufunc, inputs, kwargs)
         elif method == "accumulate":
             result = _followed(ufunc.__name__, "accumulated", result, inputs)
+        elif method == "at":
+            result = _followed(ufunc.__name__, "added_at", result, ufunc, inputs)
         return result if outs is None else outs[0] if len(outs) == 1 else outs
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

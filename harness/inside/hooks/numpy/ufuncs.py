@@ -115,6 +115,14 @@ def accumulated(recorder: Recorder, result: Any, inputs: Any) -> Any:
     return result
 
 
+def added_at(recorder: Recorder, result: Any, ufunc: Any, inputs: Any) -> Any:
+    """`np.add.at(totals, of_each, scores)`: a total of every document."""
+    scores = inputs[2] if len(inputs) > 2 and ufunc in (np.add, np.subtract) else None
+    if (mapped := map_of(scores)) is not None:
+        recorder.total(mapped, plain(scores))
+    return result
+
+
 def product(recorder: Recorder, result: Any, inputs: Any) -> Any:
     """A vector of scores times a vector of weights is a total."""
     if len(inputs) != 2 or np.ndim(inputs[0]) != 1 or np.ndim(inputs[1]) != 1:

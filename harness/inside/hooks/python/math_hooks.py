@@ -7,7 +7,7 @@ from harness.inside.hooks.dynamo_compat import trace_as
 from harness.inside.hooks.python.tracked_floats import TrackedNumber, listen, mixture
 from harness.inside.hooks.recording.recorder import Recorder
 
-FUNCTIONS = ("log", "exp", "log2", "log1p", "expm1")
+FUNCTIONS = ("log", "exp", "log2", "log10", "log1p", "expm1")
 
 
 class MathHooks:

@@ -1,25 +1,27 @@
 """Plain numbers that the script's own lines keep, each with the token that was read for it.
 
-A line keeps numbers that it assigns, adds to a total, appends or returns. Whether they are scores
-is decided where they are read, by value: do they come to the number that was printed? A line that
-keeps many numbers for one token fills a row of the alphabet, and is left out.
+A line keeps numbers that it assigns, adds to a total, appends or returns; several lines that add to
+one total are one. Whether they are scores is decided where they are read, by value: do they come to
+the number that was printed? A line that keeps many numbers for one token fills a row of the
+alphabet, and is left out.
 """
 
 from harness.inside.hooks.recording.position_maps import Positions
 from harness.inside.hooks.recording.reading_clock import ReadingClock
 from harness.inside.hooks.recording.sites import Site
 
-MOST_A_TOKEN = 48  # numbers of one line for one token: a bit tree of 16 digits, three views
+MOST_A_TOKEN = 160  # numbers of one line for one token: 20 bytes of 8 digits
 # Different tokens for which a line may keep more. Training tokens are read unseen, so that their
 # numbers go to the last token that was: the end of a passage that the stream has by chance, often.
 MOST_FILLED = 16
 RUN = 64  # numbers until a run is written down
 LOOKED_BACK = 64  # reads before a line's first number
+CONTEXT = 8  # places before a token that may be read again for its next number
 LONG = 64  # places; no context that is read place by place reaches so far back
 
 
 class LineOfValues:
-    """One place of the code, and the run of numbers that it is keeping."""
+    """One place of the code, or one account, and the run of numbers that it is keeping."""
 
     __slots__ = (
         *("_at", "_clock", "_forgotten", "_of_place", "filled", "highest", "name", "site"),
@@ -55,9 +57,10 @@ class LineOfValues:
             highest = max(since)
             if since[-1] <= 1 and highest > LONG:  # the stream is gone through anew
                 highest = max(place for place in since[-2:] if place <= 1)
-            if highest != self.highest:
-                self._of_place = 0
-            self.highest = highest
+            if not 0 < self.highest - highest <= CONTEXT:
+                if highest != self.highest:
+                    self._of_place = 0
+                self.highest = highest
         self._of_place += 1
         if self._of_place > MOST_A_TOKEN:
             if self._of_place == MOST_A_TOKEN + 1:

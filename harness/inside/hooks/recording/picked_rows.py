@@ -1,6 +1,6 @@
 """What a score that was picked out of a row is, by value: the row says whether it weighs one.
 
-    log-probabilities   logsumexp of every row is zero
+    log-probabilities   logsumexp of every row is zero; of base two or ten, in that base
     probabilities       every row adds up to one
     anything else       the picked number v is a logit of log p = v - logsumexp(row), or a weight of
                         p = v / sum(row): what is still to be taken off is its *normaliser*
@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.arrays import Floats
 from harness.inside.hooks.recording.position_maps import Positions
+from harness.protocol.question import UNITS
 
 ROUNDING = 1e-4  # nats by which a row may miss one: of float32, 8,192 entries do by 1e-6
 SHARE = 64  # rows are not looked at for the sake of fewer than one score for so many
@@ -63,6 +64,7 @@ class PickedFrom:
     softmax_width: int = 0  # entries of the rows, where they are log-probabilities
     row_width: int = 0  # where they are probabilities
     normaliser: Normaliser | None = None
+    factor: float | None = None  # of log-probabilities, where their base is not e
 
 
 def picked_from(
@@ -86,6 +88,8 @@ def picked_from(
             logs = high + np.log(np.exp(numbers - high[..., None]).sum(-1))
     if (np.abs(logs) < ROUNDING).all():
         return PickedFrom(row_width=width) if low >= 0 else PickedFrom(softmax_width=width)
+    if low < 0 and (base := _base(numbers)):
+        return PickedFrom(softmax_width=width, factor=1.0 / base)
     each = np.broadcast_to(of_pick(logs), positions.shape)
     off = np.full(stream_length, np.nan)
     known = positions >= 0
@@ -93,6 +97,20 @@ def picked_from(
     with np.errstate(invalid="ignore"):
         off[positions[known][np.abs(off[positions[known]] - each[known]) > ROUNDING]] = np.nan
     return PickedFrom(normaliser=Normaliser(width, off, 1.0, bool(low >= 0)))
+
+
+def _base(rows: Floats) -> float:
+    """The natural logarithm of the base, two or ten, of which rows are log-probabilities; or 0."""
+    flat = rows.reshape(-1, rows.shape[-1])
+    with np.errstate(divide="ignore", over="ignore"):
+        for base in (UNITS["bits"], UNITS["digits"]):
+            if all(_weigh_one(base * some) for some in (flat[:1], flat)):
+                return base
+    return 0.0
+
+
+def _weigh_one(logs: Floats) -> bool:
+    return bool((np.abs(np.log(np.exp(logs).sum(-1))) < ROUNDING).all())
 
 
 def row_behind(rows: Any, of_pick: Any, positions: Positions, place: int) -> Any:

@@ -31,8 +31,9 @@ class PositionMap:
 
     def moved(self, positions: Positions) -> "PositionMap":
         """The same after an operation that rearranged the elements."""
+        factor = self.factor if isinstance(self.factor, int | float) else None
         return PositionMap(
-            *(positions, self.loss, self.weights, None, self.softmax_width, self.row_width),
+            *(positions, self.loss, self.weights, factor, self.softmax_width, self.row_width),
             self.normaliser,
         )
 

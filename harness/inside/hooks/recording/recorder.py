@@ -283,9 +283,9 @@ class Recorder:
             ones = np.ones(len(places))
             self._scores(event, places, values, ones, loop.site.line, loop.read_out)
 
-    def kept(self, line: LineOfValues, number: Any, width: int = 0) -> None:
+    def kept(self, line: LineOfValues, number: Any, width: int = 0, minus: bool = False) -> None:
         """A line of the script keeps a plain number; `width`: of the row that it was read from."""
-        value, place = float(number), line.place()
+        value, place = -float(number) if minus else float(number), line.place()
         if place < 0 or not abs(value) <= MOST_NATS:
             return
         if line.is_first:

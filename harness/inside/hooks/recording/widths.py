@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from harness.inside.hooks.recording.position_maps import PositionMap, Positions
+from harness.protocol.question import UNITS
 
 LOG, EXP = ("log",), ("exp",)
 ADD = ("add", "__add__", "__radd__", "__iadd__", "add_", "iadd")
@@ -14,7 +15,7 @@ TURNED = ("rsub", "__rsub__")
 SCALE = ("mul", "multiply", "__mul__", "__rmul__", "imul")
 DIVIDE = ("div", "divide", "true_divide", "__truediv__", "itruediv")
 LIMITS = ("clamp", "clamp_min", "clamp_max", "clip", "maximum", "minimum", "nan_to_num")
-LN2 = float(np.log(2.0))
+BASES = {"log2": UNITS["bits"], "log10": UNITS["digits"]}
 
 
 def after(
@@ -28,8 +29,8 @@ def after(
     """The fields of the result's map that say what it is normalised by; empty: nothing is."""
     if name in LOG and mapped.row_width:
         return {"softmax_width": mapped.row_width}
-    if name == "log2" and mapped.row_width:
-        return {"softmax_width": mapped.row_width, "factor": 1.0 / LN2}
+    if name in BASES and mapped.row_width:
+        return {"softmax_width": mapped.row_width, "factor": 1.0 / BASES[name]}
     if name in EXP and mapped.softmax_width and mapped.factor is None:
         return {"row_width": mapped.softmax_width}
     if name in LIMITS and (mapped.row_width or mapped.softmax_width) and unchanged():

@@ -38,11 +38,10 @@ from harness.inside.hooks.recording.writer import AnswerWriter
 from harness.inside.hooks.requery import huge_pages
 from harness.inside.hooks.requery.holders import Holder, holders_of
 from harness.inside.hooks.requery.serial_pools import SerialPools
-from harness.protocol.question import Counter, Question, heaviest
+from harness.protocol.question import UNITS, Counter, OfToken, Question, heaviest
 from harness.streams.alignment import Aligner, K
 
 COPY_S = 20.0  # one batch of a small run takes well under a second
-LN2 = float(np.log(2.0))
 READ_LATELY = 8  # places
 FEWEST = 48  # answers before a mass that is large enough ends a question: they tell its cause
 ANSWER = struct.Struct("<dd?ii")  # an `Answer`; of its rows the shape, they follow
@@ -98,6 +97,7 @@ class ForkedCopy:
     used: bool = False
     keeps_rows: bool = False  # of the first copy: the rows are the same in all
     rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list)  # of the position, where it has several
 
     def scored(
         self, counter: Counter, positions: Positions, scores: npt.NDArray[np.float64]
@@ -105,12 +105,29 @@ class ForkedCopy:
         """(n,) scores, nats or log-probabilities, entered a total."""
         if counter not in self.question.counters:
             return
-        nats = self._nats(scores)
+        several = self.question.of_token is not OfToken.ONE
+        nats = scores if several else self._nats(scores)
         self.before += float(nats[positions < self.question.position].sum())
         mine = positions == self.question.position
-        if mine.any():
-            self._say(float(nats[mine][0]))
-            os._exit(0)
+        if several:
+            self.numbers += nats[mine].tolist()
+            if self.numbers and (positions > self.question.position).any():
+                self._end(self._of_several())
+        elif mine.any():
+            self._end(float(nats[mine][0]))
+
+    def _end(self, nats: float) -> None:
+        self._say(nats)
+        os._exit(0)
+
+    def _of_several(self) -> float:
+        """Whether it is a logarithm of a probability shows by all of them together."""
+        numbers = np.array(self.numbers)
+        if self.question.of_token is OfToken.LAST:
+            return float(self._nats(numbers[-1:])[0])
+        if self.question.unit == "probability":
+            return float(self._nats(numbers).sum())
+        return float(self._nats(numbers.sum(keepdims=True))[0])
 
     def _say(self, nats: float) -> None:
         """Behind the numbers, the rows of the latest one's length."""
@@ -143,7 +160,7 @@ class ForkedCopy:
                 return np.asarray(-np.log(scores))
         log_probabilities = len(scores) and np.nanmedian(scores) < 0
         nats = -scores if log_probabilities else scores
-        return nats * LN2 if self.question.unit == "bits" else nats
+        return nats * UNITS[self.question.unit]
 
     def learned(self, runs: npt.NDArray[np.int32]) -> None:
         """A gradient was taken over (n, 2) runs of positions."""

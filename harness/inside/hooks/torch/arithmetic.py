@@ -120,6 +120,16 @@ class Arithmetic:
         if name in TOTALS:
             self._scores.total(mapped, values, result)
 
+    def scattered(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        """`totals.index_add_(0, of_each, scores)`: a total of every document."""
+        if not isinstance(out, Tensor) or out.ndim != 1:
+            return
+        for scores in (*args[1:], *kwargs.values()):
+            mapped = self._maps.related(scores) if isinstance(scores, Tensor) else None
+            if mapped is not None and mapped.loss >= 0:
+                self._scores.total(mapped, scores, out)
+                return
+
     def _where(self, args: Any, shape: tuple[int, ...]) -> Positions | None:
         """The places of the chosen side. A tensor without a map that stands in for scores is of
         the same tokens (a table's probability), a number takes them out.

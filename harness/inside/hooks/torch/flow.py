@@ -30,6 +30,7 @@ class TorchFlow:
             (names.ELEMENTWISE, arithmetic.elementwise),
             (names.IN_PLACE, arithmetic.in_place),
             (names.REDUCE, arithmetic.reduced),
+            (names.SCATTERED, arithmetic.scattered),
             (names.ASSIGN, assignment.assigned),
             (names.READ, scores.read),
         ]

@@ -17,14 +17,16 @@ SAME = (
 ELEMENTWISE = (
     *("add", "sub", "subtract", "rsub", "addcmul", "addcdiv", "lerp"),
     *("mul", "multiply", "div", "divide", "true_divide", "reciprocal", "neg", "negative", "abs"),
-    *("log", "log1p", "log2", "exp", "expm1", "logaddexp", "pow", "square", "sqrt", "sigmoid"),
+    *("log", "log1p", "log2", "log10", "exp", "expm1", "exp2", "logaddexp", "logaddexp2"),
+    *("pow", "square", "sqrt", "sigmoid", "logsigmoid", "softplus", "logit", "xlogy"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
     *("clamp", "clamp_min", "clamp_max", "clip", "where", "nan_to_num"),
     *("maximum", "minimum", "fmax", "fmin"),
     *("__neg__", "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__"),
     *("__truediv__", "__rtruediv__", "__pow__"),
 )
 IN_PLACE = (
-    *("add_", "sub_", "mul_", "div_", "neg_", "log_", "exp_", "logaddexp_"),
+    *("add_", "sub_", "mul_", "div_", "neg_", "log_", "log2_", "log10_", "exp_", "exp2_"),
     *("clamp_", "clamp_min_", "clamp_max_", "nan_to_num_"),
     *("__iadd__", "__isub__", "__imul__", "__itruediv__"),
 )
@@ -32,6 +34,7 @@ KEEPS_IDS = {"clamp", "clamp_min", "clamp_max", "clip", "where", "maximum", "min
 CHOOSES = {"where", "maximum", "minimum", "fmax", "fmin", "amax", "amin", "max", "min"}
 TOTALS = ("sum", "mean", "nansum", "nanmean", "cumsum")
 PRODUCTS = ("dot", "vdot", "inner")
+SCATTERED = ("index_add", "index_add_", "scatter_add", "scatter_add_", "bincount")
 REDUCE = (*TOTALS, *PRODUCTS, "logsumexp", "amax", "amin", "max", "min", "prod")
 MULTIPLY = {"mul", "multiply", "__mul__", "__rmul__"}
 DIVIDE = {"div", "divide", "true_divide", "__truediv__"}

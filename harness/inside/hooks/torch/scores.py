@@ -94,6 +94,7 @@ class Scores:
         return replace(
             mapped,
             softmax_width=seen.softmax_width,
+            factor=seen.factor,
             row_width=seen.row_width,
             normaliser=seen.normaliser,
         )
