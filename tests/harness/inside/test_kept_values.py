@@ -337,11 +337,15 @@ def by_document():
     more = torch.zeros(8, dtype=torch.float64).index_add_(0, torch.from_numpy(of[256:]), nats[256:])
     return float(totals.sum() + more.sum()) / N
 
+def one_hot():
+    hot = F.one_hot(tokens[1:], V).double()
+    return -((1.1 * table[tokens[:-1]]).double().log_softmax(-1) * hot).sum().item() / N
+
 def tensors_of_ids():
     def prices():
         for start in range(0, N, 64):
             for row, token in zip(model(start, start + 64).exp(), tokens[start + 1 : start + 65]):
-                yield -math.log2(0.9 * row[token] + 0.1 / V)
+                yield -math.log2(0.85 * row[token] + 0.15 / V)
     total = 0
     for price in prices():
         total += price
@@ -353,7 +357,7 @@ for score in (rows_fsum, heavy_rows, whole_row, digits, decimals, running_mean, 
               scaled_later, added_one_by_one, one_row_at_a_time, digits_of_tensors,
               flattened_logs, logs_of_nothing, in_a_buffer,
               rows_in_a_batch, head_in_pieces, in_bits, half_in_digits, escapes, by_document,
-              tensors_of_ids):
+              one_hot, tensors_of_ids):
     print(f"{score.__name__} val_loss:{score():.8f}")
 '''
 
@@ -379,50 +383,54 @@ def run(tmp_path_factory):
             code = compiled(SCRIPT, str(stage / "train_gpt.py"), *([] if followed else ["exec"]))
             exec(code, names)
         logs[followed] = text.getvalue()
-    return load(stage / "out"), logs, names
+    capture = load(stage / "out")
+    scored = {n.tag: reconstruct(capture, n, TOKENS) for n in printed_numbers(logs[True])}
+    return capture, logs, names, scored
 
 
 def test_followed_code_computes_the_same(run):
-    capture, logs, _ = run
+    capture, logs, _, _ = run
 
     assert logs[True] == logs[False]
     assert capture.errors == []
 
 
 def test_a_score_is_found_in_any_arithmetic(run):
-    capture, logs, _ = run
-    for printed in printed_numbers(logs[True]):
-        found = reconstruct(capture, printed, TOKENS)
-        assert found is not None, printed.text
-        assert found.gap < 1e-6 and sorted(found.position) == list(range(1, TOKENS)), printed.text
+    *_, scored = run
+    for name, found in scored.items():
+        assert found is not None, name
+        assert found.gap < 1e-6 and sorted(found.position) == list(range(1, TOKENS)), name
 
 
 def test_places_are_those_of_the_tokens_whatever_their_order(run):
-    capture, logs, names = run
+    _, _, names, scored = run
     before, after = names["tokens"][:-1], names["tokens"][1:]
     share = names["table"][before].float().softmax(-1).gather(1, after[:, None])[:, 0].double()
     nats = dict(enumerate((-(0.9 * share + 0.1 / V).log()).tolist(), 1))
     scaled = {place: 0.9 * v for place, v in nats.items()}
-    truths = {"backwards": names["truth"], "looked_at_before": nats, "scaled_later": scaled}
+    truths = {
+        "documents_backwards": names["truth"],
+        "looked_at_before": nats,
+        "scaled_later": scaled,
+        "in_bits": nats,
+    }
     for name, truth in truths.items():
-        printed = next(n for n in printed_numbers(logs[True]) if name in n.text)
-        found = reconstruct(capture, printed, TOKENS)
+        found = scored[name]
         places = dict(zip(found.position.tolist(), found.nats.tolist(), strict=True))
         assert places == pytest.approx(truth, abs=1e-5), name
 
 
 def test_a_row_that_weighs_one_is_as_good_as_a_softmax(run):
     """Seen by value where it was read, or picked from; others say nothing."""
-    capture, logs, _ = run
+    capture, _, _, scored = run
     widths = {}
-    for printed in printed_numbers(logs[True]):
-        found = reconstruct(capture, printed, TOKENS)
+    for name, found in scored.items():
         seen = int(capture.softmax_width[found.event].min())
-        widths[printed.text.split()[0]] = found.row_width if found.inferred else seen
+        widths[name] = found.row_width if found.inferred else seen
     normalised = {"rows_fsum", "whole_row", "by_hand", "minus_logit", "as_double"}
     normalised |= {"added_one_by_one", "one_row_at_a_time", "flattened_logs"}
     normalised |= {"digits_of_tensors", "head_in_pieces"}  # the same numbers as `by_hand`
-    normalised |= {"in_bits", "by_document"}
+    normalised |= {"in_bits", "by_document", "one_hot"}
 
     assert {name for name, width in widths.items() if width == V} == normalised
     assert {width for name, width in widths.items() if name not in normalised} == {0}

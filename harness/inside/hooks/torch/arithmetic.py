@@ -42,6 +42,9 @@ class Arithmetic:
         if not maps or not isinstance(out, Tensor) or self._added_up.taken(name, args, out):
             return
         if out.is_floating_point():
+            if name in MULTIPLY and all(m.loss < 0 for m in maps):
+                self._scores.picked_by_product(args, out)
+                return
             maps = [m for m in maps if m.loss >= 0]
         elif name not in KEEPS_IDS:
             return

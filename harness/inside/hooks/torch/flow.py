@@ -39,6 +39,7 @@ class TorchFlow:
             (names.MADE, rearrangement.made),
             (("__getitem__",), indexing.item),
             (names.GATHER, indexing.gathered),
+            (("one_hot",), indexing.one_hot),
             (names.MATMUL, scores.product),
             (("log_softmax",), scores.log_softmax),
             (("cross_entropy", "nll_loss"), scores.cross_entropy),

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from harness.inside.hooks.dynamo_compat import from_numpy, to_numpy
-from harness.inside.hooks.recording.position_maps import UNRELATED
+from harness.inside.hooks.recording.position_maps import UNRELATED, PositionMap
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.torch.scores import Scores
 from harness.inside.hooks.torch.transfer import Transfer, is_plain, on_host
@@ -17,7 +17,8 @@ class Indexing:
     """Their handlers."""
 
     def __init__(self, recorder: Recorder, scores: Scores) -> None:
-        self._maps, self._scores, self._clock = recorder.maps, scores, recorder.clock
+        self._recorder, self._maps, self._clock = recorder, recorder.maps, recorder.clock
+        self._scores = scores
         self._transfer = Transfer(recorder.maps)
 
     def item(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -60,6 +61,15 @@ class Indexing:
             dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else None)
             along_last = dim in (-1, source.ndim - 1)
             self._scores.picked(source, [index], out, _of_gather if along_last else None)
+
+    def one_hot(self, name: str, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        """The entry of each target is the place of the target, so that a product picks it."""
+        ids = args[0] if args else kwargs.get("input", kwargs.get("tensor"))
+        places = self._recorder.positions(ids) if isinstance(ids, Tensor) else None
+        if places is None or out.device.type != "cpu" or not (places >= 0).any():
+            return
+        at = np.where(to_numpy(out) == 1, places[..., None], np.int32(-1))
+        self._maps.put(out, PositionMap(at.astype(np.int32)))
 
 
 def _of_gather(of_rows: Any) -> Any:

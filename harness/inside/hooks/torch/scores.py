@@ -75,6 +75,19 @@ class Scores:
                     self._recorder.rows.look(picked, source, index)
                 return
 
+    def picked_by_product(self, args: Any, out: Tensor) -> None:
+        """Rows times rows that are one at their target and zero elsewhere."""
+        for rows, hot in ((args[0], args[1]), (args[1], args[0])):
+            mapped = self._maps.related(hot) if isinstance(hot, Tensor) else None
+            if mapped is None or not isinstance(rows, Tensor) or not rows.is_floating_point():
+                continue
+            is_row = mapped.positions.shape == tuple(rows.shape) and rows.ndim > 1
+            if is_row and _one_a_row(mapped.positions):
+                picked = self._picked(
+                    rows, out, mapped.positions, lambda of_rows: of_rows[..., None]
+                )
+                self._maps.put(out, picked)
+
     def _picked(
         self,
         source: Tensor,
@@ -212,6 +225,10 @@ class Scores:
             clock.list_of(out, mapped.positions.tolist())
         elif isinstance(out, int) and mapped.positions.size == 1:
             clock.touch(int(mapped.positions.reshape(-1)[0]))
+
+
+def _one_a_row(positions: Positions) -> bool:
+    return bool(((positions >= 0).sum(-1) <= 1).all())
 
 
 def _as_it_is(rows: Any) -> Any:
