@@ -139,7 +139,9 @@ class Rewriter(ast.NodeTransformer):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in ("super", "locals", "globals", "vars", "eval"):
             return node
-        account = self._account(node.func.value) if _appends(node) else ""
+        account = ""
+        if isinstance(node.func, ast.Attribute) and _appends(node):
+            account = self._account(node.func.value)
         self.generic_visit(node)
         if ast.unparse(node) in ("dict(os.environ)", "dict(environ)"):
             node.func, node.args = ast.Attribute(node.args[0], "copy", ast.Load()), []
