@@ -228,8 +228,10 @@ def _denominator(whole: Whole, printed: Printed) -> Iterator[Finding]:
     found = compared(printed, nats, (implied, ours, allowed, 0.0), account.tokens)
     every = whole.stream_bytes / account.tokens
     ends = account.in_tail * whole.most_bytes / account.tokens  # which may be in neither
-    is_of_all = found.status is Status.FAIL and abs(implied - every) <= allowed + ends
-    yield of_all(found, account.tokens, whole.scope.targets) if is_of_all else found
+    near = allowed + ends
+    is_of_all = abs(implied - every) <= near < abs(every - ours)
+    failed = found.status is Status.FAIL
+    yield of_all(found, account.tokens, whole.scope.targets) if failed and is_of_all else found
     if whole.raw is not None:
         yield _raw(whole, whole.raw, implied, allowed)
 
