@@ -1,6 +1,7 @@
 """The script in two processes, where it hands anything from one rank to another.
 
-One run shows what they tell each other. Where that is anything before the last score, other tokens
+One run on a few ids shows what they tell each other: a pair of tokens that one rank counted is met
+again where another one scores. Where that is anything before the last score, others of these ids
 are put where no rank had scored yet; a repeat and a second future only where a score moved, three
 repeats more where two runs differ.
 Guarantees: a script that knows no ranks costs nothing. Does not cover: more than two ranks, and
@@ -11,17 +12,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
+from harness.arrays import Tokens
 from harness.checks.future import downgrade_if_model_selection
 from harness.checks.ranks import RankChange, RankCut, choose_rank_cut, compare_ranks
-from harness.experiments.altered import changed
+from harness.experiments.altered import only_few
 from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
+from harness.streams.distributions import Uniform
 from harness.streams.drawn import SourceStream
+from harness.streams.pure import drawn_alone
 from harness.tolerances import BAND_RUNS
 from harness.trace.ranks import rank_order
 from harness.trace.script_run import ScriptRun
 
 RANKS = 2
+IDS = 16  # that the stream holds: a window of 32 tokens has each of them twice
 NAME = RunName(RunKind.RANKS)
 
 
@@ -39,7 +46,7 @@ class TwoRanks(Experiment):
         elif base.scored is None or not base.finished:
             evidence.skipped[NAME] = "the number of one rank was not reproduced"
         else:
-            self._run(NAME, base.source)
+            self._run(NAME, self._few_ids())
             why = self._compared()
             if why:
                 evidence.skipped.setdefault(NAME, why)
@@ -92,12 +99,21 @@ class TwoRanks(Experiment):
             self.evidence.ranks = RankChange(RANKS, exchanged, future)
 
     def _future(self, cut: RankCut, number: int) -> None:
-        stream = changed(self.evidence.base.source, cut.changed, self.seed + number)
+        stream = only_few(self._few_ids(), cut.changed, self._ids(), self.seed + number)
         self._run(RunName(RunKind.RANKS_FUTURE, number), stream)
 
     def _repeats(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            self._run(RunName(RunKind.RANKS_REPEAT, number), self.evidence.base.source)
+            self._run(RunName(RunKind.RANKS_REPEAT, number), self._few_ids())
+
+    def _few_ids(self) -> SourceStream:
+        """As long as the base run's: what one rank adds to a table another one looks up at once."""
+        like = self.evidence.base.source
+        return drawn_alone(Uniform(ids=self._ids()), like, len(like.tokens), self.seed)
+
+    def _ids(self) -> Tokens:
+        every, rng = self.evidence.base.source.ordinary, np.random.default_rng([self.seed, 0x4A2])
+        return np.sort(rng.choice(every, min(IDS, len(every)), replace=False))
 
     def _run(self, name: RunName, stream: SourceStream) -> None:
         self.runner.make({name: partial(self.driver.run, name, stream, ranks=RANKS)})

@@ -41,27 +41,24 @@ def pure_stream(
     ids: Tokens | None = None,  # (K,) that are drawn; None: every ordinary one
 ) -> PureStream:
     """One draw of both."""
-    law = Uniform(ids=ids)
+    law, n_tokens = Uniform(ids=ids), (len(like.tokens) - 1) * TIMES + 1
     if like.row_tokens:
-        return _in_rows(law, like, seed, train_tokens)
-    stream = _drawn(law, like, (len(like.tokens) - 1) * TIMES + 1, seed, split=0)
-    return PureStream(stream, _drawn(law, like, train_tokens, seed, split=1).tokens)
+        n_tokens = len(like.tokens)  # a script that reads rows is told how many it scores
+    stream = drawn_alone(law, like, n_tokens, seed)
+    return PureStream(stream, drawn_alone(law, like, train_tokens, seed, split=1).tokens)
 
 
-def _in_rows(law: Uniform, like: SourceStream, seed: int, train_tokens: int) -> PureStream:
-    """As many rows as `like` has: a script that reads rows is told how many it scores."""
+def drawn_alone(
+    law: Uniform, like: SourceStream, n_tokens: int, seed: int, split: int = 0
+) -> SourceStream:
+    """Of one law, in documents of one length, or in rows as `like`."""
     boundary = int(like.tokens[like.starts[0]])
-    parts = [
-        draw([law], rows_of(n, like.row_tokens, (1,)), like.ordinary, boundary, seed, split)
-        for split, n in enumerate((len(like.tokens), train_tokens))
-    ]
-    return PureStream(replace(parts[0], row_tokens=like.row_tokens), parts[1].tokens)
-
-
-def _drawn(law: Uniform, like: SourceStream, n_tokens: int, seed: int, split: int) -> SourceStream:
+    if like.row_tokens:
+        plan = rows_of(n_tokens, like.row_tokens, (1,))
+        stream = draw([law], plan, like.ordinary, boundary, seed, split)
+        return replace(stream, row_tokens=like.row_tokens)
     whole = max(1, round(n_tokens / DOCUMENT_TOKENS))
     lengths = np.full(whole, DOCUMENT_TOKENS, np.int64)
     lengths[-1] += n_tokens - lengths.sum()
     plan = Schedule(lengths, np.zeros(whole, np.int64))
-    boundary = int(like.tokens[like.starts[0]])
     return draw([law], plan, like.ordinary, boundary, seed, split)
