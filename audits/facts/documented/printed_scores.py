@@ -37,7 +37,7 @@ _PROGRESS = re.compile(
 _DIAGNOSTIC = re.compile(
     r"diagnostic|debug|candidate|resum|neural_only|nn[_-]only|llm[_-]only|_off\b|\bbaseline\b"
     r"|post[-_ ]?(?:ema|swa)\b|pre[-_ ]?ema|(?:ema|swa)_eval|raw model|best_averag|using .*weights"
-    r"|ema:applying|target|threshold|warm_?up",
+    r"|ema:applying|\btarget(?:[-_ ]?(?:val[-_])?(?:bpb|loss|nll|score))?\b|threshold|warm_?up",
     re.IGNORECASE,
 )
 _PRE_QUANT = re.compile(r"pre[-_ ]?quant|unquantized|float_|fp32_eval", re.IGNORECASE)

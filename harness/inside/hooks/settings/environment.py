@@ -120,7 +120,9 @@ def _default_beside(frame: FrameType, key: str) -> object:
 
 
 def _loaded_behind(frame: FrameType) -> list[Any]:
-    """What this line and the next one load behind the look-up; numbers of this line, too."""
+    """What this line and the next one load behind the look-up; numbers of this line, too, but 0 and
+    1: they are a loop's own (`int(os.environ[k]) for k in keys if k in os.environ`), or no size.
+    """
     found = []
     for one in _instructions(frame.f_code):
         line = one.positions.lineno if one.positions else None
@@ -130,4 +132,4 @@ def _loaded_behind(frame: FrameType) -> list[Any]:
             found.append(frame.f_locals.get(one.argval))
         elif one.opname in _CONSTANTS and line == frame.f_lineno:
             found.append(one.argval if type(one.argval) in (int, float) else None)
-    return found
+    return [value for value in found if not (type(value) is int and value in (0, 1))]
