@@ -14,9 +14,9 @@ token costs more numbers than another. The network must know the few ids that th
 more training steps than elsewhere.
 
 Guarantees: nobody beats the source, a model of bytes neither, since the words begin with a space
-and so the bytes tell them apart; a denominator that is off by a fifth flags nobody, and is not in
-question where recorded scores come to the number. Does not cover: mixtures that are switched off,
-vocabularies without words, a claim that the folder's own submission.json does not name.
+and so the bytes tell them apart; a denominator that is off by three bytes a token flags nobody, and
+is not in question where recorded scores come to the number. Does not cover: mixtures that are
+switched off, vocabularies without words, a claim that the folder's submission.json does not name.
 """
 
 import math
@@ -40,7 +40,7 @@ LONG_WORD = re.compile("▁[A-Za-z]{3,}")
 LETTER = re.compile("[a-z]")
 WORDS = 32
 LETTERS = 26
-DENOMINATOR = 1.2  # bytes that a script may count for each canonical one: two a space, and more
+MORE_BYTES = 3  # a token, counted beyond its own: a space sign of three bytes, and a space
 NEARLY_ALL = 0.9  # of the stream, scored once each
 OFF = 0.01  # relative: more than a denominator differs in honest scripts
 RULE = "NORM-5"
@@ -108,7 +108,7 @@ def check_spread(
     if control.claimed < control.source:
         text = f"{text}, and {control.text}: impossible, and not for the spreading alone"
         return _status(Status.UNKNOWN, text, finding)
-    even = "by its recorded scores" if worst.recorded else "even with a fifth more bytes"
+    even = "by its recorded scores" if worst.recorded else "even with three more bytes a token"
     text = (
         f"{text}: {worst.log_e:.1f} nats better than the source {even}"
         f" (threshold {THRESHOLD_NATS:.1f}); {control.text}, where a token is one byte:"
@@ -154,7 +154,8 @@ def _spread(claim: Printed, run: ScriptRun | None) -> Spread | None:
     tokens = len(run.source.tokens) - 1
     claimed = same[-1].bits_per_byte * math.log(2) * run.n_bytes
     source = -float(run.source.log_q[1:].sum())
-    by_bytes, by_scores = source - claimed * DENOMINATOR, _by_scores(same[-1], run)
+    more = 1 + MORE_BYTES * tokens / run.n_bytes
+    by_bytes, by_scores = source - claimed * more, _by_scores(same[-1], run)
     log_e, name = max(by_bytes, by_scores), run.source.distributions[0]
     each = claimed / tokens, source / tokens
     return Spread(claim, name, *each, log_e, recorded=by_scores > by_bytes)

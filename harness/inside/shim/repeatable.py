@@ -31,7 +31,7 @@ def install() -> None:
     options.fill_uninitialized_memory = False  # it costs a write of each new tensor
     torch.backends.cuda.enable_cudnn_sdp(False)  # its gradients do not repeat
     warnings.filterwarnings("ignore", message=".*(deterministic|may also be overridden)")
-    if hasattr(_library, "get_kernel"):  # since 2.9
+    if torch.cuda.is_available() and hasattr(_library, "get_kernel"):  # since 2.9
         for name in _GRADIENTS:
             _require_repeatable(name)
 
