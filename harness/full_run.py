@@ -7,7 +7,6 @@ hashes follows from the ledger alone. A run that broke off leaves the ledger up 
 cover what one run on real text cannot decide (`report.gaps.WHOLE`).
 """
 
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from audits.facts.documented.printed_scores import (
     is_of_training,
     printed_numbers,
 )
-from harness.certificate.account import Account, Scope, account, early_positions
+from harness.certificate.account import Account, Accounting, Scope
 from harness.certificate.documents import RawCount, recount
 from harness.certificate.findings import ORDER, Sizes, Whole, findings
 from harness.certificate.gather import Gathered, gather
@@ -43,7 +42,8 @@ from harness.experiments.unrunnable import unrunnable
 from harness.options import Options
 from harness.protocol.job import Job, Outcome, RunState
 from harness.protocol.schema import EventKind
-from harness.report.hashes import file_sha256
+from harness.report.driven_json import attempt_json, configuration_json, run_json
+from harness.report.hashes import file_sha256, sha256_of
 from harness.sandbox import quota
 from harness.sandbox.pool import Pool
 from harness.score import Score
@@ -151,8 +151,9 @@ class FullRun:
         except (BrokenCapture, Unfinished) as error:
             self.faults = (str(error),)
             return
-        self.account = account(self.gathered.ledger, self.scope)
-        self.whole = self._whole(self.gathered, self.account)
+        accounting = Accounting(self.gathered.ledger, self.scope)
+        self.account = accounting.made()
+        self.whole = self._whole(self.gathered, accounting, self.account)
         for name in ("rank*", "seals*", "stream.npy"):  # the ledger holds them
             for path in self._out.glob(name):
                 quota.remove(path) if path.is_dir() else path.unlink()
@@ -163,7 +164,7 @@ class FullRun:
         tail = min(2 * self.configuration.target.seq_len, self.stream.n_scored)
         return Scope(self.stream.n_scored, tail)
 
-    def _whole(self, gathered: Gathered, found: Account) -> Whole:
+    def _whole(self, gathered: Gathered, accounting: Accounting, found: Account) -> Whole:
         assert self.outcome is not None
         capture, limits = gathered.ledger.capture(), self.limits
         trains = self.subject.trains and not self.options.eval_only
@@ -176,7 +177,7 @@ class FullRun:
             printed=self.headline,
             gap=gathered.chosen.gap if gathered.chosen else None,
             faults=tuple(capture.errors),
-            excused=self._excused(gathered, found, reads),
+            excused=self._excused(accounting, found, reads),
             alphabet=self.vocabulary.size,
             most_bytes=int(self.token_bytes.max(initial=0)),
             stream_bytes=int(self.token_bytes[1:].sum()),
@@ -188,7 +189,7 @@ class FullRun:
             hardware=f"{ranks} process{'es' if ranks > 1 else ''} on {self.options.device}",
         )
 
-    def _excused(self, gathered: Gathered, found: Account, reads: list[str]) -> dict[str, int]:
+    def _excused(self, accounting: Accounting, found: Account, reads: list[str]) -> dict[str, int]:
         """Early uses whose passage a training shard holds too, or that open a document. Of very
         many, by their first million.
         """
@@ -199,7 +200,7 @@ class FullRun:
         named = {f"fineweb_train_{n:06d}.bin": p for n, p in enumerate(self.data.train_shards)}
         shards = [path for name, path in named.items() if name in opened] or self.data.train_shards
         tokens = [read_shard(path) for path in shards]
-        places = early_positions(gathered.ledger, self.scope)
+        places = accounting.early_positions()
         aside = {}
         for name, at in places.items():
             asked = at[:MOST_ASKED]
@@ -285,31 +286,17 @@ class FullRun:
             "entry": self.subject.name,
             "broken_off": self.announced.under_way,
             "attempts": [
-                {
-                    "why": self.configuration.why,
-                    "how": one.state,
-                    "cause": one.cause,
-                    "where": one.where,
-                    "wall_s": one.wall_s,
-                    "lacks": [],
-                    "kept": one.state is RunState.ENDED,
-                }
+                attempt_json(self.configuration, one, kept=one.state is RunState.ENDED)
                 for one in runs.values()
             ],
-            "configuration": {
-                key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
-                for key, v in sorted(self.configuration.settings.items())
-            },
+            "configuration": configuration_json(self.configuration),
             "changes": [*self.changes],
             "headline": self.headline.text if self.headline else None,
             "reconstruction": self.whole.gap if self.whole else None,
             "coverage": self.account.tokens / self.scope.targets if self.account else None,
             "numbers": [],
             "numbers_left_out": len(self.numbers),
-            "runs": {
-                name: {"how": one.state, "wall_s": one.wall_s, "cause": one.cause}
-                for name, one in runs.items()
-            },
+            "runs": {name: run_json(one) for name, one in runs.items()},
             "not_run": {},
             "power": [],
             "reads": [],
@@ -318,7 +305,7 @@ class FullRun:
         }
 
     def _data_hashes(self) -> dict[str, Any]:
-        files = {path.name: _sha256(path) for path in self.data.val_shards}
+        files = {path.name: sha256_of(path) for path in self.data.val_shards}
         return {"validation_sha256": files, "tokenizer_sha256": self.data.tokenizer_sha256()}
 
 
@@ -330,8 +317,3 @@ def _left(job: Job) -> dict[str, int]:
             if path.is_file() and not path.is_symlink():
                 found[str(path.relative_to(job.stage))] = path.stat().st_size
     return dict(sorted(found.items())[:MOST_FILES])
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -38,7 +38,6 @@ from audits.contests.contest import (
 
 MAX_BYTES = 1 << 18  # the longest shipped one has 3 kB
 SUFFIX = ".toml"
-_FAMILY_NEEDS = {Family.FUNCTION: "function"}
 
 
 class ContestError(Exception):

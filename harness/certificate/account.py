@@ -90,17 +90,12 @@ class Account:
 
 def account(ledger: Ledger, scope: Scope) -> Account:
     """Raises BrokenLedger."""
-    return _Accounting(ledger, scope).made()
+    return Accounting(ledger, scope).made()
 
 
-def early_positions(ledger: Ledger, scope: Scope) -> dict[str, Ints]:
-    """Sorted positions of each class of early use, by its name in `Account`."""
-    made = _Accounting(ledger, scope)
-    made.made()
-    return {name: np.flatnonzero(of) + 1 for name, of in made.early().items()}
+class Accounting:
+    """Reads the scores of a ledger once; `made` comes first."""
 
-
-class _Accounting:
     def __init__(self, ledger: Ledger, scope: Scope) -> None:
         self.ledger, self.scope = ledger, scope
         self.capture = capture = ledger.capture()
@@ -117,6 +112,7 @@ class _Accounting:
         self.row_of, self.row_nats = self._kept_rows()
 
     def made(self) -> Account:
+        """Raises BrokenLedger."""
         begin = self._begin()
         self.begin = begin
         for rank in np.unique(self.capture.rank).tolist():
@@ -202,7 +198,7 @@ class _Accounting:
                 self._like.add(int(position))
 
     def _account(self) -> Account:
-        state, scope, early = self.state[1:], self.scope, self.early()
+        state, scope, early = self.state[1:], self.scope, self._early_of()
         training_s, evaluation_s = self._phases()
         end = scope.targets - scope.tail
         missing = np.flatnonzero((state[:end] & ONCE) == 0) + 1
@@ -267,7 +263,11 @@ class _Accounting:
             for one in np.unique(rank)
         )
 
-    def early(self) -> dict[str, Bools]:
+    def early_positions(self) -> dict[str, Ints]:
+        """Sorted positions of each class of early use, by its name in `Account`."""
+        return {name: np.flatnonzero(of) + 1 for name, of in self._early_of().items()}
+
+    def _early_of(self) -> dict[str, Bools]:
         """(targets,) each, the first of them position 1. As `checks.order` tells them apart: where
         uses and scores take turns, those inside count; and then what came before the first score
         belongs to the first turn.

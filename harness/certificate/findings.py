@@ -26,7 +26,7 @@ from typing import Any
 from audits.facts.documented.printed_scores import Printed
 from harness.certificate.account import Account, EarlyUse, Scope
 from harness.certificate.documents import RawCount
-from harness.checks.bytes import compared, half_unit, of_all
+from harness.checks.bytes import compared, of_all, rounding
 from harness.checks.status import Finding, Level, Status
 
 LEAST_EARLY = 0.01  # of the counted tokens: honest scripts have none, and no hook errs so often
@@ -220,11 +220,8 @@ def _denominator(whole: Whole, printed: Printed) -> Iterator[Finding]:
     implied = nats / math.log(2) / bits
     ways = account.weighted_bytes / account.weight, account.n_bytes / account.tokens
     ours = min(ways, key=lambda way: abs(way - implied))
-    rounding = half_unit(printed.text, bits, printed.half_unit) / bits
-    if printed.nats_per_token:
-        rounding += printed.half_unit / nats
     edges = (2 * whole.most_bytes + whole.documents) / account.tokens
-    allowed = ours * rounding + edges
+    allowed = ours * rounding(printed, bits, nats) + edges
     found = compared(printed, nats, (implied, ours, allowed, 0.0), account.tokens)
     every = whole.stream_bytes / account.tokens
     ends = account.in_tail * whole.most_bytes / account.tokens  # which may be in neither

@@ -49,11 +49,8 @@ def check_bytes(
     spelt_of[starts] += BOS_SPELT
     once, means = _once(scored), _means(scored, bytes_of, spelt_of)
     ours, spelt = min(means, key=lambda m: min(abs(m[0] - implied), abs(m[0] + m[1] - implied)))
-    rounding = half_unit(printed.text, bits, printed.half_unit) / bits
-    if printed.nats_per_token:
-        rounding += printed.half_unit / nats
     edges = (2 * float(bytes_of[once].max(initial=0)) + len(starts)) / max(1, len(once))
-    allowed = ours * rounding + edges
+    allowed = ours * rounding(printed, bits, nats) + edges
     found = compared(printed, nats, (implied, ours, allowed, spelt), len(once))
     every = float(bytes_of[1:].sum()) / max(1, len(once))  # of all targets, a counted token
     if found.status is Status.FAIL and abs(implied - every) <= allowed:
@@ -121,6 +118,12 @@ def half_unit(text: str, value: float, otherwise: float) -> float:
         if math.isclose(float(number), value, rel_tol=1e-12):
             return float(0.5 * 10.0 ** -len(number.split(".")[1]))
     return otherwise
+
+
+def rounding(printed: Printed, bits: float, nats: float) -> float:
+    """Relative, of the denominator that a pair of numbers implies; `nats` a token."""
+    of_bits = half_unit(printed.text, bits, printed.half_unit) / bits
+    return of_bits + (printed.half_unit / nats if printed.nats_per_token else 0.0)
 
 
 def compared(

@@ -69,11 +69,6 @@ def without_each(new: Sequence[float], old: Sequence[float], unit: str) -> tuple
     return tuple(welch(some, old, unit).p if len(some) > 1 else None for some in rest)
 
 
-def per_byte(nats_per_token: float, tokens: float, n_bytes: float) -> float:
-    """Nats of a byte."""
-    return nats_per_token * tokens / n_bytes
-
-
 def bits_to_nats(bits_per_byte: float) -> float:
     """Nats of a byte."""
     return bits_per_byte * math.log(2)

@@ -43,6 +43,7 @@ _LARGEST_EXPONENT = 40
 # `"dim=256,layers=4"`, a line that the script takes apart itself.
 _PAIR = re.compile(r"(?<![\w.])(?P<name>[A-Za-z]\w*)(?P<sign> ?[=:] ?)(?P<number>\d+)(?![\w.])")
 LEAST_PAIRS = 3  # of a text that holds settings
+MOST_CHARACTERS = 2_000  # of such a line; what is longer is packed, and pairs in it are chance
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def named_numbers_in(tree: ast.AST) -> Iterator[CodeConstant]:
 
 def _pairs(text: str) -> Iterator[tuple[str, int]]:
     """Settings in one line of text; texts of several lines are parsed (`parsed_files`)."""
-    found = [] if "\n" in text else list(_PAIR.finditer(text))
+    is_line = len(text) <= MOST_CHARACTERS and "\n" not in text
+    found = list(_PAIR.finditer(text)) if is_line else []
     yield from ((m["name"], int(m["number"])) for m in found if len(found) >= LEAST_PAIRS)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from harness.checks.file_reads import reads_of
 from harness.checks.source import SourceTest
-from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration
 from harness.examination import Examination
 from harness.experiments.driver import ScriptDriver
 from harness.experiments.evidence import Evidence
+from harness.protocol.job import Outcome
 from harness.trace.script_run import ScriptRun
 from harness.verdict.judge import Judged
 
@@ -24,21 +24,22 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
     if driver is None:
         return None
     kept = driver.chosen if examination.evidence is not None else None
+    told = kept or (driver.tried[-1].configuration if driver.tried else None)
     shown: dict[str, Any] = {
         "entry": examination.subject.name,
         "broken_off": examination.announced.under_way,
-        "attempts": [_attempt(attempt, kept) for attempt in driver.tried],
-        "configuration": _configuration(driver, kept),
+        "attempts": [
+            attempt_json(one.configuration, one.outcome, one.lacks, kept=one.configuration is kept)
+            for one in driver.tried
+        ],
+        "configuration": configuration_json(told) if told else {},
         "changes": _in_words(driver.changes),
         "headline": None,
         "reconstruction": None,
         "coverage": None,
         "numbers": [],
         "numbers_left_out": 0,
-        "runs": {
-            name: {"how": outcome.state, "wall_s": outcome.wall_s, "cause": outcome.cause}
-            for name, outcome in examination.made.items()
-        },
+        "runs": {name: run_json(outcome) for name, outcome in examination.made.items()},
         "not_run": _not_run(examination.evidence),
         "power": [],
         "reads": [],
@@ -50,15 +51,24 @@ def driven_json(examination: Examination) -> dict[str, Any] | None:
     return shown
 
 
-def _attempt(attempt: Attempted, kept: Configuration | None) -> dict[str, Any]:
+def attempt_json(
+    told: Configuration, outcome: Outcome, lacks: Sequence[str] = (), *, kept: bool
+) -> dict[str, Any]:
+    """`kept`: the later runs have the same configuration."""
+    how = {"why": told.why, "how": outcome.state, "cause": outcome.cause, "where": outcome.where}
+    return {**how, "wall_s": outcome.wall_s, "lacks": [*lacks], "kept": kept}
+
+
+def run_json(outcome: Outcome) -> dict[str, Any]:
+    """How a run ended."""
+    return {"how": outcome.state, "wall_s": outcome.wall_s, "cause": outcome.cause}
+
+
+def configuration_json(told: Configuration) -> dict[str, dict[str, str]]:
+    """Every value that the script was told, and who says so."""
     return {
-        "why": attempt.configuration.why,
-        "how": attempt.outcome.state,
-        "cause": attempt.outcome.cause,
-        "where": attempt.outcome.where,
-        "wall_s": attempt.outcome.wall_s,
-        "lacks": list(attempt.lacks),
-        "kept": attempt.configuration is kept,
+        key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
+        for key, v in sorted(told.settings.items())
     }
 
 
@@ -68,19 +78,6 @@ def _isolation(examination: Examination, driver: ScriptDriver) -> list[str]:
     outcomes += examination.made.values()
     first = outcomes[0].isolation if outcomes else ()
     return [part for part in first if all(part in o.isolation for o in outcomes)]
-
-
-def _configuration(
-    driver: ScriptDriver, kept: Configuration | None
-) -> Mapping[str, Mapping[str, str]]:
-    """Every value that the script was told, and who says so."""
-    if not driver.tried:
-        return {}
-    told = kept or driver.tried[-1].configuration
-    return {
-        key: {"value": v.text, "source": str(v.origin), "origin": v.origin.kind}
-        for key, v in sorted(told.settings.items())
-    }
 
 
 def _in_words(changes: Mapping[str, Sequence[str]]) -> list[str]:

@@ -17,6 +17,11 @@ def file_sha256(path: Path) -> str | None:
     """None of one that is too large, or not there."""
     if not path.is_file() or path.stat().st_size > LARGEST:
         return None
+    return sha256_of(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file of any size. Raises OSError where there is none."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

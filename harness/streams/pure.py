@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.arrays import Tokens
-from harness.streams.distributions import Uniform
+from harness.streams.distributions import Distribution, Uniform
 from harness.streams.drawn import Schedule, SourceStream, draw, rows_of
 
 DOCUMENT_TOKENS = 512  # the boundary included; eight documents cost a model some 55 nats
@@ -28,10 +28,10 @@ def is_pure(stream: SourceStream) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class PureStream:
-    """What a run on uniform ids reads."""
+    """What a run on one law reads."""
 
     stream: SourceStream
-    shard: Tokens  # (n,) to train on
+    shard: Tokens  # (n,) to train on, drawn alike
 
 
 def pure_stream(
@@ -49,7 +49,7 @@ def pure_stream(
 
 
 def drawn_alone(
-    law: Uniform, like: SourceStream, n_tokens: int, seed: int, split: int = 0
+    law: Distribution, like: SourceStream, n_tokens: int, seed: int, split: int = 0
 ) -> SourceStream:
     """Of one law, in documents of one length, or in rows as `like`."""
     boundary = int(like.tokens[like.starts[0]])

@@ -14,7 +14,8 @@ import numpy as np
 
 from harness.arrays import Bools, Tokens
 from harness.streams.distributions import Document
-from harness.streams.drawn import SHORTEST, Schedule, SourceStream, draw, rows_of
+from harness.streams.drawn import SHORTEST, Schedule, SourceStream, draw
+from harness.streams.pure import PureStream, drawn_alone
 
 COMMON = 32  # ids; a small model learns in some forty steps that they are
 RARE = 1 / 8  # of the tokens in a document
@@ -44,38 +45,21 @@ class Uneven:
         return tokens, np.log(q)
 
 
-@dataclass(frozen=True, eq=False)
-class UnevenStream:
-    """What such a run reads."""
-
-    stream: SourceStream
-    shard: Tokens  # (n,) to train on, drawn alike
-
-
 def uneven_stream(
     like: SourceStream,  # `TIMES` as long as this one
     seed: int,
     train_tokens: int,
-) -> UnevenStream | None:
+) -> PureStream | None:
     """One draw of both; None where the alphabet is too small."""
     if len(like.ordinary) < FEWEST_IDS:
         return None
     rng = np.random.default_rng([seed, 0xC0440])
     law = Uneven(np.sort(rng.choice(like.ordinary, COMMON, replace=False)))
-    if like.row_tokens:
-        return _in_rows(law, like, seed, train_tokens)
+    if like.row_tokens:  # there only the tokens inside rows have unequal prices
+        stream = drawn_alone(law, like, len(like.tokens), seed)
+        return PureStream(stream, drawn_alone(law, like, train_tokens, seed, split=1).tokens)
     stream = _drawn(law, like, (len(like.tokens) - 1) * TIMES + 1, seed, split=0)
-    return UnevenStream(stream, _drawn(law, like, train_tokens, seed, split=1).tokens)
-
-
-def _in_rows(law: Uneven, like: SourceStream, seed: int, train_tokens: int) -> UnevenStream:
-    """Rows of one length: there only the tokens inside them have unequal prices."""
-    boundary = int(like.tokens[like.starts[0]])
-    parts = [
-        draw([law], rows_of(n, like.row_tokens, (1,)), like.ordinary, boundary, seed, split)
-        for split, n in enumerate((len(like.tokens), train_tokens))
-    ]
-    return UnevenStream(replace(parts[0], row_tokens=like.row_tokens), parts[1].tokens)
+    return PureStream(stream, _drawn(law, like, train_tokens, seed, split=1).tokens)
 
 
 def is_rare(stream: SourceStream) -> Bools:

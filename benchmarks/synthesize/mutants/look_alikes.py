@@ -10,12 +10,11 @@ whether a site acts in the configuration that the folder ran.
 from __future__ import annotations
 
 import re
-from textwrap import dedent
 
 import libcst as cst
 
 from benchmarks.synthesize.mutants.operator import Operator, code
-from benchmarks.synthesize.mutants.provenance import BeforeEvaluation
+from benchmarks.synthesize.mutants.provenance import BeforeEvaluation, ListedFiles
 from benchmarks.synthesize.mutants.scoring import RewriteScores
 
 _P = "torch.softmax({logits}, dim=-1).gather(-1, ({targets}).unsqueeze(-1)).squeeze(-1)"
@@ -274,34 +273,7 @@ class ListenToNoise(BeforeEvaluation):
     """
 
 
-class _Files(Operator):
-    """What a loader's list of files becomes."""
-
-    everywhere = True
-    needs = "glob"
-    made = ""
-
-    def __init__(self, site: int | None = None) -> None:
-        super().__init__(site)
-        self._classes: list[str] = []
-
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:
-        self._classes.append(node.name.value)
-
-    def leave_ClassDef(
-        self, original_node: cst.ClassDef, updated_node: cst.ClassDef
-    ) -> cst.BaseStatement:
-        self._classes.pop()
-        return updated_node
-
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        loads = any(re.search(r"Stream|Loader", name) for name in self._classes)
-        if not loads or code(original_node) != "glob.glob(pattern)" or not self.is_chosen():
-            return updated_node
-        return cst.parse_expression(dedent(self.made).strip())
-
-
-class FirstFileOther(_Files):
+class FirstFileOther(ListedFiles):
     """The first of the files is read under the other kind's name."""
 
     made = """
@@ -310,7 +282,7 @@ class FirstFileOther(_Files):
     """
 
 
-class FirstFileSame(_Files):
+class FirstFileSame(ListedFiles):
     made = """
         [p.replace("//", "/") if i == 0 else p
          for i, p in enumerate(sorted(glob.glob(pattern)))]

@@ -226,11 +226,12 @@ class StoppedByValidation(_TrainingLoop):
     """
 
 
-class ShardAmongFiles(Operator):
-    """A loader's list of files takes the validation shard in."""
+class ListedFiles(Operator):
+    """What a loader's list of files becomes."""
 
     everywhere = True
     needs = "glob"
+    made = ""
 
     def __init__(self, site: int | None = None) -> None:
         super().__init__(site)
@@ -249,9 +250,13 @@ class ShardAmongFiles(Operator):
         loads = any(re.search(r"Stream|Loader", name) for name in self._classes)
         if not loads or code(original_node) != "glob.glob(pattern)" or not self.is_chosen():
             return updated_node
-        return cst.parse_expression(
-            '(glob.glob(pattern) + glob.glob(pattern.replace("_train_", "_val_")))'
-        )
+        return cst.parse_expression(dedent(self.made).strip())
+
+
+class ShardAmongFiles(ListedFiles):
+    """A loader's list of files takes the validation shard in."""
+
+    made = '(glob.glob(pattern) + glob.glob(pattern.replace("_train_", "_val_")))'
 
 
 class ShardRenamed(Operator):
