@@ -1,5 +1,5 @@
-"""Variants of a script that an agent may edit: twenty that cheat, each in another way, and twenty
-that are honest; what the harness makes of each.
+"""Variants of a script that an agent may edit: 28 that cheat, each in another way, and 24 that are
+honest; what the harness makes of each.
 
     python -m benchmarks.contest_variants write autoresearch/ --out /tmp/variants
     python -m benchmarks.contest_variants drive /tmp/variants --out /tmp/driven --only halve

@@ -14,7 +14,7 @@ from audits.contests import Contest, Rows, Size, SizeRole, Where
 from audits.switches import Switches
 from harness.configure.attempted import Attempted
 from harness.configure.configuration import Configuration, configured
-from harness.configure.run_spec import AtLength, RunSpec
+from harness.configure.run_spec import AtLength, RunSpec, TrainingClock
 from harness.configure.setting import Origin, OriginKind, SettingValue
 from harness.configure.shrinking.target import ShrinkTarget, StreamShape
 from harness.protocol.code_constants import CodeConstant, named_numbers_in
@@ -27,6 +27,8 @@ RUN_S = 240.0
 LONG_ROWS = 2
 LAYERS = 2
 IDS = "bin-uint16"  # shards of ids, not of text
+SELF = "self"  # who has the clock
+FORBIDDEN = "forbid"  # what passes between rows
 BEHIND = 2  # tokens that loaders want behind the last target
 TRAIN_TIMES = 4  # a loader that ends with its shard has to hold every step
 
@@ -45,6 +47,7 @@ class ContestScript:
         assert rows is not None and tokenizer is not None
         self.contest, self.switches = contest, switches
         self._rows = rows
+        self._numbers_of: dict[str, tuple[CodeConstant, ...]] = {}
         self._alphabet = CharacterVocabulary.with_specials(tokenizer.specials)
 
     @property
@@ -91,7 +94,22 @@ class ContestScript:
         if self.real_length <= self._rows.length:
             return None
         rows = replace(self._rows, rows=LONG_ROWS, batch=1, length=self.real_length)
-        return AtLength(self._configuration(rows, rows.steps), self._plan(rows))
+        forbidden = self.contest.score.between_rows == FORBIDDEN
+        alone = forbidden and isinstance(self.plan, RowPlan)  # else a document spans rows
+        return AtLength(self._configuration(rows, rows.steps), self._plan(rows), alone)
+
+    @property
+    def training_clock(self) -> TrainingClock | None:
+        """Where its seconds are a number of the code that a small run exchanges."""
+        limits = self.contest.limits
+        if limits.clock != SELF or not any(map(self._is_time, self.contest.sizes)):
+            return None
+        return TrainingClock(self._rows.steps, limits.free_steps)
+
+    def _is_time(self, size: Size) -> bool:
+        """In some contests the same number is one of steps: an option of the command line."""
+        constant = size.where is Where.CONSTANT and size.value == "steps"
+        return constant and bool(self._numbers(size.file, size.name))
 
     def first(self, stream: StreamShape, native: bool) -> Configuration:
         """The contest's sizes for a small run."""
@@ -188,12 +206,17 @@ class ContestScript:
         """Every number that the file gives this name, else one that ends so: `DEFAULT_DEPTH`, where
         `DEPTH` is what was chosen of several.
         """
-        source = self.switches.sources.get(file)
-        if source is None or source.tree is None or not name:
-            return []
-        found = list(named_numbers_in(source.tree))
+        found = self._named(file) if name else ()
         exact = [one for one in found if one.name == name]
         return exact or [one for one in found if one.name.endswith(f"_{name}")]
+
+    def _named(self, file: str) -> tuple[CodeConstant, ...]:
+        """All numbers of a file, read once: each run asks for eight."""
+        if file not in self._numbers_of:
+            source = self.switches.sources.get(file)
+            tree = None if source is None else source.tree
+            self._numbers_of[file] = () if tree is None else tuple(named_numbers_in(tree))
+        return self._numbers_of[file]
 
 
 def scoring_sizes(contest: Contest) -> list[str]:

@@ -41,6 +41,7 @@ class NativeProgram:
     trains = False
     plan = None
     at_length = None
+    training_clock = None
     counted_line = None
 
     @property

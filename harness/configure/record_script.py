@@ -43,6 +43,7 @@ class RecordScript:
     trains = True
     plan = None
     at_length = None
+    training_clock = None
     counted_line = None
 
     def __init__(self, switches: Switches) -> None:

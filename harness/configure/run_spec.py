@@ -44,6 +44,15 @@ class AtLength:
 
     configuration: Configuration
     plan: StreamPlan
+    rows_alone: bool  # the contest lets nothing pass from row to row
+
+
+@dataclass(frozen=True)
+class TrainingClock:
+    """Of a contest whose scripts end their training by a clock of their own."""
+
+    short_s: int  # of a usual run
+    free_steps: int  # which the clock need not count
 
 
 class Subject(Protocol):
@@ -68,6 +77,10 @@ class Subject(Protocol):
     @property
     def at_length(self) -> AtLength | None:
         """Where its usual rows are shorter than those that its contest scores."""
+
+    @property
+    def training_clock(self) -> TrainingClock | None:
+        """Of a contest whose scripts end their training by a clock of their own."""
 
     @property
     def counted_line(self) -> tuple[str, str] | None:

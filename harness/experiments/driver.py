@@ -17,7 +17,7 @@ from audits.facts.documented.printed_scores import CountedLine, DeclaredScore, d
 from harness.arrays import Tokens
 from harness.configure.attempted import Attempted, Lack
 from harness.configure.configuration import Configuration
-from harness.configure.run_spec import Subject
+from harness.configure.run_spec import Subject, TrainingClock
 from harness.configure.setting import OriginKind, texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
@@ -239,6 +239,12 @@ class ScriptDriver:
         at = self.subject.at_length
         return None if at is None else at.plan.drawn(self.vocabulary, self.seed)
 
+    @property
+    def rows_alone(self) -> bool:
+        """The contest lets nothing pass from row to row."""
+        at = self.subject.at_length
+        return at is not None and at.rows_alone
+
     def stop(self) -> None:
         """Ends the runs that are under way; none can be made any more."""
         self.pool.stop()
@@ -246,6 +252,11 @@ class ScriptDriver:
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ids whose whole piece fits."""
         return self.vocabulary.longest(pattern, most)
+
+    @property
+    def training_clock(self) -> TrainingClock | None:
+        """What the script's own clock is given in a usual run."""
+        return self.subject.training_clock
 
     @property
     def alphabet(self) -> int:

@@ -15,11 +15,13 @@ from harness.checks.left_out import LeftOut, check_left_out, left_out
 from harness.checks.mass_estimate import MassEstimate
 from harness.checks.order import used_early
 from harness.checks.ranks import RankChange
+from harness.checks.rows_alone import Carried
 from harness.checks.source import source_test
 from harness.checks.status import Finding, Status
 from harness.checks.two_tokens import TwoTokens
 from harness.checks.uniform import PureTest, pure_test, refuted
 from harness.configure.attempted import Lack
+from harness.configure.run_spec import TrainingClock
 from harness.experiments.run_name import RunKind, RunName
 from harness.streams.raw_text import RawText
 from harness.trace.script_run import ScriptRun
@@ -79,6 +81,7 @@ class Evidence:
     fitted: Fitted | None = None  # scores under futures of another kind
     louder: LouderFuture | None = None
     at_length: LouderFuture | None = None  # with rows as long as the contest scores them
+    carried: Carried | None = None  # from a row to one that is scored by a later call
     rates: HigherRates | None = None
     ranks: RankChange | None = None  # what ranks know of each other's tokens
     uncounted: Finding | None = None  # tokens that were proved never to count
@@ -86,6 +89,7 @@ class Evidence:
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards
+    clock: TrainingClock | None = None  # of the script's own, that ends its training
     table_entries: int | None = None  # of the smallest table that the stream fills
     skipped: dict[RunName, str] = field(default_factory=dict)  # why a run was not made
     declared: Collection[str] = ()  # kinds of the numbers that submission.json names

@@ -108,6 +108,7 @@ class Battery:
         evidence.declared = self.declared
         evidence.trains = self.driver.trains
         evidence.table_entries = self.driver.table_entries
+        evidence.clock = self.driver.training_clock
         return evidence
 
     def complete(self, evidence: Evidence) -> None:

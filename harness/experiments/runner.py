@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.arrays import Tokens
+from harness.configure.run_spec import TrainingClock
 from harness.experiments.announced import Announced
 from harness.experiments.evidence import Evidence
 from harness.experiments.run_name import RunKind, RunName
@@ -68,6 +69,10 @@ class Driver(Protocol):
     def stream_at_length(self) -> SourceStream | None:
         """What such a run reads; None where rows have that length anyway, or there are none."""
 
+    @property
+    def rows_alone(self) -> bool:
+        """The contest lets nothing pass from row to row."""
+
     def longest(self, pattern: re.Pattern[str], most: int) -> Tokens:
         """Up to `most` ordinary ids whose whole piece fits, the longest pieces first."""
 
@@ -89,6 +94,10 @@ class Driver(Protocol):
     @property
     def can_ask(self) -> bool:
         """Whether a score can be re-queried."""
+
+    @property
+    def training_clock(self) -> TrainingClock | None:
+        """What the script's own clock is given in a usual run; None where it has none."""
 
     @property
     def alphabet(self) -> int:

@@ -143,7 +143,7 @@ def _settle(rank: Rank) -> None:
     class_patches.install(job.class_patches, traceback_origin.is_theirs)
     theirs = traceback_origin.is_theirs
     if job.counted_clock:
-        counted_clock.install(theirs)
+        counted_clock.install(theirs, by_gradients=job.gradients_take_time)
     if job.entries:
         look = parsed_files.exchange(job.entries)
         parsed_files.Parsers(look, lambda frame: theirs(frame.f_code.co_filename), job.stage)

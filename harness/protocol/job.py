@@ -47,7 +47,8 @@ class Job(Confinement):
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     louder: Loudness = Loudness()
     compiled: bool = True  # what it compiles; on a CPU nothing ever is
-    counted_clock: bool = False  # the script's clock goes on by a second whenever it looks at it
+    counted_clock: bool = False  # the script's clock goes on by a second whenever it looks at it,
+    gradients_take_time: bool = False  # or whenever it takes a gradient, and by little at a look
     # Settings that were told or are known; a script that asks for another size ends where its work
     # begins. None: it goes on.
     foreseen: tuple[str, ...] | None = None

@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     VALUE = "value"  # plain numbers that a line kept, placed by the tokens that were read for them
     BACKWARD = "backward"  # a gradient was taken of losses over `uses`
     GRADIENT = "gradient"  # a gradient was taken, of whatever: noted the first time
+    GRADIENTS = "gradients"  # tokens: how many were taken in all, at the end of the run
     STEP = "step"  # an optimiser stepped; text: its class
     WRITE = "write"  # weights differ from the last fingerprint and no step was seen
     PRINT = "print"  # text: a line that holds a number
@@ -60,7 +61,8 @@ EVENTS = pa.schema(
         ("grad_mode", pa.bool_()),
         ("weights", pa.uint64()),  # fingerprint of all parameters; 0 where it was not taken
         ("text", pa.string()),
-        # of a `loss` or `backward`: positions of the stream; of an `exchange`: numbers; else 0
+        # of a `loss` or `backward`: positions of the stream; of an `exchange`: numbers; of
+        # `gradients`: those; else 0
         ("tokens", pa.int32()),
         ("loss", pa.int64()),  # of a `sum`: the event that its numbers come from; else -1
         ("softmax_width", pa.int32()),  # of a `sum` of cross-entropies: entries of their softmax; 0

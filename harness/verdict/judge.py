@@ -20,6 +20,7 @@ from audits.facts.documented.printed_scores import Printed
 from harness.checks.byte_spread import check_spread
 from harness.checks.bytes import check_bytes
 from harness.checks.conduct import check_conduct
+from harness.checks.counted_training import check_training
 from harness.checks.file_reads import check_reads
 from harness.checks.first_row import RULE as FIRST_ROW
 from harness.checks.first_row import check_first_row
@@ -34,6 +35,7 @@ from harness.checks.ranks import RULE as RANKS
 from harness.checks.ranks import check_ranks
 from harness.checks.raw_bytes import check_raw_bytes
 from harness.checks.replayed import check_read_later
+from harness.checks.rows_alone import check_rows_alone
 from harness.checks.source import (
     NOT_REBUILT,
     SourceTest,
@@ -46,6 +48,7 @@ from harness.checks.two_tokens import check_pair
 from harness.checks.uniform import check_uneven, check_uniform, refuted
 from harness.checks.weighing import check_weighing
 from harness.experiments.evidence import Evidence
+from harness.experiments.plan import ITERATIONS
 from harness.experiments.run_name import RunKind, RunName
 from harness.protocol.schema import EventKind
 from harness.streams.pure import is_pure
@@ -111,6 +114,7 @@ def judge(
         *_given(check_trained_ahead(evidence.all_of(RunKind.UNIFORM).values())),
         *_given(check_ranks(evidence.ranks)),
         *check_louder(evidence),
+        *_given(check_rows_alone(evidence.carried)),
         *_rates(evidence, tail),
         *_given(check_pair(evidence.pair)),
         *_seen_inside(base, proof),
@@ -118,6 +122,7 @@ def judge(
         *_bytes(base, token_bytes, is_byte),
         *_given(check_raw_bytes(evidence.get(RunKind.RAW_TEXT), evidence.raw_text)),
         *check_reads(base),
+        *_given(check_training(evidence.clock, base, evidence.get(RunKind.UNIFORM, 1), ITERATIONS)),
         *check_conduct(_runs(evidence), evidence.refuted or found_pure is not None),
     )
     findings = tuple(_placed(finding, evidence, proof) for finding in found)

@@ -16,12 +16,13 @@ from harness.report.summary import summarise
 from harness.report.terminal import WIDTH, render_terminal
 
 GOLDEN = Path(__file__).with_name("golden")
-REPORTS = ("violation", "clean", "review", "unrunnable", "interrupted")
+CONTEST = ("contest_clean", "contest_violation")  # of a folder that is driven by a contest's file
+REPORTS = ("violation", "clean", "review", "unrunnable", "interrupted", *CONTEST)
 
 
 @pytest.fixture(params=REPORTS)
 def name(request: pytest.FixtureRequest) -> str:
-    """One report of each verdict, and one of an evaluation that a signal ended."""
+    """One report of each verdict, of an evaluation that a signal ended, of a contest's scripts."""
     return str(request.param)
 
 

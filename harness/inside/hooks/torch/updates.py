@@ -72,7 +72,7 @@ class Updates:
         rate_times: float = 1.0,  # of steps that learn from the stream
     ) -> None:
         self._recorder, self._mode = recorder, mode
-        self._gradients = False  # none was taken yet
+        self._gradients = 0  # that were taken
         self._louder = LouderSteps(rate_times)
         self._backward: Any = torch.autograd.backward
         self._grad: Any = torch.autograd.grad
@@ -86,6 +86,8 @@ class Updates:
 
     def close(self) -> None:
         """Takes everything back, and notes what was taken away before."""
+        if self._gradients:
+            self._recorder.event(EventKind.GRADIENTS, tokens=self._gradients)
         for name, ours in self._ours.items():
             if getattr(torch.autograd, name) is not ours:
                 self._recorder.event(EventKind.UNHOOKED, f"torch.autograd.{name}")
@@ -105,8 +107,8 @@ class Updates:
 
     def _taken(self, roots: Any) -> None:
         if not self._gradients:
-            self._gradients = True
             self._recorder.event(EventKind.GRADIENT)
+        self._gradients += 1
         if not self._recorder.awaited.puts:
             return  # no node carries anything: a walk takes a quarter of a small model's training
         uses = losses_under([roots] if isinstance(roots, Tensor) else list(roots))
