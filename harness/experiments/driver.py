@@ -22,6 +22,7 @@ from harness.configure.setting import OriginKind, texts
 from harness.configure.shrinking.rules import counted_entries
 from harness.configure.shrinking.target import StreamShape
 from harness.experiments.announced import Announced
+from harness.experiments.kept_files import NO_FILES, Files
 from harness.experiments.machine_fault import require_machine
 from harness.experiments.run_name import TEXT, RunName
 from harness.experiments.runner import USUAL
@@ -189,9 +190,11 @@ class ScriptDriver:
         iterations: int = 0,
         louder: Loudness = USUAL,
         ranks: int = 1,
+        files: Files = NO_FILES,
     ) -> ScriptRun:
         """One more run in the configuration that the base run found; `iterations`: other training
-        steps, where the script can be told; `ranks`: processes, if there are more than usual.
+        steps, where the script can be told; `ranks`: processes, if there are more than usual;
+        `files`: what becomes of those that it writes.
         """
         longer, until = self._longer(iterations), None
         if ranks > 1:  # they may wait for each other in vain
@@ -202,6 +205,7 @@ class ScriptDriver:
             until=until,
             louder=louder,
             ranks=ranks,
+            files=files,
         )
 
     def _longer(self, iterations: int) -> Configuration:
@@ -323,6 +327,7 @@ class ScriptDriver:
         louder: Loudness = USUAL,
         ranks: int = 1,  # if there are more than usual
         most_s: float = float("inf"),
+        files: Files = NO_FILES,
     ) -> ScriptRun:
         staged = self.staged(str(name), stream, configuration, training)
         with self.announced.run(name) as outcomes, staged as job:
@@ -332,8 +337,10 @@ class ScriptDriver:
             known = None if foreseen is None else tuple(foreseen)
             job = replace(job, time_limit_s=limit_s, questions=questions, foreseen=known)
             job = replace(job, louder=louder, ranks=max(job.ranks, ranks))
+            job = replace(job, exchanged=files.exchanged(self.out), turned=files.turned)
             outcome = self.pool.run(job)
             outcomes.append(outcome)
+            files.keep(job.stage, job.out)
         token_bytes = self.vocabulary.token_bytes(stream.tokens)
         most = self.vocabulary.most_bytes(stream.tokens)
         read_s = min(max(READ_S, end - time.monotonic()), READ_MOST_S)

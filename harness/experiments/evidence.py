@@ -86,6 +86,8 @@ class Evidence:
     ranks: RankChange | None = None  # what ranks know of each other's tokens
     uncounted: Finding | None = None  # tokens that were proved never to count
     remembered: Finding | None = None  # a number that no forward pass behind the artifact made
+    reloaded: Finding | None = None  # whether the number comes from what was written
+    shards_counted: Finding | None = None  # training shards that are opened behind that
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards

@@ -14,6 +14,8 @@
     ranks     two ranks, where the script hands anything from one to another; the changed future of
               that run, where they told each other anything before the last score
     coverage  tokens exchanged that seem never to count, where some do
+    files     the base run, which finds the artifact of `training` when it opens its own; and where
+              it opens training shards behind that, their tokens in reverse order
     replayed  noise behind the first print of a number that is printed again
     louder    the changed future with noise in the weights, where something is silent
     length    the changed future with rows as long as a contest scores them, with noise
@@ -43,6 +45,7 @@ from harness.checks.first_row import FirstRow, compare_rows
 from harness.checks.future import FutureChange, compare, downgrade_if_model_selection
 from harness.checks.left_out import undecided
 from harness.checks.power import adaptation_effect, majority_moved
+from harness.checks.reloaded import opened_again
 from harness.checks.source import NOT_REBUILT
 from harness.experiments.altered import (
     changed,
@@ -52,7 +55,9 @@ from harness.experiments.altered import (
 from harness.experiments.coverage import Coverage
 from harness.experiments.evidence import Evidence
 from harness.experiments.higher_rates import RaiseRates
+from harness.experiments.kept_files import Files
 from harness.experiments.louder import Louder
+from harness.experiments.other_files import OtherFiles
 from harness.experiments.other_futures import OtherFutures
 from harness.experiments.raw_text import OnRawText
 from harness.experiments.real_length import RealLength
@@ -185,6 +190,8 @@ class Rounds:
         if not self._proved:
             Replayed(*self._parts).decide()
         if not self._proved:
+            OtherFiles(*self._parts).decide()
+        if not self._proved:
             Louder(*self._parts).decide()
         if not self._proved:
             RealLength(*self._parts).decide()
@@ -201,7 +208,9 @@ class Rounds:
     @property
     def _proved(self) -> bool:
         found = self.evidence
-        return found.refuted or found.moved or found.drawn_refuted or found.remembered is not None
+        files = (found.remembered, found.reloaded, found.shards_counted)
+        remembered = any(one is not None and one.proves for one in files)
+        return found.refuted or found.moved or found.drawn_refuted or remembered
 
     @property
     def _draw_again(self) -> bool:
@@ -265,7 +274,8 @@ class Rounds:
             return {}
         stream, name = self.evidence.base.source, RunName(RunKind.TRAINING)
         shard = training_control(stream, len(stream.tokens))
-        return {name: partial(self.driver.run, name, stream, shard)}
+        keeps = Files(opened_again(self.evidence.base))
+        return {name: partial(self.driver.run, name, stream, shard, files=keeps)}
 
     def _spread(self) -> Runs:
         if not self.evidence.unexplained:

@@ -46,6 +46,8 @@ class RunKind(StrEnum):
     LENGTH_REPEAT = "real length, repeat", "the same again: are two runs bit-identical?"
     LENGTH_FUTURE = "real length, changed future", "the same with other tokens behind the cut"
     NOISE_BEHIND = "noise behind a number", "a number that is printed again: was it remembered?"
+    OTHER_ARTIFACT = "another artifact", "opens what another run wrote: does its number come of it?"
+    TURNED = "turned shards", "training tokens in reverse order behind the artifact: do they count?"
     RATES = "higher rates", "higher learning rates of adaptation"
     RATES_EARLY = "higher rates, early change", "the same: how far do updates carry then?"
     RATES_FUTURE = "higher rates, changed future", "the same with other tokens behind the cut"

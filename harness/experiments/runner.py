@@ -16,6 +16,7 @@ from harness.arrays import Tokens
 from harness.configure.run_spec import TrainingClock
 from harness.experiments.announced import Announced
 from harness.experiments.evidence import Evidence
+from harness.experiments.kept_files import NO_FILES, Files
 from harness.experiments.run_name import RunKind, RunName
 from harness.protocol.job import Loudness
 from harness.protocol.question import Question
@@ -45,10 +46,12 @@ class Driver(Protocol):
         iterations: int = 0,
         louder: Loudness = USUAL,
         ranks: int = 1,
+        files: Files = NO_FILES,
     ) -> ScriptRun:
         """One run; `training`: tokens for the training shards instead of drawn ones; `questions`:
         scores that are re-queried, behind which it ends; `iterations`: training steps, where the
-        script can be told; `louder`: what is done so that a leak is heard; `ranks`: processes.
+        script can be told; `louder`: what is done so that a leak is heard; `ranks`: processes;
+        `files`: what becomes of those that it writes.
         """
 
     def run_on(

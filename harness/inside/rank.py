@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,7 @@ class Rank:
     rank: int
     port: int  # of the process group on loopback
     stream: npt.NDArray[np.int64] | None  # (T,) validation tokens; None without capture
+    exchanged: Mapping[str, bytes]  # what a file holds when the script opens it again
     out_fd: int  # folder of this rank's capture: open, since isolation hides its path
     seal_fd: int  # where sums of what is recorded go
     message_fd: int  # where the `EndMessage` goes
@@ -174,8 +175,8 @@ def _watched(rank: Rank) -> Iterator[Compiler]:
     files = [job.stage / name for name in job.frozen]
     parsed = partial(_frozen_tree, job)
     frozen = partial(Frozen, files=files, stage=job.stage, parsed=parsed, scorer=job.scorer)
-    more = (frozen,) if files else ()
-    with hooks.watching(rank.stream, out, job.stage, *seen, more) as recorder:
+    last = (frozen,) if files else (), rank.exchanged, job.turned
+    with hooks.watching(rank.stream, out, job.stage, *seen, *last) as recorder:
         yield recorder.compiled or _compiled
 
 

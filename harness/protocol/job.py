@@ -46,6 +46,10 @@ class Job(Confinement):
     questions: tuple[Question, ...] = ()  # for a single rank; the run ends behind the last
     rows: tuple[int, ...] = ()  # positions whose whole distributions are kept; on a CPU
     louder: Loudness = Loudness()
+    # A file that the script writes and opens again -> a file of ours whose bytes it then finds.
+    exchanged: Mapping[str, str] = field(default_factory=dict)
+    # A shard -> notes of input and output behind which its tokens are found in reverse order.
+    turned: Mapping[str, int] = field(default_factory=dict)
     compiled: bool = True  # what it compiles; on a CPU nothing ever is
     counted_clock: bool = False  # the script's clock goes on by a second whenever it looks at it,
     gradients_take_time: bool = False  # or whenever it takes a gradient, and by little at a look

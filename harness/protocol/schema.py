@@ -34,6 +34,8 @@ class EventKind(StrEnum):
     LINE = "line"  # text: another line, with a number of many places
     READ = "read"  # text: the path of a file that was opened
     SAVE = "save"  # the same, for writing
+    GIVEN = "given"  # text: a file of the script's own that got other bytes when it opened it
+    FORWARD = "forward"  # the first of a model behind that; see `tokens`
     EXCHANGE = "exchange"  # ranks handed something to each other; text: the function
     CHILD = "child"  # text: how another process was started
     NETWORK = "network"  # text: the address of an attempt, or a name that was looked up
@@ -62,7 +64,9 @@ EVENTS = pa.schema(
         ("weights", pa.uint64()),  # fingerprint of all parameters; 0 where it was not taken
         ("text", pa.string()),
         # of a `loss` or `backward`: positions of the stream; of an `exchange`: numbers; of
-        # `gradients`: those; else 0
+        # `gradients`: those; of a `given`: bytes that the file had; of a `forward`: bytes that the
+        # model's weights compress to, where all of them are those that were there when the file was
+        # written; else 0
         ("tokens", pa.int32()),
         ("loss", pa.int64()),  # of a `sum`: the event that its numbers come from; else -1
         ("softmax_width", pa.int32()),  # of a `sum` of cross-entropies: entries of their softmax; 0

@@ -7,8 +7,10 @@ What the ranks say of their ends is read once all are dead. Guarantees: those of
 
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +38,12 @@ def supervise(job: Job) -> Outcome:
     sealing = [one.write_fd for one in seals]
     try:  # here, since it is not visible inside
         stream = np.load(job.stream).astype(np.int64) if job.capture else None
+        exchanged = {name: Path(file).read_bytes() for name, file in job.exchanged.items()}
     except (OSError, ValueError) as error:
         return Outcome(RunState.NOT_STARTED, 0.0, traceback_origin.cause_of(error))
     deadline = time.monotonic() + job.time_limit_s
     inner = Inner(
-        lambda entered: _ranks(job, stream, entered, writing, sealing, deadline),
+        lambda entered: _ranks(job, (stream, exchanged), entered, writing, sealing, deadline),
         lambda cause: say_last(writing[0], EndMessage(False, 1, cause, "")),
         [*writing, *sealing],
     )
@@ -53,7 +56,7 @@ def supervise(job: Job) -> Outcome:
 
 def _ranks(
     job: Job,
-    stream: Stream,
+    held: tuple[Stream, Mapping[str, bytes]],  # what is not visible inside; see `Rank`
     entered: Entered,
     writing: list[int],
     sealing: list[int],
@@ -62,7 +65,7 @@ def _ranks(
     port = _free_port() if job.ranks > 1 else 0
     inside = job.seen_inside(entered.active)
     ranks = [
-        Rank(inside, rank, port, stream, out_fd, seal_fd, message_fd, deadline)
+        Rank(inside, rank, port, *held, out_fd, seal_fd, message_fd, deadline)
         for rank, (out_fd, seal_fd, message_fd) in enumerate(
             zip(entered.out_fds, sealing, writing, strict=True)
         )

@@ -103,7 +103,8 @@ def judge(
         *named,
         *_weighings(evidence),
         *_given(evidence.uncounted),
-        *_given(evidence.remembered or check_read_later(base)),
+        *_given(evidence.remembered or evidence.reloaded or check_read_later(base)),
+        *_given(evidence.shards_counted),
         _future(evidence),
         *_given(check_first_row(evidence.first_row)),
         *_given(
@@ -121,7 +122,7 @@ def judge(
         *_given(spread),
         *_bytes(base, token_bytes, is_byte),
         *_given(check_raw_bytes(evidence.get(RunKind.RAW_TEXT), evidence.raw_text)),
-        *check_reads(base),
+        *([] if evidence.shards_counted else check_reads(base)),
         *_given(check_training(evidence.clock, base, evidence.get(RunKind.UNIFORM, 1), ITERATIONS)),
         *check_conduct(_runs(evidence), evidence.refuted or found_pure is not None),
     )

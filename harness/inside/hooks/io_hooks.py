@@ -9,6 +9,7 @@ is wrapped.
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,14 @@ PARTIAL = 4_096  # characters of an unfinished line that are kept
 class IoHooks:
     """Hears prints, opens and connections while installed."""
 
-    def __init__(self, recorder: Recorder, stage: Path) -> None:
-        self._recorder = recorder
+    def __init__(
+        self,
+        recorder: Recorder,
+        stage: Path,
+        # Path in the stage, path, whether it is written, notes so far; true: we alone open it.
+        opened: Callable[[str, str, bool, int], bool],
+    ) -> None:
+        self._recorder, self._file_opened = recorder, opened
         self._roots = tuple(f"{root}/" for root in {str(stage), str(stage.resolve())})
         self._last = ""
         self._columns = False  # the last line without a decimal number names columns
@@ -94,7 +101,9 @@ class IoHooks:
         return self._save(thing, target, *args, **kwargs)
 
     def _named(self, path: str) -> None:
-        self._note(EventKind.SAVE, self._cited(path) or path)
+        cited = self._cited(path) or path
+        self._file_opened(cited, path, True, self.noted)
+        self._note(EventKind.SAVE, cited)
 
     def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "open":
@@ -113,7 +122,9 @@ class IoHooks:
         cited = self._cited(path)
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if isinstance(flags, int) else False
         key = f"{writes} {path}"
-        if cited is None or key == self._last:
+        if cited is None or self._file_opened(cited, path, writes, self.noted):
+            return
+        if key == self._last:
             return
         self._last = key
         self._note(EventKind.SAVE if writes else EventKind.READ, cited)

@@ -9,10 +9,11 @@ folder. This is *explanation*, not proof: a script could take the hooks off.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from harness.inside.hooks.io_hooks import IoHooks
 from harness.inside.hooks.numpy.bridge import NumpyBridge
 from harness.inside.hooks.numpy.entrances import NumpyHooks
 from harness.inside.hooks.python.math_hooks import MathHooks
+from harness.inside.hooks.recording.exchanged_files import ExchangedFiles
 from harness.inside.hooks.recording.noise_behind import NoiseBehind
 from harness.inside.hooks.recording.recorder import Recorder
 from harness.inside.hooks.recording.silent_weights import NoiseBeforeFirstForward
@@ -60,6 +62,8 @@ def watching(
     louder: Loudness = USUAL,
     seals: Seals | None = None,  # where sums of what is recorded go
     more: Sequence[Callable[[Recorder], Any]] = (),  # hooks beside the usual ones
+    exchanged: Mapping[str, bytes] = MappingProxyType({}),  # what a file holds when opened again
+    turned: Mapping[str, int] = MappingProxyType({}),  # shards, and from how many notes on
 ) -> Iterator[Recorder]:
     """Captures what happens inside the block into `folder`."""
     process = os.getpid()
@@ -71,7 +75,9 @@ def watching(
     off = hooks[0].off if native else partial(mode_off, mode)
     if questions:
         hooks.append(Requery(recorder, questions, AnswerWriter(folder, seals)))
-    io_hooks = IoHooks(recorder, stage)
+    files = ExchangedFiles(recorder, exchanged, turned)
+    hooks.append(files)
+    io_hooks = IoHooks(recorder, stage, files.opened)
     if louder.behind:
         hooks.append(NoiseBehind(louder, recorder.weights.parameters, lambda: io_hooks.noted))
     elif louder.noise is not None:

@@ -1,0 +1,46 @@
+"""The base run once more, which finds other bytes when it opens files behind its training.
+
+    artifact   that of the training control, whose weights learned from other shards and which lies
+               there in any case
+    shards     their own tokens in reverse order, where training shards are opened behind the
+               artifact
+
+Guarantees: no run is made where nothing that was written behind the training is opened before the
+score, nor where a repeat printed another number. Does not cover: what it means (`checks/reloaded`,
+`checks/file_reads`).
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from harness.checks.coverage import read_exchange
+from harness.checks.file_reads import check_turned, opened_behind
+from harness.checks.reloaded import check_reloaded, opened_again
+from harness.experiments.experiment import Experiment
+from harness.experiments.kept_files import Files
+from harness.experiments.run_name import RunKind, RunName
+
+
+@dataclass(frozen=True)
+class OtherFiles(Experiment):
+    """A run each."""
+
+    def decide(self) -> None:
+        """Fills `evidence.reloaded` and `evidence.shards_counted`."""
+        evidence, base = self.evidence, self.evidence.base
+        names, other = opened_again(base), evidence.get(RunKind.TRAINING)
+        same = read_exchange("nothing", base, evidence.get(RunKind.REPEAT))
+        if not names or same is None or not same.same:
+            return
+        if turned := opened_behind(base, names):
+            self._make(RunKind.TURNED, Files(turned=turned))
+            evidence.shards_counted = check_turned(base, evidence.get(RunKind.TURNED), turned)
+        if other is not None:
+            files = Files(names, given=RunName(RunKind.TRAINING))
+            self._make(RunKind.OTHER_ARTIFACT, files)
+            exchanged = evidence.get(RunKind.OTHER_ARTIFACT)
+            evidence.reloaded = check_reloaded(base, other, exchanged)
+
+    def _make(self, kind: RunKind, files: Files) -> None:
+        name, source = RunName(kind), self.evidence.base.source
+        self.runner.make({name: partial(self.driver.run, name, source, files=files)})

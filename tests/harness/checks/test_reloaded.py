@@ -1,0 +1,72 @@
+"""A number that does, or does not, come from the artifact: what another run's artifact tells."""
+
+from dataclasses import replace
+
+import pytest
+from test_replayed import SCORED, run
+
+from harness.checks.reloaded import check_reloaded, opened_again
+from harness.protocol.schema import EventKind
+
+STEP = (EventKind.STEP, "AdamW")
+SAVE, READ = ((kind, "model.ptz") for kind in (EventKind.SAVE, EventKind.READ))
+GIVEN, FORWARD = (EventKind.GIVEN, "model.ptz"), (EventKind.FORWARD, "GPT")
+WRITTEN, WEIGHTS = 1_000, 4_000  # bytes
+
+
+def printing(value: float, *events, forward: int = WEIGHTS):
+    """A run that printed a number behind its last score."""
+    text = f"final val_loss:{value}"
+    made = run([*events, (EventKind.PRINT, text)], fixed_at=len(events) - 1)
+    head = replace(made.headline, nats_per_token=value, text=text)
+    sizes = {EventKind.GIVEN: WRITTEN, EventKind.FORWARD: forward}
+    made.capture.tokens[:] = [sizes.get(kind, 0) for kind in made.capture.kind]
+    return replace(made, headline=head)
+
+
+def told(value: float, *more, forward: int = WEIGHTS):
+    """What is said of a script that prints 7.1 with its own artifact and 6.5 with another one."""
+    exchanged = printing(value, STEP, SAVE, GIVEN, READ, *more, SCORED, forward=forward)
+    found = check_reloaded(printing(7.1, SCORED), printing(6.5, SCORED), exchanged)
+    return None if found is None else found.status
+
+
+def test_a_number_comes_of_the_artifact_where_it_follows_it():
+    assert told(6.5, FORWARD, forward=0) == "pass"
+
+
+def test_weights_that_the_artifact_cannot_hold_are_not_in_it():
+    """Those from before the writing, where nothing of the file was loaded; not what was loaded from
+    memory, nor what a file of that size may hold, nor where another model scored as well.
+    """
+    assert told(7.1, FORWARD) == "fail"
+    assert told(7.1, FORWARD, forward=0) == "unknown"
+    assert told(7.1, FORWARD, forward=2 * WRITTEN) == "unknown"
+    assert told(7.1) == "unknown"
+
+
+def test_nothing_is_said_where_the_runs_tell_nothing():
+    """A third number; a file that was written anew; no exchange; two artifacts of one number."""
+    same = printing(7.1, SCORED)
+
+    assert told(6.9, FORWARD) is None
+    assert told(7.1, SAVE, FORWARD) is None
+    assert check_reloaded(same, printing(6.5, SCORED), printing(7.1, SAVE, READ, SCORED)) is None
+    assert check_reloaded(same, same, printing(7.1, STEP, SAVE, GIVEN, READ, SCORED)) is None
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"),
+    [
+        ([STEP, SAVE, READ, SCORED], True),
+        ([SAVE, READ, STEP, SCORED], False),  # tokens that were kept for the training
+        ([STEP, SAVE, SCORED, READ], False),  # only looked at behind the score
+        ([STEP, READ, SAVE, SCORED], False),
+        ([SAVE, READ, SCORED], False),  # nothing was trained
+    ],
+)
+def test_an_artifact_is_written_behind_the_training_and_opened_before_the_score(events, wanted):
+    scored = events.index(SCORED)
+    base = run([*events, (EventKind.PRINT, "final val_loss:6.93147001")], fixed_at=scored)
+
+    assert bool(opened_again(base)) == wanted
