@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.arrays import Bools, Floats, Ints
-from harness.checks.mass_estimate import DEVIATIONS, ENOUGH, MassEstimate
+from harness.checks.mass_estimate import MassEstimate
 
 ROUNDING = 1e-4  # relative; rows of float32 give what they make by less
 NEAR = 1e-5  # of the network's probability, and
@@ -60,7 +60,7 @@ def cause_of(sums: Sequence[MassEstimate]) -> Cause | None:
     """By every position that weighs more than one, or seems to; nothing where they disagree."""
     if not any(one.mass_above_one for one in sums):
         return None
-    heavy = [one for one in sums if one.mass_above_one or _seems_heavy(one)]
+    heavy = [one for one in sums if one.mass_above_one or one.seems_above_one]
     causes = [_cause(one) for one in heavy]
     found = [cause for cause in causes if cause is not None]
     if len(found) < len(heavy) or len({cause.rule for cause in found}) > 1:
@@ -93,12 +93,6 @@ def target_in_key(
             )
             return Cause("NORM-3", why)
     return None
-
-
-def _seems_heavy(one: MassEstimate) -> bool:
-    """By the estimate of what was not asked for."""
-    speaks = not one.inconclusive and one.agrees
-    return speaks and one.estimate - DEVIATIONS * one.deviation > ENOUGH
 
 
 def _cause(one: MassEstimate) -> Cause | None:

@@ -18,7 +18,10 @@ from harness.checks.mass_others import OthersMass, others_mass
 DRAWN = 48  # tokens drawn at random, from which on the others' mass is believed
 EXACT = 1e-6  # deviation below which rows were seen to make the score: half of them will do
 DEVIATIONS = 3.0  # of an estimate
+EXACT_NATS = 1e-6  # what the same arithmetic gives in a copy and in a whole run
+EXACT_RUNS = 6  # that repeat answers, those of the most, the least and the median token among them
 ENOUGH = 1.05  # mass at which a position needs no further re-query
+PROVED = 1.02  # mass of what was asked for, beyond which one position proves it, if others agree
 CONFIRMED_NATS = (
     0.25  # a confirmation run also trains on the token, where a copy's weights are fixed
 )
@@ -35,6 +38,7 @@ class MassEstimate:
     inconclusive: str = ""  # why it tells nothing
     drawn: Bools | None = None  # (k,) at random; None: all but the one that stands there
     confirmed: float | None = None  # nats by which a confirmation run differed, where one was made
+    exact: int = 0  # answers that whole runs repeated to `EXACT_NATS`; none, where one did not
     rows: Floats | None = None  # (r, V) numbers that the script read its token's entry of
 
     @property
@@ -57,6 +61,17 @@ class MassEstimate:
     def mass_above_one(self) -> bool:
         """Weighs more than one, and a confirmation run agrees."""
         return not self.inconclusive and self.mass > 1 and self.agrees
+
+    @property
+    def proved_above_one(self) -> bool:
+        """So much more that no rounding makes it, and copies are as good as whole runs."""
+        return self.mass_above_one and self.mass > PROVED and self.exact >= EXACT_RUNS
+
+    @property
+    def seems_above_one(self) -> bool:
+        """By the estimate of what was not asked for."""
+        speaks = not self.inconclusive and self.agrees
+        return speaks and self.estimate - DEVIATIONS * self.deviation > ENOUGH
 
     @property
     def mass_at_most_one(self) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.arrays import Floats, Ints
-from harness.checks.mass_estimate import MassEstimate
+from harness.checks.mass_estimate import EXACT_NATS, EXACT_RUNS, MassEstimate
 from harness.checks.mass_questions import followers
 from harness.checks.status import Finding, Level, Status
 from harness.protocol.question import heaviest
@@ -112,6 +112,34 @@ def confirmed(sums: Sequence[MassEstimate], run: ScriptRun) -> list[MassEstimate
     confirmed_by = [one.confirmed for one in found if one.confirmed is not None]
     # One way of scoring for all positions: what holds at one of them holds at the others.
     return [replace(a, confirmed=confirmed_by[0]) for a in found] if confirmed_by else found
+
+
+def to_repeat(one: MassEstimate, seed: int) -> Ints:
+    """Tokens whose answers whole runs are to give again: the likeliest, the least likely, the one
+    between, and others at random.
+    """
+    order = one.tokens[1:][np.argsort(one.nats[1:], kind="stable")]
+    named = order[[0, len(order) // 2, -1]]
+    others = np.random.default_rng([seed, 0xE8]).permutation(np.setdiff1d(order, named))
+    return np.concatenate([named, others[: EXACT_RUNS - 1 - len(named)]])
+
+
+def repeated(one: MassEstimate, base: ScriptRun, runs: Sequence[ScriptRun]) -> MassEstimate:
+    """The sum with what whole runs say of its answers, each on a stream with one of its tokens."""
+    at = np.array([one.position])
+    off = [] if one.confirmed is None else [one.confirmed]
+    for run in (base, *runs):
+        mine = one.nats[one.tokens == run.source.tokens[one.position]]
+        now = np.nan if run.scored is None else nats_at(run.scored, at)[0]
+        off.append(float(now - mine[0]))
+    exact = all(abs(nats) <= EXACT_NATS for nats in off)
+    return replace(one, exact=len(off) - 1 if exact else 0)
+
+
+def proves_mass(sums: Sequence[MassEstimate]) -> bool:
+    """One position, where another agrees: by itself, whatever else was proved or not."""
+    heavy = [one for one in sums if one.seems_above_one or one.mass_above_one]
+    return len(heavy) > 1 and any(one.proved_above_one for one in heavy)
 
 
 def check_sums(sums: Sequence[MassEstimate], skipped: str = "") -> Finding:

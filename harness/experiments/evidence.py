@@ -13,6 +13,7 @@ from harness.checks.fitted import Fitted
 from harness.checks.future import FutureChange
 from harness.checks.left_out import LeftOut, check_left_out, left_out
 from harness.checks.mass_estimate import MassEstimate
+from harness.checks.mass_requery import proves_mass
 from harness.checks.order import used_early
 from harness.checks.ranks import RankChange
 from harness.checks.rows_alone import Carried
@@ -127,6 +128,11 @@ class Evidence:
         """Most of what an update had used early stayed under each future: it could not show."""
         cut, used = self.cut, self.used_early
         return cut is not None and len(used) >= FEWEST_USED and not shown_by(cut.changed, used)
+
+    @property
+    def too_heavy(self) -> bool:
+        """Distributions weigh more than one, by copies that are as good as whole runs."""
+        return proves_mass(self.sums)
 
     @property
     def refuted(self) -> bool:

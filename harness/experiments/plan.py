@@ -210,7 +210,8 @@ class Rounds:
         found = self.evidence
         files = (found.remembered, found.reloaded, found.shards_counted)
         remembered = any(one is not None and one.proves for one in files)
-        return found.refuted or found.moved or found.drawn_refuted or remembered
+        drawn = found.drawn_refuted or found.too_heavy
+        return found.refuted or found.moved or drawn or remembered
 
     @property
     def _draw_again(self) -> bool:
@@ -379,3 +380,5 @@ class Rounds:
             requery.exclude()
         else:
             requery.bound()
+        if not self._proved and not self.evidence.best:
+            requery.make_sure()

@@ -8,16 +8,24 @@
 Once the source or another future proved something, this tells mass from order and causality; where
 nothing was proved, a sample of the alphabet bounds the mass, and `--all` pays for the whole of it.
 A copy takes some 20 ms.
-Guarantees: each round is followed by a run of the whole script for one of its answers.
+Guarantees: each round is followed by a run of the whole script for one of its answers; a mass that
+is to prove by itself, by several.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
-from harness.checks.mass_estimate import ENOUGH, MassEstimate
+from harness.checks.mass_estimate import ENOUGH, PROVED, MassEstimate
 from harness.checks.mass_questions import Asking, questions_for
-from harness.checks.mass_requery import confirmed, read_sums, stale, to_confirm
+from harness.checks.mass_requery import (
+    confirmed,
+    read_sums,
+    repeated,
+    stale,
+    to_confirm,
+    to_repeat,
+)
 from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
 from harness.streams.perturb import with_token
@@ -68,6 +76,22 @@ class Requery(Experiment):
         if early:
             self._round(EARLIER, SHORT_S, early, SAMPLE)
         return early
+
+    def make_sure(self) -> None:
+        """Whole runs give the answers of the heaviest position again, where others seem heavy."""
+        heavy = [one for one in self._speaking if one.mass_above_one or one.seems_above_one]
+        most = max(heavy, key=lambda one: one.mass, default=None)
+        if most is None or len(heavy) < 2 or not most.mass_above_one or most.mass < PROVED:
+            return
+        source, runs = self.evidence.base.source, {}
+        for number, token in enumerate(to_repeat(most, self.seed).tolist(), start=LONGER + 1):
+            name = RunName(RunKind.CONFIRMATION, number)
+            runs[name] = partial(self.driver.run, name, with_token(source, most.position, token))
+        self.runner.make(runs)
+        made = [self.evidence.get(name.kind, name.number) for name in runs]
+        again = [run for run in made if run is not None]
+        if len(again) == len(runs):
+            self._keep([repeated(most, self.evidence.base, again)])
 
     @property
     def _speaking(self) -> list[MassEstimate]:

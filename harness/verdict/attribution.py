@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from harness.checks.cut import ACROSS_STEPS, Edge
 from harness.checks.future import FutureChange
 from harness.checks.mass_cause import Cause
+from harness.checks.mass_estimate import EXACT_NATS, EXACT_RUNS
 from harness.checks.order import OrderBreak, OrderView
 from harness.checks.source import SourceTest
 from harness.checks.status import Evidence, Finding, Level, Status
@@ -76,6 +77,17 @@ def name_violations(proof: Proof) -> list[Finding]:
     if proof.moved and proof.weights_depend_on_future and rule != "CAUSAL-5":
         named.append(_broken("CAUSAL-5", WEIGHTS, proof))
     return named
+
+
+def name_mass(proof: Proof) -> list[Finding]:
+    """Of a mass above one that is proved by itself, though no source was beaten."""
+    assert proof.sums is not None
+    how = f"copies gave what {EXACT_RUNS} whole runs of the script gave, to {EXACT_NATS:g} nats"
+    said = [("NORM-1", proof.sums.message), *((one.rule, one.why) for one in proof.causes)]
+    return [
+        Finding(rule, Status.FAIL, Level.BLACK_BOX, why, proof.sums.evidence, detail=how)
+        for rule, why in said
+    ]
 
 
 WEIGHTS = (

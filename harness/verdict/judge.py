@@ -53,7 +53,7 @@ from harness.experiments.run_name import RunKind, RunName
 from harness.protocol.schema import EventKind
 from harness.streams.pure import is_pure
 from harness.trace.script_run import ScriptRun
-from harness.verdict.attribution import Proof, name_violations
+from harness.verdict.attribution import Proof, name_mass, name_violations
 from harness.verdict.louder import check_louder, check_rates
 from harness.verdict.measured_power import measured_power
 from harness.verdict.proofs import battery_proof, order_of, pure_proof, weighing_of
@@ -92,6 +92,8 @@ def judge(
     named = name_violations(proof)
     if not named and found_pure is not None:
         named = name_violations(pure_proof(evidence, found_pure, tail))
+    if not named and evidence.too_heavy:
+        named = name_mass(proof)
     powers = measured_power(evidence)
     long, short = evidence.get(RunKind.MULTI_BYTE), evidence.get(RunKind.SINGLE_BYTE)
     spread = check_spread(long, short, evidence.unexplained)
