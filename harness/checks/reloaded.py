@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.arrays import Ints
 from harness.checks.coverage import read_exchange
+from harness.checks.source import source_test
 from harness.checks.status import Finding, Level, Status
 from harness.protocol.schema import EventKind
 from harness.trace.reconstruct import print_event
@@ -77,6 +78,22 @@ def check_reloaded(
         f" {had:,} were written"
     )
     return Finding(RULE, Status.FAIL, Level.BLACK_BOX, text, detail=head.text)
+
+
+def artifact_knew(base: ScriptRun, foreign: ScriptRun | None) -> bool:
+    """The base run beats its source, and does not where it finds the artifact of a run on another
+    validation stream: what it should not know was written before it scored.
+    """
+    if foreign is None or not foreign.finished or not len(_given(foreign)):
+        return False
+    tests = [
+        source_test(run.headline, run.scored, run.source)
+        for run in (base, foreign)
+        if run.headline is not None and run.scored is not None
+    ]
+    if len(tests) < 2 or any(test.inconclusive for test in tests):
+        return False
+    return tests[0].refuted and tests[1].log_e < 0
 
 
 def _given(run: ScriptRun) -> Ints:

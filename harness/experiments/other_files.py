@@ -2,6 +2,8 @@
 
     artifact   that of the training control, whose weights learned from other shards and which lies
                there in any case
+    foreign    that of a run on another validation stream, where tokens were scored too well by a
+               plain softmax: if its own artifact held them, they are not any more
     shards     their own tokens in reverse order, where training shards are opened behind the
                artifact
 
@@ -13,9 +15,12 @@ score, nor where a repeat printed another number. Does not cover: what it means 
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from harness.checks.coverage import read_exchange
 from harness.checks.file_reads import check_turned, opened_behind
-from harness.checks.reloaded import check_reloaded, opened_again
+from harness.checks.reloaded import artifact_knew, check_reloaded, opened_again
+from harness.experiments.altered import changed
 from harness.experiments.experiment import Experiment
 from harness.experiments.kept_files import Files
 from harness.experiments.run_name import RunKind, RunName
@@ -40,6 +45,20 @@ class OtherFiles(Experiment):
             self._make(RunKind.OTHER_ARTIFACT, files)
             exchanged = evidence.get(RunKind.OTHER_ARTIFACT)
             evidence.reloaded = check_reloaded(base, other, exchanged)
+
+    def name_carrier(self) -> None:
+        """Fills `evidence.carried`: what beats the source is in the artifact."""
+        evidence, base = self.evidence, self.evidence.base
+        names, head = opened_again(base), base.headline
+        if not names or not base.softmax_width or head is None:
+            return
+        drawn = np.flatnonzero(base.source.drawn)
+        name, other = RunName(RunKind.FOREIGN), changed(base.source, drawn, self.seed)
+        self.runner.make({name: partial(self.driver.run, name, other, files=Files(names))})
+        if evidence.get(RunKind.FOREIGN) is None:
+            return
+        self._make(RunKind.FOREIGN_ARTIFACT, Files(names, given=name))
+        evidence.carried = artifact_knew(base, evidence.get(RunKind.FOREIGN_ARTIFACT))
 
     def _make(self, kind: RunKind, files: Files) -> None:
         name, source = RunName(kind), self.evidence.base.source

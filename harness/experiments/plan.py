@@ -173,6 +173,8 @@ class Rounds:
         if evidence.mixed:
             self._swap()
             self._requery()
+        if evidence.refuted and not evidence.moved:
+            OtherFiles(*self._parts).name_carrier()
         self.runner.make(self._third())
         if not self._proved:
             RaiseRates(*self._parts).decide()

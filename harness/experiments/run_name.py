@@ -47,6 +47,8 @@ class RunKind(StrEnum):
     LENGTH_FUTURE = "real length, changed future", "the same with other tokens behind the cut"
     NOISE_BEHIND = "noise behind a number", "a number that is printed again: was it remembered?"
     OTHER_ARTIFACT = "another artifact", "opens what another run wrote: does its number come of it?"
+    FOREIGN = "another validation stream", "with which it writes an artifact"
+    FOREIGN_ARTIFACT = "that stream's artifact", "opens it: was what scores too well in its own?"
     TURNED = "turned shards", "training tokens in reverse order behind the artifact: do they count?"
     RATES = "higher rates", "higher learning rates of adaptation"
     RATES_EARLY = "higher rates, early change", "the same: how far do updates carry then?"

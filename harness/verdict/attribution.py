@@ -7,6 +7,7 @@
                                     mixed in, CAUSAL-5 where the score is a plain softmax
     so did weights written by hand  ORDER-7: by no optimiser, between two scores
     so did the first weights        CAUSAL-5, beside whatever else was named
+    not so with a foreign artifact  DATA-1 and CAUSAL-5: its own was made of validation tokens
     refuted, plain softmax          CAUSAL-1: such a distribution weighs one
     a sum over the alphabet is more than one    NORM-1, beside whatever else was named
     refuted, nothing else known     SOURCE-1: "causal, order or mass, undecided"
@@ -46,6 +47,7 @@ class Proof:
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     weights_depend_on_future: bool = False  # those that scored first were others under each
     unchanged: bool = False  # what an update had used early stayed under each future
+    carried: bool = False  # what beats the source was written to the artifact
 
     @property
     def refuted(self) -> bool:
@@ -74,6 +76,8 @@ def name_violations(proof: Proof) -> list[Finding]:
         named.append(_broken("NORM-1", proof.sums.message, proof, proof.sums.evidence))
     if proof.mass_above_one and rule != "PASS-2":
         named += [_broken(cause.rule, cause.why, proof) for cause in proof.causes]
+    if rule == "DATA-1":
+        named.append(_broken("CAUSAL-5", CARRIED, proof))
     if proof.moved and proof.weights_depend_on_future and rule != "CAUSAL-5":
         named.append(_broken("CAUSAL-5", WEIGHTS, proof))
     return named
@@ -90,6 +94,10 @@ def name_mass(proof: Proof) -> list[Finding]:
     ]
 
 
+CARRIED = (
+    "with the artifact of a run on another validation stream it scores nothing impossibly well: its"
+    " own was made of validation tokens, before they were scored"
+)
 WEIGHTS = (
     "each change of later tokens changed the weights that fixed the first scores, and a repeat did"
     " not: they had been computed from tokens not yet scored"
@@ -124,6 +132,8 @@ def _rule(proof: Proof) -> tuple[str, str]:
         )
     if proof.moved:
         return _long_range(proof)
+    if proof.carried:
+        return "DATA-1", CARRIED
     if proof.softmax:
         return "CAUSAL-1", (
             "its scores are cross-entropies of a whole softmax, which sums to one, and too good for"
