@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 from test_replayed import SCORED, run
 
+from harness.checks.file_reads import check_turned, opened_behind
 from harness.checks.reloaded import check_reloaded, opened_again
 from harness.protocol.schema import EventKind
 
 STEP = (EventKind.STEP, "AdamW")
 SAVE, READ = ((kind, "model.ptz") for kind in (EventKind.SAVE, EventKind.READ))
 GIVEN, FORWARD = (EventKind.GIVEN, "model.ptz"), (EventKind.FORWARD, "GPT")
+SHARD = (EventKind.READ, "data/fineweb_train_000000.bin")
 WRITTEN, WEIGHTS = 1_000, 4_000  # bytes
 
 
@@ -70,3 +72,24 @@ def test_an_artifact_is_written_behind_the_training_and_opened_before_the_score(
     base = run([*events, (EventKind.PRINT, "final val_loss:6.93147001")], fixed_at=scored)
 
     assert bool(opened_again(base)) == wanted
+
+
+def test_training_text_that_is_not_in_the_artifact_enters_no_score():
+    """A shard that is opened behind the last writing, but for a log's, is turned round: a number
+    that moves knows it. One that stays does not, and neither does one of a run without exchange.
+    """
+    log, table = (EventKind.SAVE, "run.txt"), (EventKind.SAVE, "table.npy")
+    names = ["model.ptz"]
+    base = printing(7.1, STEP, SHARD, SAVE, READ, log, SHARD, SCORED)
+    turned = opened_behind(base, names)
+
+    assert turned == {"data/fineweb_train_000000.bin": 4}
+    assert not opened_behind(printing(7.1, STEP, SHARD, SAVE, READ, SCORED), names)
+    assert not opened_behind(printing(7.1, STEP, SAVE, READ, SHARD, table, SCORED), names)
+    assert not opened_behind(base, ["raw.pt"])
+
+    given = (EventKind.GIVEN, SHARD[1])
+    for value, exchange, fails in ((7.2, given, True), (7.1, given, False), (7.2, log, False)):
+        run = printing(value, STEP, SAVE, READ, exchange, SHARD, SCORED)
+        found = check_turned(base, run, turned)
+        assert (found is not None and found.rule == "DATA-2" and found.proves) == fails

@@ -11,7 +11,16 @@ from simulated_coders import VOCAB, score, stream
 
 from harness.checks.mass_estimate import MassEstimate
 from harness.checks.mass_questions import Asking, questions_for
-from harness.checks.mass_requery import check_sums, confirmed, read_sums, stale, to_confirm
+from harness.checks.mass_requery import (
+    check_sums,
+    confirmed,
+    proves_mass,
+    read_sums,
+    repeated,
+    stale,
+    to_confirm,
+    to_repeat,
+)
 from harness.checks.status import Status
 from harness.inside.hooks.requery.requery import ExchangingAligner, ForkedCopy
 from harness.protocol.question import Counter, OfToken, Question
@@ -176,6 +185,32 @@ def test_only_a_confirmed_answer_is_believed():
     assert status(flat, flat) is Status.PASS
     assert status(flat, part) is Status.UNKNOWN
     assert status() is Status.UNKNOWN
+
+
+def test_a_mass_is_proved_by_itself_where_copies_are_as_good_as_whole_runs():
+    """Six runs give what copies gave, the likeliest and the least likely token among them, and
+    another position is heavy; one answer that is off by little, one position or little mass is not
+    enough.
+    """
+    law = stream(SEED)
+    tokens = np.concatenate([[law.tokens[9]], np.setdiff1d(np.arange(68), law.tokens[9])])
+    nats = np.linspace(3.0, 4.5, 68)
+
+    def proved(off: float = 0.0, more: float = 0.0, others: int = 1) -> bool:
+        sums = [MassEstimate(at, tokens, nats + more, 68, confirmed=0.0) for at in (9, 11)]
+        runs = []
+        for token in (tokens[0], *to_repeat(sums[0], SEED)):
+            now = score(law)
+            now.nats[now.position == 9] = nats[tokens == token] + more + off * (token == tokens[1])
+            changed = law if token == tokens[0] else with_token(law, 9, int(token))
+            runs.append(SimpleNamespace(scored=now, source=changed))
+        return proves_mass([repeated(sums[0], runs[0], runs[1:]), *sums[1 : 1 + others]])
+
+    assert tokens[1] in to_repeat(MassEstimate(9, tokens, nats, 68), SEED)
+    assert proved()
+    assert not proved(off=1e-4)
+    assert not proved(others=0)
+    assert not proved(more=0.55)
 
 
 def test_a_score_that_follows_no_token_says_nothing():

@@ -12,7 +12,7 @@ from harness.checks.order import order_view
 from harness.checks.source import source_test
 from harness.checks.status import Finding
 from harness.trace.uses import NEVER, Uses
-from harness.verdict.attribution import Proof, name_violations
+from harness.verdict.attribution import Proof, name_mass, name_violations
 
 UNUSED = np.full(1024, NEVER)
 
@@ -94,3 +94,26 @@ def test_weights_that_knew_the_future_are_named_beside():
     assert names(moved, weights_depend_on_future=True) == ["CAUSAL-1", "CAUSAL-5"]
     assert names(moved, weights_depend_on_future=False) == ["CAUSAL-1"]
     assert "CAUSAL-5" not in names(still, weights_depend_on_future=True)
+
+
+def test_what_an_artifact_knew_was_written_before():
+    """A refuted whole softmax reads its tokens, or has them from what was written beforehand."""
+    law = stream(7)
+    scores = heavier(lucky(law, 7), 3.0)
+    source = source_test(printed(scores.mean), scores, law)
+
+    def named(carried: bool) -> list[str]:
+        proof = Proof(source, flip(law, honest)[1], None, softmax=True, carried=carried)
+        return [one.rule for one in name_violations(proof)]
+
+    assert named(carried=True) == ["DATA-1", "CAUSAL-5"]
+    assert named(carried=False) == ["CAUSAL-1"]
+
+
+def test_a_mass_that_is_proved_by_itself_is_named():
+    """Though no source was beaten."""
+    asked = MassEstimate(9, np.arange(40), np.full(40, 2.0), 68, confirmed=0.0)
+    proof = Proof(None, None, None, sums=check_sums([asked]))
+
+    assert not name_violations(proof)
+    assert [(one.rule, one.proves) for one in name_mass(proof)] == [("NORM-1", True)]
