@@ -89,7 +89,7 @@ class Evidence:
     remembered: Finding | None = None  # a number that no forward pass behind the artifact made
     reloaded: Finding | None = None  # whether the number comes from what was written
     shards_counted: Finding | None = None  # training shards that are opened behind that
-    carried: bool = False  # the artifact held what beats the source
+    held: bool = False  # the artifact held what beats the source
     sums: Sequence[MassEstimate] = ()  # over the alphabet, at some positions
     pair: TwoTokens | None = None  # two tokens behind one prefix
     trains: bool = True  # it is given training shards

@@ -47,7 +47,7 @@ class OtherFiles(Experiment):
             evidence.reloaded = check_reloaded(base, other, exchanged)
 
     def name_carrier(self) -> None:
-        """Fills `evidence.carried`: what beats the source is in the artifact."""
+        """Fills `evidence.held`: what beats the source is in the artifact."""
         evidence, base = self.evidence, self.evidence.base
         names, head = opened_again(base), base.headline
         if not names or not base.softmax_width or head is None:
@@ -58,7 +58,7 @@ class OtherFiles(Experiment):
         if evidence.get(RunKind.FOREIGN) is None:
             return
         self._make(RunKind.FOREIGN_ARTIFACT, Files(names, given=name))
-        evidence.carried = artifact_knew(base, evidence.get(RunKind.FOREIGN_ARTIFACT))
+        evidence.held = artifact_knew(base, evidence.get(RunKind.FOREIGN_ARTIFACT))
 
     def _make(self, kind: RunKind, files: Files) -> None:
         name, source = RunName(kind), self.evidence.base.source

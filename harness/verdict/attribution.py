@@ -47,7 +47,7 @@ class Proof:
     by_hand: int = 0  # moved scores whose weights were written by hand, others under each future
     weights_depend_on_future: bool = False  # those that scored first were others under each
     unchanged: bool = False  # what an update had used early stayed under each future
-    carried: bool = False  # what beats the source was written to the artifact
+    held: bool = False  # what beats the source was written to the artifact
 
     @property
     def refuted(self) -> bool:
@@ -77,7 +77,7 @@ def name_violations(proof: Proof) -> list[Finding]:
     if proof.mass_above_one and rule != "PASS-2":
         named += [_broken(cause.rule, cause.why, proof) for cause in proof.causes]
     if rule == "DATA-1":
-        named.append(_broken("CAUSAL-5", CARRIED, proof))
+        named.append(_broken("CAUSAL-5", HELD, proof))
     if proof.moved and proof.weights_depend_on_future and rule != "CAUSAL-5":
         named.append(_broken("CAUSAL-5", WEIGHTS, proof))
     return named
@@ -94,7 +94,7 @@ def name_mass(proof: Proof) -> list[Finding]:
     ]
 
 
-CARRIED = (
+HELD = (
     "with the artifact of a run on another validation stream it scores nothing impossibly well: its"
     " own was made of validation tokens, before they were scored"
 )
@@ -132,8 +132,8 @@ def _rule(proof: Proof) -> tuple[str, str]:
         )
     if proof.moved:
         return _long_range(proof)
-    if proof.carried:
-        return "DATA-1", CARRIED
+    if proof.held:
+        return "DATA-1", HELD
     if proof.softmax:
         return "CAUSAL-1", (
             "its scores are cross-entropies of a whole softmax, which sums to one, and too good for"

@@ -36,7 +36,7 @@ def battery_proof(evidence: Evidence, head: SourceTest | None, tail: int) -> Pro
     none, causes = _uncounted(base), _causes(evidence)
     order_and_mass = order, mass, softmax, sums, causes
     more = weighed, none, by_hand, depend, evidence.unchanged
-    return Proof(head, evidence.future, *order_and_mass, *more, carried=evidence.carried)
+    return Proof(head, evidence.future, *order_and_mass, *more, held=evidence.held)
 
 
 def pure_proof(evidence: Evidence, found: PureTest, tail: int) -> Proof:

@@ -102,12 +102,12 @@ def test_what_an_artifact_knew_was_written_before():
     scores = heavier(lucky(law, 7), 3.0)
     source = source_test(printed(scores.mean), scores, law)
 
-    def named(carried: bool) -> list[str]:
-        proof = Proof(source, flip(law, honest)[1], None, softmax=True, carried=carried)
+    def named(held: bool) -> list[str]:
+        proof = Proof(source, flip(law, honest)[1], None, softmax=True, held=held)
         return [one.rule for one in name_violations(proof)]
 
-    assert named(carried=True) == ["DATA-1", "CAUSAL-5"]
-    assert named(carried=False) == ["CAUSAL-1"]
+    assert named(held=True) == ["DATA-1", "CAUSAL-5"]
+    assert named(held=False) == ["CAUSAL-1"]
 
 
 def test_a_mass_that_is_proved_by_itself_is_named():
