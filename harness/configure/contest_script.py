@@ -28,6 +28,8 @@ LONG_ROWS = 2
 LAYERS = 2
 IDS = "bin-uint16"  # shards of ids, not of text
 SELF = "self"  # who has the clock
+# Its code says how many rows a batch has, and all that are scored are fewer: no batch is.
+NO_BATCH, MORE_ROWS = "ZeroDivisionError", 8
 FORBIDDEN = "forbid"  # what passes between rows
 BEHIND = 2  # tokens that loaders want behind the last target
 TRAIN_TIMES = 4  # a loader that ends with its shard has to hold every step
@@ -117,7 +119,8 @@ class ContestScript:
 
     def next(self, stream: StreamShape, tried: Sequence[Attempted]) -> Configuration | None:
         """Where that took too long, sizes that only the script names shrink as well; where it
-        failed, the model keeps its own sizes: they may not be these together.
+        failed, the model keeps its own sizes: they may not be these together; where no batch was
+        scored, there are more rows.
         """
         first = self._configuration(self._rows, self._rows.steps)
         if not tried:
@@ -125,6 +128,8 @@ class ContestScript:
         if len(tried) > 1:
             return None
         if tried[0].outcome.state is RunState.FAILED:
+            if tried[0].outcome.cause.startswith(NO_BATCH):
+                return self._configuration(self._rows, self._rows.steps, factor=MORE_ROWS)
             return self._configuration(self._rows, self._rows.steps, model=False)
         if tried[0].outcome.state is not RunState.TIMED_OUT:
             return None
@@ -139,7 +144,7 @@ class ContestScript:
         self, stream: StreamShape, configuration: Configuration, iterations: int
     ) -> Configuration:
         """More training steps."""
-        return self._configuration(self._rows, iterations)
+        return self._configuration(self._rows, iterations, factor=configuration.stream_factor)
 
     def vocabulary(self, configuration: Configuration, given: Sequence[Path]) -> Vocabulary:
         """Characters, whatever tokenizer the contest trains."""
@@ -169,8 +174,15 @@ class ContestScript:
         tokens = rows.rows * rows.length + BEHIND
         return StreamPlan(tokens, TRAIN_TIMES * tokens, rows.length, (2, 1, 1), RUN_S)
 
-    def _configuration(self, rows: Rows, steps: int, *, model: bool = True) -> Configuration:
-        given = {"rows": rows.rows, "batch": rows.batch, "length": rows.length, "steps": steps}
+    def _configuration(
+        self, rows: Rows, steps: int, *, model: bool = True, factor: int = 1
+    ) -> Configuration:
+        given = {
+            "rows": rows.rows * factor,
+            "batch": rows.batch,
+            "length": rows.length,
+            "steps": steps,
+        }
         given["vocabulary"] = self._alphabet.size
         target = ShrinkTarget(seq_len=rows.length, iterations=steps, counted_clock=True)
         return Configuration(
@@ -179,7 +191,9 @@ class ContestScript:
             code_constants=dict(self._constants(given, model=model)),
             arguments=tuple(self._options(given, model=model)),
             why=f"the sizes of a small run of {self.contest.title}"
-            + ("" if model else ", with the model's own"),
+            + ("" if model else ", with the model's own")
+            + (f", and {factor} times as many rows" if factor > 1 else ""),
+            stream_factor=factor,
         )
 
     def _constants(

@@ -92,6 +92,21 @@ def test_there_is_one_more_configuration(script: ContestScript) -> None:
     assert [key.rpartition(":")[2] for key in left_out] == ["DEPTH"]
 
 
+def test_where_a_batch_holds_more_than_all_rows_there_are_more_of_them(
+    script: ContestScript,
+) -> None:
+    """A batch of 64 rows that the code names by its number: none is scored of sixteen."""
+    first = script.first(SHAPE, native=False)
+    outcome = Outcome(RunState.FAILED, 1.0, "ZeroDivisionError: float division by zero")
+    more = script.next(SHAPE, [Attempted(first, outcome)])
+    assert more is not None
+    longer = script.longer(SHAPE, more, 40)
+    scored = [key for key in more.code_constants if key.endswith("EVAL_TOKENS")]
+
+    assert more.stream_factor == longer.stream_factor == 8
+    assert {one.code_constants[scored[0]].text for one in (more, longer)} == {str(128 * 256)}
+
+
 def test_rows_are_tried_at_the_length_that_the_contest_scores(script: ContestScript) -> None:
     """Two of them, one a call, and every size that follows the length follows it."""
     at = script.at_length
