@@ -1,4 +1,4 @@
-"""Variants of a script that an agent may edit: 28 that cheat, each in another way, and 24 that are
+"""Variants of a script that an agent may edit: 28 that cheat, each in another way, and 25 that are
 honest; what the harness makes of each.
 
     python -m benchmarks.contest_variants write autoresearch/ --out /tmp/variants
