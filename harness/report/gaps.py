@@ -17,8 +17,6 @@ STATS = "seeds and statistics (STATS), packaging"
 _ALWAYS = "time limits (BUDGET-3, BUDGET-4), seeds and statistics (STATS), packaging"
 REFEREED = (
     _TRAINED_ON,
-    "text that every Python installation carries, of which the embedded data are made: the worker"
-    " could read it (with --data it is scored on what it cannot reach)",
     "the power of each test here: a pass of SOURCE-1 says 'not refuted', not 'proved'",
 )
 PROGRAM = (

@@ -4,7 +4,8 @@ places.
 Listed is what is visible; everything else does not exist inside: home folders, sockets of services
 (a read-only socket would still answer), other users' files, the harness's results.
 The folders of the capture have no path inside: each is an open descriptor on a mount of its own, so
-that no `..` leads from it to the machine's files.
+that no `..` leads from it to the machine's files. Empty is what holds our own validation text: one
+folder of every installed Python.
 Needs a mount and a process namespace of its own. Where the machine refuses, OSError is raised and
 everything is as it was before.
 """
@@ -22,6 +23,9 @@ from harness.sandbox import syscalls
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/sys")
 SETTINGS = ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "localtime", "alternatives")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+HIDDEN = "pydoc_data"  # what `reference_model.data.corpus` holds out is made of it
+PAGES = "share/doc/python3*"  # the same text, where it is installed as pages
+PYTHONS = ("", "envs/*/", "pkgs/python-*/", "versions/*/")  # below a prefix; of conda and pyenv
 KEPT_FROM_WRITING = ("sys", "irq", "bus", "sysrq-trigger")  # of /proc: user 0 may write them
 
 
@@ -52,6 +56,9 @@ def _furnish(confinement: Confinement, root: Path) -> None:
     for path in _visible(confinement):
         if str(path) not in confinement.binds:
             _bind(path, root, read_only=True)
+    for path in _hidden(root):
+        _tmpfs(path, "size=4k,nr_inodes=1,mode=0555")
+        syscalls.set_read_only(str(path), True)
     _links(root)
     _bind(confinement.stage, root, read_only=False, at=confinement.at)
     _processes(root)
@@ -99,6 +106,16 @@ def _insisted_on(confinement: Confinement, root: Path) -> None:
         if not shown.is_dir() or shown.resolve() != confinement.stage.resolve() / folder:
             raise SandboxError(f"the stage has no folder {folder!r} that could stand at {path!r}")
         _bind(shown, root, read_only=False, at=at)
+
+
+def _hidden(root: Path) -> list[Path]:
+    """Places inside, of every Python that is visible there."""
+    others = map(str, Path("/opt").glob("*"))
+    prefixes = {sys.prefix, sys.base_prefix, "/usr", "/usr/local", *others}
+    insides = {(root / prefix.lstrip("/")).resolve() for prefix in prefixes}
+    patterns = [PAGES, *(f"{python}lib*/python3*/{HIDDEN}" for python in PYTHONS)]
+    found = {p.resolve() for one in insides for pattern in patterns for p in one.glob(pattern)}
+    return sorted(p for p in found if p.is_relative_to(root.resolve()) and p.is_dir())
 
 
 def _private_places(confinement: Confinement, root: Path) -> None:

@@ -126,9 +126,12 @@ if G["secret_name"] in os.environ:
         fast=True,
     ),
     _asks(
-        "secrets, caches, streams of other runs, homes",
+        "secrets, caches, streams of other runs, homes, what our validation text is made of",
         """
-import os
+import glob, os
+tried("the language reference", __import__, "pydoc_data.topics")
+for path in glob.glob("/usr/lib/python3*/pydoc_data/*"):
+    print("reached", path)
 homes = [f"{home}/{n}" for home in ("/root", "/home") for n in (".ssh", ".bashrc", ".netrc")]
 for path in (*G["secrets"], *homes, "/etc/shadow", "/etc/ssh", "/run", "/var/lib", "/boot"):
     if os.path.lexists(path):

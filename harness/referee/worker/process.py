@@ -3,9 +3,7 @@
 The worker runs isolated as a script does (`sandbox/`), in a private copy of the files that were
 counted, with artifact and tokenizer beside it, alone and read-only, and a short environment; its
 stdout and stderr go to a file, its only way to be heard is the channel. Guarantees: no call
-outlives `time_limit_s`, which begins when it runs; whatever it printed last is in the error. Does
-not cover: text that every Python carries, from which the embedded data are made, is there to be
-read inside.
+outlives `time_limit_s`, which begins when it runs; whatever it printed last is in the error.
 """
 
 import contextlib
