@@ -8,12 +8,13 @@ the runs happened: `replay` does that.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.replay.recorded import Recorded, is_predictor
 from harness.report.hashes import file_sha256
 from harness.trace.printed_log import read_log
@@ -84,16 +85,20 @@ def _log(recorded: Recorded, home: Path) -> Iterator[Checked]:
     logs = sorted(home.glob(BASE_LOGS))
     if not numbers or not logs:
         return
-    stand = max(sum(_stands(n, lines) for n in numbers) for lines in map(_lines, logs))
+    stand = max(len(_said_by(log) & {*map(_named, numbers)}) for log in logs)
     text = f"{stand} of {len(numbers)} quoted numbers stand at their lines of the log"
     yield Checked(stand == len(numbers), text)
 
 
-def _lines(log: Path) -> list[str]:
-    """Counted as a report counts them: a carriage return ends none."""
-    return read_log(log).split("\n")
+_Named = tuple[int, str, str]  # line, tag, bits per byte
 
 
-def _stands(number: Mapping[str, Any], lines: list[str]) -> bool:
-    """Its line is there, and holds what it is named by."""
-    return number["line"] <= len(lines) and number["tag"] in lines[number["line"] - 1]
+def _said_by(log: Path) -> set[_Named]:
+    """Read as the evaluation reads it: a table's row holds no name of its columns."""
+    return {_named(asdict(number)) for number in printed_numbers(read_log(log))}
+
+
+def _named(number: Mapping[str, Any]) -> _Named:
+    """One that is not finite is null in a report."""
+    bits = number["bits_per_byte"]
+    return number["line"], number["tag"], repr(bits if bits and math.isfinite(bits) else None)

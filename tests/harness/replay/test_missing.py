@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from audits.facts.documented.printed_scores import printed_numbers
 from harness.commands.replay import main as replay
 from harness.commands.verify import main as verify
 from harness.errors import UsageError
+from harness.replay.evidence import check_evidence
 from harness.replay.recorded import Recorded
 
 KEPT = Path(__file__).resolve().parents[3] / "docs" / "driven" / "violation.json"
@@ -67,3 +69,17 @@ def test_evidence_that_is_not_there_is_said_and_what_is_no_report_refused(
     (tmp_path / "in" / "report.json").write_text("{}")
     assert verify([str(tmp_path / "in")]) == 2
     assert replay([str(tmp_path / "nothing")]) == 2
+
+
+def test_a_quoted_number_stands_in_a_table_of_the_log_and_another_does_not(tmp_path: Path) -> None:
+    """What names a number may stand above its line; a number that was not printed is found out."""
+    log = tmp_path / "runs" / "base" / "output.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("| split | val_loss | val_bpb |\n|---|---|---|\n| val | 6.4857 | 3.4848 |\n")
+    (printed,) = printed_numbers(log.read_text())
+    kept = json.loads(KEPT.read_text())
+    for bits, holds in ((printed.bits_per_byte, True), (1.25, False)):
+        said = {"line": printed.line, "tag": printed.tag, "bits_per_byte": bits}
+        driven = kept["driven"] | {"numbers": [said]}
+        recorded = Recorded(tmp_path / "report.json", kept | {"driven": driven, "evidence": []})
+        assert [one.holds for one in check_evidence(recorded)] == [True, holds]
