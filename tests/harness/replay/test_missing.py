@@ -75,8 +75,9 @@ def test_a_quoted_number_stands_in_a_table_of_the_log_and_another_does_not(tmp_p
     """What names a number may stand above its line; a number that was not printed is found out."""
     log = tmp_path / "runs" / "base" / "output.log"
     log.parent.mkdir(parents=True)
-    log.write_text("| split | val_loss | val_bpb |\n|---|---|---|\n| val | 6.4857 | 3.4848 |\n")
+    log.write_text("| val_loss | val_bpb |\n|---|---|\n| 6.4857 | 3.4848 |\n")
     (printed,) = printed_numbers(log.read_text())
+    assert printed.tag not in printed.text
     kept = json.loads(KEPT.read_text())
     for bits, holds in ((printed.bits_per_byte, True), (1.25, False)):
         said = {"line": printed.line, "tag": printed.tag, "bits_per_byte": bits}
