@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from test_replayed import SCORED, run
 
@@ -48,10 +49,15 @@ def test_weights_that_the_artifact_cannot_hold_are_not_in_it():
 
 
 def test_nothing_is_said_where_the_runs_tell_nothing():
-    """A third number; a file that was written anew; no exchange; two artifacts of one number."""
-    same = printing(7.1, SCORED)
+    """A file that was written anew; no exchange; two artifacts of one number; a third number of
+    what adapts, though without updates something else bears on it.
+    """
+    same, adapts = printing(7.1, SCORED), printing(7.1, STEP, SCORED, STEP, SCORED)
+    adapts = replace(adapts, passes={2: replace(adapts.scored, event=np.array([1, 3]))})
+    third = printing(6.9, STEP, SAVE, GIVEN, READ, SCORED)
 
-    assert told(6.9, FORWARD) is None
+    assert told(6.9, FORWARD) == "unknown"
+    assert check_reloaded(adapts, printing(6.5, SCORED), third) is None
     assert told(7.1, SAVE, FORWARD) is None
     assert check_reloaded(same, printing(6.5, SCORED), printing(7.1, SAVE, READ, SCORED)) is None
     assert check_reloaded(same, same, printing(7.1, STEP, SAVE, GIVEN, READ, SCORED)) is None
