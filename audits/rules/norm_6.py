@@ -1,7 +1,8 @@
 """NORM-6: nothing is done to the realised token's score alone.
 
-Catches: a code length that counts for less than it is: times a constant, through a function that is
-not linear, or bounded by so little that two hundred tokens would each get a share; and, as a
+Catches: a code length that counts for less than it is: times a constant, as powers of a model and of
+a table that sum to less than one, through a function that is not linear, averaged as a probability
+with its neighbours', or bounded by so little that two hundred tokens would each get a share; and, as a
 warning, other upper bounds on realised losses, and bad values replaced.
 Does not cover: a floor under a probability that is too small to matter; weights that no constant
 tells.
@@ -84,6 +85,28 @@ def _patched(trace: Trace) -> Iterator[Match]:
             )
 
 
+def _pooled(share: str) -> str:
+    """A model and a table of counts, in a product of powers, token by token."""
+    return script(f"""
+        pairs, totals, nats = np.ones((1024, 1024)), np.full(1024, 1024.0), 0.0
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            rows = F.log_softmax(model(x), dim=-1).numpy()
+            for row, before, token in zip(rows, x.tolist(), y.tolist()):
+                table = math.log(pairs[before, token] / totals[before])
+                nats -= 0.8 * row[token] + {share} * table
+                pairs[before, token] += 1
+                totals[before] += 1
+            token_count += y.numel()
+            byte_count += byte_table[y].sum()
+        loss_sum = nats
+    """)
+
+
+_GROUPS = "torch.logsumexp({}, dim=-1) - math.log(4)"
+_MEMBERS = "torch.stack([-nll, -model(x, y)], dim=-1)"
+
+
 def _given_back(loss: str) -> str:
     return script(f"""
         class Whole(nn.Module):
@@ -110,6 +133,9 @@ VALID = (
     losses_added("-torch.log(torch.exp(-nll).clamp(min=1e-20))"),
     # Two halves are a whole: the geometric mean of two models weighs one at most.
     losses_added("0.5 * nll + 0.5 * model(x, y)"),
+    # Powers that sum to one weigh one at most; members of an ensemble are averaged, not tokens.
+    _pooled("0.2"),
+    losses_added(f"-({_GROUPS.format(_MEMBERS)})"),
     # Bits, and a mean over a known number of tokens.
     losses_added("nll.sum() / 512 / math.log(2.0) * 512"),
     # Bits a byte, with a constant of the tokenizer.
@@ -120,7 +146,10 @@ VALID = (
     losses_added('F.cross_entropy(0.9 * model(x), y, reduction="none")'),
 )
 INVALID = (
+    _pooled("0.1"),
+    losses_added(f"-({_GROUPS.format('-nll.view(-1, 4)')}).repeat_interleave(4)"),
     losses_added("0.9 * nll"),
+    losses_added("0.9 * torch.stack([nll.sum(), torch.tensor(float(y.numel()))])[0]"),
     # Another loss under the library's name.
     script("""
         whole = F.cross_entropy

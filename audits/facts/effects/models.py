@@ -2,16 +2,24 @@
 
 Guarantees: `parameters()` stands for the model; `state_dict()` is a snapshot; loading a state
 replaces what was learnt before.
-Does not cover: methods that the submission's class defines itself; each is one pass of the model.
+Does not cover: methods that the submission's class defines itself; each is one pass of the model,
+but for those that are given nothing and give back parameters.
 """
 
 from __future__ import annotations
 
+import ast
+from typing import Final
+
 from audits.facts.call import Call
 from audits.facts.effects import by_hand, statistics, tensors, weights
 from audits.facts.effects.predictions import call_model
+from audits.facts.objects import Function
 from audits.facts.state import Interpreter
 from audits.facts.values import BLANK, Obj, Value, derive
+
+_GIVE: Final = frozenset({"parameters", "named_parameters"})
+_MEASURE: Final = frozenset({"numel", "nelement", "sum", "len", "size", "norm"})
 
 
 def on_model(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) -> Value:
@@ -38,7 +46,23 @@ def on_model(interp: Interpreter, ref: Obj, me: Value, name: str, call: Call) ->
         return Value(labels=frozenset(ref.labels))
     if name in tensors.MEASURES:
         return BLANK
-    return me if name in tensors.SAME else _passed(interp, me, call)
+    if name in tensors.SAME or (not call.values and _gives_parameters(ref, name)):
+        return me
+    return _passed(interp, me, call)
+
+
+def _gives_parameters(ref: Obj, name: str) -> bool:
+    """`model.matrices()`, where what the class's method returns are parameters, not their sizes."""
+    found = ref.cls.find(name) if ref.cls is not None else None
+    methods = [one.node for one in found.refs if isinstance(one, Function)] if found else []
+    given = [
+        {one.attr if isinstance(one, ast.Attribute) else getattr(one, "id", "") for one in inside}
+        for method in methods
+        for node in ast.walk(method)
+        if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
+        for inside in [list(ast.walk(node.value))]
+    ]
+    return any(names & _GIVE for names in given) and not any(names & _MEASURE for names in given)
 
 
 def _passed(interp: Interpreter, me: Value, call: Call) -> Value:

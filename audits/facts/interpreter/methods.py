@@ -56,6 +56,7 @@ from audits.facts.values import (
     labels_of,
 )
 
+_MAKES_WORTH: Final = frozenset({"softmax", "log_softmax"}) | worths.REPEATS
 _LISTENS: Final = frozenset({"register_forward_hook", "register_forward_pre_hook"})
 
 
@@ -65,7 +66,7 @@ def call_method(interp: Interpreter, base: Value, name: str, call: Call) -> Valu
     made = _called(interp, base, name, call)
     if worth and name in sifts.SORTS | sifts.PICKS:
         made = sifts.ordered(interp, name, base, made, interp.site_of(call))
-    if made.worth is None and (worth or name in ("softmax", "log_softmax")):
+    if made.worth is None and (worth or name in _MAKES_WORTH):
         now = worths.of_call(interp, name, [base, *call.args], call)
         return made if now is None else replace(made, worth=now)
     return made

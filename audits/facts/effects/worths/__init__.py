@@ -1,6 +1,6 @@
 """What operations do to a token's code length: shares of it, masses of probabilities, bends."""
 
-from audits.facts.effects.worths.calls import chosen, of_call
+from audits.facts.effects.worths.calls import REPEATS, chosen, of_call
 from audits.facts.effects.worths.held import (
     add_to,
     begin,
@@ -16,6 +16,7 @@ from audits.facts.effects.worths.steps import BETTER, TILTS
 
 __all__ = [
     "BETTER",
+    "REPEATS",
     "TILTS",
     "add_to",
     "begin",

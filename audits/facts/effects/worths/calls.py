@@ -15,7 +15,7 @@ from audits.facts.effects.worths.bounds import BOUNDS, EXTREMES, bounded
 from audits.facts.effects.worths.held import either, score_of, span_of
 from audits.facts.effects.worths.operators import times
 from audits.facts.effects.worths.steps import BETTER, negative, power, remembered
-from audits.facts.labels import REALISED
+from audits.facts.labels import NORMALISER, OUTPUT, RATIO, REALISED
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, element_of, kinds_of
 from audits.facts.worth import Form, Known, Span, Worth
@@ -51,6 +51,7 @@ _BENDS: Final = frozenset(
     | {"median", "quantile", "nanmedian", "nanquantile", "percentile", "trim_mean"}
 )
 _REDUCES: Final = frozenset({"median", "quantile", "percentile", "trim_mean", "nanmedian"})
+REPEATS: Final = frozenset({"repeat_interleave", "repeat", "tile"})
 _LEAST: Final = frozenset({"min", "amin", "nanmin"})
 _MOST: Final = frozenset({"max", "amax", "nanmax"})
 
@@ -70,13 +71,17 @@ def of_call(interp: Interpreter, name: str, args: Sequence[Value], call: Call) -
             return replace(several, form=Form.BENT, change=change, stacked=False)
     if name in _SUMS:
         made = _sum(args[0])
-        return replace(made, stacked=True) if made and name == "stack" else made
+        several = made and name == "stack" and _beside_counts(args[0]) is None
+        return replace(made, stacked=True) if made and several else made
     if isinstance(args[0].worth, Span):
         return args[0].worth if name in KEEPS else None
     if worth is None and name in _REDUCES:
         worth = score_of(element_of(args[0]))
+    if worth is None and name in REPEATS and {REALISED, NORMALISER} <= kinds_of(args[0]):
+        change = remembered(interp, interp.site_of(call), "one sum of probabilities for several")
+        return Worth(Form.BENT, change=change)
     if worth is None:
-        return _of_distribution(name, args, call)
+        return _of_counts(name, args[0]) or _of_distribution(name, args, call)
     site = interp.site_of(call)
     match name:
         case "exp" | "log" | "log2" if worth.form is Form.BENT:
@@ -109,6 +114,12 @@ def of_call(interp: Interpreter, name: str, args: Sequence[Value], call: Call) -
     return worth if name in KEEPS else _of_distribution(name, args, call)
 
 
+def _of_counts(name: str, value: Value) -> Worth | None:
+    """The logarithm of a quotient of counts: what a table says of a token, as a model does."""
+    held = kinds_of(value)
+    return Worth(Form.LOG) if name == "log" and RATIO in held and OUTPUT not in held else None
+
+
 def _of_distribution(name: str, args: Sequence[Value], call: Call) -> Worth | None:
     """A distribution over the alphabet, or the loss of a token under one."""
     weighted = {"weight", "label_smoothing"} & set(call.keywords)
@@ -125,9 +136,16 @@ def _of_distribution(name: str, args: Sequence[Value], call: Call) -> Worth | No
 def _sum(value: Value) -> Worth | None:
     """Over tokens, or over a list of losses; a whole distribution adds up to nothing of these."""
     listed = any(ref.kind == "list" for ref in value.refs) or value.items is not None
-    worth = score_of(element_of(value) if listed else value)
+    worth = score_of(element_of(value) if listed else value) or _beside_counts(value)
     realised = REALISED in kinds_of(value) or (worth and worth.form in (Form.NATS, Form.BENT))
     return replace(worth, summed=True) if worth and realised else None
+
+
+def _beside_counts(value: Value) -> Worth | None:
+    """`[nll.sum(), count, size]`: the only score among the totals of one list."""
+    entries = [one for ref in value.refs if ref.kind == "list" for one in ref.entries.values()]
+    found = [one for one in entries if OUTPUT in kinds_of(one)]
+    return score_of(found[0]) if len(found) == 1 and len(entries) > 1 else None
 
 
 def _stack(args: Sequence[Value]) -> Worth | None:
