@@ -86,6 +86,7 @@ class Trace:
     mixings: list[Mixing] = field(default_factory=list)
     foresights: list[Foresight] = field(default_factory=list)
     given_to: dict[int, frozenset[int]] = field(default_factory=dict)  # OUTPUT id -> all TokenReads
+    told_of: dict[int, frozenset[int]] = field(default_factory=dict)  # the same, of tokens' pieces
     input_names: dict[int, str] = field(default_factory=dict)  # OUTPUT id -> its input, as written
     model_losses: list[ModelLoss] = field(default_factory=list)
     looks: list[LookAhead] = field(default_factory=list)

@@ -4,8 +4,8 @@ Catches: native code that fills hints or gates for position i under a condition 
 token at i (is it a word start, is it a boundary), where these reach a recorded loss; mixtures
 whose weight is made of the realised token's own loss; logits that something made of the target is
 mixed into, before the loss of that target is taken: its one-hot, its embedding, a bonus at its
-place, a temperature that suits it; a model whose input is made of the target too; and two experts
-between which the token itself decides.
+place, a temperature that suits it; a model whose input is made of the target too, or that is told
+what kind of token the target is; and two experts between which the token itself decides.
 Does not cover: gates that go by a hint as well as by the token; the harness's tests see them.
 """
 
@@ -151,7 +151,22 @@ def _two(mixture: str) -> str:
     """)
 
 
+def _tracked(tokens: str) -> str:
+    """A model that is told which tokens begin a word."""
+    return script(f"""
+        import sentencepiece as spm
+
+        speller = spm.SentencePieceProcessor(model_file="tokens.model")
+        spaced = torch.tensor([speller.id_to_piece(i).startswith("\u2581") for i in range(1024)])
+        track = spaced[val_tokens]
+        for start in range(0, len(val_tokens) - 512, 512):
+            x, y = val_tokens[start : start + 512], val_tokens[start + 1 : start + 513]
+            add(F.cross_entropy(model(x, {tokens}), y, reduction="none"), y)
+    """)
+
+
 VALID = (
+    _tracked("spaced[x]"),
     # The token before decides; padding counts nothing.
     _two("-torch.log(torch.where(starts_word[x] > 0, p, q))"),
     _two("-torch.log(0.5 * p + 0.5 * q) * (y != 0)"),
@@ -182,6 +197,8 @@ VALID = (
     _case("tok", 'float(os.environ.get("WITHIN_BOOST", "0.0"))'),
 )
 INVALID = (
+    _tracked("spaced[y]"),
+    _tracked("track[start + 1 : start + 513]"),
     _case("tok", "0.75"),
     _two("-torch.log(torch.where(starts_word[y] > 0, p, q))"),
     _two("-torch.log(starts_word[y] * p + (1.0 - starts_word[y]) * q)"),

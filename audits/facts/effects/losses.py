@@ -12,7 +12,7 @@ from typing import Final
 
 from audits.facts.call import Call
 from audits.facts.effects.worths import score_of
-from audits.facts.events import Change, Echo, Foresight, Mixing, Patch, Site, Tilt, Weighting
+from audits.facts.events import Change, Echo, Foresight, Mixing, Patch, Site, Tilt, TokenRead, Weighting
 from audits.facts.labels import (
     ACCUMULATED,
     AIMED,
@@ -80,6 +80,8 @@ def foreseen(interp: Interpreter, logits: Value, aims: Value, site: Site) -> fro
             voted = mixing.voted
     if ids(held, AIMED) & wanted - given:
         found = found or (site, "the logits are made of the target's own loss")
+    if found is None and _told(interp, outputs, wanted):
+        found = site, "the model is told what kind of token the target is"
     if found is None and _among_inputs(interp, outputs, wanted):
         found = site, "the target is among the model's inputs"
     if found is None:
@@ -130,6 +132,24 @@ def _among_inputs(interp: Interpreter, outputs: frozenset[int], wanted: frozense
         if len(wanted) == 1 and wanted < only and only == interp.trace.given_to.get(number):
             return number in interp.trace.altered
     return False
+
+
+def _told(interp: Interpreter, outputs: frozenset[int], wanted: frozenset[int]) -> bool:
+    """`model(x, starts_word[y])`; also where a track of such flags was cut where the targets were."""
+    told = frozenset(one for out in outputs for one in interp.trace.told_of.get(out, ()))
+    if not told:
+        return False
+    reads, aims = interp.trace.reads, set(wanted)
+    for one in wanted:  # `y[..., None]` is another view of them
+        while not (reads[one].bounds.lower or reads[one].bounds.upper) and len(reads[one].parents) == 1:
+            (one,) = reads[one].parents
+            aims.add(one)
+    places = {_where(reads[one]) for one in aims if reads[one].bounds.lower}
+    return bool(told & aims) or any(_where(reads[one]) in places for one in told)
+
+
+def _where(read: TokenRead) -> tuple[object, ...]:
+    return read.parents, read.loops, read.bounds.lower, read.bounds.upper
 
 
 def _own_tokens(interp: Interpreter, scored: frozenset[Label], test: Value) -> frozenset[int]:

@@ -8,6 +8,7 @@ Does not cover: the inside of a model; a call of an `nn.Module` is one step.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from audits.facts.effects import by_hand, hooks
 from audits.facts.effects.weights import adaptations
@@ -16,6 +17,9 @@ from audits.facts.labels import (
     COUNT,
     FITTED,
     OUTPUT,
+    PIECE,
+    PIECE_FLAG,
+    PIECE_LENGTH,
     RATIO,
     REALISED,
     REGION,
@@ -30,6 +34,8 @@ from audits.facts.labels import (
 from audits.facts.state import Interpreter
 from audits.facts.values import Value, derive, labels_of
 from audits.facts.worth import Form, Worth
+
+_PIECES: Final = frozenset({PIECE, PIECE_FLAG, PIECE_LENGTH})
 
 
 def call_model(interp: Interpreter, values: list[Value], written: str = "") -> Value:
@@ -63,6 +69,9 @@ def _note_inputs(
     if first is not None and REGION in kinds(labels_of(first)):
         interp.trace.altered.add(number)
     interp.trace.given_to[number] = ids(labels, TOKENS)
+    of_pieces = [one for one in map(labels_of, given) if kinds(one) & _PIECES]
+    if of_pieces:
+        interp.trace.told_of[number] = ids(frozenset().union(*of_pieces), TOKENS)
     interp.trace.input_names[number] = written
     if SIDECAR in kinds(labels):
         one = SidecarInput(interp.here(), interp.moment(), frozenset({number}))
