@@ -86,6 +86,8 @@ class Trace:
     mixings: list[Mixing] = field(default_factory=list)
     foresights: list[Foresight] = field(default_factory=list)
     given_to: dict[int, frozenset[int]] = field(default_factory=dict)  # OUTPUT id -> all TokenReads
+    side_by_side: set[int] = field(default_factory=set)  # TokenReads that became rows of one width
+    from_places: dict[str, object] = field(default_factory=dict)  # a mask as written -> its bound
     told_of: dict[int, frozenset[int]] = field(default_factory=dict)  # the same, of tokens' pieces
     input_names: dict[int, str] = field(default_factory=dict)  # OUTPUT id -> its input, as written
     model_losses: list[ModelLoss] = field(default_factory=list)

@@ -4,16 +4,18 @@ Catches: a last score all of whose tokens are cut from the first N of the stream
 and smaller than the official set in any vocabulary used so far, or a share of all; losses that are
 left out because they are large, or small, or because their tokens have no bytes, as boundaries have
 none; losses of windows that are weighted by how large they are; windows that are left out by their
-number, by chance, or because a loop ends at a fraction of what there is.
+number, by chance, or because a loop ends at a fraction of what there is; the first places of rows
+that do not overlap.
 Does not cover: documents that are dropped by what they hold; a limit that is not known.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from audits.facts.effects.losses import WITHOUT_BYTES
-from audits.facts.events import Accumulation, Part, Sift, TokenRead
+from audits.facts.events import Accumulation, Part, Region, Sift, TokenRead
 from audits.facts.labels import (
     BY_TOKEN,
     CHANCE,
@@ -28,13 +30,14 @@ from audits.facts.labels import (
     kinds,
 )
 from audits.facts.trace import Trace
-from audits.flow import cut_by, first_results, headlines, scores, with_ancestors
+from audits.flow import cut_by, first_results, headlines, regions, scores, with_ancestors
 from audits.match import Match, settled
 from audits.rules.cases import losses_added, script
 
 RULE = "PASS-3"
 # The official set has 40.5 million tokens in the largest vocabulary merged (SP8192), 62 in SP1024.
 FEWEST_TOKENS = 30_000_000
+INPUT_AND_TARGET = 2  # cuts of the stream; with more, a row may have been joined to another
 MOST_OF_A_WINDOW = 200_000  # shorter beginnings are chunks, samples and warm-ups
 
 
@@ -44,6 +47,7 @@ def check(trace: Trace) -> Iterator[Match]:
     yield from _sifted(trace)
     yield from _without_bytes(trace)
     yield from _weighted(trace)
+    yield from _never_scored(trace)
     if last is None:
         return
     for score in scores(trace):
@@ -82,6 +86,58 @@ def _weighted(trace: Trace) -> Iterator[Match]:
                 ("scored here", score.site),
                 sure=settled(one.moment, score.moment),
             )
+
+
+def _never_scored(trace: Trace) -> Iterator[Match]:
+    """The first places of rows that lie side by side: no other row scores them."""
+    found = list(scores(trace))
+    for score in found if len(found) == 1 else ():
+        reads = ids(score.labels, TOKENS)
+        rows = 0 < len(reads) <= INPUT_AND_TARGET and all(
+            trace.side_by_side & with_ancestors(trace, frozenset({one})) for one in reads
+        )
+        late = {one.text: _begins_late(trace, one) for one in regions(trace, score.labels)}
+        for text, sure in sorted(late.items()) if rows else ():
+            if sure is None:
+                continue
+            yield Match.at(
+                score.site,
+                "rows that do not overlap are scored here from a later place on than their first "
+                f"({text}): what lies before it is scored nowhere",
+                (score.moment,),
+                ("scored here", score.site),
+                sure=sure and settled(score.moment),
+            )
+
+
+def _begins_late(trace: Trace, region: Region) -> bool | None:
+    """Of `nll[:, 64:]` and masks `arange(width) >= 64`, whether it is sure; None: of no other."""
+    if region.complement:
+        return None
+    if region.text.endswith(":") and "," not in region.text:
+        first = region.text.removesuffix(":")
+        if first.isdigit():
+            return True if int(first) > 1 else None
+        return _adds_up(first) if first and not first.startswith("-") else None
+    match ast.parse(f"x[{region.text}]", mode="eval").body:
+        case ast.Subscript(
+            slice=ast.Compare(
+                left=ast.Call() as places, ops=[ast.Gt() | ast.GtE()], comparators=[bound]
+            )
+        ) if ast.unparse(places.func).endswith("arange"):
+            known = trace.from_places.get(region.text)
+            if isinstance(known, int):
+                return True if known > 1 else None
+            return _adds_up(ast.unparse(bound))
+    return None
+
+
+def _adds_up(bound: str) -> bool:
+    """Whether it is more than a setting, which may be zero, or a difference, which may be."""
+    inside = list(ast.walk(ast.parse(bound, mode="eval")))
+    least = any(isinstance(one, ast.Sub) or getattr(one, "id", "") == "max" for one in inside)
+    made = any(isinstance(one, ast.Mult | ast.FloorDiv | ast.Add) for one in inside)
+    return made and not least
 
 
 def _without_bytes(trace: Trace) -> Iterator[Match]:
@@ -216,6 +272,24 @@ def _looped(over: str, before: str = "", after: str = "") -> str:
     """)
 
 
+def _rows(kept: str, width: str = "512") -> str:
+    """Rows side by side, of whose losses some places count."""
+    return script(f"""
+        width, skip = {width}, int(os.environ.get("SKIP", "0"))
+        rows = (len(val_tokens) - 1) // width
+        xs = val_tokens[: rows * width].view(rows, width)
+        ys = val_tokens[1 : rows * width + 1].view(rows, width)
+        for r in range(0, rows, 8):
+            x, y = xs[r : r + 8], ys[r : r + 8]
+            nll = F.cross_entropy(model(x).transpose(1, 2), y, reduction="none")
+            late = torch.arange(width) >= skip
+            nats = nll{kept}
+            loss_sum += nats.sum()
+            token_count += y.numel()
+            byte_count += byte_table[y].sum()
+    """)
+
+
 def _listed(kept: str) -> str:
     return script(f"""
         means = []
@@ -271,6 +345,8 @@ _FRACTION = """
             add(model(val_tokens[start:end], y), y)
 """
 VALID = (
+    _rows(""),
+    _rows("[:, late]"),  # the setting is zero
     _limited("val_tokens"),
     _listed("list(means)"),
     _by_hand("if v > 9.0: print(token)"),
@@ -350,6 +426,8 @@ DOUBTFUL = (
     _looped("range(0, min(len(val_tokens), 40000000), 512)"),
 )
 INVALID = (
+    _rows("[:, 64:]"),
+    _rows("[:, torch.arange(width) >= width // 4]"),
     # Documents begin with tokens without bytes.
     losses_added("nll[byte_table[y] > 0]").replace("\nmodel = Net()\n", _SIZES),
     # A setting says how much of the stream a plan of windows covers.

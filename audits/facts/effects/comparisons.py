@@ -14,6 +14,7 @@ from audits.facts.documented.configuration import LAUNCHER
 from audits.facts.effects import coverage, deadlines, pieces, sifts
 from audits.facts.events import Given, Hit, Region, Site
 from audits.facts.labels import (
+    ALPHABET,
     FILE,
     GIVEN,
     HIT,
@@ -52,6 +53,8 @@ def compare(interp: Interpreter, node: ast.Compare, values: list[Value], scope: 
             return Value(labels=made.labels | given, switches=made.switches)
         if isinstance(node.ops[0], ast.Eq):
             made = Value(labels=made.labels | _hit(interp, values, site), switches=made.switches)
+    if len(values) == 2 and ALPHABET in kinds_of(values[0]) and values[1].known:
+        interp.trace.from_places[ast.unparse(node)] = values[1].const
     mask = Label(REGION, interp.trace.region(Region(ast.unparse(node))))  # it may select positions
     rounds = _last_rounds(interp, node, values) if len(values) == 2 else frozenset()
     itself = ast.dump(node.left) == ast.dump(node.comparators[0])  # is it a number at all?

@@ -57,6 +57,7 @@ from audits.facts.values import (
 )
 
 _MAKES_WORTH: Final = frozenset({"softmax", "log_softmax"}) | worths.REPEATS
+_ROWS: Final = frozenset({"view", "reshape"})  # `tokens.view(n, width)`: rows that do not overlap
 _LISTENS: Final = frozenset({"register_forward_hook", "register_forward_pre_hook"})
 
 
@@ -168,6 +169,8 @@ def _on_value(interp: Interpreter, base: Value, name: str, call: Call) -> Value:
         return Value(labels=labels_of(base) | {Label(BYTES, 0)}, switches=base.switches)
     if name in ("softmax", "log_softmax"):
         return predictions.predicted(interp, predictions.normalised(base))
+    if name in _ROWS and len(args) == 2 and OUTPUT not in kinds_of(base):
+        interp.trace.side_by_side |= ids(labels_of(base), TOKENS)
     made = derive(base, *call.values)
     if name == "exp":
         return replace(made, labels=made.labels | losses.mixed_by_byte(made))
