@@ -1,9 +1,9 @@
 """NORM-6: nothing is done to the realised token's score alone.
 
-Catches: a code length that counts for less than it is: times a constant, as powers of a model and of
-a table that sum to less than one, through a function that is not linear, averaged as a probability
-with its neighbours', or bounded by so little that two hundred tokens would each get a share; and, as a
-warning, other upper bounds on realised losses, and bad values replaced.
+Catches: a code length that counts for less than it is: times a constant, as powers of a model and
+of a table that sum to less than one, through a function that is not linear, averaged as a
+probability with its neighbours', or bounded by so little that two hundred tokens would each get a
+share; and, as a warning, other upper bounds on realised losses, and bad values replaced.
 Does not cover: a floor under a probability that is too small to matter; weights that no constant
 tells.
 """

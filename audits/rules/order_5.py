@@ -1,8 +1,8 @@
 """ORDER-5: of a batch of windows, nothing is learned from before all of them are scored.
 
 Catches: a loop that stores the windows' tokens in a table of counts, ahead of the look-ups, in the
-same iteration, that score these very windows; training, after a chunk is scored, on a piece that ends
-beyond it, whatever the sizes are.
+same iteration, that score these very windows; training, after a chunk is scored, on a piece that
+ends beyond it, whatever the sizes are.
 Does not cover: training whose targets reach one token past the chunk.
 """
 
@@ -60,7 +60,9 @@ def _cuts(trace: Trace, reads: frozenset[int], loops: tuple[int, ...]) -> list[T
     """The pieces, cut by the variable of the innermost of these loops and by none inside it; where
     another cut of them is used too, nothing is told."""
     used = [trace.reads[one] for one in sorted(reads)]
-    placed = [one for one in used if loops and loops[-1] in one.loops and max(one.loops) == loops[-1]]
+    placed = [
+        one for one in used if loops and loops[-1] in one.loops and max(one.loops) == loops[-1]
+    ]
     return placed if len(placed) == len(used) else []
 
 

@@ -12,7 +12,17 @@ from typing import Final
 
 from audits.facts.call import Call
 from audits.facts.effects.worths import score_of
-from audits.facts.events import Change, Echo, Foresight, Mixing, Patch, Site, Tilt, TokenRead, Weighting
+from audits.facts.events import (
+    Change,
+    Echo,
+    Foresight,
+    Mixing,
+    Patch,
+    Site,
+    Tilt,
+    TokenRead,
+    Weighting,
+)
 from audits.facts.labels import (
     ACCUMULATED,
     AIMED,
@@ -135,17 +145,21 @@ def _among_inputs(interp: Interpreter, outputs: frozenset[int], wanted: frozense
 
 
 def _told(interp: Interpreter, outputs: frozenset[int], wanted: frozenset[int]) -> bool:
-    """`model(x, starts_word[y])`; also where a track of such flags was cut where the targets were."""
+    """`model(x, starts_word[y])`; also of a track of such flags, cut where the targets were."""
     told = frozenset(one for out in outputs for one in interp.trace.told_of.get(out, ()))
     if not told:
         return False
-    reads, aims = interp.trace.reads, set(wanted)
-    for one in wanted:  # `y[..., None]` is another view of them
-        while not (reads[one].bounds.lower or reads[one].bounds.upper) and len(reads[one].parents) == 1:
-            (one,) = reads[one].parents
-            aims.add(one)
+    reads = interp.trace.reads
+    aims = wanted | frozenset(_viewed(reads, one) for one in wanted)
     places = {_where(reads[one]) for one in aims if reads[one].bounds.lower}
     return bool(told & aims) or any(_where(reads[one]) in places for one in told)
+
+
+def _viewed(reads: list[TokenRead], number: int) -> int:
+    """What `y[..., None]` is another view of."""
+    read = reads[number]
+    plain = not (read.bounds.lower or read.bounds.upper) and len(read.parents) == 1
+    return _viewed(reads, min(read.parents)) if plain else number
 
 
 def _where(read: TokenRead) -> tuple[object, ...]:

@@ -105,9 +105,9 @@ class _Names(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         known = self.scope.definitions.get(node.id)
-        if known is None and (given := self.scope.names.get(node.id)) is not None:
-            if type(given.const) is int and not given.switches and not given.labels:
-                return ast.Constant(given.const)  # what a function was given
+        given = self.scope.names.get(node.id) if known is None else None
+        if given is not None and type(given.const) is int and not given.switches | given.labels:
+            return ast.Constant(given.const)  # what a function was given
         if known is None or not self.depth:
             return node
         made: ast.expr = _Names(self.scope, self.depth - 1).visit(deepcopy(known))
