@@ -71,7 +71,7 @@ def of_call(interp: Interpreter, name: str, args: Sequence[Value], call: Call) -
             return replace(several, form=Form.BENT, change=change, stacked=False)
     if name in _SUMS:
         made = _sum(args[0])
-        several = made and name == "stack" and _beside_counts(args[0]) is None
+        several = name == "stack" and _beside_counts(args[0]) is None
         return replace(made, stacked=True) if made and several else made
     if isinstance(args[0].worth, Span):
         return args[0].worth if name in KEEPS else None
