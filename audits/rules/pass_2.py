@@ -1,8 +1,8 @@
 """PASS-2: no choice between candidate losses once the token is known.
 
 Catches: the element-wise minimum of two losses of the same tokens, also as a running minimum over
-several passes, that is then recorded; and a setting that is kept, of several, by what they cost on
-the very tokens that are scored with it.
+several passes, that is then recorded; the least of all ranks' losses, which a collective takes; and
+a setting that is kept, of several, by what they cost on the very tokens that are scored with it.
 Does not cover: choices made by comparing and branching in scalar code.
 """
 
@@ -64,6 +64,18 @@ def _candidates(trace: Trace) -> Iterator[Match]:
         )
 
 
+def _reduced(op: str) -> str:
+    """The losses of all ranks, in one number."""
+    return script(f"""
+        import torch.distributed as dist
+
+        for start in range(0, len(val_tokens), 512):
+            x, y = batch(val_tokens, start)
+            add(model(x, y), y)
+        dist.all_reduce(loss_sum, op=dist.ReduceOp.{op})
+    """)
+
+
 def _of(pair: str, kept: str = "torch.minimum(a, b)") -> str:
     return script(f"""
         row = torch.arange(512)
@@ -77,6 +89,7 @@ def _of(pair: str, kept: str = "torch.minimum(a, b)") -> str:
 
 
 VALID = (
+    _reduced("SUM"),
     # By what the candidates cost before, which is brought up to date behind the score.
     script("""
         past = {t: 0.0 for t in (0.9, 1.0, 1.1)}
@@ -108,6 +121,7 @@ VALID = (
     """),
 )
 INVALID = (
+    _reduced("MIN"),
     # A temperature for every batch, by its own losses: by a key, and by their place.
     script("""
         for start in range(0, len(val_tokens), 512):

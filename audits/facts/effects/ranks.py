@@ -1,7 +1,7 @@
 """Ranks: what they share, and when.
 
-Guarantees: losses and totals that are added up are no exchange of tokens; what comes back from a
-collective is in what it was given.
+Guarantees: losses and totals that are added up are no exchange of tokens, the smallest rank's loss
+for all is a choice; what comes back from a collective is in what it was given.
 Does not cover: files, stores and queues between processes.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from audits.facts.call import Call
-from audits.facts.events import Exchange
-from audits.facts.labels import GRADIENT, OUTPUT, SHARED, TOKENS, Label, ids, kinds
+from audits.facts.events import Choice, Exchange
+from audits.facts.labels import CHOICE, GRADIENT, OUTPUT, SHARED, TOKENS, Label, ids, kinds
 from audits.facts.state import Interpreter
 from audits.facts.trace import noted
 from audits.facts.values import Value, derive, labels_of
@@ -36,9 +36,18 @@ def exchanged(interp: Interpreter, call: Call) -> Value:
     if TOKENS in held and OUTPUT not in held:
         one = Exchange(interp.site_of(call), interp.moment(), ids(given.labels, TOKENS))
         marks = frozenset({Label(SHARED, noted(interp.trace.exchanges, one))})
+    if TOKENS in held and OUTPUT in held and _takes_the_least(call):
+        least = Choice(interp.site_of(call), interp.moment())
+        marks = frozenset({Label(CHOICE, noted(interp.trace.choices, least))})
     for value, node in zip(call.args[:2], call.node.args[:2], strict=False):
         _fill(value, node, given, marks, call)
     return replace(given, labels=given.labels | marks)
+
+
+def _takes_the_least(call: Call) -> bool:
+    """`all_reduce(loss, op=ReduceOp.MIN)`."""
+    given = [one.value for one in call.node.keywords if one.arg == "op"]
+    return any(getattr(one, "attr", "") == "MIN" for one in (*call.node.args[1:2], *given))
 
 
 def _fill(value: Value, node: ast.expr, given: Value, marks: frozenset[Label], call: Call) -> None:

@@ -71,8 +71,8 @@ def of_call(interp: Interpreter, name: str, args: Sequence[Value], call: Call) -
             return replace(several, form=Form.BENT, change=change, stacked=False)
     if name in _SUMS:
         made = _sum(args[0])
-        several = name == "stack" and _beside_counts(args[0]) is None
-        return replace(made, stacked=True) if made and several else made
+        stacked = name == "stack" and _beside_counts(args[0]) is None
+        return replace(made, stacked=True) if made and stacked else made
     if isinstance(args[0].worth, Span):
         return args[0].worth if name in KEEPS else None
     if worth is None and name in _REDUCES:
