@@ -12,13 +12,29 @@ from harness.inside.hooks.conduct.frozen import Frozen
 from harness.protocol.schema import EventKind
 
 JUDGE = """
-import functools
+import functools, math
 TOKENS = 40
 RATE = 1.0
 CHANGES = 1
 
 def score(model):
     return TOKENS
+
+class Tokens:
+    @classmethod
+    def opened(cls):
+        return cls()
+
+    @property
+    def size(self):
+        return 4
+
+    @functools.cached_property
+    def kinds(self):
+        return 2
+
+    def encode(self, text):
+        return text
 
 @functools.lru_cache
 def kept(model):
@@ -78,6 +94,13 @@ def seen(stage: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> dict[str,
             "score of judge.py, by one of the same name",
             "train.py:2",
         ),
+        ("class Math:\n    log = 2.0\njudge.math = Math", "judge.math", ""),
+        ("judge.Tokens.encode = lambda self, text: ''", "judge.Tokens.encode", "train.py:2"),
+        (
+            "judge.Tokens.size = property(lambda self: 5)",
+            "judge.Tokens.size",
+            "train.py:2",
+        ),
         ("import os\nos.truncate(judge.__file__, 0)", "judge.py, the file itself", ""),
     ],
 )
@@ -95,6 +118,8 @@ def test_what_is_replaced_is_named(
         "from judge import score, TOKENS\nscore(None)",
         "judge.kept(1)\njudge.kept(2)",
         "judge.mine = 1",
+        "class Mine(judge.Tokens):\n    def encode(self, text):\n        return ''",
+        "judge.Tokens.opened().encode('')\njudge.Tokens.more = 1",
         "TOKENS = 4",
         "def kept(model):\n    return model",
     ],

@@ -1,10 +1,11 @@
 """What the script did to a frozen file of its contest while it ran: functions, constants, content.
 
 What the file defines at its top is noted before the script begins. At the end, where a module was
-made of it, each function must be the file's own and each number the one that stood there; a script
-that binds the name of the one that scores to a function of its own is noted too.
+made of it, each function and method must be the file's own, each number the one that stood there,
+and each module of the standard library a module; a script that binds the name of the one that
+scores to a function of its own is noted too.
 Guarantees: nothing is called; a wrapper is a replacement, as the file may not change at all. Does
-not cover: what the script took back before its end, and methods of classes.
+not cover: what the script took back before its end, and methods that it took away.
 """
 
 import ast
@@ -27,7 +28,9 @@ class _File:
     path: Path
     raw: bytes
     functions: frozenset[str]
+    methods: frozenset[tuple[str, str]]  # class, name
     numbers: Mapping[str, int | float]
+    modules: frozenset[str]  # of the standard library, by the names that they have there
 
 
 class Frozen:
@@ -59,8 +62,19 @@ class Frozen:
         for name in sorted(file.functions & set(names)):
             if not self._is_from(names[name], file.path):
                 self._note(f"{file.path.stem}.{name}", names[name])
+        for owner, name in sorted(file.methods):
+            method = getattr(names.get(owner), "__dict__", {}).get(name)
+            method = getattr(method, "__func__", getattr(method, "fget", method))
+            code = getattr(method, "__code__", None)  # none: what a descriptor made of it
+            if code is None or not Path(code.co_filename).is_relative_to(self._stage):
+                continue
+            if not self._is_from(method, file.path):
+                self._note(f"{file.path.stem}.{owner}.{name}", method)
         for name in sorted(set(file.numbers) & set(names)):
             if names[name] != file.numbers[name]:
+                self._note(f"{file.path.stem}.{name}", None)
+        for name in sorted(file.modules & set(names)):
+            if not isinstance(names[name], ModuleType):
                 self._note(f"{file.path.stem}.{name}", None)
         main = vars(sys.modules["__main__"])
         for name in sorted(file.functions & {self._scorer} & set(main)):
@@ -95,14 +109,16 @@ def _read(path: Path, parsed: Callable[[Path], ast.Module]) -> _File:
     their content alone.
     """
     if path.suffix != ".py":
-        return _File(path, path.read_bytes(), frozenset(), {})
+        return _File(path, path.read_bytes(), frozenset(), frozenset(), {}, frozenset())
     tree = parsed(path)
     functions = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
     numbers = dict(_numbers(tree))
     inside = (one for one in ast.walk(tree) if isinstance(one, ast.Global))
     changed = {name for one in inside for name in one.names}
     kept = {name: number for name, number in numbers.items() if name not in changed}
-    return _File(path, path.read_bytes(), frozenset(functions - changed), kept)
+    modules = frozenset(set(_modules(tree)) - changed)
+    methods = frozenset(_methods(tree))
+    return _File(path, path.read_bytes(), frozenset(functions - changed), methods, kept, modules)
 
 
 def _is_of(module: Any, path: Path) -> bool:
@@ -110,6 +126,22 @@ def _is_of(module: Any, path: Path) -> bool:
     if not isinstance(file, str) or not file.endswith(path.name):  # thousands are loaded
         return False
     return Path(file).resolve() == path.resolve()
+
+
+def _methods(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for owner in tree.body:
+        for one in owner.body if isinstance(owner, ast.ClassDef) else ():
+            if isinstance(one, ast.FunctionDef):
+                yield owner.name, one.name
+
+
+def _modules(tree: ast.Module) -> Iterator[str]:
+    """`import math`, `import os.path`: what others serve in place of absent packages is none."""
+    for one in tree.body:
+        for alias in one.names if isinstance(one, ast.Import) else ():
+            top = alias.name.partition(".")[0]
+            if top in sys.stdlib_module_names:
+                yield alias.asname or top
 
 
 def _numbers(tree: ast.Module) -> Iterator[tuple[str, int | float]]:
