@@ -129,8 +129,8 @@ def _is_of(module: Any, path: Path) -> bool:
 
 
 def _methods(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for owner in tree.body:
-        for one in owner.body if isinstance(owner, ast.ClassDef) else ():
+    for owner in (one for one in tree.body if isinstance(one, ast.ClassDef)):
+        for one in owner.body:
             if isinstance(one, ast.FunctionDef):
                 yield owner.name, one.name
 
