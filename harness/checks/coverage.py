@@ -9,10 +9,10 @@ them, since a script that leaves out what turned out dear may count another draw
 half of the stream, the other, and every second document.
 
 Left alone, as honest scripts leave them out or our sizes made them: the first token and what stands
-at a boundary; the end, up to as many tokens as were counted (one incomplete batch); gaps in step (a
-stride longer than a window that we made short); the last token of each gap, an input of what
-follows. Guarantees: a number that no token moves, or too few digits, proves nothing. Does not
-cover: tokens that are left out one by one, whose neighbours have them as context: *unknown*.
+at a boundary; the end, up to one incomplete batch (`batch_explains`); gaps in step (a stride longer
+than a window that we made short); the last token of each gap, an input of what follows. Guarantees:
+a number that no token moves, or too few digits, proves nothing. Does not cover: tokens that are
+left out one by one, whose neighbours have them as context: *unknown*.
 """
 
 import math
@@ -56,6 +56,7 @@ def gaps_to_exchange(
     scored: ScoredPass,
     stream: SourceStream,
     tail: int,  # positions that a canonical truncation may drop at the end
+    longer: Sequence[tuple[ScoredPass, SourceStream]] = (),  # other runs of the same sizes
 ) -> Ints:  # (k,) positions
     """What no recorded score counts, and nothing honest explains."""
     counted = per_position(scored).position
@@ -63,11 +64,25 @@ def gaps_to_exchange(
     missing = np.setdiff1d(np.arange(1, last), counted)
     near = np.concatenate([stream.starts, stream.starts + 1])
     gaps = [gap for gap in _runs(np.setdiff1d(missing, near), near) if len(gap) >= SHORTEST_GAP]
-    if gaps and gaps[-1][-1] >= last - 1 and len(missing) + tail < len(counted):
+    if gaps and gaps[-1][-1] >= last - 1 and batch_explains([(scored, stream), *longer]):
         gaps = gaps[:-1]  # the last batch may have been incomplete
     if _in_step(gaps):
         return np.empty(0, np.int64)
     return np.concatenate([gap[:-1] for gap in gaps]) if gaps else np.empty(0, np.int64)
+
+
+def batch_explains(runs: Sequence[tuple[ScoredPass, SourceStream]]) -> bool:
+    """Could each run have dropped one incomplete batch?
+
+    It is smaller than a whole one, of which each run counted some: what the longest stream lacks at
+    its end is then less than the shortest one's tokens that count. A share of every stream is not.
+    """
+    counted = [per_position(scored).position for scored, _ in runs]
+    dropped = [
+        len(stream.tokens) - 1 - int(places.max(initial=0))
+        for places, (_, stream) in zip(counted, runs, strict=True)
+    ]
+    return max(dropped) < min(len(places) for places in counted)
 
 
 def few_of(

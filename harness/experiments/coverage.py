@@ -57,7 +57,9 @@ class Coverage(Experiment):
         if base.scored is None:
             return parts_to_exchange(base.source, tail)
         what = "those that no recorded score counts"
-        places = gaps_to_exchange(base.scored, base.source, tail)
+        alike = self.evidence.all_of(RunKind.UNIFORM).values()
+        longer = [(run.scored, run.source) for run in alike if run.scored is not None]
+        places = gaps_to_exchange(base.scored, base.source, tail, longer)
         if len(places) < FEWEST:
             return {}
         reach = self.driver.chunk_tokens // 2

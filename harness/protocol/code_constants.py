@@ -42,6 +42,7 @@ _LARGEST_EXPONENT = 40
 
 # `"dim=256,layers=4"`, a line that the script takes apart itself.
 _PAIR = re.compile(r"(?<![\w.])(?P<name>[A-Za-z]\w*)(?P<sign> ?[=:] ?)(?P<number>\d+)(?![\w.])")
+_NAME = re.compile(r"-{0,2}[A-Za-z]\w+(-\w+)*")
 LEAST_PAIRS = 3  # of a text that holds settings
 MOST_CHARACTERS = 2_000  # of such a line; what is longer is packed, and pairs in it are chance
 
@@ -103,12 +104,12 @@ def _rate(node: ast.expr) -> float | None:
 
 def named_numbers_in(tree: ast.AST) -> Iterator[CodeConstant]:
     """Every number that the code gives a name: a variable, an attribute, a field, a default, a
-    keyword, a key of a table. `constants_in` has those that are large; a script without a switch
-    keeps all of its sizes so.
+    keyword, a key of a table, a word beside it. `constants_in` has those that are large; a script
+    without a switch keeps all of its sizes so.
     """
     seen: set[int] = set()
     for node in ast.walk(tree):
-        for name, value in (*_bindings(node), *_keys(node)):
+        for name, value in (*_beside(node), *_bindings(node), *_keys(node)):
             number = _number(value)
             if number is not None and id(value) not in seen:
                 seen.add(id(value))
@@ -127,6 +128,23 @@ def _pairs(text: str) -> Iterator[tuple[str, int]]:
 def _number(node: ast.expr) -> int | float | None:
     plain = node.value if isinstance(node, ast.Constant) else None
     return plain if isinstance(plain, float) else _whole(node)
+
+
+def _beside(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """`option(640, "WIDTH", "of the model")`, `parser.add_argument("--width", default=640)`: the
+    one number of a call beside a word that may name it; prose has blanks.
+    """
+    if not isinstance(node, ast.Call):
+        return
+    numbers = [value for value in (*node.args, *_default(node)) if _number(value) is not None]
+    words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+    names = [word for word in words if isinstance(word, str) and _NAME.fullmatch(word)]
+    if len(numbers) == len(names) == 1:
+        yield names[0].lstrip("-").replace("-", "_"), numbers[0]
+
+
+def _default(call: ast.Call) -> Iterator[ast.expr]:
+    yield from (one.value for one in call.keywords if one.arg == "default")
 
 
 def _keys(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -214,7 +214,9 @@ def _reading(
         return None
     for reading in Reading:
         totals = line.totals[reading]
-        rebuilt = abs(float(totals[chosen.stop] - totals[chosen.start])) / per
+        # behind an infinite value sums are no numbers any more
+        with np.errstate(invalid="ignore"):
+            rebuilt = abs(float(totals[chosen.stop] - totals[chosen.start])) / per
         if np.isfinite(rebuilt) and abs(rebuilt - wanted) <= (
             printed.half_unit * 1.01 + FLOAT32 * wanted
         ):

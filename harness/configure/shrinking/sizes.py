@@ -3,7 +3,8 @@
 What people choose is round. From a million on it is a table; a multiple of 1,024 counts tokens, of
 a step or of a chunk; of 1,000, steps. From 256 on a multiple of 64 is a width, a length or a batch
 (`BLK = 512`): together they are too large, and an eighth of each keeps what divides what.
-Does not cover: the vocabulary, by its name or where it could be: its size is the data's.
+Does not cover: the vocabulary, by its name or where it could be, and where a file has its tokens:
+those are the data's.
 """
 
 import re
@@ -15,7 +16,7 @@ SMALLEST, ROUND = 256, 64
 MANY = 4_096
 TABLE = 1 << 20  # entries
 SHARE = 8  # 64 of 512, the model's usual width here
-_VOCABULARY = re.compile(r"VOC|^V$|^N?_?TOKENS?$|ALPHABET|SYMBOLS|CLASSES|BYTE|SEED")
+_VOCABULARY = re.compile(r"VOC|^V$|^N?_?TOKENS?$|ALPHABET|SYMBOLS|CLASSES|BYTE|SEED|^OFFSET$")
 
 
 def by_value(name: str, value: float, was: Proportions) -> float | None:

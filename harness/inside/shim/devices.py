@@ -127,7 +127,7 @@ def _kept(source: Tensor, result: Tensor) -> Tensor:
 
 def _modules() -> None:
     module: Any = torch.nn.Module
-    module.cuda = lambda self, device=None: self
+    module.cuda = lambda self, device=None, non_blocking=False: self
     to_empty = module.to_empty
     module.to_empty = lambda self, *, device, recurse=True: to_empty(
         self, device=on_cpu(device), recurse=recurse

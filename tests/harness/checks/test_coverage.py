@@ -15,6 +15,7 @@ from harness.checks.coverage import (
     parts_to_exchange,
 )
 from harness.checks.status import Status
+from harness.streams.drawn import SourceStream
 from harness.streams.perturb import redraw_alike
 
 TAIL = 64
@@ -53,6 +54,24 @@ def test_what_never_counts_is_found(seed):
         assert not np.isin(found, law.starts).any()
         few = few_of(found, 32, seed)
         assert np.isin(few, found).all() and 1 <= len(few) <= 3
+
+
+def test_a_share_of_each_stream_is_no_incomplete_batch():
+    """A little more than half of this stream, and of a longer one; a batch of 600 explains what is
+    left of both, and one alone is left in doubt.
+    """
+    short, long = stream(0), stream(1, n=4097)
+
+    def leaving(law, share: float) -> tuple[Scores, SourceStream]:
+        at = np.arange(1, len(law.tokens))
+        return without(law, at[at >= share * len(law.tokens)]), law
+
+    scored, _ = leaving(short, 0.55)
+    whole = 600 / len(short.tokens)
+    assert not len(gaps_to_exchange(scored, short, TAIL))
+    assert len(gaps_to_exchange(scored, short, TAIL, [leaving(long, 0.55)])) >= FEWEST
+    batches = [leaving(long, (len(long.tokens) // 600) * 600 / len(long.tokens))]
+    assert not len(gaps_to_exchange(leaving(short, whole)[0], short, TAIL, batches))
 
 
 def test_exchanged_tokens_count_as_many_bytes():

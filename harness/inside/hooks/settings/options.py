@@ -1,9 +1,12 @@
 """What the script's command line may say: the options of every parser that parses.
 
-Covers `argparse` and what is built on it. Does not cover: parsers that read `sys.argv` themselves.
+Covers `argparse` and what is built on it. An option without a default has the value that a file of
+options or a list in the code gave it (`@flags.txt`). Does not cover: parsers that read `sys.argv`
+themselves.
 """
 
 import argparse
+import sys
 from typing import Any
 
 from harness.inside.hooks.recording.recorder import Recorder
@@ -19,8 +22,10 @@ class Options:
         parse = self._parse = argparse.ArgumentParser.parse_known_args
 
         def parse_known_args(parser: Any, *args: Any, **kwargs: Any) -> Any:
-            recorder.guarded("options", self._note, parser)
-            return parse(parser, *args, **kwargs)
+            recorder.guarded("options", self._note, parser, {})
+            found = parse(parser, *args, **kwargs)
+            recorder.guarded("options", self._note, parser, vars(found[0]))
+            return found
 
         argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[assignment]
 
@@ -28,9 +33,18 @@ class Options:
         """Takes everything back."""
         argparse.ArgumentParser.parse_known_args = self._parse  # type: ignore[method-assign]
 
-    def _note(self, parser: argparse.ArgumentParser) -> None:
+    def _note(self, parser: argparse.ArgumentParser, values: dict[str, Any]) -> None:
         for action in parser._actions:
             long = [name for name in action.option_strings if name.startswith("--")]
             if long and action.dest != "help":
-                default = None if action.nargs == 0 else action.default  # a switch takes no word
+                default = action.default
+                if default is None and not _is_told(long):
+                    default = values.get(action.dest)
+                if action.nargs == 0:
+                    default = None  # a switch takes no word
                 self._names.note(long[0], Way.OPTION, default)
+
+
+def _is_told(names: list[str]) -> bool:
+    """On the command line, so that its value is ours."""
+    return any(word.partition("=")[0] in names for word in sys.argv[1:])
