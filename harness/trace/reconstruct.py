@@ -66,6 +66,14 @@ class Pass:
     best: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
+    def is_exact(self) -> bool:
+        """The loss that was printed, within its rounding."""
+        wanted = self.printed.nats_per_token
+        return wanted is not None and self.gap * wanted <= (
+            self.printed.half_unit * 1.01 + FLOAT32 * wanted
+        )
+
+    @property
     def mean(self) -> float:
         """Nats per token, as rebuilt."""
         return float((self.nats * self.weight).sum() / self.weight.sum())

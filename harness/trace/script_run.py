@@ -23,6 +23,7 @@ from audits.facts.documented.printed_scores import (
     is_of_training,
     most_telling,
     printed_numbers,
+    with_loss_above,
 )
 from harness.arrays import Tokens
 from harness.protocol.asked import AskedSetting
@@ -214,10 +215,13 @@ def read_run(
     return ScriptRun(
         stream,
         outcome,
-        said.numbers,
-        said.headline,
+        tuple(seen.told(number) for number in said.numbers),
+        said.headline and seen.told(said.headline),
         seen.capture,
-        {line: replace(found, printed=said.at(line)) for line, found in seen.passes.items()},
+        {
+            line: replace(found, printed=seen.told(said.at(line)))
+            for line, found in seen.passes.items()
+        },
         seen.widths,
         n_bytes,
         n_bytes if most_bytes is None else int(most_bytes[1:].sum()),
@@ -259,6 +263,11 @@ class _Recorded:
     widths: Mapping[int, int]
     answers: Mapping[str, Column]
     asked: tuple[AskedSetting, ...]
+    pairs: Mapping[int, Printed] = field(default_factory=dict)  # line -> with the loss above it
+
+    def told(self, number: Printed) -> Printed:
+        """As its pass explains it."""
+        return self.pairs.get(number.line, number)
 
 
 def _bounded(work: Callable[[], Read], otherwise: Read, bounds: Bounds) -> tuple[Read, list[str]]:
@@ -288,14 +297,22 @@ def _recorded(
     token_bytes: npt.NDArray[np.int64],  # (T,)
 ) -> _Recorded:
     capture = load(job.out, length)
-    passes, widths = {}, {}
+    passes, widths, pairs = {}, {}, {}
     for number in numbers:
         found = reconstruct(capture, number, length, token_bytes)
+        pair = with_loss_above(number, numbers) if found is None else None
+        if pair is not None:
+            found = reconstruct(capture, pair, length)
+            if found is not None and found.is_exact:
+                pairs[number.line] = pair
+            else:
+                found = None
         if found is not None:
             widths[number.line] = found.row_width or _softmax_width(capture, found)
             best = best_of_several(capture, found)
             passes[number.line] = replace(found, event=_fixed(capture, found), best=best)
-    return _Recorded(capture, passes, widths, load_answers(job.out), load_asked(job.out))
+    answers, asked = load_answers(job.out), load_asked(job.out)
+    return _Recorded(capture, passes, widths, answers, asked, pairs)
 
 
 def _fixed(capture: Capture, scored: Pass) -> npt.NDArray[np.int64]:

@@ -25,6 +25,7 @@ from harness.trace.reader import Capture
 
 FEWEST_SHARE = 0.25  # of the stream
 CUTS = 12  # latest printed numbers, since which or between which a pass may lie
+MOST_PASSES = 32  # over the stream, one of which may have been printed
 LN2 = UNITS["bits"]
 FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 SAME_NATS = 1e-6
@@ -170,13 +171,16 @@ def _repaired(places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     heads = np.flatnonzero(wrong)
     seen = np.isin(places[heads + 1] - 1, places)
     twice = np.array([np.count_nonzero(places == places[h]) > 1 for h in heads], bool)
+    twice |= places[heads] == 0
     heads = heads[~seen & twice] if len(heads) else heads
     fixed[heads] = places[heads + 1] - 1
     return fixed
 
 
 def _windows(capture: Capture, line: ValueLine, end: int) -> Iterator[slice]:
-    """Everything since a printed number, between two of them, and the latest pass."""
+    """Everything since a printed number, between two of them, the latest pass, and each other one:
+    of several passes one may be printed.
+    """
     stop = int(np.searchsorted(line.event, end))
     prints = capture.events(EventKind.PRINT)
     cuts = np.unique(np.append(np.searchsorted(line.event, prints[prints < end]), 0))
@@ -188,6 +192,23 @@ def _windows(capture: Capture, line: ValueLine, end: int) -> Iterator[slice]:
     begin = _last_pass(line.position[:stop])
     if begin not in cuts:
         yield slice(begin, stop)
+    yield from _passes(line.position[:stop])
+
+
+def _passes(places: npt.NDArray[np.int32]) -> Iterator[slice]:
+    """From where a place comes again to where one does once more; none where it is but one."""
+    order = np.argsort(places, kind="stable")
+    before = np.full(len(places), -1)
+    same = places[order[1:]] == places[order[:-1]]
+    before[order[1:][same]] = order[:-1][same]
+    starts = [0]
+    for row in np.flatnonzero(before >= 0).tolist():
+        if before[row] >= starts[-1]:
+            starts.append(row)
+        if len(starts) > MOST_PASSES:
+            return  # places that come again at once are no passes
+    if len(starts) > 1:
+        yield from (slice(*ends) for ends in zip(starts, [*starts[1:], len(places)], strict=True))
 
 
 def _last_pass(places: npt.NDArray[np.int32]) -> int:

@@ -14,6 +14,7 @@ from audits.facts.documented.printed_scores import (
     headline,
     is_of_training,
     printed_numbers,
+    with_loss_above,
 )
 
 USUAL = """\
@@ -277,6 +278,22 @@ def test_a_table_of_the_training_and_prose_below_columns_claim_nothing() -> None
     assert all(number.diagnostic for number in printed_numbers(steps))
     assert not printed_numbers("| split | val_loss |\n| train | 3.2000 |\n")
     assert not printed_numbers("evaluates val_loss slowly\ntook 3.2000 seconds\n")
+
+
+@pytest.mark.parametrize(
+    ("log", "loss"),
+    [
+        ("val_loss 6.92419\nval_bpb 2.70222\n", 6.92419),
+        ("final val_loss: 6.92\nfinal val_bpb: 2.70222\n", 6.92),
+        ("raw val_loss 6.92\nval_bpb 2.70222\n", None),
+        ("val_loss 6.92\nsaved\nval_bpb 2.70222\n", None),
+    ],
+)
+def test_a_loss_and_its_bits_may_stand_on_two_lines(log: str, loss: float | None) -> None:
+    """One right above the other, and of one name."""
+    numbers = printed_numbers(log)
+    pair = with_loss_above(numbers[-1], numbers)
+    assert (None if pair is None else pair.nats_per_token) == loss
 
 
 @pytest.mark.parametrize(("which", "bits"), [("first", 1.4), ("last", 1.2), ("least", 1.1)])

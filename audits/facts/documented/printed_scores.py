@@ -43,6 +43,7 @@ _DIAGNOSTIC = re.compile(
 _PRE_QUANT = re.compile(r"pre[-_ ]?quant|unquantized|float_|fp32_eval", re.IGNORECASE)
 _DIFFERENCE = re.compile(r"improvement|\bgain|gap\b|delta|\bdiff", re.IGNORECASE)
 _CLOSING = re.compile(r"done|final|total|exact|submission", re.IGNORECASE)
+_UNIT = re.compile(r"loss|nll|bpb", re.IGNORECASE)
 _FIGURE = re.compile(r"\d+(?:\.\d+)?")
 _SEPARATOR = re.compile(r"^={60,}$")  # printed after the echo of the source
 _SOURCE = re.compile(r"^(?:import |from \w+ import |def main)", re.MULTILINE)
@@ -148,6 +149,20 @@ def headline(numbers: Sequence[Printed], claim: DeclaredScore = UNDECLARED) -> P
 def kind(number: Printed) -> str:
     """The tag without its figures: what the same number is called in another run."""
     return _FIGURE.sub("#", number.tag)
+
+
+def with_loss_above(number: Printed, others: Iterable[Printed]) -> Printed | None:
+    """The number with the loss that the line above prints of the same: `val_loss 3.1`, then
+    `val_bpb 1.2`. None where there is no such line.
+    """
+    if number.nats_per_token is not None:
+        return None
+    for one in others:
+        above = one.line == number.line - 1 and one.bits_per_byte is None
+        if above and _UNIT.sub("", one.tag) == _UNIT.sub("", number.tag):
+            loss = one.nats_per_token
+            return replace(number, nats_per_token=loss, half_unit=one.half_unit)
+    return None
 
 
 def declared_score(

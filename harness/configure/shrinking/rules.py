@@ -79,7 +79,7 @@ _RUN_LENGTH = (
     ),
     _common(r"RESERVE_(SECONDS|MS|SECS|S)$", fixed(0)),
     _common(r"^(LR_)?WARMUP_(STEPS|ITERS)$", at_most(1)),
-    _common(r"WARMDOWN_(ITERS|STEPS)|COOLDOWN_(ITERS|STEPS)", at_most(1)),
+    _common(r"WARMDOWN_(ITERS|STEPS)|COOLDOWN_(ITERS|STEPS)", steps.warmdown),
     _common(r"WARMUP_(STEPS|ITERS)$|_WARMUP$", at_most(1)),
     _common(r"^VAL_(LOSS_)?EVERY$|^EVAL_EVERY$", steps.validation_interval),
 )
@@ -140,7 +140,7 @@ _RULES = (
     ),
     _common(r"(EVAL|VAL|SLID\w*|WINDOW|SCORE|TTT)_?STRIDE$", lengths.scoring_stride),
     _common(r"STRIDE$", lengths.stride),
-    _rare(
+    _common(  # one that stays as long while the sequence shrinks never acts
         r"(ATTN|SWA|LOCAL|SLIDING|REGIME)_?WINDOW(_SIZE)?$|^WINDOW(_SIZE)?$|WINDOW_(ATTN_)?SIZE$",
         lengths.window,
     ),

@@ -8,6 +8,14 @@ def iterations(value: float, was: Proportions) -> float | None:
     return was.target.iterations if value > 0 else None
 
 
+def warmdown(value: float, was: Proportions) -> float | None:
+    """Half of the training: averages, late quantisation and checkpoints begin where the learning
+    rate has fallen, and in one last step there would be nothing to choose from.
+    """
+    most = max(1, was.target.iterations // 2)
+    return most if value > most else None
+
+
 def seconds(value: float, was: Proportions) -> float | None:
     """The clock that ends the training."""
     return was.target.wallclock_s

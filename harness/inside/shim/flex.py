@@ -18,10 +18,12 @@ Rule = Callable[..., Tensor]  # (..., batch, head, query, key) -> what holds for
 
 
 class DenseMask:
-    """A block mask that knows its rule only."""
+    """A block mask that knows its rule, and for what it was asked."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, shape: tuple[int | None, ...] = (None,) * 4) -> None:
         self.mask_mod = rule
+        self.shape = tuple(size or 1 for size in shape)  # (batch, heads, queries, keys)
+        self.seq_lengths = self.shape[2:]
 
     def to(self, *_: Any, **__: Any) -> "DenseMask":
         """There is one device."""
@@ -36,7 +38,19 @@ def install() -> None:
     """Puts both into the module that scripts import them from."""
     module: Any = flex
     module.flex_attention = flex_attention
-    module.create_block_mask = lambda mask_mod, *_, **__: DenseMask(mask_mod)
+    module.create_block_mask = _dense_mask
+
+
+def _dense_mask(
+    mask_mod: Rule,
+    B: int | None,
+    H: int | None,
+    Q_LEN: int,
+    KV_LEN: int,
+    *_: Any,
+    **__: Any,
+) -> DenseMask:
+    return DenseMask(mask_mod, (B, H, Q_LEN, KV_LEN))
 
 
 def flex_attention(

@@ -181,13 +181,19 @@ def test_a_size_whose_name_tells_nothing_is_taken_by_its_value_where_it_was_too_
             "M = 'vocab=1024,dim=384,layers=6,heads=6'\nsteps = 9000\n",
             {"1:dim": "48", "1:heads": "4"},
         ),
+        (
+            "steps = option(9000, 'ITERATIONS', 'of the training')\nwidth = 512\n",
+            {"1:ITERATIONS": "3", "2:width": "64"},
+        ),
     ],
-    ids=["several at once", "in a line of text"],
+    ids=["several at once", "in a line of text", "beside a word"],
 )
 def test_numbers_are_found_however_they_are_named(
     tmp_path: Path, script: str, told: dict[str, str]
 ) -> None:
-    """Names that are bound together, and pairs in a text that the script takes apart itself."""
+    """Names that are bound together, pairs in a text that the script takes apart itself, and words
+    beside a number in a call.
+    """
     (tmp_path / "train_gpt.py").write_text(script)
     numbers = texts(first_configuration(read_switches(tmp_path), STREAM).code_constants)
     assert told.items() <= numbers.items()

@@ -47,7 +47,8 @@ except KeyError:
 parser = argparse.ArgumentParser()
 parser.add_argument("--model-dim", type=int, default=256)
 parser.add_argument("--fast", action="store_true")
-assert parser.parse_args([]).model_dim == 256 and Conf.dim == 512 and depth == 9
+parser.add_argument("--of-file", type=int)
+assert parser.parse_args(["--of-file", "384"]).model_dim == 256 and Conf.dim == 512 and depth == 9
 assert type(os.environ).__name__ == "_Environ" and os.environ["SET"] == "7"
 """
 
@@ -87,6 +88,7 @@ def test_every_spelling_is_noted_with_its_default(
         "NEEDED": None,
         "--model-dim": "256",
         "--fast": None,
+        "--of-file": "384",
     }
 
 

@@ -151,6 +151,7 @@ def test_flex_attention_follows_the_scripts_own_rule() -> None:
     ).transpose(1, 2)
     expected = attention.flash_attn_varlen_func(q[0], k[0], v[0], ends, causal=True)
     torch.testing.assert_close(out[0], expected, atol=1e-5, rtol=1e-5)
+    assert flex._dense_mask(mask.mask_mod, None, 2, Q_LEN=7, KV_LEN=7).shape == (1, 2, 7, 7)
 
 
 def test_a_caller_of_the_older_interface_gets_two_results() -> None:
