@@ -133,9 +133,8 @@ def _trained(begin: str, end: str) -> str:
     """Chunks that are scored, and then trained on from one place to another."""
     return script(f"""
         width = int(os.environ.get("ROWS", "4")) * 512
-        total = val_tokens.numel() - 1
-        for first in range(0, total, width):
-            last = min(first + width, total)
+        for first in range(0, val_tokens.numel() - 1, width):
+            last = min(first + width, val_tokens.numel() - 1)
             x, y = val_tokens[first:last], val_tokens[first + 1 : last + 1]
             add(model(x, y), y)
             begin = {begin}
@@ -154,6 +153,6 @@ VALID = (
 INVALID = (
     script(_TABLE + _STORE + _SCORE),
     # Rows that are cut half a row later than they were scored.
-    _trained("first + 256", "min(last + 256, total)"),
-    _trained("first", "min(first + width + width // 2, total)"),
+    _trained("first + 256", "min(last + 256, val_tokens.numel() - 1)"),
+    _trained("first", "min(first + width + width // 2, val_tokens.numel() - 1)"),
 )

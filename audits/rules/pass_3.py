@@ -119,7 +119,7 @@ def _begins_late(trace: Trace, region: Region) -> bool | None:
         if first.isdigit():
             return True if int(first) > 1 else None
         return _adds_up(first) if first and not first.startswith("-") else None
-    match ast.parse(f"x[{region.text}]", mode="eval").body:
+    match _index(region.text):
         case ast.Subscript(
             slice=ast.Compare(
                 left=ast.Call() as places, ops=[ast.Gt() | ast.GtE()], comparators=[bound]
@@ -132,9 +132,17 @@ def _begins_late(trace: Trace, region: Region) -> bool | None:
     return None
 
 
+def _index(written: str) -> ast.expr | None:
+    """What stands in the brackets; None of what never stood in any (`nll *= known`)."""
+    try:
+        return ast.parse(f"x[{written}]", mode="eval").body
+    except SyntaxError:
+        return None
+
+
 def _adds_up(bound: str) -> bool:
     """Whether it is more than a setting, which may be zero, or a difference, which may be."""
-    inside = list(ast.walk(ast.parse(bound, mode="eval")))
+    inside = list(ast.walk(_index(bound) or ast.Constant(0)))
     least = any(isinstance(one, ast.Sub) or getattr(one, "id", "") == "max" for one in inside)
     made = any(isinstance(one, ast.Mult | ast.FloorDiv | ast.Add) for one in inside)
     return made and not least

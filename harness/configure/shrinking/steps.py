@@ -12,7 +12,7 @@ def warmdown(value: float, was: Proportions) -> float | None:
     """Half of the training: averages, late quantisation and checkpoints begin where the learning
     rate has fallen, and in one last step there would be nothing to choose from.
     """
-    most = max(1, was.target.iterations // 2)
+    most = 1 if was.target.native else max(1, was.target.iterations // 2)
     return most if value > most else None
 
 

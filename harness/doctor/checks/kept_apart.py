@@ -14,7 +14,7 @@ TRIED = """
 def tried(what, step, *arguments):
     try:
         step(*arguments)
-    except (OSError, AttributeError, ValueError):
+    except (OSError, AttributeError, ValueError, ImportError):
         return
     print("reached", what)
 """
