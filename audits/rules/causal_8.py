@@ -128,6 +128,7 @@ def _between(shift: str) -> str:
 _BY_HAND = "q = k = v = x; x = torch.softmax((q @ k.transpose(1, 2)).masked_fill({mask}), -1) @ v"
 _SHIFT = "x = torch.cat([{first}, {rest}], dim=1)"
 _CONV = "self.conv = nn.Conv1d(width, width, kernel, padding={padding})"
+_POOL = "x = x + F.avg_pool1d({cut}).transpose(1, 2)"
 _CONVOLVED = "x = self.conv(x.transpose(1, 2)){cut}.transpose(1, 2)"
 _DECAY = """
                 gap = torch.arange(seqlen)[:, None] - torch.arange(seqlen)[None, :]
@@ -151,6 +152,9 @@ VALID = (
     _inside(_SHIFT.format(first="x[:, :1]", rest="x[:, 1:] + 0.1 * x[:, :-1]")),
     _inside("x = x + F.pad(x, (0, 0, 1, 0))[:, :-1]"),
     _inside("x = x + torch.roll(x, 1, dims=1)"),
+    _inside(_POOL.format(cut="F.pad(x.transpose(1, 2), (2, 0)), 3, stride=1")),
+    _inside("kept = []; kept.append(x); x = x + torch.roll(kept.pop(), 1, dims=1)"),
+    _inside("kept = []; kept.append(x); kept.append(x.flip(1)); x = x + kept[0]"),
     # Padded to the left, or cut to the length.
     _inside(_CONVOLVED.format(cut="[..., :seqlen]"), _CONV.format(padding="kernel - 1")),
     _inside("x = self.conv(F.pad(x.transpose(1, 2), (kernel - 1, 0)))", _CONV.format(padding="0")),
@@ -191,6 +195,8 @@ INVALID = (
     _inside(_SHIFT.format(first="x[:, :-1] + 0.1 * x[:, 1:]", rest="x[:, -1:]")),
     _inside("x = x + F.pad(x, (0, 0, 0, 1))[:, 1:]"),
     _inside("x = x + torch.roll(x, -1, dims=1)"),
+    _inside(_POOL.format(cut="x.transpose(1, 2), kernel_size=3, stride=1, padding=1")),
+    _inside("kept = []; kept.append(x); x = x + torch.roll(kept.pop(), -1, dims=1)"),
     _inside("later = torch.zeros_like(x); later[:, :-1] = x[:, 1:]; x = x + later"),
     _inside("", ids="input_ids.roll(-1, 1)"),
     _inside(_CONVOLVED.format(cut=""), _CONV.format(padding="kernel // 2")),

@@ -55,6 +55,8 @@ def call(reader: Reader, node: ast.Call, names: Names) -> Known:
                 if isinstance(part, Layer):
                     return _part(reader, node, part, "forward", names)
                 return _part(reader, node, subject, name, names)
+            if isinstance(subject, Parts) and name == "pop":
+                return subject.each
             if subject is None and name not in NEW:
                 return _elsewhere(reader, node, names)
             return operation(reader, node, name, subject, node.args, names)

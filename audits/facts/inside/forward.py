@@ -102,6 +102,10 @@ def _run(reader: Reader, node: ast.stmt, names: Names, given: list[Known]) -> No
             _bind(reader, target, together([before, made]), names)
         case ast.Return(value=ast.expr() as value):
             given.append(evaluate(reader, value, names))
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[one])
+        ) if isinstance(held := names.get(name), Parts):
+            names[name] = Parts(each=_least(held, evaluate(reader, one, names)))
         case ast.Expr(value=value):
             evaluate(reader, value, names)
         case ast.If():
@@ -157,6 +161,15 @@ def _either(one: Known, other: Known) -> Known:
     if isinstance(one, Loss) and isinstance(other, Loss):
         return max((one, other), key=lambda value: value.share)
     return one if one is not None else other
+
+
+def _least(held: Parts, value: Known) -> Known:
+    """What any element of a list knows at least, with one more."""
+    if held == Parts():
+        return value
+    if isinstance(held.each, Seq) and isinstance(value, Seq):
+        return min((held.each, value), key=lambda one: one.knows)
+    return None
 
 
 def _bind_shape(target: ast.Tuple, value: Known, names: Names) -> None:

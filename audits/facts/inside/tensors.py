@@ -187,6 +187,21 @@ def _of_pairs(
     return subject
 
 
+def _pooled_by_windows(reader: Reader, node: ast.Call, value: Seq, rest: list[ast.expr]) -> Known:
+    """`F.avg_pool1d(x, 3, stride=1, padding=1)`; a longer stride joins places."""
+    keys = ops.named(node)
+    given = [
+        keys.get(word) or (rest[place] if len(rest) > place else None)
+        for place, word in enumerate(("kernel_size", "stride", "padding"))
+    ]
+    size, stride = (None if one is None else whole_number(reader, one) for one in given[:2])
+    padding = 0 if given[2] is None else whole_number(reader, given[2])
+    if size is None or stride != 1 or padding is None:
+        return None
+    look = reader.look(node, "a window that is padded on both sides")
+    return ops.convolved(value, size, padding, 1, look)
+
+
 def _of_sequence(
     reader: Reader,
     node: ast.Call,
@@ -199,6 +214,8 @@ def _of_sequence(
     numbers = [whole_number(reader, one) for one in rest]
     look = reader.look(node, f"`{ast.unparse(node)[:60]}` looks ahead")
     match name:
+        case "avg_pool1d" | "max_pool1d" | "lp_pool1d":
+            return _pooled_by_windows(reader, node, value, rest)
         case "transpose" | "swapaxes":
             return ops.swapped(value, *numbers[:2]) if len(numbers) > 1 else None
         case "permute":
