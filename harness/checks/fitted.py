@@ -73,6 +73,17 @@ def fitted(
     return Fitted(changes[0].compared, moved, _distinct(rows), still, movers)
 
 
+def chosen_by_part(base: ScoredPass, change: FutureChange, cut: Cut) -> Fitted | None:
+    """What moved to the same other scores under two futures, where most of what had been scored in
+    earlier steps stayed: no choice of one model for all. None: that is open.
+    """
+    if not change.doubt or not len(change.moved):
+        return None
+    still = _still_before(base, change.moved, cut)
+    found = Fitted(change.compared, change.moved, MOST_CHOICES, still, MOVERS)
+    return found if found.by_parts else None
+
+
 def _still_before(base: ScoredPass, moved: Ints, cut: Cut) -> int:
     """Compared scores that were fixed in steps before the first that moved."""
     view = per_position(base)
@@ -102,7 +113,7 @@ def check_fitted(found: Fitted | None, best: bool = False) -> Finding | None:
     }
     text = (
         f"{len(found.moved):,} of {found.compared:,} scores moved when the tokens behind them were"
-        " those that score best or worst"
+        " others, such as those that score best or worst"
     )
     if best:
         text += ": what counts is the best of several scores, chosen after they were known"

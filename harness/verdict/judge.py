@@ -24,7 +24,7 @@ from harness.checks.counted_training import check_training
 from harness.checks.file_reads import check_reads
 from harness.checks.first_row import RULE as FIRST_ROW
 from harness.checks.first_row import check_first_row
-from harness.checks.fitted import check_fitted
+from harness.checks.fitted import Fitted, check_fitted, chosen_by_part
 from harness.checks.future import check_future
 from harness.checks.left_out import check_left_out
 from harness.checks.mass_softmax import check_softmax
@@ -111,7 +111,7 @@ def judge(
         *_given(check_first_row(evidence.first_row)),
         *_given(
             named_by_training(
-                check_fitted(evidence.fitted, evidence.best), evidence.get(RunKind.NOISY)
+                check_fitted(_chosen(evidence), evidence.best), evidence.get(RunKind.NOISY)
             )
         ),
         *_given(check_trained_ahead(evidence.all_of(RunKind.UNIFORM).values())),
@@ -188,6 +188,18 @@ def _bytes(
 def _rates(evidence: Evidence, tail: int) -> Iterator[Finding]:
     rates = evidence.rates
     yield from check_rates(evidence, None if rates is None else order_of(rates.base, tail))
+
+
+def _chosen(evidence: Evidence) -> Fitted | None:
+    """Under futures of other kinds; where none was asked for, and the record shows the best of
+    several scores each time, under the first ones.
+    """
+    found, cut, scored = evidence.future, evidence.cut, evidence.base.scored
+    if evidence.fitted is not None or not evidence.best:
+        return evidence.fitted
+    if found is None or cut is None or scored is None:
+        return None
+    return chosen_by_part(scored, found, cut)
 
 
 def _future(evidence: Evidence) -> Finding:

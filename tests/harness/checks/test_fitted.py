@@ -7,7 +7,7 @@ import pytest
 from simulated_coders import Scores, score, stream
 
 from harness.checks.cut import choose_cut, early_cut
-from harness.checks.fitted import check_fitted, fitted
+from harness.checks.fitted import check_fitted, chosen_by_part, fitted
 from harness.checks.future import compare
 from harness.checks.status import Status
 from harness.experiments.altered import by_score, only_few
@@ -99,3 +99,7 @@ def test_a_choice_for_each_part_is_proved_where_two_futures_show_it(futures, rul
     assert found is not None and found.rule == rule
     assert found.status is (Status.FAIL if rule == "PASS-2" else Status.UNKNOWN)
     assert best is not None and best.rule == "PASS-2" and best.status is Status.FAIL
+    alike = replace(changes[0], doubt="to the same other scores")
+    assert chosen_by_part(base, changes[0], cut) is None
+    assert chosen_by_part(base, alike, cut) is not None
+    assert chosen_by_part(base, replace(alike, compared=100 * len(base.position)), cut) is None
