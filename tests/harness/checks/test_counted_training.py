@@ -35,6 +35,7 @@ def trained(gradients: int, steps: int) -> ScriptRun:
         ((22, 22), (122, 122), Status.FAIL),  # a third of each second is counted
         ((28, 28), (102, 102), Status.FAIL),  # a step between the timed ones
         ((64, 64), (98, 98), Status.UNKNOWN),  # fifty steps in front of the clock
+        ((50, 50), (100, 100), Status.UNKNOWN),  # it looks at its clock every fifty steps
         ((500, 500), (500, 500), Status.UNKNOWN),  # steps of its own, whatever the clock
     ],
 )
