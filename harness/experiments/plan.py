@@ -276,7 +276,7 @@ class Rounds:
         if not self.driver.trains:
             return {}
         stream, name = self.evidence.base.source, RunName(RunKind.TRAINING)
-        shard = training_control(stream, len(stream.tokens))
+        shard = training_control(stream, self._shard_tokens)  # as long as what it trained on
         keeps = Files(opened_again(self.evidence.base))
         return {name: partial(self.driver.run, name, stream, shard, files=keeps)}
 
