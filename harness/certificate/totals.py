@@ -20,9 +20,10 @@ import numpy as np
 from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Floats, Ints
 from harness.protocol.schema import EventKind
+from harness.tolerances import rounding
 from harness.trace.passes import Weighing
 from harness.trace.reader import Capture, OpenedCapture
-from harness.trace.reconstruct import FLOAT32, LEAST_PART, LN2, groups, print_event
+from harness.trace.reconstruct import LEAST_PART, LN2, groups, print_event
 
 MOST_TIMES = 1.5  # the targets, that a pass may score: ends of a short stream overlap
 PRINTS = 16  # latest lines that a candidate may end at
@@ -147,7 +148,7 @@ def _fit(
     if wanted is None or not math.isfinite(wanted) or wanted <= 0:
         return None
     off = np.abs(rebuilt - wanted)
-    fits = starts[off[starts] <= printed.half_unit * 1.01 + FLOAT32 * wanted]
+    fits = starts[off[starts] <= rounding(printed.half_unit, wanted)]
     if not len(fits):
         return None
     start = fits[np.argmin(np.abs(tokens[fits] - targets))]

@@ -19,7 +19,6 @@ from audits.facts.documented.printed_scores import Printed
 from harness.checks.printed_claim import ByteCounts, claim_test, seen
 from harness.checks.source import SourceTest, numbers, source_test
 from harness.checks.status import Finding, Level, Status
-from harness.trace.reconstruct import FLOAT32, Pass
 from harness.trace.script_run import ScriptRun
 
 DRAWS = 2  # that must both refute a number which was not reproduced
@@ -41,7 +40,9 @@ def pure_test(run: ScriptRun, base: ScriptRun) -> PureTest | None:
     if run.headline is None or not run.finished:
         return None
     test = source_test(run.headline, run.scored, run.source)
-    if _exact(run.scored) and not test.inconclusive:
+    # Here all scores are nearly alike, and something always comes close to the number.
+    exact = run.scored is not None and run.scored.is_exact
+    if exact and not test.inconclusive:
         return PureTest(run, test, reproduced=True)
     targets = len(run.stream.tokens) - 1
     counts = ByteCounts(run.n_bytes / targets, run.most_bytes / targets)
@@ -57,17 +58,6 @@ def _same(number: Printed, other: Printed | None) -> bool:
         other.nats_per_token,
         other.bits_per_byte,
     )
-
-
-def _exact(scored: Pass | None) -> bool:
-    """Within the printed rounding: here all scores are nearly alike, and something always comes
-    close to the number.
-    """
-    if scored is None:
-        return False
-    printed = scored.printed
-    value = printed.nats_per_token or printed.bits_per_byte or 0.0
-    return scored.gap * value <= printed.half_unit * 1.01 + FLOAT32 * value
 
 
 def deciding(tests: Sequence[PureTest]) -> PureTest | None:

@@ -38,7 +38,7 @@ class Coverage(Experiment):
 
     def decide(self) -> None:
         """Fills `evidence.uncounted`."""
-        if not self._repeats:
+        if not self.evidence.repeats:
             return
         if cutting := self.driver.may_cut:
             why = f"{', '.join(cutting)}, which were made small, may leave tokens out"
@@ -105,9 +105,3 @@ class Coverage(Experiment):
         others = [np.setdiff1d(part, places) for part in rest]
         one = self._exchange("others", max(others, key=len))
         return [one] if one is not None and not one.same else []
-
-    @property
-    def _repeats(self) -> bool:
-        repeat = self.evidence.get(RunKind.REPEAT)
-        again = read_exchange("nothing", self.evidence.base, repeat)
-        return again is not None and again.same

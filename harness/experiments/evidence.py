@@ -7,6 +7,7 @@ import numpy as np
 
 from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Ints
+from harness.checks.coverage import read_exchange
 from harness.checks.cut import FEWEST_USED, Cut, shown_by
 from harness.checks.first_row import FirstRow
 from harness.checks.fitted import Fitted
@@ -110,6 +111,12 @@ class Evidence:
         """By number, those that were made and came to their end."""
         found = {name.number: run for name, run in self.runs.items() if name.kind is kind}
         return {number: run for number, run in sorted(found.items()) if run.finished}
+
+    @property
+    def repeats(self) -> bool:
+        """The same run printed the same number again."""
+        again = read_exchange("nothing", self.base, self.get(RunKind.REPEAT))
+        return again is not None and again.same
 
     @property
     def used_early(self) -> Ints:

@@ -17,7 +17,6 @@ from functools import partial
 
 import numpy as np
 
-from harness.checks.coverage import read_exchange
 from harness.checks.file_reads import check_turned, opened_behind
 from harness.checks.reloaded import artifact_knew, check_reloaded, opened_again
 from harness.experiments.altered import changed
@@ -34,8 +33,7 @@ class OtherFiles(Experiment):
         """Fills `evidence.reloaded` and `evidence.shards_counted`."""
         evidence, base = self.evidence, self.evidence.base
         names, other = opened_again(base), evidence.get(RunKind.TRAINING)
-        same = read_exchange("nothing", base, evidence.get(RunKind.REPEAT))
-        if not names or same is None or not same.same:
+        if not names or not evidence.repeats:
             return
         if turned := opened_behind(base, names):
             self._make(RunKind.TURNED, Files(turned=turned))

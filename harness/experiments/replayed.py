@@ -7,7 +7,6 @@ Does not cover: what it means (`checks/replayed`).
 from dataclasses import dataclass
 from functools import partial
 
-from harness.checks.coverage import read_exchange
 from harness.checks.replayed import check_repeated, repeated
 from harness.experiments.experiment import Experiment
 from harness.experiments.run_name import RunKind, RunName
@@ -21,9 +20,8 @@ class Replayed(Experiment):
     def decide(self) -> None:
         """Fills `evidence.remembered`."""
         evidence, base = self.evidence, self.evidence.base
-        found, again = repeated(base), evidence.get(RunKind.REPEAT)
-        same = read_exchange("nothing", base, again)
-        if found is None or same is None or not same.same:
+        found = repeated(base)
+        if found is None or not evidence.repeats:
             return
         name, louder = RunName(RunKind.NOISE_BEHIND), Loudness(self.seed, behind=found.noted)
         self.runner.make({name: partial(self.driver.run, name, base.source, louder=louder)})

@@ -21,8 +21,8 @@ from harness.checks.status import Level
 from harness.replay.evidence import Checked
 from harness.replay.recorded import Recorded
 from harness.report.hashes import file_sha256
+from harness.tolerances import rounding
 from harness.trace.printed_log import read_log
-from harness.trace.reconstruct import FLOAT32
 from harness.verdict.table import Table, verdict
 
 BOUNDS = Bounds(wall_s=3600.0, memory_bytes=8 << 30)
@@ -88,7 +88,7 @@ def _number(whole: Whole, printed: Printed) -> Checked:
     if wanted is None:
         unit, wanted = "bits a byte", printed.bits_per_byte or 0.0
         ours = account.mean / math.log(2) * account.scores / account.all_bytes
-    held = abs(ours - wanted) <= printed.half_unit * 1.01 + FLOAT32 * wanted
+    held = abs(ours - wanted) <= rounding(printed.half_unit, wanted)
     return Checked(held, f"the ledger comes to {ours:.9f} {unit}, and the line says {wanted}")
 
 

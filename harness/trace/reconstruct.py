@@ -26,6 +26,7 @@ import numpy.typing as npt
 from audits.facts.documented.printed_scores import Printed
 from harness.protocol.question import UNITS, OfToken
 from harness.protocol.schema import EventKind
+from harness.tolerances import rounding
 from harness.trace.passes import Sums, Weighing, Window, one_a_token, read_again, windows
 from harness.trace.reader import Capture
 from harness.trace.value_lines import Rebuilt, rebuilt_by_value
@@ -34,7 +35,6 @@ FEWEST_SHARE = 0.05  # of the stream
 NEARLY_ALL = 0.9  # of the stream
 CHANCE = 0.01  # that a part of the stream agrees with a number which it is not behind
 WORST_GAP = 5e-3  # relative; anything further off explains nothing
-FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 PLACES_OFF = 8  # an inferred place is that of what was read, which may end before the target
 SITES = 6  # call sites nearest to the line that are combined
 MOST_TURNS = 3  # totals that a line takes by turns
@@ -67,11 +67,9 @@ class Pass:
 
     @property
     def is_exact(self) -> bool:
-        """The loss that was printed, within its rounding."""
-        wanted = self.printed.nats_per_token
-        return wanted is not None and self.gap * wanted <= (
-            self.printed.half_unit * 1.01 + FLOAT32 * wanted
-        )
+        """The number that was printed, within its rounding."""
+        wanted = self.printed.nats_per_token or self.printed.bits_per_byte or 0.0
+        return self.gap * wanted <= rounding(self.printed.half_unit, wanted)
 
     @property
     def mean(self) -> float:
@@ -167,7 +165,7 @@ def _thinned(capture: Capture, printed: Printed, end: int, stream_length: int) -
             continue
         for unit, nats in UNITS.items():
             off = abs(float(window.nats.sum()) * nats / targets - wanted)
-            if off > printed.half_unit * 1.01 + FLOAT32 * wanted:
+            if off > rounding(printed.half_unit, wanted):
                 continue
             fit = _Fit(window, Weighing.TOKENS, 0.0, exact=True, unit=unit)
             found = _as_pass(capture, printed, fit, stream_length)
@@ -254,7 +252,7 @@ def _fits(
             continue
         for unit, nats in UNITS.items():
             off = abs(rebuilt * nats - wanted)
-            exact = off <= printed.half_unit * 1.01 + FLOAT32 * wanted
+            exact = off <= rounding(printed.half_unit, wanted)
             if exact or unit == "nats":
                 yield _Fit(window, weighing, off / wanted, exact, unit)
 

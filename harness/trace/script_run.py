@@ -302,11 +302,9 @@ def _recorded(
         found = reconstruct(capture, number, length, token_bytes)
         pair = with_loss_above(number, numbers) if found is None else None
         if pair is not None:
-            found = reconstruct(capture, pair, length)
-            if found is not None and found.is_exact:
-                pairs[number.line] = pair
-            else:
-                found = None
+            by_loss = reconstruct(capture, pair, length)
+            if by_loss is not None and by_loss.is_exact:
+                found, pairs[number.line] = by_loss, pair
         if found is not None:
             widths[number.line] = found.row_width or _softmax_width(capture, found)
             best = best_of_several(capture, found)

@@ -9,7 +9,7 @@ Guarantees: nothing is returned that misses the printed number by more than its 
 cover: numbers that two lines add up together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -21,13 +21,13 @@ from audits.facts.documented.printed_scores import Printed
 from harness.arrays import Floats, Ints
 from harness.protocol.question import UNITS, OfToken
 from harness.protocol.schema import EventKind
+from harness.tolerances import rounding
 from harness.trace.reader import Capture
 
 FEWEST_SHARE = 0.25  # of the stream
 CUTS = 12  # latest printed numbers, since which or between which a pass may lie
 MOST_PASSES = 32  # over the stream, one of which may have been printed
 LN2 = UNITS["bits"]
-FLOAT32 = 3e-7  # relative: a float32 mean of many losses
 SAME_NATS = 1e-6
 
 
@@ -67,6 +67,7 @@ class ValueLine:
     numbers: npt.NDArray[np.int64]  # (n,) of each token
     nats: dict[Reading, Floats]  # each (n,)
     totals: dict[Reading, Floats]  # each (n + 1,): running sums
+    turns: tuple[int, ...]  # where passes begin; at most one more than are looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,8 @@ def _line(capture: Capture, rows: Ints) -> ValueLine:
     width = capture.softmax_width[event[starts]]
     single = len(starts) == len(rows)
     numbers = last - starts + 1
-    return ValueLine(site, places, event[starts], width, single, numbers, nats, totals)
+    turns = _turns(places)
+    return ValueLine(site, places, event[starts], width, single, numbers, nats, totals, turns)
 
 
 def _repaired(places: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -192,11 +194,11 @@ def _windows(capture: Capture, line: ValueLine, end: int) -> Iterator[slice]:
     begin = _last_pass(line.position[:stop])
     if begin not in cuts:
         yield slice(begin, stop)
-    yield from _passes(line.position[:stop])
+    yield from _passes(line.turns, stop)
 
 
-def _passes(places: npt.NDArray[np.int32]) -> Iterator[slice]:
-    """From where a place comes again to where one does once more; none where it is but one."""
+def _turns(places: npt.NDArray[np.int32]) -> tuple[int, ...]:
+    """The first, and where a place comes again that came since the one before."""
     order = np.argsort(places, kind="stable")
     before = np.full(len(places), -1)
     same = places[order[1:]] == places[order[:-1]]
@@ -206,9 +208,17 @@ def _passes(places: npt.NDArray[np.int32]) -> Iterator[slice]:
         if before[row] >= starts[-1]:
             starts.append(row)
         if len(starts) > MOST_PASSES:
-            return  # places that come again at once are no passes
-    if len(starts) > 1:
-        yield from (slice(*ends) for ends in zip(starts, [*starts[1:], len(places)], strict=True))
+            break
+    return tuple(starts)
+
+
+def _passes(turns: Sequence[int], stop: int) -> Iterator[slice]:
+    """Each of several before an end; none of more than `MOST_PASSES`: places that come again at
+    once are no passes.
+    """
+    starts = [start for start in turns if start < stop]
+    if 1 < len(starts) <= MOST_PASSES:
+        yield from (slice(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True))
 
 
 def _last_pass(places: npt.NDArray[np.int32]) -> int:
@@ -238,9 +248,8 @@ def _reading(
         # behind an infinite value sums are no numbers any more
         with np.errstate(invalid="ignore"):
             rebuilt = abs(float(totals[chosen.stop] - totals[chosen.start])) / per
-        if np.isfinite(rebuilt) and abs(rebuilt - wanted) <= (
-            printed.half_unit * 1.01 + FLOAT32 * wanted
-        ):
+        off = abs(rebuilt - wanted)
+        if np.isfinite(rebuilt) and off <= rounding(printed.half_unit, wanted):
             return reading
     return None
 

@@ -22,9 +22,11 @@ class Options:
         parse = self._parse = argparse.ArgumentParser.parse_known_args
 
         def parse_known_args(parser: Any, *args: Any, **kwargs: Any) -> Any:
-            recorder.guarded("options", self._note, parser, {})
-            found = parse(parser, *args, **kwargs)
-            recorder.guarded("options", self._note, parser, vars(found[0]))
+            found = None
+            try:
+                found = parse(parser, *args, **kwargs)
+            finally:  # a parser that wants more ends the script
+                recorder.guarded("options", self._note, parser, vars(found[0]) if found else {})
             return found
 
         argparse.ArgumentParser.parse_known_args = parse_known_args  # type: ignore[assignment]
@@ -40,9 +42,8 @@ class Options:
                 default = action.default
                 if default is None and not _is_told(long):
                     default = values.get(action.dest)
-                if action.nargs == 0:
-                    default = None  # a switch takes no word
-                self._names.note(long[0], Way.OPTION, default)
+                is_switch = action.nargs == 0  # it takes no word
+                self._names.note(long[0], Way.OPTION, None if is_switch else default)
 
 
 def _is_told(names: list[str]) -> bool:
