@@ -7,7 +7,8 @@ It comes from inside the script's process: it explains an end and proves nothing
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field
 
 MAX_LINE_BYTES = 60_000  # fits a pipe (64 KiB) that nobody reads before the end
 
@@ -20,6 +21,7 @@ class EndMessage:
     exit_code: int
     cause: str
     where: str
+    at: float = field(default_factory=time.monotonic)  # s: which of several ranks failed first
 
     def send(self, descriptor: int) -> None:
         """Writes it, if the script has left the descriptor open; else the exit status must do."""
@@ -37,4 +39,4 @@ class EndMessage:
         except (ValueError, TypeError, RecursionError):
             return None
         is_sound = isinstance(message.cause, str) and isinstance(message.where, str)
-        return message if is_sound else None
+        return message if is_sound and isinstance(message.at, float) else None

@@ -37,13 +37,15 @@ class Remains:
 
 
 def outcome_of(job: Job, remains: Remains) -> Outcome:
-    """The outcome of the job: of the rank that failed first in order, else of rank 0."""
+    """The outcome of the job: of the rank that failed first, else of rank 0."""
     if remains.stopped is not None:
         return _given_up(job, remains, remains.stopped)
     if len(remains.statuses) != job.ranks:
         return _without_statuses(remains)
     codes = [None if s == "-" else os.waitstatus_to_exitcode(int(s)) for s in remains.statuses]
-    return _outcome_of_rank(_rank_to_report(codes), codes, remains)
+    messages = [EndMessage.last_of(said) for said in remains.said]
+    rank = _rank_to_report(codes, messages)
+    return _outcome_of_rank(rank, codes, messages[rank], remains)
 
 
 def _given_up(job: Job, remains: Remains, stopped: Stopped) -> Outcome:
@@ -61,15 +63,21 @@ def _without_statuses(remains: Remains) -> Outcome:
     return Outcome(state, remains.wall_s, cause, isolation=remains.isolation)
 
 
-def _rank_to_report(codes: Sequence[int | None]) -> int:
-    """The rank that failed by itself; those that were stopped because of it come after."""
+def _rank_to_report(codes: Sequence[int | None], messages: Sequence[EndMessage | None]) -> int:
+    """The rank that failed first; those that were stopped or failed because of it come after.
+
+    One that died without a word did not learn of another's end: it comes before those that speak.
+    """
     by_itself = [i for i, code in enumerate(codes) if code not in (0, None, -signal.SIGTERM)]
     failed = [i for i, code in enumerate(codes) if code != 0]
-    return (by_itself or failed or [0])[0]
+    said = [message.at if message else 0.0 for message in messages]
+    return min(by_itself or failed or [0], key=lambda rank: said[rank])
 
 
-def _outcome_of_rank(rank: int, codes: Sequence[int | None], remains: Remains) -> Outcome:
-    code, message = codes[rank], EndMessage.last_of(remains.said[rank])
+def _outcome_of_rank(
+    rank: int, codes: Sequence[int | None], message: EndMessage | None, remains: Remains
+) -> Outcome:
+    code = codes[rank]
     at = f"rank {rank}: " if len(codes) > 1 and code != 0 else ""
     if message is None:
         state = RunState.ENDED if code == 0 else RunState.FAILED
