@@ -8,7 +8,7 @@ from harness.commands import dispatch
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ("audits", "harness", "reference_model")
+PACKAGES = ("audits", "harness", "reference_model", "scorefirst")
 
 
 def test_scorefirst_is_the_dispatcher() -> None:

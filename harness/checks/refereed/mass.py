@@ -7,17 +7,26 @@ reported.
 
 import numpy as np
 
+from harness.arrays import Floats
 from harness.checks.status import Finding, Level, Status
 from harness.referee.run import Run
 from harness.tolerances import MASS_TOLERANCE
 
+RULE = "NORM-1"
+
 
 def check_mass(run: Run) -> Finding:
     """For a refereed run."""
-    mass = run.ledger.mass
+    return of_mass(run.ledger.mass)
+
+
+def of_mass(
+    mass: Floats,  # (T,) sum of each position's distribution; NaN where none was seen
+) -> Finding:
+    """Of sums that were taken over the whole alphabet."""
     scored = np.flatnonzero(~np.isnan(mass))  # an infinite sum was seen, and is the largest lie
     if not len(scored):
-        return Finding("NORM-1", Status.UNKNOWN, Level.REFEREE, "no row was seen")
+        return Finding(RULE, Status.UNKNOWN, Level.REFEREE, "no row was seen")
     at = int(scored[np.abs(mass[scored] - 1).argmax()])
     above = scored[mass[scored] > 1 + MASS_TOLERANCE]
     numbers = {
@@ -35,7 +44,7 @@ def check_mass(run: Run) -> Finding:
             f" first {first} ({mass[first]:.6g}); {text}"
         )
     status = Status.FAIL if len(above) else Status.PASS
-    return Finding("NORM-1", status, Level.REFEREE, text, evidence=(numbers,))
+    return Finding(RULE, status, Level.REFEREE, text, evidence=(numbers,))
 
 
 def worst_gap(run: Run) -> float | None:
